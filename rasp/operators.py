@@ -1,0 +1,189 @@
+"""Operators: the one table of elementwise operations, on exact values.
+
+In: values. Out: a value, or `Undefined` with the reason where the language gives no answer.
+Every elementwise node of every later stage names an entry of this table; nothing else computes.
+
+    >>> OPERATORS["%"].apply(7, -3)
+    -2
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+from rasp.value import Value
+
+MAX_BITS = 1 << 16
+"""Largest size of an integer or of a fraction's parts; beyond it an operation is refused instead of running for ever."""
+MAX_STRING = 1 << 16
+"""Longest string an operation may build, in characters."""
+
+
+class Undefined(Exception):
+    """An operation has no answer for these operands. The message is a full clause, without a full stop."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One elementwise operation: its symbol in the language, how it is written, and what it means."""
+
+    symbol: str
+    arity: int | None  # None: one or more
+    notation: str  # a format string over the operands
+    apply: Callable[..., Value]
+
+
+Number: TypeAlias = int | Fraction
+
+
+def show(value: Value) -> str:
+    """A value as one would write it in a message."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(float(value)) if isinstance(value, Fraction) else str(value)
+
+
+def _numbers(verb: str, *values: Value) -> None:
+    for value in values:
+        if isinstance(value, str):
+            raise Undefined(f"cannot {verb} the string {show(value)}")
+
+
+def _bounded(value: Number) -> Number:
+    parts = (value.numerator, value.denominator)
+    if any(part.bit_length() > MAX_BITS for part in parts):
+        raise Undefined(f"the result has more than {MAX_BITS} bits")
+    return value
+
+
+def _add(a: Value, b: Value) -> Value:
+    if isinstance(a, str) and isinstance(b, str):
+        if len(a) + len(b) > MAX_STRING:
+            raise Undefined(f"the result has more than {MAX_STRING} characters")
+        return a + b
+    if isinstance(a, str) or isinstance(b, str):
+        raise Undefined(f"cannot add {show(a)} and {show(b)}: one is a string, the other a number")
+    return _bounded(a + b)
+
+
+def _subtract(a: Value, b: Value) -> Value:
+    _numbers("subtract", a, b)
+    return _bounded(a - b)  # type: ignore[operator]
+
+
+def _multiply(a: Value, b: Value) -> Value:
+    if isinstance(a, str) and isinstance(b, int):
+        return _repeat(a, b)
+    if isinstance(b, str) and isinstance(a, int):
+        return _repeat(b, a)
+    _numbers("multiply", a, b)
+    return _bounded(a * b)  # type: ignore[operator, arg-type]
+
+
+def _repeat(text: str, times: int) -> str:
+    if len(text) * times > MAX_STRING:
+        raise Undefined(f"the result has more than {MAX_STRING} characters")
+    return text * times
+
+
+def _divide(a: Value, b: Value) -> Value:
+    _numbers("divide", a, b)
+    if b == 0:
+        raise Undefined(f"division by zero ({show(a)} / 0)")
+    return _bounded(Fraction(a) / Fraction(b))
+
+
+def _modulo(a: Value, b: Value) -> Value:
+    _numbers("take the remainder of", a, b)
+    if b == 0:
+        raise Undefined(f"remainder by zero ({show(a)} % 0)")
+    return a % b  # type: ignore[operator]
+
+
+def _power(a: Value, b: Value) -> Value:
+    _numbers("raise to a power", a, b)
+    assert not isinstance(a, str) and not isinstance(b, str)
+    if a == 0 and b < 0:
+        raise Undefined("zero cannot be raised to a negative power")
+    if b.denominator == 1:
+        size = max(a.numerator.bit_length(), a.denominator.bit_length())
+        if abs(a) != 1 and size * abs(b) > MAX_BITS:
+            raise Undefined(f"the result has more than {MAX_BITS} bits")
+        power = Fraction(Fraction(a) ** int(b))
+        return int(power) if isinstance(a, int) and isinstance(b, int) and b >= 0 else power
+    if a < 0:
+        raise Undefined(f"a negative number ({show(a)}) has no real power {show(b)}")
+    try:
+        return Fraction(math.pow(a, b))
+    except OverflowError:
+        raise Undefined("the result is too large for a float") from None
+
+
+def _compare(symbol: str, holds: Callable[[Number | str, Number | str], bool]) -> Callable[[Value, Value], bool]:
+    def apply(a: Value, b: Value) -> bool:
+        if isinstance(a, str) != isinstance(b, str):
+            raise Undefined(f"cannot order {show(a)} {symbol} {show(b)}: one is a string, the other a number")
+        return holds(a, b)
+
+    return apply
+
+
+def _negate(a: Value) -> Value:
+    _numbers("negate", a)
+    return -a  # type: ignore[operator]
+
+
+def _plus(a: Value) -> Value:
+    _numbers("take the sign of", a)
+    return +a  # type: ignore[operator]
+
+
+def _round(a: Value) -> Value:
+    _numbers("round", a)
+    return round(a)  # type: ignore[arg-type]
+
+
+def _member(a: Value, *options: Value) -> bool:
+    return any(a == option for option in options)
+
+
+def _choose(condition: Value, a: Value, b: Value) -> Value:
+    return a if condition else b
+
+
+PREDICATES: dict[str, Callable[[Value, Value], bool]] = {
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    "<": _compare("<", lambda a, b: a < b),  # type: ignore[operator]
+    "<=": _compare("<=", lambda a, b: a <= b),  # type: ignore[operator]
+    ">": _compare(">", lambda a, b: a > b),  # type: ignore[operator]
+    ">=": _compare(">=", lambda a, b: a >= b),  # type: ignore[operator]
+}
+"""The six comparisons: of two values elementwise, and of a key with a query in `select`."""
+
+OPERATORS: dict[str, Operator] = {
+    op.symbol: op
+    for op in [
+        Operator("+", 2, "({} + {})", _add),
+        Operator("-", 2, "({} - {})", _subtract),
+        Operator("*", 2, "({} * {})", _multiply),
+        Operator("/", 2, "({} / {})", _divide),
+        Operator("%", 2, "({} % {})", _modulo),
+        Operator("^", 2, "({} ^ {})", _power),
+        *(Operator(symbol, 2, f"({{}} {symbol} {{}})", holds) for symbol, holds in PREDICATES.items()),
+        Operator("negate", 1, "(-{})", _negate),
+        Operator("plus", 1, "(+{})", _plus),
+        Operator("round", 1, "round({})", _round),
+        Operator("indicator", 1, "indicator({})", lambda a: int(bool(a))),
+        Operator("not", 1, "(not {})", lambda a: not a),
+        Operator("and", 2, "({} and {})", lambda a, b: bool(a) and bool(b)),
+        Operator("or", 2, "({} or {})", lambda a, b: bool(a) or bool(b)),
+        Operator("if", 3, "({1} if {0} else {2})", _choose),
+        Operator("in", None, "({} in [{}])", _member),
+    ]
+}
+"""Every elementwise operation of the graph. ``if`` takes condition, then, else; ``in`` takes an element, then the options."""
