@@ -1,0 +1,70 @@
+# Every target works on a fresh machine that has Python 3.11 or later with venv: the first one run sets up .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO := build/demo
+
+# Prints a command, then runs it.
+define show
+	@printf '\n$$ %s\n' '$(1)'
+	@$(1)
+endef
+
+.PHONY: help setup demo test test-all bench check format clean
+
+help:
+	@echo 'make demo      compile histogram, sort and reverse, run them, check them against the interpreter'
+	@echo 'make test      the core tests'
+	@echo 'make test-all  the core tests and the slow ones'
+	@echo 'make check     lints, types, the import contract'
+	@echo 'make bench     the benchmarks'
+	@echo 'make format    reformat the code'
+
+setup: $(READY)
+
+# A stamp: nothing is installed again until one of these files changes.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: export PATH := $(abspath $(BIN)):$(PATH)
+demo: $(READY)
+	@rm -rf $(DEMO)
+	$(call show,rasp compile programs/histogram.rasp -o $(DEMO)/histogram)
+	$(call show,rasp run programs/histogram.rasp "hello")
+	$(call show,rasp run $(DEMO)/histogram "hello")
+	$(call show,rasp check $(DEMO)/histogram)
+	$(call show,rasp compile programs/sort.rasp -o $(DEMO)/sort)
+	$(call show,rasp run programs/sort.rasp "cabbage")
+	$(call show,rasp run $(DEMO)/sort "cabbage")
+	$(call show,rasp check $(DEMO)/sort)
+	$(call show,rasp compile programs/reverse.rasp -o $(DEMO)/reverse)
+	$(call show,rasp run programs/reverse.rasp "stressed")
+	$(call show,rasp run $(DEMO)/reverse "stressed")
+	$(call show,rasp check $(DEMO)/reverse)
+	$(call show,rasp info $(DEMO)/reverse)
+
+test: $(READY)
+	$(BIN)/pytest -m 'not slow'
+
+test-all: $(READY)
+	$(BIN)/pytest
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,75 @@
+"""Which module may import which: the contract in `pyproject.toml`, and what a fresh interpreter really loads."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+REPORT = "\nimport json as _json, sys as _sys; print(_json.dumps(sorted(_sys.modules)))"
+
+MATHEMATICS = {"torch", "numpy", "networkx", "safetensors"}
+
+
+def modules_after(code: str) -> set[str]:
+    """The names in `sys.modules` after a fresh interpreter has run the code."""
+    command = [sys.executable, "-c", code + REPORT]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def ours(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.split(".")[0] in {"rasp", "compiler"}}
+
+
+def source_files(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def test_the_import_contract_is_kept() -> None:
+    lint = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run([lint, "--no-cache"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_language_loads_neither_the_compiler_nor_mathematics() -> None:
+    modules = modules_after("import rasp; rasp.parse('out = tokens;')")
+    assert not modules & (MATHEMATICS | {"compiler", "rich"})
+
+
+def test_running_a_program_loads_no_mathematics(tmp_path: Path) -> None:
+    program = tmp_path / "identity.rasp"
+    program.write_text("#@ output: same\nsame = tokens;\n")
+    modules = modules_after(f"from compiler.cli import main; assert main(['run', {str(program)!r}, 'abc']) == 0")
+    assert not modules & MATHEMATICS
+    assert "compiler.pipeline" not in modules
+
+
+def test_the_compiler_package_is_lazy() -> None:
+    assert ours(modules_after("import compiler")) == {"compiler"}
+
+
+def test_the_machine_stands_alone() -> None:
+    modules = modules_after("import compiler.model")
+    assert ours(modules) == {"compiler", "compiler.model"}
+    assert not modules & {"lark", "networkx", "rich"}
+
+
+def test_a_checkpoint_runs_without_compiler_and_language(tmp_path: Path) -> None:
+    import compiler
+    import rasp
+
+    program = rasp.parse("same = tokens;")
+    compiler.compile(program, output="same", vocab="abc", max_length=4).save(tmp_path / "same")
+    code = f"import compiler.model; print(compiler.model.load({str(tmp_path / 'same')!r}).run('cab'))"
+    modules = modules_after(code)
+    assert ours(modules) == {"compiler", "compiler.model"}
+    assert not modules & {"lark", "networkx", "rich"}
+
+
+@pytest.mark.parametrize("package", ["rasp", "compiler"])
+def test_no_drawer_for_odds_and_ends(package: str) -> None:
+    assert not {path.stem for path in source_files(package)} & {"utils", "util", "helpers", "common", "misc"}
