@@ -1,0 +1,235 @@
+"""Attention: a conjunction of comparisons as the QK circuit of one head.
+
+In: a `Conjunction` and a way to `read` an s-op as a form. Out: `Scores`, pairs of forms whose products add up to a score
+that tells the selected keys from the others by at least `step`.
+Invariants: without `order`, all selected keys of a row have the same score; `baseline + selected` is that score.
+
+Equality of many numbers is a parabola (C5), other comparisons are a table (C4), several add up (C3). Where it does not
+matter how often a key is found, only whether one is, an order costs a single dimension (C16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from compiler.direction import Form, total
+from compiler.domain import Analysis, Domain, refusal
+from compiler.relation import EQUAL, Comparison, Conjunction, compare
+from rasp.operators import Undefined
+from rasp.sop import Constant, Lookup, Map, SOp
+from rasp.value import Value
+
+SMALL_TABLE = 3
+"""An equality with at most this many common values is a table, a larger one a parabola."""
+LARGEST_CODE = 2_900
+"""Codes up to this size on either side of zero have exact squares and products in fp32 scores."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A number as a linear form of the stream, from when on it can be read, and whether it is free of rounding."""
+
+    form: Form
+    ready: int
+    exact: bool
+
+
+Read = Callable[[SOp], Reading]
+
+
+@dataclass
+class Scores:
+    """The score of a key for a query: the sum of q(query) * k(key) over `pairs`."""
+
+    pairs: list[tuple[Form, Form]] = field(default_factory=list)
+    baseline: list[Form] = field(default_factory=list)
+    selected: Fraction = Fraction(0)
+    lowest: Fraction = Fraction(0)
+    ready: int = 0
+    exact: bool = True
+
+    def add(self, query: Reading, key: Reading, weight: Fraction) -> None:
+        """Add a product to the score."""
+        self.pairs.append((query.form * weight, key.form))
+        self._after(query, key)
+
+    def lift(self, baseline: Reading, weight: Fraction) -> None:
+        """Every score of a row contains this much that depends on the query alone."""
+        self.baseline.append(baseline.form * weight)
+        self._after(baseline)
+
+    def _after(self, *readings: Reading) -> None:
+        self.ready = max(self.ready, *(reading.ready for reading in readings))
+        self.exact = self.exact and all(reading.exact for reading in readings)
+
+    def total_baseline(self) -> Form:
+        """The part of the score that depends on the query alone."""
+        return total(self.baseline)
+
+
+def scores(conjunction: Conjunction, analysis: Analysis, codes: Codes, read: Read, order: bool, absolute: bool) -> Scores:
+    """The scores of a conjunction.
+
+    `order`: finding some selected key is enough, so one order may score by its distance instead of by a table.
+    `absolute`: rows may be empty, so the baseline is needed to tell.
+    """
+    found = Scores()
+    slack = next((part for part in conjunction.parts if order and _is_order(part, analysis)), None)
+    weight = Fraction(1)
+    if slack is not None:
+        weight = _score_order(*slack, analysis, read, found) + 1
+    for part in conjunction.parts:
+        if part is not slack:
+            _score_part(*part, _Context(analysis, codes, read, absolute), found, weight)
+    return found
+
+
+class Codes:
+    """A whole number for every value that is compared or moved as a name: the vocabulary first, centred on zero."""
+
+    def __init__(self, vocabulary: Sequence[Value]) -> None:
+        self._codes: dict[Value, int] = {}
+        middle = (len(vocabulary) - 1) // 2
+        for number, value in enumerate(vocabulary):
+            self._codes[value] = number - middle
+
+    def __getitem__(self, value: Value) -> Fraction:
+        if value not in self._codes:
+            self._codes[value] = max(self._codes.values(), default=-1) + 1
+        return Fraction(self._codes[value])
+
+    def of(self, node: SOp, domain: Domain) -> SOp:
+        """The s-op's values as codes."""
+        return Lookup(tuple((value, int(self[value])) for value in domain), node)
+
+
+@dataclass(frozen=True)
+class _Context:
+    analysis: Analysis
+    codes: Codes
+    read: Read
+    absolute: bool
+
+
+def _is_order(part: tuple[SOp, SOp, Comparison], analysis: Analysis) -> bool:
+    key, query, comparison = part
+    domains = [analysis.domain(node) for node in (key, query)]
+    monotone = not comparison >= {"<", ">"} and comparison != EQUAL
+    return monotone and all(domain.numeric and domain.gap >= 1 and len(domain) > 2 for domain in domains)
+
+
+def _score_order(key: SOp, query: SOp, comparison: Comparison, analysis: Analysis, read: Read, found: Scores) -> Fraction:
+    """``query - key`` (or its opposite) is at least 1 where the order holds, at most 0 elsewhere. Returns its largest size."""
+    domains = [analysis.domain(node) for node in (key, query)]
+    if any(number.denominator != 1 for domain in domains for number in domain.numbers):
+        raise refusal("order-of-fractions", f"{key} and {query} are ordered as fractions", "round them first")
+    sign = Fraction(1 if "<" in comparison else -1)
+    shift = Fraction(1 if "=" in comparison else 0)
+    one = read(Constant(1))
+    found.add(one, read(key), -sign)
+    found.lift(read(query), -sign)
+    found.lift(one, -shift)
+    found.selected += 1
+    size = max(abs(a - b) for a in _ends(domains[0]) for b in _ends(domains[1])) + 1
+    found.lowest -= max(abs(number) for number in _ends(domains[0]))
+    return size
+
+
+def _ends(domain: Domain) -> tuple[Fraction, Fraction]:
+    return domain.numbers[0], domain.numbers[-1]
+
+
+def _score_part(
+    key: SOp, query: SOp, comparison: Comparison, context: _Context, found: Scores, weight: Fraction
+) -> None:
+    keys, queries = context.analysis.domain(key), context.analysis.domain(query)
+    common = len(set(keys) & set(queries))
+    if comparison == EQUAL and common > SMALL_TABLE and _parabola(key, query, context, found, weight):
+        return
+    _score_table(key, query, _truth(keys, queries, comparison), context, found, weight)
+
+
+def _parabola(key: SOp, query: SOp, context: _Context, found: Scores, weight: Fraction) -> bool:
+    """``-(q - k)^2 = 2qk - k^2 - q^2``: 0 for the equal key, at most -1 for others (C5). False if codes get too large."""
+    domains = [context.analysis.domain(node) for node in (key, query)]
+    if not all(domain.numeric for domain in domains):
+        key, query = (context.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True))
+    numbers = sorted({n for node in (key, query) for n in context.analysis.domain(node).numbers})
+    gap = min(b - a for a, b in zip(numbers, numbers[1:], strict=False))
+    centre = Fraction((numbers[0] + numbers[-1]) // 2)
+    if (numbers[-1] - centre) / gap > LARGEST_CODE:
+        return False
+    k, q = (_scaled(node, centre, gap) for node in (key, query))
+    found.add(context.read(q), context.read(k), 2 * weight)
+    found.add(context.read(Constant(1)), context.read(_square(k)), -weight)
+    if context.absolute:
+        found.lift(context.read(_square(q)), weight)
+    largest = max(abs(number - centre) / gap for number in numbers)
+    found.lowest -= 3 * largest * largest * weight
+    return True
+
+
+def _scaled(node: SOp, centre: Fraction, gap: Fraction) -> SOp:
+    shifted = node if centre == 0 else Map("-", (node, Constant(int(centre))))
+    return shifted if gap == 1 else Map("/", (shifted, Constant(gap)))
+
+
+def _square(node: SOp) -> SOp:
+    return Map("*", (node, node))
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """Which keys each query value selects."""
+
+    keys: tuple[Value, ...]
+    queries: tuple[Value, ...]
+    rows: tuple[tuple[bool, ...], ...]  # [query][key]
+
+    def columns(self) -> tuple[tuple[bool, ...], ...]:
+        return tuple(zip(*self.rows, strict=True))
+
+
+def _truth(keys: Domain, queries: Domain, comparison: Comparison) -> _Truth:
+    rows = tuple(tuple(_holds(comparison, key, query) for key in keys) for query in queries)
+    return _Truth(keys.values, queries.values, rows)
+
+
+def _holds(comparison: Comparison, key: Value, query: Value) -> bool:
+    try:
+        return compare(comparison, key, query)
+    except Undefined:  # an input on which the program has no answer
+        return False
+
+
+def _score_table(key: SOp, query: SOp, table: _Truth, context: _Context, found: Scores, weight: Fraction) -> None:
+    """1 where the table holds, 0 elsewhere: one product for each class of equal rows (or columns, if fewer) (C4)."""
+    rows, columns = _classes(table.queries, table.rows), _classes(table.keys, table.columns())
+    found.selected += weight
+    if len(rows) <= len(columns):
+        for row, queries in rows.items():
+            selects = [value for value, held in zip(table.keys, row, strict=True) if held]
+            found.add(_bit(query, queries, table.queries, context), _bit(key, selects, table.keys, context), weight)
+    else:
+        for column, keys in columns.items():
+            selected = [value for value, held in zip(table.queries, column, strict=True) if held]
+            found.add(_bit(query, selected, table.queries, context), _bit(key, keys, table.keys, context), weight)
+
+
+def _classes(values: Sequence[Value], lines: Sequence[tuple[bool, ...]]) -> dict[tuple[bool, ...], list[Value]]:
+    """Values grouped by their line of the table; those that select nothing are left out."""
+    classes: dict[tuple[bool, ...], list[Value]] = {}
+    for value, line in zip(values, lines, strict=True):
+        if any(line):
+            classes.setdefault(line, []).append(value)
+    return classes
+
+
+def _bit(node: SOp, members: Sequence[Value], domain: Sequence[Value], context: _Context) -> Reading:
+    """1 where the s-op is one of the members, else 0."""
+    if len(members) == len(domain):
+        return context.read(Constant(1))
+    chosen = set(members)
+    return context.read(Lookup(tuple((value, int(value in chosen)) for value in domain), node))

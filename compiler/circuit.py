@@ -1,0 +1,241 @@
+"""The circuit: layers of heads and neurons over named directions, target independent and exact.
+
+In: what `realise` builds. Out: `Circuit`, which `allocate` and `emit` turn into weights for any architecture.
+Invariants: a head reads what earlier layers wrote, a neuron what its own layer's heads wrote too; every direction is
+written before it is read; at the BOS position every direction has a constant known when compiling (`Circuit.bos`).
+
+A printed example, `reverse` over "abc" (shortened):
+
+    L0H0 length       sums 1 over all keys -> length
+    L1H0 reverse      key 2k * query (n - 1 - i) ... reads tokens -> reverse
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+from compiler.direction import BOS, ONE, Direction, Form
+from rasp.value import Value
+
+Stream = dict[Direction, Fraction]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One value a head moves: what it reads at the key, what an empty row gets, where it is added at the query."""
+
+    read: Form
+    default: Fraction
+    write: Direction
+
+
+@dataclass(frozen=True)
+class Head:
+    """One attention head. The score of (query, key) is the sum over `scores` of q(query) * k(key).
+
+    A key is selected when its score reaches ``baseline(query) + selected``; all others stay at least `step` below.
+    With `baseline` None every row is known to select something, and the largest score is the selected one.
+    A "mean" head averages its channels over the selected keys, a "sum" head adds them up.
+    """
+
+    name: str
+    mode: Literal["mean", "sum"]
+    scores: tuple[tuple[Form, Form], ...]
+    baseline: Form | None
+    selected: Fraction
+    step: Fraction
+    lowest: Fraction  # no score over the domains is below this
+    exact: bool  # every form it scores with is free of rounding
+    channels: tuple[Channel, ...]
+
+    def rows(self, streams: Sequence[Stream], causal: bool) -> Iterator[list[int]]:
+        """For each position, the selected keys (position 0 is BOS, which selects itself and is never selected)."""
+        keys = [[k.at(stream) for _, k in self.scores] for stream in streams]
+        yield [0]
+        for query, stream in enumerate(streams[1:], start=1):
+            reads = [q.at(stream) for q, _ in self.scores]
+            visible = range(1, query + 1 if causal else len(streams))
+            scores = {key: sum((q * k for q, k in zip(reads, keys[key], strict=True)), Fraction(0)) for key in visible}
+            if self.baseline is None:
+                yield [key for key in visible if scores[key] == max(scores.values())]
+            else:
+                bound = self.baseline.at(stream) + self.selected
+                yield [key for key in visible if scores[key] >= bound]
+
+    def __str__(self) -> str:
+        scores = " + ".join(f"({q}) * key({k})" for q, k in self.scores) or "0"
+        when = "at its largest" if self.baseline is None else f">= {self.baseline + Form.constant(self.selected)}"
+        verb = "sums" if self.mode == "sum" else "averages"
+        moves = "; ".join(f"{verb} key({c.read}) -> {c.write}" + _or_default(self, c) for c in self.channels)
+        return f"{self.name}: where {scores} {when}; {moves}"
+
+
+def _or_default(head: Head, channel: Channel) -> str:
+    return f" (else {channel.default})" if head.mode == "mean" and head.baseline is not None else ""
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """``relu(read)``, added to each direction of `writes` with its coefficient."""
+
+    name: str
+    read: Form
+    writes: tuple[tuple[Direction, Fraction], ...]
+
+    def __str__(self) -> str:
+        adds = ", ".join(f"{coefficient} -> {direction}" for direction, coefficient in self.writes)
+        return f"{self.name}: relu({self.read}) * {adds}"
+
+
+@dataclass
+class Layer:
+    """An attention sublayer and an MLP sublayer; either may be empty."""
+
+    heads: list[Head] = field(default_factory=list)
+    neurons: list[Neuron] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is decoded at the end: the value whose number is nearest to the form."""
+
+    name: str
+    read: Form
+    numbers: tuple[tuple[Value, Fraction], ...]
+
+    def decode(self, stream: Mapping[Direction, Fraction]) -> Value:
+        """The value nearest to what the stream holds."""
+        at = self.read.at(stream)
+        return min(self.numbers, key=lambda entry: abs(entry[1] - at))[0]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A program variable that lives in the stream: how to read it, from when on, and which numbers stand for what."""
+
+    name: str
+    read: Form
+    ready: int  # 0: embedding, 2L - 1: after the attention of layer L (from 1), 2L: after its MLP
+    numbers: tuple[tuple[Value, Fraction], ...]
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """A transformer by name. `tokens[d][t]` and `positions[d][i]` are what the embeddings write along d."""
+
+    vocabulary: tuple[str, ...]
+    max_length: int
+    causal: bool
+    tokens: dict[Direction, tuple[Fraction, ...]]
+    positions: dict[Direction, tuple[Fraction, ...]]
+    layers: tuple[Layer, ...]
+    outputs: tuple[Output, ...]
+    variables: tuple[Variable, ...]
+
+    def directions(self) -> list[Direction]:
+        """Every direction, in the order in which they are first written."""
+        written = [ONE, BOS, *self.tokens, *self.positions]
+        for layer in self.layers:
+            written += [channel.write for head in layer.heads for channel in head.channels]
+            written += [direction for neuron in layer.neurons for direction, _ in neuron.writes]
+        return list(dict.fromkeys(written))
+
+    def embed(self, tokens: Sequence[int]) -> list[Stream]:
+        """The stream before the first layer: BOS, then one position a token."""
+        streams: list[Stream] = [{ONE: Fraction(1), BOS: Fraction(1)}]
+        for position, token in enumerate(tokens):
+            stream = {ONE: Fraction(1)}
+            stream |= {d: column[token] for d, column in self.tokens.items()}
+            stream |= {d: column[position] for d, column in self.positions.items()}
+            streams.append(stream)
+        return streams
+
+    def stages(self, tokens: Sequence[int]) -> Iterator[list[Stream]]:
+        """The stream after the embedding and after each sublayer, computed exactly."""
+        streams = self.embed(tokens)
+        yield streams
+        for layer in self.layers:
+            streams = _attend(layer.heads, streams, self.causal)
+            yield streams
+            streams = [_activate(layer.neurons, stream) for stream in streams]
+            yield streams
+
+    def bos(self) -> Stream:
+        """What every direction holds at BOS in the end: it attends to itself alone, so this is a constant."""
+        *_, streams = self.stages([])
+        return streams[0]
+
+    def run(self, tokens: Sequence[int]) -> dict[str, list[Value]]:
+        """Decoded outputs for token ids, in exact arithmetic."""
+        *_, streams = self.stages(tokens)
+        return {output.name: [output.decode(stream) for stream in streams[1:]] for output in self.outputs}
+
+    def verify(self) -> None:
+        """Raise `ValueError` where a direction is read before it is written."""
+        known = {ONE, BOS, *self.tokens, *self.positions}
+        for number, layer in enumerate(self.layers):
+            for head in layer.heads:
+                _require(known, [*_reads(head)], f"layer {number}, head {head.name}")
+            known |= {channel.write for head in layer.heads for channel in head.channels}
+            for neuron in layer.neurons:
+                _require(known, [neuron.read], f"layer {number}, neuron {neuron.name}")
+            known |= {direction for neuron in layer.neurons for direction, _ in neuron.writes}
+        _require(known, [output.read for output in self.outputs], "unembedding")
+
+    def __str__(self) -> str:
+        lines = [f"embedding: {d} = {_column(column)} by token" for d, column in self.tokens.items()]
+        lines += [f"embedding: {d} = {_column(column)} by position" for d, column in self.positions.items()]
+        for number, layer in enumerate(self.layers):
+            lines += [f"L{number}H{i} {head}" for i, head in enumerate(layer.heads)]
+            lines += [f"L{number}N{i} {neuron}" for i, neuron in enumerate(layer.neurons)]
+        lines += [f"output {o.name}: nearest to {o.read} of {len(o.numbers)} values" for o in self.outputs]
+        return "\n".join(lines)
+
+
+def _reads(head: Head) -> Iterator[Form]:
+    for query, key in head.scores:
+        yield query
+        yield key
+    if head.baseline is not None:
+        yield head.baseline
+    yield from (channel.read for channel in head.channels)
+
+
+def _require(known: set[Direction], forms: Sequence[Form], where: str) -> None:
+    for form in forms:
+        if unknown := set(form.terms) - known:
+            raise ValueError(f"{where} reads {sorted(map(str, unknown))}, which nothing before it writes")
+
+
+def _column(column: Sequence[Fraction]) -> str:
+    shown = [str(value) for value in column[:8]]
+    return f"[{', '.join(shown)}{', ...' if len(column) > 8 else ''}]"
+
+
+def _attend(heads: Sequence[Head], streams: list[Stream], causal: bool) -> list[Stream]:
+    after = [dict(stream) for stream in streams]
+    for head in heads:
+        reads = [[channel.read.at(stream) for channel in head.channels] for stream in streams]
+        for query, keys in enumerate(head.rows(streams, causal)):
+            for number, channel in enumerate(head.channels):
+                value = _reduce(head, channel, [reads[key][number] for key in keys], at_bos=query == 0)
+                after[query][channel.write] = after[query].get(channel.write, Fraction(0)) + value
+    return after
+
+
+def _reduce(head: Head, channel: Channel, values: list[Fraction], at_bos: bool) -> Fraction:
+    if head.mode == "sum":
+        return Fraction(0) if at_bos else sum(values, Fraction(0))
+    return channel.default if at_bos or not values else sum(values, Fraction(0)) / len(values)
+
+
+def _activate(neurons: Sequence[Neuron], stream: Stream) -> Stream:
+    after = dict(stream)
+    for neuron in neurons:
+        active = max(neuron.read.at(stream), Fraction(0))
+        for direction, coefficient in neuron.writes:
+            after[direction] = after.get(direction, Fraction(0)) + active * coefficient
+    return after

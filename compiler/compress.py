@@ -1,0 +1,116 @@
+"""Compression: the embedding's directions become as few columns as they have dimensions.
+
+In: a circuit whose embedding writes many functions of the token (and of the position). Out: the same circuit over a basis of
+them; every other function is a form over the basis, and nothing is written that nobody reads.
+Invariant: every reading keeps its value, exactly. Indicators are taken into the basis first, so that the forms of the
+others have the plain function values as coefficients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from compiler.circuit import Channel, Circuit, Head, Layer, Neuron
+from compiler.direction import Direction, Form, total
+
+Column = tuple[Fraction, ...]
+FEW = 24
+"""Up to this many functions the smallest basis is found by elimination; among more only a full set of indicators is used."""
+
+
+def compress(circuit: Circuit) -> Circuit:
+    """Drop what is never read, then write a basis of what is left."""
+    circuit = _without_unread(circuit)
+    tokens, by_token = _basis(circuit.tokens)
+    positions, by_position = _basis(circuit.positions)
+    return _substituted(replace(circuit, tokens=tokens, positions=positions), by_token | by_position)
+
+
+def _without_unread(circuit: Circuit) -> Circuit:
+    read = {direction for form in _forms(circuit) for direction in form.terms}
+    tokens = {d: column for d, column in circuit.tokens.items() if d in read}
+    positions = {d: column for d, column in circuit.positions.items() if d in read}
+    return replace(circuit, tokens=tokens, positions=positions)
+
+
+def _forms(circuit: Circuit) -> Iterator[Form]:
+    for layer in circuit.layers:
+        for head in layer.heads:
+            yield from (form for pair in head.scores for form in pair)
+            yield from (channel.read for channel in head.channels)
+            if head.baseline is not None:
+                yield head.baseline
+        yield from (neuron.read for neuron in layer.neurons)
+    yield from (output.read for output in circuit.outputs)
+
+
+def _basis(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
+    """Columns that span the others together with the constant, and each other column as a form over them."""
+    indicators = {d: column for d, column in columns.items() if sorted(column)[-2:] in ([0, 1], [1]) and sum(column) == 1}
+    if columns and len(indicators) == len(next(iter(columns.values()))):
+        by_place = {column.index(1): direction for direction, column in indicators.items()}
+        forms = {
+            d: total(Form.of(by_place[place]) * value for place, value in enumerate(column) if value)
+            for d, column in columns.items()
+            if d not in indicators
+        }
+        return indicators, forms
+    if len(columns) > FEW:
+        return dict(columns), {}
+    return _eliminated(columns, [*indicators, *(d for d in columns if d not in indicators)])
+
+
+def _eliminated(
+    columns: Mapping[Direction, Column], order: Sequence[Direction]
+) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
+    basis: dict[Direction, Column] = {}
+    forms: dict[Direction, Form] = {}
+    size = len(next(iter(columns.values()), ()))
+    rows: list[tuple[int, Column, Form]] = []  # (pivot place, column with 1 there, how it is made)
+    one = (Fraction(1),) * size
+    for direction, column in ([(None, one)] if size else []) + [(d, columns[d]) for d in order]:
+        made = Form.constant(1) if direction is None else Form.of(direction)
+        rest, combination = column, made
+        for pivot, row, how in rows:
+            if factor := rest[pivot]:
+                rest = tuple(x - factor * y for x, y in zip(rest, row, strict=True))
+                combination = combination - how * factor
+        place = next((i for i, x in enumerate(rest) if x), None)
+        if place is None:
+            assert direction is not None
+            forms[direction] = made - combination
+            continue
+        scale = 1 / rest[place]
+        rows.append((place, tuple(x * scale for x in rest), combination * scale))
+        if direction is not None:
+            basis[direction] = column
+    return basis, forms
+
+
+def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
+    known = set(circuit.directions())
+    variables = [replace(variable, read=variable.read.substitute(forms)) for variable in circuit.variables]
+    return replace(
+        circuit,
+        layers=tuple(
+            Layer([_head(head, forms) for head in layer.heads], [_neuron(neuron, forms) for neuron in layer.neurons])
+            for layer in circuit.layers
+        ),
+        outputs=tuple(replace(output, read=output.read.substitute(forms)) for output in circuit.outputs),
+        variables=tuple(variable for variable in variables if known >= set(variable.read.terms)),
+    )
+
+
+def _head(head: Head, forms: Mapping[Direction, Form]) -> Head:
+    return replace(
+        head,
+        scores=tuple((query.substitute(forms), key.substitute(forms)) for query, key in head.scores),
+        baseline=None if head.baseline is None else head.baseline.substitute(forms),
+        channels=tuple(replace(channel, read=channel.read.substitute(forms)) for channel in head.channels),
+    )
+
+
+def _neuron(neuron: Neuron, forms: Mapping[Direction, Form]) -> Neuron:
+    return replace(neuron, read=neuron.read.substitute(forms))

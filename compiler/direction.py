@@ -1,0 +1,105 @@
+"""Directions: linear algebra by name.
+
+In: names. Out: `Direction`, an axis of the residual stream, and `Form`, a linear functional over directions with exact
+coefficients. Columns are assigned much later (`allocate`); until then a matrix is what it does to directions.
+Invariant: a form has no zero coefficient. `ONE` is 1 at every position; `BOS` is 1 at the hidden position 0 only.
+
+    >>> print(Form.of(Direction("indices")) * 2 - Form.constant(1))
+    2 indices - 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True, order=True)
+class Direction:
+    """A named axis of the residual stream."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+ONE = Direction("one")
+BOS = Direction("bos")
+
+
+class Form:
+    """A linear functional on the residual stream: a sum of coefficient times direction."""
+
+    __slots__ = ("terms",)
+
+    def __init__(self, terms: Mapping[Direction, Fraction | int] = {}) -> None:
+        self.terms: dict[Direction, Fraction] = {d: Fraction(c) for d, c in terms.items() if c != 0}
+
+    @staticmethod
+    def of(direction: Direction) -> Form:
+        """The coordinate along one direction."""
+        return Form({direction: 1})
+
+    @staticmethod
+    def constant(value: Fraction | int) -> Form:
+        """The same number at every position."""
+        return Form({ONE: value})
+
+    def __add__(self, other: Form) -> Form:
+        terms = dict(self.terms)
+        for direction, coefficient in other.terms.items():
+            terms[direction] = terms.get(direction, Fraction(0)) + coefficient
+        return Form(terms)
+
+    def __mul__(self, factor: Fraction | int) -> Form:
+        return Form({direction: coefficient * factor for direction, coefficient in self.terms.items()})
+
+    def __neg__(self) -> Form:
+        return self * -1
+
+    def __sub__(self, other: Form) -> Form:
+        return self + -other
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Form) and self.terms == other.terms
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.terms.items()))
+
+    def at(self, stream: Mapping[Direction, Fraction]) -> Fraction:
+        """The form's value where the stream holds these coordinates; a missing one is 0."""
+        return sum((c * stream[d] for d, c in self.terms.items() if d in stream), Fraction(0))
+
+    def substitute(self, forms: Mapping[Direction, Form]) -> Form:
+        """The form with some directions replaced by forms over others."""
+        if not any(direction in forms for direction in self.terms):
+            return self
+        return total(forms.get(d, Form.of(d)) * c for d, c in self.terms.items())
+
+    def __str__(self) -> str:
+        if not self.terms:
+            return "0"
+        ordered = sorted(self.terms.items(), key=lambda term: (term[0] == ONE,))
+        text = " ".join(_signed(coefficient, direction) for direction, coefficient in ordered)
+        return text.removeprefix("+ ") if text.startswith("+") else "-" + text.removeprefix("- ")
+
+    __repr__ = __str__
+
+
+def _signed(coefficient: Fraction, direction: Direction) -> str:
+    sign, size = "-" if coefficient < 0 else "+", abs(coefficient)
+    if direction == ONE:
+        return f"{sign} {size}"
+    name = f"[{direction}]" if " " in direction.name else direction.name
+    return f"{sign} {name}" if size == 1 else f"{sign} {size} {name}"
+
+
+def total(forms: Iterable[Form]) -> Form:
+    """The sum of forms."""
+    terms: dict[Direction, Fraction] = {}
+    for form in forms:
+        for direction, coefficient in form.terms.items():
+            terms[direction] = terms.get(direction, Fraction(0)) + coefficient
+    return Form(terms)

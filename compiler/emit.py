@@ -1,0 +1,239 @@
+"""Emission: directions become columns, forms become matrices, exact numbers become floats.
+
+In: a `Circuit`. Out: `Weights`: a config, a state dict for `compiler.model.Transformer`, and labels that say what every
+column, head and neuron is.
+Invariants: the BOS row attends to itself alone; as a key, BOS is the threshold or the counterweight of a head (C1, C2, C6).
+
+    W_Q[0] of reverse's second head: column "length" -> 512, column "one" -> -512, column "indices" -> -512 ...
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Stream
+from compiler.direction import BOS, ONE, Direction, Form
+from rasp.value import Value
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+SHARP = 256
+"""Nats between a selected key and any other of a "mean" head; BOS sits halfway, and exp(-104) is 0 in float32 (C1)."""
+COUNT_EXACT, COUNT_NOISY = 128, 32
+"""The same for a "sum" head: an error in a score is multiplied by it, and counts follow the exponential of that error."""
+COUNTERWEIGHT = 24
+"""Nats by which BOS outweighs a key selected by a "sum" head (C6), in float32."""
+LOGIT_GAP = 32
+"""Least distance between the best logit and the next, in nats, so that sampling picks the answer too (C10)."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a checkpoint holds: `config` and `labels` as JSON data, `tensors` by the names of `compiler.model`."""
+
+    config: dict[str, Any]
+    tensors: dict[str, Array]
+    labels: dict[str, Any]
+
+    def verify(self) -> None:
+        """Raise `ValueError` where a weight is not finite in the model's precision."""
+        for name, tensor in self.tensors.items():
+            if not np.isfinite(tensor.astype(self.config["dtype"])).all():
+                raise ValueError(f"{name} has entries too large for {self.config['dtype']}")
+
+    def run(self, tokens: Sequence[int]) -> dict[str, list[int]]:
+        """For each output the index of the best logit at each position, in plain numpy and float64."""
+        return {
+            name: logits.argmax(-1).tolist()
+            for name, logits in zip(
+                [output["name"] for output in self.config["outputs"]], self._logits(tokens), strict=True
+            )
+        }
+
+    def _logits(self, tokens: Sequence[int]) -> list[Array]:
+        t = self.tensors
+        resid = t["embed.W_E"][[len(self.config["vocabulary"]), *tokens]]
+        if "embed.W_pos" in t:
+            resid = resid + t["embed.W_pos"][: len(resid)]
+        for number in range(len(self.config["layers"])):
+            attn, mlp = f"blocks.{number}.attn", f"blocks.{number}.mlp"
+            if f"{attn}.W_Q" in t:
+                resid = resid + sum(
+                    self._head(resid, *(t[f"{attn}.{name}"][head] for name in ("W_Q", "W_K", "W_V", "W_O")))
+                    for head in range(len(t[f"{attn}.W_Q"]))
+                )
+            if f"{mlp}.W_in" in t:
+                hidden = np.maximum(resid @ t[f"{mlp}.W_in"] + t[f"{mlp}.b_in"], 0)
+                resid = resid + hidden @ t[f"{mlp}.W_out"]
+        ends = np.cumsum([len(output["values"]) for output in self.config["outputs"]])[:-1]
+        return np.split(resid[1:] @ t["unembed.W_U"], ends, axis=-1)
+
+    def _head(self, resid: Array, query: Array, key: Array, value: Array, out: Array) -> Array:
+        scores = (resid @ query) @ (resid @ key).T
+        if self.config["causal"]:
+            scores = np.where(np.tri(len(resid), dtype=bool), scores, -np.inf)
+        pattern = np.exp(scores - scores.max(-1, keepdims=True))
+        return (pattern / pattern.sum(-1, keepdims=True)) @ (resid @ value) @ out  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        lines = [f"{name:<24} {'x'.join(map(str, tensor.shape)):>14}" for name, tensor in self.tensors.items()]
+        stored = sum(tensor.size for tensor in self.tensors.values())
+        nonzero = sum(int(np.count_nonzero(tensor)) for tensor in self.tensors.values())
+        lines += [f"{stored} parameters, {nonzero} of them not zero", ""]
+        lines += [f"column {number}: {name}" for number, name in enumerate(self.labels["columns"])]
+        for name, tensor in self.tensors.items():
+            lines += ["", f"{name}:", np.array2string(tensor, precision=4, suppress_small=True, threshold=400)]
+        return "\n".join(lines)
+
+
+class _Emitter:
+    def __init__(self, circuit: Circuit, dtype: str) -> None:
+        self.circuit = circuit
+        self.dtype = dtype
+        self.columns = {direction: number for number, direction in enumerate(circuit.directions())}
+        self.bos: Stream = circuit.bos()
+        self.tensors: dict[str, Array] = {}
+
+    def weights(self) -> Weights:
+        self._embedding()
+        shapes = [self._layer(number, layer) for number, layer in enumerate(self.circuit.layers)]
+        self._unembedding()
+        config = {
+            "vocabulary": list(self.circuit.vocabulary),
+            "max_length": self.circuit.max_length,
+            "causal": self.circuit.causal,
+            "d_model": len(self.columns),
+            "layers": shapes,
+            "outputs": [
+                {"name": output.name, "values": [value for value, _ in output.numbers]} for output in self.circuit.outputs
+            ],
+            "has_positions": bool(self.circuit.positions),
+            "dtype": self.dtype,
+            "unknown": None,
+        }
+        return Weights(config, self.tensors, _labels(self.circuit, self.columns))
+
+    def vector(self, form: Form) -> Array:
+        """The column of a reading matrix: [d_model]."""
+        column = np.zeros(len(self.columns))
+        for direction, coefficient in form.terms.items():
+            column[self.columns[direction]] = float(coefficient)
+        return column
+
+    def centred(self, form: Form, at_bos: Fraction = Fraction(0)) -> Form:
+        """The form, changed at the BOS position only, so that it has the given value there."""
+        return form + Form({BOS: at_bos - form.at(self.bos)})
+
+    def _embedding(self) -> None:
+        size = len(self.circuit.vocabulary)
+        embed = np.zeros((size + 1, len(self.columns)))
+        embed[:, self.columns[ONE]] = 1
+        embed[size, self.columns[BOS]] = 1
+        for direction, values in self.circuit.tokens.items():
+            embed[:size, self.columns[direction]] = [float(value) for value in values]
+        self.tensors["embed.W_E"] = embed
+        if self.circuit.positions:
+            positions = np.zeros((self.circuit.max_length + 1, len(self.columns)))
+            for direction, values in self.circuit.positions.items():
+                positions[1:, self.columns[direction]] = [float(value) for value in values]
+            self.tensors["embed.W_pos"] = positions
+
+    def _layer(self, number: int, layer: Layer) -> dict[str, int]:
+        d_head = max((max(len(head.scores) + 1, len(head.channels)) for head in layer.heads), default=0)
+        if layer.heads:
+            self._heads(f"blocks.{number}.attn", layer.heads, d_head)
+        if layer.neurons:
+            self._neurons(f"blocks.{number}.mlp", layer.neurons)
+        return {"n_heads": len(layer.heads), "d_head": d_head, "d_mlp": len(layer.neurons)}
+
+    def _heads(self, name: str, heads: Sequence[Head], d_head: int) -> None:
+        inward = (len(heads), len(self.columns), d_head)
+        query, key, value = np.zeros(inward), np.zeros(inward), np.zeros(inward)
+        out = np.zeros((len(heads), d_head, len(self.columns)))
+        for h, head in enumerate(heads):
+            for i, (q, k) in enumerate(self._scores(head)):
+                query[h, :, i], key[h, :, i] = self.vector(q), self.vector(k)
+            for i, channel in enumerate(head.channels):
+                at_bos = channel.default if head.mode == "mean" else Fraction(0)
+                value[h, :, i] = self.vector(self.centred(channel.read, at_bos))
+                out[h, i, self.columns[channel.write]] = math.exp(COUNTERWEIGHT) if head.mode == "sum" else 1
+        for letter, tensor in zip("QKVO", (query, key, value, out), strict=True):
+            self.tensors[f"{name}.W_{letter}"] = tensor
+
+    def _scores(self, head: Head) -> list[tuple[Form, Form]]:
+        """Query and key forms in nats. The last pair is BOS as a key; as a query BOS scores 0 with all but itself."""
+        gap = SHARP if head.mode == "mean" else COUNT_EXACT if head.exact else COUNT_NOISY
+        pairs = [(self.centred(query * gap), self.centred(key)) for query, key in head.scores]
+        if head.baseline is None:
+            bos = Form.constant(gap * (head.lowest - head.step))
+        elif head.mode == "mean":
+            bos = (head.baseline + Form.constant(head.selected - head.step / 2)) * gap
+        else:
+            bos = (head.baseline + Form.constant(head.selected)) * gap + Form.constant(COUNTERWEIGHT)
+        return [*pairs, (self.centred(bos, at_bos=Fraction(SHARP)), Form.of(BOS))]
+
+    def _neurons(self, name: str, neurons: Sequence[Neuron]) -> None:
+        inward, out = np.zeros((len(self.columns), len(neurons))), np.zeros((len(neurons), len(self.columns)))
+        bias = np.zeros(len(neurons))
+        for n, neuron in enumerate(neurons):
+            read = dict(neuron.read.terms)
+            bias[n] = float(read.pop(ONE, Fraction(0)))
+            inward[:, n] = self.vector(Form(read))
+            for direction, coefficient in neuron.writes:
+                out[n, self.columns[direction]] += float(coefficient)
+        self.tensors |= {f"{name}.W_in": inward, f"{name}.b_in": bias, f"{name}.W_out": out}
+
+    def _unembedding(self) -> None:
+        columns = [self.vector(form) for output in self.circuit.outputs for form in logits(output)]
+        self.tensors["unembed.W_U"] = np.stack(columns, axis=1)
+
+
+def logits(output: Output) -> list[Form]:
+    """``2vx - v^2``, centred and scaled: largest for the value v nearest to x (C10)."""
+    numbers = [number for _, number in output.numbers]
+    centre = Fraction(round((min(numbers) + max(numbers)) / 2))
+    ascending = sorted(numbers)
+    gap = min((b - a for a, b in zip(ascending, ascending[1:], strict=False)), default=Fraction(1))
+    scale = Fraction(2) ** math.ceil(math.log2(LOGIT_GAP / gap**2))
+    x = output.read - Form.constant(centre)
+    return [(x * (2 * (v - centre)) - Form.constant((v - centre) ** 2)) * scale for v in numbers]
+
+
+def _labels(circuit: Circuit, columns: dict[Direction, int]) -> dict[str, Any]:
+    """What each column, head and neuron is, and where each variable of the program is to be read."""
+    return {
+        "columns": [str(direction) for direction in columns],
+        "layers": [
+            {
+                "heads": [{"name": head.name, "does": str(head)} for head in layer.heads],
+                "neurons": [{"name": neuron.name, "does": str(neuron)} for neuron in layer.neurons],
+            }
+            for layer in circuit.layers
+        ],
+        "variables": [
+            {
+                "name": variable.name,
+                "ready": variable.ready,
+                "read": {str(direction): str(c) for direction, c in variable.read.terms.items()},
+                "values": [_plain(value) for value, _ in variable.numbers],
+                "numbers": [str(number) for _, number in variable.numbers],
+            }
+            for variable in circuit.variables
+        ],
+    }
+
+
+def _plain(value: Value) -> Any:
+    return {"float": str(value)} if isinstance(value, Fraction) else value
+
+
+def emit(circuit: Circuit, dtype: str = "float32") -> Weights:
+    """Assign columns and fill the matrices."""
+    return _Emitter(circuit, dtype).weights()

@@ -1,0 +1,99 @@
+"""The graph: the s-ops an output needs, specialised to a setting, simplified, each with its domain.
+
+In: named s-ops of a program and a `Setting`. Out: `Graph`, which `realise` turns into a circuit.
+Invariant: on every input of the setting on which the program has an answer, the graph has the same.
+
+    >>> print(lower({"n": Width(Select(Constant(1), Constant(1), "=="))}, {}, setting))
+    %0 = select(1, 1, ==)
+    n  = selector_width(%0)    {1, 2, 3} int
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+
+from compiler.domain import Analysis, Setting
+from compiler.simplify import simplify
+from rasp.interpreter import evaluate
+from rasp.sop import Constant, Node, Selector, SOp, listing, reachable
+from rasp.value import Value
+
+MAX_NAME = 48
+"""Longest name made from a node's text, in characters."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """S-ops and selectors in topological order, with names, domains and the outputs."""
+
+    setting: Setting
+    outputs: dict[str, SOp]
+    names: dict[Node, str]
+    analysis: Analysis
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Every node the outputs need, inputs first."""
+        return reachable(self.outputs.values())
+
+    def name(self, node: Node) -> str:
+        """The node's name in the program, or its text, shortened."""
+        if node in self.names:
+            return self.names[node]
+        text = node.written(*(self.names.get(arg) or _brief(arg) for arg in node.inputs))
+        text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
+        return text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
+
+    def network(self) -> nx.DiGraph:
+        """The graph for networkx: an edge from each input to its user."""
+        network = nx.DiGraph()
+        network.add_nodes_from(self.nodes)
+        network.add_edges_from((arg, node) for node in self.nodes for arg in node.inputs)
+        return network
+
+    def verify(self) -> None:
+        """Raise `ValueError` where the nodes are not in topological order or a domain is empty."""
+        place = {node: number for number, node in enumerate(self.nodes)}
+        for reader, writer in ((b, a) for a, b in self.network().edges):
+            if place[writer] >= place[reader]:
+                raise ValueError(f"{self.name(reader)} comes before its input {self.name(writer)}")
+        for node in self.nodes:
+            if isinstance(node, SOp) and not len(self.analysis.domain(node)):
+                raise ValueError(f"{self.name(node)} has no possible value")
+
+    def run(self, tokens: Sequence[Value]) -> dict[str, list[Value]]:
+        """The outputs by the reference interpreter."""
+        values = evaluate(list(self.outputs.values()), tokens, causal=self.setting.causal)
+        return dict(zip(self.outputs, values, strict=True))
+
+    def __str__(self) -> str:
+        names = {self.names[node]: node for node in self.nodes if node in self.names}
+        lines = listing(names | self.outputs).splitlines()
+        domains = self._domains_shown(names | self.outputs)
+        width = max(map(len, lines))
+        return "\n".join(
+            f"{line:<{width}}  {domain}".rstrip() for line, domain in zip(lines, domains, strict=True)
+        )
+
+    def _domains_shown(self, roots: Mapping[str, Node]) -> list[str]:
+        shown = [node for node in self.nodes if node in roots.values() or not isinstance(node, Constant)]
+        domains = ["" if isinstance(node, Selector) else str(self.analysis.domain(node)) for node in shown]  # type: ignore[arg-type]
+        return domains + [""] * (len(listing(roots).splitlines()) - len(domains))
+
+
+def _brief(node: Node) -> str:
+    text = str(node) if len(reachable([node])) <= 8 else "..."
+    return text if len(text) <= MAX_NAME else "..."
+
+
+def lower(outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting) -> Graph:
+    """Specialise and simplify the s-ops of the outputs."""
+    new = simplify(outputs.values(), setting)
+    kept: dict[Node, str] = {}
+    for node, name in names.items():
+        if node in new and not isinstance(new[node], Constant):
+            kept.setdefault(new[node], name)
+    return Graph(setting, {name: new[node] for name, node in outputs.items()}, kept, Analysis(setting))  # type: ignore[misc]

@@ -1,0 +1,91 @@
+"""Staircases: a function of one number with finitely many arguments, as kinks of ReLUs.
+
+In: the points (x, y) of the function. Out: `Staircase`, a line plus kinks; each kink becomes one neuron.
+Invariant: at every given x the sum is y exactly; between the points it is linear (docs/constructions.md, C8).
+
+    >>> print(staircase([(0, 0), (1, 1), (2, 4)], flat=False))
+    0 + 1 x + 2 relu(x - 1)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class Kink:
+    """``weight * relu(side * (x - at))``: active to the right (side 1) or to the left (side -1) of `at`."""
+
+    at: Fraction
+    side: int
+    weight: Fraction
+
+    def __str__(self) -> str:
+        inner = f"x - {self.at}" if self.side > 0 else f"{self.at} - x"
+        return f"{self.weight} relu({inner})"
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """``constant + slope * x + sum of kinks``."""
+
+    constant: Fraction
+    slope: Fraction
+    kinks: tuple[Kink, ...]
+
+    def __call__(self, x: Fraction) -> Fraction:
+        """The value at x, exactly."""
+        bends = (kink.weight * max(kink.side * (x - kink.at), Fraction(0)) for kink in self.kinks)
+        return self.constant + self.slope * x + sum(bends, Fraction(0))
+
+    def __str__(self) -> str:
+        return " + ".join([str(self.constant), f"{self.slope} x", *map(str, self.kinks)])
+
+
+Points = Sequence[tuple[Fraction, Fraction]]
+
+
+def staircase(points: Points, flat: bool) -> Staircase:
+    """The function through the points, ascending in x, bent where its slope changes.
+
+    With `flat`, it keeps each y over a quarter of the distance to the next point on both sides, so that a small error
+    of x leaves y untouched; that costs up to one more kink a step.
+    """
+    corners = _plateaus(points) if flat else list(points)
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.pairwise(corners)]
+    if not slopes:
+        return Staircase(corners[0][1], Fraction(0), ())
+    bends = [
+        (corner[0], after - before)
+        for corner, before, after in zip(corners[1:-1], slopes, slopes[1:], strict=False)
+        if after != before
+    ]
+    right = Staircase(_through(corners[0], slopes[0]), slopes[0], tuple(Kink(x, 1, bend) for x, bend in bends))
+    left = Staircase(_through(corners[-1], slopes[-1]), slopes[-1], tuple(Kink(x, -1, bend) for x, bend in bends))
+    ends = corners[0][0], corners[-1][0]
+    return min(right, left, key=lambda stairs: _largest_sum(stairs, *ends))
+
+
+def _through(point: tuple[Fraction, Fraction], slope: Fraction) -> Fraction:
+    return point[1] - slope * point[0]
+
+
+def _largest_sum(stairs: Staircase, low: Fraction, high: Fraction) -> Fraction:
+    """The largest total of what the terms add up to in size: rounding errors are proportional to it."""
+    end = high if stairs.kinks and stairs.kinks[0].side > 0 else low
+    bends = sum((abs(kink.weight) * abs(end - kink.at) for kink in stairs.kinks), Fraction(0))
+    return bends + abs(stairs.slope) * max(abs(low), abs(high)) + abs(stairs.constant)
+
+
+def _plateaus(points: Points) -> list[tuple[Fraction, Fraction]]:
+    corners = [points[0]]
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
+        if y0 != y1:
+            quarter = (x1 - x0) / 4
+            corners += [(x0 + quarter, y0), (x1 - quarter, y1)]
+    if corners[0] != points[0] or corners[-1][0] < points[-1][0]:
+        corners.append((points[-1][0], corners[-1][1]))
+    return corners

@@ -1,0 +1,458 @@
+"""Realisation: gives every s-op that is needed a place in the residual stream, on demand, as early as possible.
+
+In: a `Graph`. Out: a `Circuit`. Going back from the outputs, each numeric s-op becomes a `Reading`: a linear form, a
+column of the embedding, a channel of a head, or neurons, whichever is the cheapest that applies:
+
+1. a function of the token alone, or of the position alone, is written by the embedding (C7);
+2. a linear form of readings is only another reading matrix (C7);
+3. a count is a "sum" head, an aggregate a "mean" head (C1, C6); heads that select alike are one head;
+4. a function of what heads picked is moved to the keys and picked instead (C7);
+5. anything else is a staircase of neurons over one number (C8), or one neuron for an `and`.
+
+Invariant: readings are exact in exact arithmetic; a reading that is ready at time t is read at later times only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from compiler.attention import Codes, Reading, Scores, scores
+from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Variable
+from compiler.compress import compress
+from compiler.direction import Direction, Form, total
+from compiler.domain import MAX_POINTS, Domain, Point, refusal
+from compiler.graph import Graph
+from compiler.mlp import Staircase, staircase
+from compiler.relation import ALWAYS, EQUAL, Conjunction, exclusive
+from compiler.simplify import rebuilt
+from rasp.operators import PREDICATES
+from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Tokens, Width, reachable
+from rasp.value import Value
+
+MAX_NEURONS = 8_192
+"""Most neurons one s-op may cost."""
+MAX_STEPS = 1 << 11
+"""Largest range of a number that a staircase tells apart, in units of its smallest step (C8)."""
+
+
+def after_attention(ready: int) -> int:
+    """When an attention sublayer that reads something ready then has written: times are 0 for the embedding, 2L - 1
+    and 2L for the attention and the MLP of layer L."""
+    return ready + 1 + ready % 2
+
+
+def after_mlp(ready: int) -> int:
+    """When an MLP sublayer that reads something ready then has written."""
+    return ready + 2 - ready % 2
+
+
+@dataclass(frozen=True)
+class _Waist:
+    """A number, given as a sum of s-ops with factors, and a function of it, given as its points."""
+
+    terms: tuple[tuple[SOp, Fraction], ...]
+    points: list[tuple[Fraction, Fraction]]
+
+
+@dataclass
+class _OpenHead:
+    """A head under construction: channels are added while it is shared."""
+
+    head: Head
+    written: int
+    channels: list[Channel] = field(default_factory=list)
+
+
+def realise(graph: Graph) -> Circuit:
+    """Build the circuit of a graph."""
+    return _Realiser(graph).circuit()
+
+
+class _Realiser:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.analysis = graph.analysis
+        self.codes = Codes(graph.setting.texts)
+        self.readings: dict[SOp, Reading] = {}
+        self.tokens: dict[Direction, tuple[Fraction, ...]] = {}
+        self.positions: dict[Direction, tuple[Fraction, ...]] = {}
+        self.heads: dict[tuple[str, Conjunction, bool], list[_OpenHead]] = {}
+        self.neurons: list[tuple[int, Neuron]] = []
+        self.titles: dict[Node, str] = {}
+        self.used: set[str] = {"one", "bos"}
+
+    # -- the whole ---------------------------------------------------------------------------------------------------
+
+    def circuit(self) -> Circuit:
+        outputs = tuple(self._output(name, node) for name, node in self.graph.outputs.items())
+        setting = self.graph.setting
+        found = Circuit(
+            setting.texts,
+            setting.max_length,
+            setting.causal,
+            self.tokens,
+            self.positions,
+            tuple(self._layers()),
+            outputs,
+            tuple(self._variables()),
+        )
+        return compress(found)
+
+    def _output(self, name: str, node: SOp) -> Output:
+        numbers, coded = self._as_numbers(node)
+        return Output(name, self.read(coded).form, numbers)
+
+    def _as_numbers(self, node: SOp) -> tuple[tuple[tuple[Value, Fraction], ...], SOp]:
+        """The domain with the number that stands for each value, and the s-op that takes these numbers."""
+        domain = self.analysis.domain(node)
+        if domain.numeric:
+            return tuple(zip(domain.values, domain.numbers, strict=True)), node
+        return tuple((value, self.codes[value]) for value in domain), self.codes.of(node, domain)
+
+    def _layers(self) -> Iterator[Layer]:
+        heads = [opened for shared in self.heads.values() for opened in shared]
+        last = max([opened.written for opened in heads] + [time for time, _ in self.neurons], default=0)
+        for number in range(1, (last + 1) // 2 + 1):
+            yield Layer(
+                [replace(h.head, channels=tuple(h.channels)) for h in heads if h.written == 2 * number - 1],
+                [neuron for time, neuron in self.neurons if time == 2 * number],
+            )
+
+    def _variables(self) -> Iterator[Variable]:
+        """The named s-ops that can be read off the stream without further work."""
+        for node, name in self.graph.names.items():
+            if isinstance(node, SOp) and node in self.graph.nodes:
+                numbers, coded = self._as_numbers(node)
+                if coded in self.readings:
+                    reading = self.readings[coded]
+                    yield Variable(name, reading.form, reading.ready, numbers)
+
+    # -- one s-op ----------------------------------------------------------------------------------------------------
+
+    def read(self, node: SOp) -> Reading:
+        """The s-op, whose values are numbers, as a linear form of the stream."""
+        if node not in self.readings:
+            self.readings[node] = self._find(node)
+        return self.readings[node]
+
+    def _find(self, node: SOp) -> Reading:
+        variables = self.analysis.variables(node)
+        if not variables:
+            value = self.analysis.domain(node).numbers[0]
+            return Reading(Form.constant(value), 0, _short(value))
+        if (linear := self._linear(node)) is not None:
+            return linear
+        match variables:
+            case (Tokens(),):
+                return self._embedded(node, self.tokens, list(self.graph.setting.texts))
+            case (Indices(),):
+                return self._embedded(node, self.positions, list(range(self.graph.setting.max_length)))
+        if isinstance(node, Width):
+            return self._width(node)
+        if isinstance(node, Aggregate):
+            return self._aggregate(node)
+        if (pushed := self._pushed(node)) is not None:
+            return self.read(pushed)
+        return self._computed(node)
+
+    def _embedded(self, node: SOp, columns: dict[Direction, tuple[Fraction, ...]], inputs: list[Value]) -> Reading:
+        values = {point[0]: Fraction(value) for point, value in self.analysis.table(node)}  # type: ignore[arg-type]
+        column = tuple(values.get(value, Fraction(0)) for value in inputs)
+        direction = next((d for d, known in columns.items() if known == column), None)
+        if direction is None:
+            direction = self._direction(self._label(node))
+            columns[direction] = column
+        return Reading(Form.of(direction), 0, all(map(_short, column)))
+
+    def _linear(self, node: SOp) -> Reading | None:
+        """Sums, differences, multiples, and what is 0 or 1: no layer and no neuron."""
+        match node:
+            case Map(op="+", args=(a, b)) if self._numeric(a, b):
+                return self._sum((self.read(a), Fraction(1)), (self.read(b), Fraction(1)))
+            case Map(op="-", args=(a, b)) if self._numeric(a, b):
+                return self._sum((self.read(a), Fraction(1)), (self.read(b), Fraction(-1)))
+            case Map(op="negate" | "plus" as op, args=(a,)) if self._numeric(a):
+                return self._sum((self.read(a), Fraction(-1 if op == "negate" else 1)))
+            case Map(op="*", args=(a, Constant(value=factor))) | Map(op="*", args=(Constant(value=factor), a)):
+                return self._sum((self.read(a), Fraction(factor))) if self._numeric(a) else None
+            case Map(op="/", args=(a, Constant(value=factor))) if self._numeric(a) and factor != 0:
+                return self._sum((self.read(a), 1 / Fraction(factor)))
+            case Map(op="indicator", args=(a,)) if self._is_bit(a):
+                return self.read(a)
+            case Map(op="not", args=(a,)) if self._is_bit(a):
+                return self._sum((self.read(Constant(1)), Fraction(1)), (self.read(a), Fraction(-1)))
+        return None
+
+    def _numeric(self, *nodes: SOp) -> bool:
+        return all(self.analysis.domain(node).numeric for node in nodes)
+
+    def _is_bit(self, node: SOp) -> bool:
+        return self._numeric(node) and set(self.analysis.domain(node)) <= {0, 1}
+
+    @staticmethod
+    def _sum(*terms: tuple[Reading, Fraction]) -> Reading:
+        form = total(reading.form * factor for reading, factor in terms)
+        exact = all(reading.exact and _short(factor) for reading, factor in terms)
+        return Reading(form, max(reading.ready for reading, _ in terms), exact)
+
+    # -- heads -------------------------------------------------------------------------------------------------------
+
+    def _width(self, node: Width) -> Reading:
+        """A "sum" head for each exclusive case, adding 1 or -1 for each key into one direction."""
+        direction = self._direction(self._label(node))
+        counted = [term for case in exclusive(self.analysis.disjuncts(node.selector)) for term in self._counted(case)]
+        readings = [
+            self._channel("sum", case, Reading(Form.constant(sign), 0, True), Fraction(0), direction, node)
+            for sign, case in counted
+        ]
+        return Reading(Form.of(direction), max(reading.ready for reading in readings), exact=False)
+
+    def _counted(self, case: Conjunction) -> list[tuple[int, Conjunction]]:
+        """What to count: all but the equal ones are all minus the equal ones, which is cheaper than a table."""
+        for part in case.parts:
+            key, query, comparison = part
+            if comparison == ALWAYS - EQUAL and len(self.analysis.domain(query)) > 3 and len(self.analysis.domain(key)) > 3:
+                rest = [other for other in case.parts if other is not part]
+                everything, equal = Conjunction.of(rest), Conjunction.of([*rest, (key, query, EQUAL)])
+                assert everything is not None and equal is not None
+                return self._counted(everything) + [(-sign, piece) for sign, piece in self._counted(equal)]
+        return [(1, case)]
+
+    def _aggregate(self, node: Aggregate) -> Reading:
+        cases = self.analysis.disjuncts(node.selector)
+        default = node.default
+        if isinstance(default, str):
+            raise AssertionError(f"{node} is read as a number, but its default is a string")
+        values = self.analysis.domain(node.value)
+        if len(cases) == 1:
+            direction = self._direction(self._label(node))
+            return self._channel("mean", cases[0], self.read(node.value), Fraction(default), direction, node)
+        if len(values) == 1:
+            return self.read(self._any_case(cases, Constant(values.values[0]), default))
+        if self.analysis.picks(node):
+            return self._one_of(node, exclusive(cases), Fraction(default))
+        raise refusal(
+            "mean-over-or",
+            f"{self.graph.name(node)} averages numbers over an `or` of {len(cases)} selections",
+            "average over each of them and combine the means",
+        )
+
+    def _any_case(self, cases: list[Conjunction], value: SOp, default: Value) -> SOp:
+        """A constant where any case selects something, the default elsewhere."""
+        found: SOp = Constant(False)
+        for case in cases:
+            count = Aggregate(case.selector(), Constant(1), 0)
+            found = Map("or", (found, Map(">", (count, Constant(0)))))
+        return Map("if", (found, value, Constant(default)))
+
+    def _one_of(self, node: Aggregate, cases: list[Conjunction], default: Fraction) -> Reading:
+        """At most one case selects a key, so what the cases find, counted from the default, adds up."""
+        direction = self._direction(self._label(node))
+        value = self.read(node.value)
+        moved = Reading(value.form - Form.constant(default), value.ready, value.exact)
+        parts = [self._channel("mean", case, moved, Fraction(0), direction, node) for case in cases]
+        form = parts[0].form + Form.constant(default)
+        return Reading(form, max(part.ready for part in parts), all(part.exact for part in parts))
+
+    def _channel(
+        self, mode: str, conjunction: Conjunction, value: Reading, default: Fraction, direction: Direction, node: SOp
+    ) -> Reading:
+        """Let the head that selects by the conjunction carry one more value into the direction."""
+        sure = self.analysis.surely_matches(conjunction) and mode == "mean"
+        order = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
+        shared = self.heads.setdefault((f"{mode} {order}", conjunction, sure), [])
+        found = None
+        if not shared:
+            found = scores(conjunction, self.analysis, self.codes, self.read, order, absolute=not sure)
+            shared.append(self._open(mode, found, sure, node))
+        earliest = after_attention(value.ready)
+        opened = next((head for head in shared if head.written >= earliest), None)
+        if opened is None:
+            opened = _OpenHead(shared[0].head, earliest)
+            shared.append(opened)
+        opened.channels.append(Channel(value.form, default, direction))
+        exact = mode == "mean" and value.exact and self.analysis.unique(conjunction)
+        return Reading(Form.of(direction), opened.written, exact or (mode == "mean" and order))
+
+    def _open(self, mode: str, found: Scores, sure: bool, node: SOp) -> _OpenHead:
+        head = Head(
+            name=self._label(node),
+            mode="sum" if mode == "sum" else "mean",
+            scores=tuple(found.pairs),
+            baseline=None if sure else found.total_baseline(),
+            selected=found.selected,
+            step=Fraction(1),
+            lowest=found.lowest,
+            exact=found.exact,
+            channels=(),
+        )
+        return _OpenHead(head, after_attention(found.ready))
+
+    def _pushed(self, node: SOp) -> SOp | None:
+        """A function of values picked by one selector is the pick of the function's value."""
+        variables = self.analysis.variables(node)
+        picks = [var for var in variables if isinstance(var, Aggregate) and self.analysis.picks(var)]
+        if len(picks) < len(variables) or len({pick.selector for pick in picks}) != 1:
+            return None
+        at_key = _substituted(node, {pick: pick.value for pick in picks})
+        empty = self.analysis.table(_substituted(node, {pick: Constant(pick.default) for pick in picks}))
+        default = empty[0][1] if empty else 0  # undefined for an empty row: an input without an answer
+        pushed = Aggregate(picks[0].selector, at_key, default)
+        self.titles.setdefault(pushed, self._label(node))
+        return pushed
+
+    # -- neurons -----------------------------------------------------------------------------------------------------
+
+    def _computed(self, node: SOp) -> Reading:
+        match node:
+            case Map(op="and", args=(a, b)) if self._is_bit(a) and self._is_bit(b):
+                return self._both(node, self.read(a), self.read(b))
+            case Map(op="or", args=(a, b)) if self._is_bit(a) and self._is_bit(b):
+                neither = self._both(node, *(self._sum((self.read(Constant(1)), Fraction(1)), (self.read(x), Fraction(-1))) for x in (a, b)))
+                return self._sum((self.read(Constant(1)), Fraction(1)), (neither, Fraction(-1)))
+        return self._stairs(node)
+
+    def _both(self, node: SOp, a: Reading, b: Reading) -> Reading:
+        """``a and b = relu(a + b - 1)``."""
+        ready = after_mlp(max(a.ready, b.ready))
+        direction = self._direction(self._label(node))
+        read = a.form + b.form - Form.constant(1)
+        self.neurons.append((ready, Neuron(self._label(node), read, ((direction, Fraction(1)),))))
+        return Reading(Form.of(direction), ready, a.exact and b.exact)
+
+    def _stairs(self, node: SOp) -> Reading:
+        bit = len(self.analysis.domain(node)) <= 2
+        options = []
+        for waist in self._waists(node):
+            if _steps(waist.points) <= MAX_STEPS:
+                noisy = any(self._noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
+                options.append((staircase(waist.points, flat=bit and noisy), waist))
+        if not options:
+            raise refusal(
+                "too-large",
+                f"{self.graph.name(node)} combines its operands in too many ways",
+                "round an operand, or compile with a smaller max_length or vocabulary",
+            )
+        stairs, waist = min(options, key=lambda option: len(option[0].kinks))
+        return self._climb(node, stairs, self._sum(*((self.read(term), factor) for term, factor in waist.terms)))
+
+    def _noisy(self, var: SOp) -> bool:
+        """Whether the variable is a count or a mean: right up to rounding only."""
+        return isinstance(var, Width) or (isinstance(var, Aggregate) and not self.analysis.picks(var))
+
+    def _climb(self, node: SOp, stairs: Staircase, waist: Reading) -> Reading:
+        line = waist.form * stairs.slope + Form.constant(stairs.constant)
+        if not stairs.kinks:
+            return Reading(line, waist.ready, waist.exact and _short(stairs.slope) and _short(stairs.constant))
+        ready = after_mlp(waist.ready)
+        direction = self._direction(self._label(node))
+        for kink in stairs.kinks:
+            read = (waist.form - Form.constant(kink.at)) * kink.side
+            self.neurons.append((ready, Neuron(f"{self._label(node)}, step at {kink.at}", read, ((direction, kink.weight),))))
+        exact = waist.exact and all(_short(kink.at) and _short(kink.weight) for kink in stairs.kinks)
+        return Reading(line + Form.of(direction), ready, exact)
+
+    def _waists(self, node: SOp) -> Iterator[_Waist]:
+        """Numbers, linear in the stream, that the s-op is a function of."""
+        match node:
+            case Map(op=op, args=(a, b)) if op in PREDICATES and self._numeric(a, b):
+                difference = Map("-", (a, b))
+                if self._is_free(difference):
+                    numbers = self.analysis.domain(difference).numbers
+                    yield _Waist(((difference, Fraction(1)),), [(d, Fraction(PREDICATES[op](d, 0))) for d in numbers])
+        inner: Node = node
+        while isinstance(inner, Map | Lookup):
+            varying = {arg for arg in inner.inputs if isinstance(arg, SOp) and self.analysis.variables(arg)}
+            if len(varying) != 1:
+                break
+            inner = varying.pop()
+            if self._numeric(inner) and self._is_free(inner) and (points := self._function_of(node, inner)):
+                yield _Waist(((inner, Fraction(1)),), points)
+        variables = self.analysis.variables(node)
+        if self.analysis.count_points(variables) <= MAX_NEURONS:
+            yield self._digits(variables, self.analysis.table(node))
+        args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.analysis.variables(arg))
+        if set(args) != set(variables) and math.prod(len(self.analysis.domain(arg)) for arg in args) <= MAX_NEURONS:
+            yield self._digits(args, list(self.analysis.combined(node, args)))
+
+    def _is_free(self, node: SOp) -> bool:
+        """Whether the s-op is a linear form of variables: reading it takes no neurons."""
+        return self.analysis.linear(node) is not None
+
+    def _function_of(self, node: SOp, waist: SOp) -> list[tuple[Fraction, Fraction]] | None:
+        """The s-op as a function of another one, where it is one; None where that is not so or too long to tell."""
+        variables = self.analysis.variables(node)
+        if self.analysis.count_points(variables) > MAX_POINTS:
+            return None
+        inputs = dict(self.analysis.table(waist, variables))
+        function: dict[Fraction, Fraction] = {}
+        for point, value in self.analysis.table(node):
+            if function.setdefault(Fraction(inputs[point]), Fraction(value)) != value:
+                return None
+        return sorted(function.items())
+
+    def _digits(self, parts: tuple[SOp, ...], table: list[tuple[Point, Value]]) -> _Waist:
+        """Several s-ops as the digits of one number (C8); those with rounding errors are the low digits."""
+        place = Fraction(1)
+        terms: list[tuple[SOp, Fraction]] = []
+        digits: dict[int, dict[Value, Fraction]] = {}
+        for i in sorted(range(len(parts)), key=lambda i: not any(map(self._noisy, self.analysis.variables(parts[i])))):
+            numbers, coded = self._as_numbers(parts[i])
+            domain = Domain.of([number for _, number in numbers])
+            weight = place / domain.gap
+            terms.append((coded, weight))
+            digits[i] = {value: number * weight for value, number in numbers}
+            place *= (domain.numbers[-1] - domain.numbers[0]) / domain.gap + 1
+        points = {sum((digits[i][v] for i, v in enumerate(point)), Fraction(0)): Fraction(y) for point, y in table}
+        return _Waist(tuple(terms), sorted(points.items()))
+
+    # -- names -------------------------------------------------------------------------------------------------------
+
+    def _label(self, node: SOp) -> str:
+        if node in self.titles:
+            return self.titles[node]
+        match node:
+            case Map(op="*", args=(a, b)) if a is b:
+                return f"({self._label(a)})^2"
+            case Lookup(table=table, arg=arg) if node not in self.graph.names:
+                if all(value in (0, 1) for _, value in table):
+                    members = [str(key) for key, value in table if value]
+                    shown = ",".join(members if len(members) <= 4 else [*members[:3], f"{len(members) - 3} more"])
+                    return f"{self._label(arg)} in {{{shown}}}" if len(members) != 1 else f"{self._label(arg)}={shown}"
+                return self._label(arg)
+        return self.graph.name(node)
+
+    def _direction(self, name: str) -> Direction:
+        unique, number = name, 1
+        while unique in self.used:
+            number += 1
+            unique = f"{name} #{number}"
+        self.used.add(unique)
+        return Direction(unique)
+
+
+def _short(number: Fraction) -> bool:
+    """Whether a binary float of any precision here holds the number exactly."""
+    return number.denominator & (number.denominator - 1) == 0 and abs(number.numerator) < 1 << 20
+
+
+def _steps(points: list[tuple[Fraction, Fraction]]) -> Fraction:
+    """The range of x in units of its smallest step."""
+    if len(points) < 2:
+        return Fraction(1)
+    return (points[-1][0] - points[0][0]) / min(b[0] - a[0] for a, b in itertools.pairwise(points))
+
+
+def _substituted(node: SOp, new: dict[SOp, SOp]) -> SOp:
+    """The elementwise part of the s-op over other variables."""
+    found: dict[Node, Node] = dict(new)
+    for current in reachable([node]):
+        if current not in found:
+            found[current] = rebuilt(current, found) if isinstance(current, Map | Lookup) else current
+    result = found[node]
+    assert isinstance(result, SOp)
+    return result

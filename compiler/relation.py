@@ -1,0 +1,171 @@
+"""Relations: a selector as an `or` of `and`s of comparisons, with `not` pushed down to the comparisons.
+
+In: a selector of `rasp.sop`. Out: a list of `Conjunction`s. A comparison of one key with one query is a subset of
+{"<", "=", ">"}, so any `and`, `or`, `not` of comparisons of the same pair is again one comparison.
+Invariant: no conjunction contains an empty comparison (it would select nothing) or a full one (it would say nothing).
+
+    >>> print(*disjuncts(Or(Select(t, t, "<"), And(Select(t, t, "=="), Select(Indices(), Indices(), "<")))), sep=" | ")
+    tokens_str < tokens_str | tokens_str = tokens_str and indices < indices
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rasp.operators import PREDICATES, Undefined, show
+from rasp.sop import And, Constant, Node, Not, Or, Predicate, Select, Selector, SOp
+from rasp.value import Value
+
+Comparison: TypeAlias = frozenset[str]
+ALWAYS: Comparison = frozenset("<=>")
+EQUAL: Comparison = frozenset("=")
+MAX_DISJUNCTS = 64
+
+_HOLDS: dict[Predicate, Comparison] = {
+    "==": EQUAL,
+    "!=": frozenset("<>"),
+    "<": frozenset("<"),
+    "<=": frozenset("<="),
+    ">": frozenset(">"),
+    ">=": frozenset(">="),
+}
+_PREDICATES = {comparison: predicate for predicate, comparison in _HOLDS.items()}
+
+
+def compare(comparison: Comparison, key: Value, query: Value) -> bool:
+    """Whether ``key COMPARISON query``. Raises `Undefined` where a string would have to be ordered with a number."""
+    if key == query:
+        return "=" in comparison
+    if comparison >= {"<", ">"}:
+        return True
+    if not comparison & {"<", ">"}:
+        return False
+    return ("<" if PREDICATES["<"](key, query) else ">") in comparison
+
+
+@dataclass(frozen=True)
+class Conjunction:
+    """Comparisons that must all hold, one for each pair of key s-op and query s-op."""
+
+    parts: tuple[tuple[SOp, SOp, Comparison], ...]
+
+    @staticmethod
+    def of(parts: Iterable[tuple[SOp, SOp, Comparison]]) -> Conjunction | None:
+        """The conjunction of comparisons; None if it can never hold."""
+        merged: dict[tuple[SOp, SOp], Comparison] = {}
+        for key, query, comparison in parts:
+            comparison = _decided(key, query, comparison)
+            merged[key, query] = merged.get((key, query), ALWAYS) & comparison
+        if not all(merged.values()):
+            return None
+        kept = [(key, query, c) for (key, query), c in merged.items() if c != ALWAYS]
+        return Conjunction(tuple(sorted(kept, key=lambda part: (part[0].id, part[1].id))))
+
+    def excludes(self, other: Conjunction) -> bool:
+        """Whether the two can be seen never to hold together."""
+        return Conjunction.of(self.parts + other.parts) is None
+
+    def implies(self, other: Conjunction) -> bool:
+        """Whether everything `other` asks for is asked for here."""
+        return Conjunction.of(self.parts + other.parts) == self
+
+    def minus(self, other: Conjunction) -> list[Conjunction]:
+        """Exclusive conjunctions that hold where this one does and `other` does not."""
+        pieces = []
+        agreed = self.parts
+        for key, query, comparison in other.parts:
+            piece = Conjunction.of((*agreed, (key, query, ALWAYS - comparison)))
+            if piece is not None:
+                pieces.append(piece)
+            agreed = (*agreed, (key, query, comparison))
+        return pieces
+
+    def selector(self) -> Selector:
+        """The conjunction as a selector."""
+        found: Selector | None = None
+        for key, query, comparison in self.parts:
+            select = Select(key, query, _PREDICATES[comparison])
+            found = select if found is None else And(found, select)
+        return found or Select(Constant(1), Constant(1), "==")
+
+    def __str__(self) -> str:
+        return " and ".join(f"{key} {_symbol(c)} {query}" for key, query, c in self.parts) or "always"
+
+
+def _symbol(comparison: Comparison) -> str:
+    return "".join(sign for sign in "<>=" if sign in comparison)
+
+
+def _decided(key: SOp, query: SOp, comparison: Comparison) -> Comparison:
+    """A comparison of two constants is always or never."""
+    if isinstance(key, Constant) and isinstance(query, Constant):
+        try:
+            return ALWAYS if compare(comparison, key.value, query.value) else frozenset()
+        except Undefined:
+            raise ValueError(f"cannot order {show(key.value)} and {show(query.value)}") from None
+    return comparison
+
+
+def disjuncts(selector: Selector) -> list[Conjunction]:
+    """The selector as conjunctions of which at least one holds; none implies another. Raises `ValueError` when too many."""
+    return _normal(selector, wanted=True)
+
+
+def _normal(selector: Node, wanted: bool) -> list[Conjunction]:
+    match selector:
+        case Select(key=key, query=query, predicate=predicate):
+            comparison = _HOLDS[predicate] if wanted else ALWAYS - _HOLDS[predicate]
+            conjunction = Conjunction.of([(key, query, comparison)])
+            return [] if conjunction is None else [conjunction]
+        case Not(arg=arg):
+            return _normal(arg, not wanted)
+        case And(left=left, right=right) | Or(left=left, right=right):
+            first, second = _normal(left, wanted), _normal(right, wanted)
+            return _both(first, second) if isinstance(selector, And) == wanted else _either(first, second)
+    raise AssertionError(f"not a selector: {selector!r}")
+
+
+def _both(first: list[Conjunction], second: list[Conjunction]) -> list[Conjunction]:
+    met = (Conjunction.of(a.parts + b.parts) for a in first for b in second)
+    return _either([conjunction for conjunction in met if conjunction is not None], [])
+
+
+def _either(first: list[Conjunction], second: list[Conjunction]) -> list[Conjunction]:
+    kept: list[Conjunction] = []
+    for conjunction in first + second:
+        if any(conjunction.implies(other) for other in kept):
+            continue
+        kept = [other for other in kept if not other.implies(conjunction)]
+        kept.append(conjunction)
+    merged = _merge_one(kept)
+    if len(merged) > MAX_DISJUNCTS:
+        raise ValueError(f"the selector is an `or` of {len(merged)} cases, more than {MAX_DISJUNCTS}")
+    return merged
+
+
+def _merge_one(conjunctions: list[Conjunction]) -> list[Conjunction]:
+    """Join conjunctions that differ in one comparison only: ``a < b or a == b`` is ``a <= b``."""
+    for i, a in enumerate(conjunctions):
+        for b in conjunctions[i + 1 :]:
+            different = set(a.parts) ^ set(b.parts)
+            if len(different) == 2 and len({(key, query) for key, query, _ in different}) == 1:
+                union = frozenset().union(*(comparison for _, _, comparison in different))
+                key, query, _ = next(iter(different))
+                joined = Conjunction.of([*(set(a.parts) & set(b.parts)), (key, query, union)])
+                rest = [c for c in conjunctions if c not in (a, b)]
+                assert joined is not None
+                return _either([*rest, joined], [])
+    return conjunctions
+
+
+def exclusive(conjunctions: list[Conjunction]) -> list[Conjunction]:
+    """The same selector as conjunctions of which at most one holds for any query and key."""
+    apart: list[Conjunction] = []
+    for conjunction in sorted(conjunctions, key=lambda c: len(c.parts)):
+        pieces = [conjunction]
+        for earlier in apart:
+            pieces = [p for piece in pieces for p in ([piece] if piece.excludes(earlier) else piece.minus(earlier))]
+        apart += pieces
+    return apart
