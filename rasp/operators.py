@@ -21,6 +21,8 @@ MAX_BITS = 1 << 16
 """Largest size of an integer or of a fraction's parts; beyond it an operation is refused instead of running for ever."""
 MAX_STRING = 1 << 16
 """Longest string an operation may build, in characters."""
+MAX_SHOWN_BITS = 4096
+"""Longest integer that a message spells out."""
 
 
 class Undefined(Exception):
@@ -41,10 +43,12 @@ Number: TypeAlias = int | Fraction
 
 
 def show(value: Value) -> str:
-    """A value as one would write it in a message."""
+    """A value as one would write it in a message; a very long number is described instead."""
     if isinstance(value, str):
         return f'"{value}"'
-    return str(float(value)) if isinstance(value, Fraction) else str(value)
+    if isinstance(value, Fraction):
+        return str(float(value))
+    return str(value) if value.bit_length() <= MAX_SHOWN_BITS else f"(a number of {value.bit_length()} bits)"
 
 
 def _numbers(verb: str, *values: Value) -> None:
@@ -53,11 +57,18 @@ def _numbers(verb: str, *values: Value) -> None:
             raise Undefined(f"cannot {verb} the string {show(value)}")
 
 
-def _bounded(value: Number) -> Number:
-    parts = (value.numerator, value.denominator)
-    if any(part.bit_length() > MAX_BITS for part in parts):
+def bounded(value: Number) -> Number:
+    """The same number, if it has a reasonable size and a float lies within the range of floats."""
+    size = value.numerator.bit_length()
+    if max(size, value.denominator.bit_length()) > MAX_BITS:
         raise Undefined(f"the result has more than {MAX_BITS} bits")
+    if isinstance(value, Fraction) and size - value.denominator.bit_length() > 1022 and abs(value) >= _FLOAT_END:
+        raise Undefined("the result is too large for a float")
     return value
+
+
+_FLOAT_END = 2**1024 - 2**970
+"""Where floats end: a number of this size or more rounds to infinity."""
 
 
 def _add(a: Value, b: Value) -> Value:
@@ -67,12 +78,12 @@ def _add(a: Value, b: Value) -> Value:
         return a + b
     if isinstance(a, str) or isinstance(b, str):
         raise Undefined(f"cannot add {show(a)} and {show(b)}: one is a string, the other a number")
-    return _bounded(a + b)
+    return bounded(a + b)
 
 
 def _subtract(a: Value, b: Value) -> Value:
     _numbers("subtract", a, b)
-    return _bounded(a - b)  # type: ignore[operator]
+    return bounded(a - b)  # type: ignore[operator]
 
 
 def _multiply(a: Value, b: Value) -> Value:
@@ -81,7 +92,7 @@ def _multiply(a: Value, b: Value) -> Value:
     if isinstance(b, str) and isinstance(a, int):
         return _repeat(b, a)
     _numbers("multiply", a, b)
-    return _bounded(a * b)  # type: ignore[operator, arg-type]
+    return bounded(a * b)  # type: ignore[operator, arg-type]
 
 
 def _repeat(text: str, times: int) -> str:
@@ -94,14 +105,14 @@ def _divide(a: Value, b: Value) -> Value:
     _numbers("divide", a, b)
     if b == 0:
         raise Undefined(f"division by zero ({show(a)} / 0)")
-    return _bounded(Fraction(a) / Fraction(b))
+    return bounded(Fraction(a) / Fraction(b))
 
 
 def _modulo(a: Value, b: Value) -> Value:
     _numbers("take the remainder of", a, b)
     if b == 0:
         raise Undefined(f"remainder by zero ({show(a)} % 0)")
-    return a % b  # type: ignore[operator]
+    return bounded(a % b)  # type: ignore[operator]
 
 
 def _power(a: Value, b: Value) -> Value:
@@ -114,7 +125,7 @@ def _power(a: Value, b: Value) -> Value:
         if abs(a) != 1 and size * abs(b) > MAX_BITS:
             raise Undefined(f"the result has more than {MAX_BITS} bits")
         power = Fraction(Fraction(a) ** int(b))
-        return int(power) if isinstance(a, int) and isinstance(b, int) and b >= 0 else power
+        return int(power) if isinstance(a, int) and isinstance(b, int) and b >= 0 else bounded(power)
     if a < 0:
         raise Undefined(f"a negative number ({show(a)}) has no real power {show(b)}")
     try:
@@ -187,3 +198,18 @@ OPERATORS: dict[str, Operator] = {
     ]
 }
 """Every elementwise operation of the graph. ``if`` takes condition, then, else; ``in`` takes an element, then the options."""
+
+
+def convert(element: Value, how: str) -> Value:
+    """An input element as `tokens_asis`, `tokens_str`, `tokens_int`, `tokens_float` or `tokens_bool` sees it."""
+    match how:
+        case "asis":
+            return element
+        case "str":
+            return str(float(element)) if isinstance(element, Fraction) else str(element)
+        case "bool":
+            return bool(element)
+    try:
+        return int(element) if how == "int" else Fraction(element)
+    except ValueError:
+        raise Undefined(f"{show(element)} is no {'integer' if how == 'int' else 'number'}") from None

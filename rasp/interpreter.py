@@ -1,0 +1,301 @@
+"""The reference interpreter: what a program means, exactly and in plain Python.
+
+In: nodes and one input. Out: for an s-op its n values, for a selector its n x n booleans, [query][key].
+Inside, a selector's row is one integer, bit k for key k, so that `and`, `or`, `not`, counting and picking are integer
+operations; comparisons are made once for each distinct value.
+Invariant: every s-op on the way to an answer is checked too: its values are all strings or all numbers.
+
+    >>> evaluate(Select(Indices(), Constant(1), "<"), "ab")
+    [[True, False], [True, False]]
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from itertools import compress
+from typing import Any, TypeAlias, cast
+
+from rasp.operators import OPERATORS, PREDICATES, Undefined, bounded, show
+from rasp.sop import (
+    Aggregate,
+    And,
+    Constant,
+    Indices,
+    Lookup,
+    Map,
+    Node,
+    Not,
+    Or,
+    Select,
+    Selector,
+    SOp,
+    TokenKind,
+    Tokens,
+    Width,
+    reachable,
+)
+from rasp.source import Diagnostic, RaspError, Span, error
+from rasp.value import Value, from_python, kind_of_all
+
+Input: TypeAlias = Iterable[Any]
+Matrix: TypeAlias = list[list[bool]]
+Rows: TypeAlias = list[int]
+
+
+def evaluate(
+    nodes: Node | Sequence[Node], tokens: Input, causal: bool = False, spans: Mapping[Node, Span] | None = None
+) -> Any:
+    """The value of a node on an input (a list of values, or a matrix), or the list of the values of several nodes.
+
+    `causal` lets a query see only keys at or before itself, wherever a selector is aggregated or counted.
+    Raises `RaspError` where the language gives no answer; `spans` says where a node was written.
+    """
+    roots = [nodes] if isinstance(nodes, Node) else list(nodes)
+    run = Run(tokens, causal, spans or {})
+    run.compute(roots)
+    answers = [run.answer(root) for root in roots]
+    return answers[0] if isinstance(nodes, Node) else answers
+
+
+def read_input(tokens: Input) -> list[Value]:
+    """The exact elements of an input: the characters of a string, the items of a list, the keys of a dictionary."""
+    try:
+        elements = [from_python(element) for element in tokens]
+    except TypeError as problem:
+        raise error("input", f"an input is a string or a list of scalars: {problem}") from None
+    except ValueError:
+        raise error("input", "an input has no infinite and no undefined numbers") from None
+    if not elements:
+        raise error("empty-input", "an input has at least one token")
+    return elements
+
+
+class Run:
+    """One input and what is known about it: a memo from nodes to values or rows."""
+
+    def __init__(self, tokens: Input, causal: bool = False, spans: Mapping[Node, Span] | None = None) -> None:
+        self.tokens = read_input(tokens)
+        self.n = len(self.tokens)
+        self.causal = causal
+        self.spans = spans if spans is not None else {}
+        self.full = (1 << self.n) - 1
+        self.values: dict[SOp, list[Value]] = {}
+        self.rows: dict[Selector, Rows] = {}
+
+    def compute(self, roots: Iterable[Node]) -> None:
+        """Compute every node the roots need, inputs first."""
+        for node in reachable(roots):
+            if isinstance(node, Selector):
+                if node not in self.rows:
+                    self.rows[node] = self._rows(node)
+            elif isinstance(node, SOp) and node not in self.values:
+                self.values[node] = self._checked(node, self._values(node))
+
+    def answer(self, node: Node) -> list[Value] | Matrix:
+        """What a computed node came to."""
+        if isinstance(node, Selector):
+            return [[bool(row >> key & 1) for key in range(self.n)] for row in self.rows[node]]
+        return list(self.values[cast(SOp, node)])
+
+    def fail(self, node: Node, code: str, message: str, hint: str | None = None) -> RaspError:
+        """The error that a node has no value on this input."""
+        return RaspError(Diagnostic(code, "error", message, self.spans.get(node), hint))
+
+    def _checked(self, node: SOp, values: list[Value]) -> list[Value]:
+        if str in (kinds := set(map(type, values))) and len(kinds) > 1:
+            text = next(at for at, value in enumerate(values) if isinstance(value, str))
+            number = next(at for at, value in enumerate(values) if not isinstance(value, str))
+            raise self.fail(
+                node,
+                "mixed-kinds",
+                f"strings and numbers in one sequence: {show(values[text])} at position {text}, "
+                f"{show(values[number])} at position {number}",
+                _default_hint(node, values[number]),
+            )
+        return values
+
+    def _values(self, node: SOp) -> list[Value]:
+        match node:
+            case Tokens(convert):
+                return [self._convert(node, convert, at) for at in range(self.n)]
+            case Indices():
+                return list(range(self.n))
+            case Constant(value):
+                return [value] * self.n
+            case Map(op, args):
+                return self._map(node, op, args)
+            case Lookup(table, arg):
+                return self._lookup(node, dict(table), arg)
+            case Aggregate(selector, value, default):
+                return self._aggregate(node, self._seen(selector), self.values[value], default)
+            case Width(selector):
+                return [row.bit_count() for row in self._seen(selector)]
+            case _:
+                raise TypeError(f"not an s-op: {node!r}")
+
+    def _convert(self, node: SOp, convert: TokenKind, at: int) -> Value:
+        token = self.tokens[at]
+        try:
+            return _CONVERT[convert](token)
+        except (ValueError, OverflowError):
+            message = f"the token {show(token)} at position {at} is not {_WANTED[convert]}"
+            raise self.fail(node, "token", message) from None
+
+    def _map(self, node: SOp, op: str, args: tuple[SOp, ...]) -> list[Value]:
+        apply = OPERATORS[op].apply
+        columns = [self.values[arg] for arg in args]
+        done = 0
+        result: list[Value] = []
+        try:
+            for done, operands in enumerate(zip(*columns, strict=True)):
+                result.append(apply(*operands))
+        except Undefined as problem:
+            raise self.fail(node, "undefined", f"at position {done}: {problem}") from None
+        return result
+
+    def _lookup(self, node: Lookup, table: dict[Value, Value], arg: SOp) -> list[Value]:
+        keys = self.values[arg]
+        for at, key in enumerate(keys):
+            if node.sequence is not None and not isinstance(key, int):
+                raise self.fail(node, "index", f"at position {at}: a list or string is indexed by an integer, not {show(key)}")
+            if key not in table:
+                raise self.fail(node, "index", f"at position {at}: {_missing(node, key)}")
+        return [table[key] for key in keys]
+
+    def _seen(self, selector: Selector) -> Rows:
+        """The rows of a selector as an aggregate sees them: without the future, in a causal run."""
+        rows = self.rows[selector]
+        return [row & ((2 << query) - 1) for query, row in enumerate(rows)] if self.causal else rows
+
+    def _aggregate(self, node: SOp, rows: Rows, values: list[Value], default: Value) -> list[Value]:
+        mean = _Mean(values)
+        result: list[Value] = []
+        for query, row in enumerate(rows):
+            if row == 0:
+                result.append(default)
+            elif row & (row - 1) == 0:
+                result.append(values[row.bit_length() - 1])
+            elif not mean.numbers:
+                raise self._not_numbers(node, query, row, values)
+            else:
+                result.append(self._mean(node, mean, query, row))
+        return result
+
+    def _mean(self, node: SOp, mean: _Mean, query: int, row: int) -> Fraction:
+        try:
+            return mean.of(row)
+        except Undefined as problem:
+            raise self.fail(node, "undefined", f"at position {query}: {problem}") from None
+
+    def _not_numbers(self, node: SOp, query: int, row: int, values: list[Value]) -> RaspError:
+        keys = [key for key in range(self.n) if row >> key & 1]
+        shown = " and ".join(show(values[key]) for key in keys[:2]) + (f" and {len(keys) - 2} more" if len(keys) > 2 else "")
+        return self.fail(
+            node,
+            "mean-of-non-numbers",
+            f"at position {query} this averages {shown}",
+            "only numbers have a mean: select one position, or aggregate an `indicator`",
+        )
+
+    def _rows(self, node: Selector) -> Rows:
+        match node:
+            case Select(key, query, predicate):
+                return self._select(node, self.values[key], self.values[query], predicate)
+            case Not(arg):
+                return [self.full ^ row for row in self.rows[arg]]
+            case And(left, right):
+                return [a & b for a, b in zip(self.rows[left], self.rows[right], strict=True)]
+            case Or(left, right):
+                return [a | b for a, b in zip(self.rows[left], self.rows[right], strict=True)]
+            case _:
+                raise TypeError(f"not a selector: {node!r}")
+
+    def _select(self, node: Selector, keys: list[Value], queries: list[Value], predicate: str) -> Rows:
+        masks: dict[Value, int] = {}
+        for at, value in enumerate(keys):
+            masks[value] = masks.get(value, 0) | 1 << at
+        if predicate == "==":
+            return [masks.get(query, 0) for query in queries]
+        if predicate == "!=":
+            return [self.full ^ masks.get(query, 0) for query in queries]
+        if isinstance(keys[0], str) != isinstance(queries[0], str):
+            raise self.fail(node, "undefined", _incomparable(keys[0], queries[0], predicate))
+        return _ordered(masks, queries, predicate, self.full)
+
+
+def _ordered(masks: dict[Value, int], queries: list[Value], predicate: str, full: int) -> Rows:
+    """Rows of an order comparison: the keys sorted once, one bisection for each distinct query."""
+    distinct: list[Any] = sorted(masks)  # type: ignore[type-var]
+    below = [0]
+    for value in distinct:
+        below.append(below[-1] | masks[value])
+    cut = bisect.bisect_left if predicate in {"<", ">="} else bisect.bisect_right
+    flip = full if predicate in {">", ">="} else 0
+    rows = {query: flip ^ below[cut(distinct, query)] for query in set(queries)}
+    return [rows[query] for query in queries]
+
+
+def _incomparable(key: Value, query: Value, predicate: str) -> str:
+    try:
+        PREDICATES[predicate](key, query)
+    except Undefined as problem:
+        return f"at position 0, key 0: {problem}"
+    raise AssertionError("comparable after all")
+
+
+class _Mean:
+    """Exact means of rows of one sequence, over a common denominator."""
+
+    def __init__(self, values: list[Value]) -> None:
+        self.values = values
+        self.numbers = kind_of_all(values) in {"int", "float"}
+        self.known: dict[int, Fraction] = {}
+        self.numerators: list[int] = []
+
+    def of(self, row: int) -> Fraction:
+        """The mean of the values a row selects."""
+        if not self.numerators:
+            numbers = [Fraction(value) for value in self.values]
+            self.denominator = math.lcm(*(number.denominator for number in numbers))
+            self.numerators = [number.numerator * (self.denominator // number.denominator) for number in numbers]
+        mean = self.known.get(row)
+        if mean is None:
+            total = sum(compress(self.numerators, map("1".__eq__, bin(row)[:1:-1])))
+            mean = self.known[row] = cast(Fraction, bounded(Fraction(total, row.bit_count() * self.denominator)))
+        return mean
+
+
+def _missing(node: Lookup, key: Value) -> str:
+    if node.sequence is not None:
+        return f"index {show(key)} is out of range for a list or string of length {node.sequence}"
+    return f"{show(key)} is not in the dictionary"
+
+
+def _default_hint(node: SOp, number: Value) -> str | None:
+    if isinstance(node, Aggregate) and number == node.default:
+        return "where nothing is selected an aggregate gives its default, 0 if none is written: add one"
+    return None
+
+
+def _as_string(value: Value) -> Value:
+    return str(float(value)) if isinstance(value, Fraction) else str(value)
+
+
+def _as_float(value: Value) -> Value:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return Fraction(repr(number)) if isinstance(value, str) else Fraction(value)
+
+
+_CONVERT = {
+    "asis": lambda value: value,
+    "str": _as_string,
+    "int": lambda value: int(value),
+    "float": _as_float,
+    "bool": lambda value: bool(value),
+}
+_WANTED = {"asis": "a scalar", "str": "short enough for a string", "int": "an integer", "float": "a number", "bool": "a bool"}

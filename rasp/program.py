@@ -1,0 +1,208 @@
+"""The public face of the language: a program, what it binds, and running it.
+
+In: a path or a text. Out: a `Program`; its s-ops, selectors and functions are called like Python functions.
+Invariant: a `Program` has no errors; warnings wait in `warnings`.
+
+    >>> parse("#@ output: last\\nlast = tokens[-1];")["last"]("abc")
+    ['c', 'c', 'c']
+"""
+
+from __future__ import annotations
+
+import copy
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rasp.elaborate import MAX_FILE, Elaborator, library
+from rasp.environment import Function, Missing, RaspValue, describe, is_atom
+from rasp.interpreter import Input, Matrix, evaluate
+from rasp.parser import parse_source
+from rasp.settings import Settings, read_settings
+from rasp.sop import Constant, Node, Selector, SOp
+from rasp.source import Diagnostic, RaspError, Source, Span, did_you_mean, error
+from rasp.syntax import Module
+from rasp.value import Value, from_python, to_python
+
+
+def load(path: str | Path) -> Program:
+    """The program of a file. Raises `RaspError` with every error found, `OSError` if the file cannot be read."""
+    path = Path(path)
+    data = path.read_bytes()
+    if len(data) > MAX_FILE:
+        raise error("load", f"`{path}` is longer than {MAX_FILE} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise error("encoding", f"`{path}` is not UTF-8 text: {problem.reason} at byte {problem.start}") from None
+    return parse(text, path)
+
+
+def parse(text: str, path: str | Path | None = None) -> Program:
+    """The program of a text; with a path it may load files from there. Raises `RaspError` with every error found."""
+    source = Source(text, "<text>" if path is None else str(path))
+    parsed = parse_source(source)
+    if parsed.module is None:
+        raise RaspError(*parsed.diagnostics)
+    settings, found = read_settings(parsed.module.comments)
+    run = Elaborator(None if path is None else Path(path).parent)
+    run.run_all(parsed.statements)
+    program = Program(parsed.module, settings, run)
+    errors = [one for one in (*found, *run.diagnostics) if one.severity == "error"]
+    if not found:
+        errors += program._check_names()
+    if errors:
+        raise RaspError(*errors)
+    return program
+
+
+class Program:
+    """A program that has been run: its names, its settings, its s-ops."""
+
+    def __init__(self, syntax: Module, settings: Settings, run: Elaborator) -> None:
+        self.syntax = syntax
+        self.source: Source = syntax.span.source
+        self.settings = settings
+        self.bindings: dict[str, RaspValue] = {name: value for name, value in run.top.values.items() if name != "out"}
+        self._run = run
+
+    def __repr__(self) -> str:
+        return f"<Program {self.source.name}: {', '.join(self.outputs)}>"
+
+    def __getitem__(self, name: str) -> Face:
+        return Face(name, self._find(name), self)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.bindings or name in library().values
+
+    def _find(self, name: str) -> RaspValue:
+        try:
+            return self._run.top.find(name)
+        except Missing:
+            hint = did_you_mean(name, [name for name in self._run.top.names() if not name.startswith("_")])
+            raise error("unknown-name", f"the program has no `{name}`", hint=hint) from None
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the s-ops that are the program's answer: as declared, else the last one bound."""
+        if self.settings.output:
+            return self.settings.output
+        sops = [name for name, value in self.bindings.items() if isinstance(value, SOp) and not name.startswith("_")]
+        return tuple(sops[-1:])
+
+    @cached_property
+    def names(self) -> dict[Node, str]:
+        """What each named s-op and selector is called; the program's names win over the library's, later over earlier."""
+        bound = library().values | self.bindings
+        return {value: name for name, value in bound.items() if isinstance(value, Node) and name != "out"}
+
+    @cached_property
+    def warnings(self) -> list[Diagnostic]:
+        """What is suspicious, though it runs."""
+        from rasp.lint import lint
+
+        return [one for one in self._run.diagnostics if one.severity == "warning"] + lint(self)
+
+    @property
+    def defaulted(self) -> dict[Node, Span]:
+        """The aggregates that were written without a default, and where."""
+        return self._run.defaulted
+
+    def node(self, name: str) -> Node:
+        """The s-op or selector of this name; an atom is the s-op that has it everywhere."""
+        value = self._find(name)
+        if isinstance(value, Node):
+            return value
+        if is_atom(value):
+            return Constant(value)
+        raise error("not-an-s-op", f"`{name}` is {describe(value)}, not an s-op or a selector")
+
+    def span(self, node: Node) -> Span | None:
+        """Where a node was first written."""
+        return self._run.spans.get(node)
+
+    def replace(self, **settings: Any) -> Program:
+        """The same program under other settings, checked like those of a header. None leaves a setting as it is."""
+        changed = copy.copy(self)
+        changed.__dict__.pop("warnings", None)
+        changed.settings = self.settings.replace(**settings)
+        if errors := changed._check_names():
+            raise RaspError(*errors)
+        return changed
+
+    def _check_names(self) -> list[Diagnostic]:
+        """The settings that name an s-op name one that is there."""
+        generate = self.settings.generate
+        named = {"output": self.settings.output, "requires": self.settings.requires}
+        named["generate"] = (generate,) if isinstance(generate, str) else ()
+        found = []
+        for key, names in named.items():
+            for name in names:
+                if name in self._run.lost or (name in self and isinstance(self._find(name), SOp)):
+                    continue
+                what = f"is {describe(self._find(name))}" if name in self else "is not defined"
+                hint = None if name in self else did_you_mean(name, self.bindings)
+                message = f"`{key}` names `{name}`, which {what}"
+                found.append(Diagnostic("setting", "error", message, self.settings.spans.get(key), hint))
+        return found
+
+
+class Face:
+    """A named value of a program as Python sees it: call an s-op or selector with an input, a function with arguments."""
+
+    def __init__(self, name: str, value: RaspValue, program: Program) -> None:
+        self.name = name
+        self.value = value
+        self.program = program
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {describe(self.value)}>"
+
+    @property
+    def node(self) -> Node:
+        """The s-op or selector itself."""
+        return self.program.node(self.name) if not isinstance(self.value, Node) else self.value
+
+    def __call__(self, *args: Any) -> Any:
+        """An s-op's values or a selector's matrix for an input as plain Python values; a function's result."""
+        if isinstance(self.value, Function):
+            return self._call(self.value, args)
+        if len(args) != 1:
+            raise error("arguments", f"`{self.name}` takes one input, got {len(args)}")
+        answer = self.exact(args[0])
+        if isinstance(self.node, Selector):
+            return answer
+        return [to_python(value) for value in answer]  # type: ignore[arg-type]
+
+    def exact(self, tokens: Input, causal: bool | None = None) -> list[Value] | Matrix:
+        """The exact values for an input; `causal` is the program's setting unless given."""
+        restricted = self.program.settings.attention == "causal" if causal is None else causal
+        answer: list[Value] | Matrix = evaluate(self.node, tokens, restricted, self.program._run.spans)
+        return answer
+
+    def _call(self, function: Function, args: tuple[Any, ...]) -> Any:
+        values = [arg.value if isinstance(arg, Face) else _from_python(arg) for arg in args]
+        result = self.program._run.call(function, values)
+        return Face(f"{self.name}(...)", result, self.program) if isinstance(result, (Node, Function)) else _plain(result)
+
+
+def _from_python(value: Any) -> RaspValue:
+    if isinstance(value, (Node, Function)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_from_python(item) for item in value]
+    if isinstance(value, dict):
+        return {from_python(key): _from_python(item) for key, item in value.items()}
+    return from_python(value)
+
+
+def _plain(value: RaspValue) -> Any:
+    match value:
+        case list():
+            return [_plain(item) for item in value]
+        case dict():
+            return {_plain(key): _plain(item) for key, item in value.items()}
+        case Node() | Function():
+            return value
+        case _:
+            return to_python(value)

@@ -1,0 +1,265 @@
+"""Settings: the lines `#@ key: value` of a program, and what they declare.
+
+In: the comments of a module, or Python values from a caller. Out: a `Settings` and the diagnostics of the lines.
+A value is JSON; a bare word, and for lists a string of characters, is shorthand. Later lines replace earlier ones,
+except `example`, which collects.
+Invariant: what `Settings` holds has been checked, wherever it came from; no two tokens of a vocabulary have one text.
+
+    >>> Settings().replace(vocab="ab", max_length=4).vocab
+    ('a', 'b')
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal, TypeAlias
+
+from rasp.source import Diagnostic, RaspError, Span, did_you_mean, error
+from rasp.syntax import Comment
+from rasp.value import Value, from_python
+
+Attention: TypeAlias = Literal["bidirectional", "causal"]
+
+MAX_VOCABULARY = 1_000_000
+MAX_LENGTH = 1_000_000
+
+_LINE = re.compile(r"#@\s*(?P<key>[^:]*?)\s*:\s*(?P<value>.*?)\s*$", re.DOTALL)
+_WORD = re.compile(r"[^\s\"\[\]{},:]+")
+
+
+@dataclass(frozen=True)
+class Example:
+    """An input and the answer the program must give: one list, or one for each of several outputs by name."""
+
+    input: tuple[Value, ...]
+    output: tuple[Value, ...] | Mapping[str, tuple[Value, ...]]
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a program declares about itself. A token's identity is its text, see `token_text`."""
+
+    output: tuple[str, ...] = ()
+    vocab: tuple[Value, ...] | None = None
+    max_length: int | None = None
+    attention: Attention = "bidirectional"
+    examples: tuple[Example, ...] = ()
+    requires: tuple[str, ...] = ()
+    unknown: Value | None = None
+    generate: bool | str = False
+    stop: tuple[Value, ...] = ()
+    spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
+
+    def replace(self, **settings: Any) -> Settings:
+        """These settings with some replaced, checked as in a header. None leaves a setting as it is."""
+        given = {key: value for key, value in settings.items() if value is not None}
+        for key in given:
+            if key not in _READERS:
+                raise error("setting", f"there is no setting `{key}`", hint=did_you_mean(key, _READERS))
+        read: dict[str, Any] = {_FIELD.get(key, key): _READERS[key](value) for key, value in given.items()}
+        changed = dataclasses.replace(self, **read)
+        _check(changed)
+        return changed
+
+
+def token_text(value: Value) -> str:
+    """The text that is a token's identity."""
+    return str(float(value)) if isinstance(value, Fraction) else str(value)
+
+
+def read_settings(comments: Iterable[Comment]) -> tuple[Settings, list[Diagnostic]]:
+    """The settings of a text and what is wrong with them."""
+    settings = Settings()
+    spans: dict[str, Span] = {}
+    found: list[Diagnostic] = []
+    for comment in comments:
+        if comment.span.text.startswith("#@"):
+            try:
+                settings = _read_line(settings, comment.span, spans)
+            except RaspError as problem:
+                found += [_at(one, comment.span) for one in problem.diagnostics]
+    return dataclasses.replace(settings, spans=spans), found
+
+
+def _at(diagnostic: Diagnostic, span: Span) -> Diagnostic:
+    return dataclasses.replace(diagnostic, span=diagnostic.span or span)
+
+
+def _read_line(settings: Settings, span: Span, spans: dict[str, Span]) -> Settings:
+    line = _LINE.fullmatch(span.text)
+    if line is None or not line["key"]:
+        raise error("setting", "a setting reads `#@ key: value`", span)
+    key = line["key"]
+    place = Span(span.source, span.start + line.start("value"), span.start + line.end("value"))
+    if key not in _READERS:
+        keys = Span(span.source, span.start + line.start("key"), span.start + line.end("key"))
+        hint = did_you_mean(key, _READERS) or f"known are {', '.join(_READERS)}"
+        raise error("setting", f"there is no setting `{key}`", keys, hint)
+    try:
+        changed = settings.replace(**{key: _read_value(key, line["value"])})
+    except RaspError as problem:
+        raise RaspError(*[_at(one, place) for one in problem.diagnostics]) from None
+    spans[key] = place
+    if key == "example":
+        latest = dataclasses.replace(changed.examples[-1], span=place)
+        return dataclasses.replace(changed, examples=(*settings.examples, latest))
+    return changed
+
+
+def _read_value(key: str, text: str) -> Any:
+    if not text:
+        raise error("setting", f"`{key}` has no value")
+    if key == "example":
+        return [_read_example(text)]
+    value, end = _read_json(text)
+    if text[end:].strip():
+        if key == "output" and re.fullmatch(r"\w+(\s*,\s*\w+)*", text):
+            return re.split(r"\s*,\s*", text)
+        raise error("setting", f"`{text[end:].strip()}` is left over behind the value")
+    return value
+
+
+def _read_example(text: str) -> tuple[Any, Any]:
+    shown, end = _read_json(text)
+    rest = text[end:].lstrip()
+    if not rest.startswith("->"):
+        raise error("setting", "an example reads `INPUT -> OUTPUT`", hint='for instance `"abc" -> "cba"`')
+    answer, end = _read_json(rest[2:].lstrip())
+    if rest[2:].lstrip()[end:].strip():
+        raise error("setting", "something is left over behind the example's output")
+    return shown, answer
+
+
+def _read_json(text: str) -> tuple[Any, int]:
+    """A JSON value or a bare word at the beginning of a text, and where it ends."""
+    try:
+        value, end = json.JSONDecoder(parse_float=Fraction, parse_constant=str).raw_decode(text)
+        if end == len(text) or not re.match(r"[\w.#-]", text[end]) or text[end:].startswith("->"):
+            return value, end
+    except (ValueError, RecursionError):
+        pass
+    word = _WORD.match(text)
+    if word is None:
+        raise error("setting", f"`{text[:40]}` is neither JSON nor a single word")
+    return word[0], word.end()
+
+
+def _scalar(value: Any, what: str) -> Value:
+    try:
+        return from_python(value)
+    except (TypeError, ValueError):
+        raise error("setting", f"{what} is a bool, a number or a string, not {_shown(value)}") from None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _scalars(value: Any, what: str) -> tuple[Value, ...]:
+    """A list of scalars; a string is the list of its characters."""
+    if not isinstance(value, (str, list, tuple)):
+        raise error("setting", f"{what} is a list or a string of characters, not {_shown(value)}")
+    return tuple([_scalar(item, f"an element of {what}") for item in value])
+
+
+def _name(value: Any, what: str) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_]\w*", value, re.ASCII):
+        raise error("setting", f"{what} is the name of an s-op, not {_shown(value)}")
+    return value
+
+
+def _names(key: str) -> Callable[[Any], tuple[str, ...]]:
+    def read(value: Any) -> tuple[str, ...]:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        names = tuple([_name(item, f"`{key}`") for item in items])
+        if not names or len(set(names)) < len(names):
+            raise error("setting", f"`{key}` names one s-op or several different ones")
+        return names
+
+    return read
+
+
+def _vocab(value: Any) -> tuple[Value, ...]:
+    tokens = _scalars(value, "`vocab`")
+    if not 0 < len(tokens) <= MAX_VOCABULARY:
+        raise error("setting", f"a vocabulary has 1 to {MAX_VOCABULARY} tokens, not {len(tokens)}")
+    seen: dict[str, Value] = {}
+    for token in tokens:
+        text = token_text(token)
+        if text in seen:
+            hint = "a token is known by its text: 1 and \"1\" are one token"
+            raise error("setting", f'two tokens of the vocabulary have the text "{text}"', hint=hint)
+        seen[text] = token
+    return tokens
+
+
+def _max_length(value: Any) -> int:
+    if type(value) is not int or not 0 < value <= MAX_LENGTH:
+        raise error("setting", f"`max_length` is an integer from 1 to {MAX_LENGTH}, not {_shown(value)}")
+    return value
+
+
+def _attention(value: Any) -> Attention:
+    if value not in ("bidirectional", "causal"):
+        hint = did_you_mean(value, ["bidirectional", "causal"]) if isinstance(value, str) else None
+        raise error("setting", f"`attention` is `bidirectional` or `causal`, not {_shown(value)}", hint=hint)
+    return "causal" if value == "causal" else "bidirectional"
+
+
+def _examples(value: Any) -> tuple[Example, ...]:
+    return tuple([item if isinstance(item, Example) else _example(*item) for item in value])
+
+
+def _example(shown: Any, answer: Any) -> Example:
+    tokens = _scalars(shown, "an example's input")
+    if not tokens:
+        raise error("setting", "an example's input has at least one token")
+    if isinstance(answer, Mapping):
+        several = {_name(name, "an output"): _answer(values, tokens) for name, values in answer.items()}
+        return Example(tokens, several)
+    return Example(tokens, _answer(answer, tokens))
+
+
+def _answer(value: Any, tokens: tuple[Value, ...]) -> tuple[Value, ...]:
+    answer = _scalars(value, "an example's output")
+    if len(answer) != len(tokens):
+        raise error("setting", f"an example of {len(tokens)} tokens has {len(tokens)} answers, not {len(answer)}")
+    return answer
+
+
+def _generate(value: Any) -> bool | str:
+    return value if isinstance(value, bool) else _name(value, "`generate`")
+
+
+def _stop(value: Any) -> tuple[Value, ...]:
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return tuple([_scalar(item, "`stop`") for item in items])
+
+
+def _check(settings: Settings) -> None:
+    """What several settings must agree on."""
+    for example in settings.examples:
+        if settings.max_length is not None and len(example.input) > settings.max_length:
+            message = f"this example is longer than the maximum length, {settings.max_length}"
+            raise RaspError(Diagnostic("setting", "error", message, example.span))
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "output": _names("output"),
+    "vocab": _vocab,
+    "max_length": _max_length,
+    "attention": _attention,
+    "example": _examples,
+    "requires": _names("requires"),
+    "unknown": lambda value: _scalar(value, "`unknown`"),
+    "generate": _generate,
+    "stop": _stop,
+}
+_FIELD = {"example": "examples"}
