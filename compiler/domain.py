@@ -22,6 +22,7 @@ from functools import cached_property
 
 from compiler.relation import EQUAL, Conjunction, disjuncts
 from rasp.operators import OPERATORS, Undefined, convert, show
+from rasp.settings import token_text
 from rasp.sop import (
     Aggregate,
     Constant,
@@ -61,7 +62,7 @@ class Setting:
     @property
     def texts(self) -> tuple[str, ...]:
         """The vocabulary as text: what tells tokens apart."""
-        return tuple(str(convert(element, "str")) for element in self.vocabulary)
+        return tuple(token_text(element) for element in self.vocabulary)
 
     def converted(self, how: str) -> dict[Value, Value | None]:
         """What a conversion makes of each text of the vocabulary; None where it is undefined."""

@@ -9,8 +9,8 @@ Invariant: answers do not depend on padding or batching.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -78,16 +78,25 @@ class Config:
         """Logits of all outputs together."""
         return sum(len(output.values) for output in self.outputs)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON data; a float value that is a fraction is written as its parts."""
-        data = asdict(self)
-        for output in data["outputs"]:
-            output["values"] = [_value_to_json(value) for value in output["values"]]
-        return data
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every stored tensor by its name."""
+        d = self.d_model
+        shapes: dict[str, tuple[int, ...]] = {"embed.W_E": (self.d_vocab, d)}
+        if self.has_positions:
+            shapes["embed.W_pos"] = (self.n_ctx, d)
+        for number, layer in enumerate(self.layers):
+            if layer.n_heads:
+                inward = (layer.n_heads, d, layer.d_head)
+                shapes |= {f"blocks.{number}.attn.W_{letter}": inward for letter in "QKV"}
+                shapes[f"blocks.{number}.attn.W_O"] = (layer.n_heads, layer.d_head, d)
+            if layer.d_mlp:
+                mlp = f"blocks.{number}.mlp"
+                shapes |= {f"{mlp}.W_in": (d, layer.d_mlp), f"{mlp}.b_in": (layer.d_mlp,), f"{mlp}.W_out": (layer.d_mlp, d)}
+        return shapes | {"unembed.W_U": (d, self.d_vocab_out)}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Config:
-        """The inverse of `to_json`. Raises `KeyError`, `TypeError` or `ValueError` on foreign data."""
+        """A config from the JSON data of a checkpoint. Raises `KeyError`, `TypeError` or `ValueError` on foreign data."""
         fields = dict(data)
         fields["vocabulary"] = tuple(str(text) for text in fields["vocabulary"])
         fields["layers"] = tuple(LayerShape(**layer) for layer in fields["layers"])
@@ -98,14 +107,8 @@ class Config:
         return Config(**fields)
 
 
-def _value_to_json(value: Scalar | Fraction) -> Any:
-    if isinstance(value, Fraction | float):
-        exact = Fraction(value)
-        return {"float": f"{exact.numerator}/{exact.denominator}"}
-    return value
-
-
 def _value_from_json(value: Any) -> Scalar:
+    """A fraction is written as {"float": "1/3"}: JSON has no exact fractions."""
     if isinstance(value, dict):
         return float(Fraction(str(value["float"])))
     if isinstance(value, bool | int | str):
@@ -195,7 +198,10 @@ class Unembedding(nn.Module):
 
 
 class Transformer(nn.Module):
-    """The compiled program. `model(token_ids, attention_mask)` gives logits; `model.run("abc")` gives values."""
+    """The compiled program. `model(token_ids, attention_mask)` gives logits; `model.run("abc")` gives values.
+
+    `labels` says what every column, head and neuron is; it is empty in a model that was not compiled.
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -203,6 +209,7 @@ class Transformer(nn.Module):
         self.embed = Embedding(config)
         self.blocks = nn.ModuleList([Block(config, shape) for shape in config.layers])
         self.unembed = Unembedding(config)
+        self.labels: dict[str, Any] = {}
         self._ids = {text: number for number, text in enumerate(config.vocabulary)}
         self.to(getattr(torch, config.dtype))
 
@@ -214,6 +221,16 @@ class Transformer(nn.Module):
             resid = block(resid, mask)
         logits: Tensor = self.unembed(resid[:, 1:])
         return logits
+
+    def residuals(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Iterator[Tensor]:
+        """The residual stream [batch, 1 + n, d_model] after the embedding, then after each sublayer: 1 + 2 n_layers of them."""
+        token_ids, mask = self.with_bos(token_ids, attention_mask)
+        resid = self.embed(token_ids)
+        yield resid
+        for block in self.blocks:
+            for sublayer in ((block.attn, mask), (block.mlp,)):
+                resid = resid if sublayer[0] is None else resid + sublayer[0](resid, *sublayer[1:])
+                yield resid
 
     def with_bos(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Put BOS in front, and make the boolean attention mask [batch, 1, 1 or pos, pos]; None where all see all."""
@@ -289,9 +306,45 @@ class Transformer(nn.Module):
         names = ", ".join(output.name for output in self.config.outputs)
         raise ModelError(f'the model has no output "{name}"', f"it has: {names}")
 
-    def parameters_stored(self) -> int:
+    def stored(self) -> int:
         """How many numbers the checkpoint holds, zeros included."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    def nonzero(self) -> int:
+        """How many of the stored numbers are not zero."""
+        return sum(int(parameter.count_nonzero()) for parameter in self.parameters())
+
+    def summary(self) -> str:
+        """The size in one line."""
+        layers = self.config.layers
+        heads, neurons = (sum(getattr(shape, kind) for shape in layers) for kind in ("n_heads", "d_mlp"))
+        return (
+            f"{_plural(len(layers), 'layer')}, {_plural(heads, 'head')}, {_plural(neurons, 'neuron')}, "
+            f"d_model {self.config.d_model}, {self.stored():,} parameters ({self.nonzero():,} not zero)"
+        )
+
+    def info(self) -> str:
+        """What each column, head and neuron is for."""
+        config = self.config
+        shown = ", ".join(config.vocabulary[:20]) + (", ..." if len(config.vocabulary) > 20 else "")
+        lines = [
+            self.summary(),
+            f"inputs: 1 to {config.max_length} of {len(config.vocabulary)} tokens ({shown})",
+            f"attention: {'causal' if config.causal else 'bidirectional'}, {config.dtype}",
+            *(f"output {output.name}: {len(output.values)} values" for output in config.outputs),
+            "",
+            "residual stream",
+            *(f"  {number:>3} {name}" for number, name in enumerate(self.labels.get("columns", []))),
+        ]
+        for number, layer in enumerate(self.labels.get("layers", [])):
+            lines += ["", f"layer {number}"]
+            lines += [f"  L{number}H{i} {head['does']}" for i, head in enumerate(layer["heads"])]
+            lines += [f"  L{number}N{i} {neuron['does']}" for i, neuron in enumerate(layer["neurons"])]
+        return "\n".join(lines)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _batches(order: list[int], encoded: list[list[int]]) -> Iterable[list[int]]:

@@ -1,0 +1,39 @@
+"""The compiler: s-ops -> graph -> circuit -> weights -> a running transformer.
+
+In: a `rasp.Program`. Out: `Compiled`, which holds every stage and the model; `load` reads a saved one back.
+Invariant: importing this package, or `compiler.model`, pulls in nothing else: the names below are loaded when first used.
+
+    compiled = compiler.compile(rasp.load("programs/sort.rasp"))
+    compiled.save("sort"); compiler.load("sort").run("cab")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compiler.check import Report, check
+    from compiler.checkpoint import load
+    from compiler.model import ModelError, Transformer
+    from compiler.pipeline import Compiled, compile
+
+__all__ = ["Compiled", "ModelError", "Report", "Transformer", "check", "compile", "load"]
+
+_HOMES = {
+    "Compiled": "pipeline",
+    "ModelError": "model",
+    "Report": "check",
+    "Transformer": "model",
+    "check": "check",
+    "compile": "pipeline",
+    "load": "checkpoint",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"compiler.{_HOMES[name]}"), name)
+    globals()[name] = value  # a submodule of the same name must not take its place
+    return value

@@ -1,0 +1,170 @@
+"""Checkpoints: a folder with a transformer's weights, its config and its labels. No pickle.
+
+In: config, tensors and labels, or a folder. Out: a folder, or a `Transformer`.
+Invariants: a folder is written whole or not at all; what is read is what was written (hashes), and nothing in it is run.
+
+    sort/
+      config.json        format, shape, vocabulary, output values, hashes of the other files
+      model.safetensors  the weights, by the names of `compiler.model`
+      labels.json        what each column, head and neuron is; where variables are read; source and compiler version
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from compiler.model import Config, ModelError, Transformer
+
+FORMAT = "rasp-transformer"
+VERSION = 1
+CONFIG, WEIGHTS, LABELS = "config.json", "model.safetensors", "labels.json"
+MAX_JSON = 1 << 28
+"""Largest JSON file that is read, in bytes."""
+
+
+def save(folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], labels: Mapping[str, Any]) -> None:
+    """Write a checkpoint. An existing checkpoint there is replaced at the end, at once; anything else is left alone.
+
+    Raises `ModelError` if the folder exists and is not a checkpoint, or cannot be written.
+    """
+    folder = Path(folder)
+    _refuse_foreign(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as problem:
+        raise ModelError(f"cannot write {folder}: {problem.strerror}", "choose another folder") from None
+    try:
+        _write(made, config, tensors, labels)
+        _exchange(made, folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is a file", "choose a folder that does not exist yet")
+    if any(folder.iterdir()):
+        try:
+            _config(folder)
+        except ModelError:
+            raise ModelError(
+                f"{folder} exists and is not a checkpoint, so it is left alone", "choose another folder, or remove it"
+            ) from None
+
+
+def _write(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], labels: Mapping[str, Any]) -> None:
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
+    (folder / LABELS).write_text(json.dumps(labels, indent=1, ensure_ascii=False), encoding="utf-8")
+    hashes = {name: _hash(folder / name) for name in (WEIGHTS, LABELS)}
+    whole = {"format": FORMAT, "version": VERSION, "sha256": hashes, **config}
+    (folder / CONFIG).write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding="utf-8")
+    mask = os.umask(0)
+    os.umask(mask)
+    folder.chmod(0o777 & ~mask)  # mkdtemp makes private folders
+
+
+def _exchange(made: Path, folder: Path) -> None:
+    """Put the new folder in the old one's place. The old one is moved aside first and removed last."""
+    if not folder.exists():
+        made.rename(folder)
+        return
+    old = made.with_name(made.name + ".old")
+    folder.rename(old)
+    try:
+        made.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: str | Path) -> Transformer:
+    """Read a checkpoint. Raises `ModelError` if it is missing, foreign, from a newer version, or damaged."""
+    folder = Path(folder)
+    data = _config(folder)
+    for name in (WEIGHTS, LABELS):
+        _require_hash(folder, name, data)
+    try:
+        shape = {key: value for key, value in data.items() if key not in ("format", "version", "sha256")}
+        config = Config.from_json(shape)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise _damaged(folder, f"{CONFIG} does not describe a model ({problem})") from None
+    model = _model(folder, config)
+    model.labels = _json(folder / LABELS)
+    return model.eval()
+
+
+def _model(folder: Path, config: Config) -> Transformer:
+    """Shapes are compared before anything of the config's sizes is allocated."""
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except (safetensors.SafetensorError, OSError) as problem:
+        raise _damaged(folder, f"{WEIGHTS} cannot be read ({problem})") from None
+    expected = config.shapes()
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if found != expected:
+        differing = sorted(set(found.items()) ^ set(expected.items()))[0][0]
+        raise _damaged(folder, f"{CONFIG} and {WEIGHTS} disagree about {differing}")
+    model = Transformer(config)
+    model.load_state_dict(tensors)
+    return model
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    if not folder.exists():
+        raise ModelError(f"there is no folder {folder}", "`rasp compile PROGRAM -o DIR` makes a checkpoint")
+    if not (folder / CONFIG).is_file():
+        raise ModelError(f"{folder} is not a checkpoint: it has no {CONFIG}", "give a folder that `rasp compile` made")
+    data = _json(folder / CONFIG)
+    if data.get("format") != FORMAT:
+        raise ModelError(f"{folder} is a checkpoint of another program", "give a folder that `rasp compile` made")
+    version = data.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise ModelError(
+            f"{folder} has format version {version}, newer than {VERSION}", "update this package, or compile again"
+        )
+    return data
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_JSON:
+            raise _damaged(path.parent, f"{path.name} is too large")
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise _damaged(path.parent, f"{path.name} cannot be read") from None
+    if not isinstance(data, dict):
+        raise _damaged(path.parent, f"{path.name} holds no object")
+    return data
+
+
+def _require_hash(folder: Path, name: str, data: Mapping[str, Any]) -> None:
+    hashes = data.get("sha256")
+    wanted = hashes.get(name) if isinstance(hashes, dict) else None
+    if not (folder / name).is_file():
+        raise _damaged(folder, f"{name} is missing")
+    if _hash(folder / name) != wanted:
+        raise _damaged(folder, f"{name} is not the file that was written")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _damaged(folder: Path, what: str) -> ModelError:
+    return ModelError(f"the checkpoint {folder} is damaged: {what}", "compile the program again")

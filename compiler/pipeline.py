@@ -1,0 +1,166 @@
+"""The driver: a table of contents of the compiler.
+
+In: a `rasp.Program` and, if wanted, settings that override its header. Out: `Compiled`, every stage of it side by side.
+Invariant: nothing is computed here; each stage is one call.
+
+    program --elaborate--> s-ops --lower--> graph --realise--> circuit --emit--> weights --load--> model
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+
+from compiler.circuit import Circuit
+from compiler.domain import Setting, refusal
+from compiler.emit import Weights, emit
+from compiler.graph import Graph, lower
+from compiler.realise import realise
+from rasp import Program
+from rasp.settings import token_text
+from rasp.sop import SOp, listing, reachable
+from rasp.value import to_python
+
+if TYPE_CHECKING:
+    from compiler.model import Transformer
+    from compiler.trace import Trace
+
+STAGES = ("syntax", "sop", "graph", "circuit", "weights")
+DEFAULT_LENGTH = 16
+"""The longest input, where neither header nor caller says."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled program; each stage is made when first asked for."""
+
+    program: Program
+
+    @cached_property
+    def setting(self) -> Setting:
+        """The inputs the compilation is for."""
+        settings = self.program.settings
+        if settings.vocab is None:
+            raise refusal(
+                "no-vocabulary",
+                "the program declares no vocabulary, so the model cannot know its tokens",
+                'add a line such as `#@ vocab: "abc"`, or give --vocab',
+            )
+        return Setting(settings.vocab, settings.max_length or DEFAULT_LENGTH, settings.attention == "causal")
+
+    @cached_property
+    def sop(self) -> dict[str, SOp]:
+        """The output s-ops, as the program built them."""
+        found = {name: self.program.node(name) for name in self.program.outputs}
+        if not found:
+            raise refusal("no-output", "the program binds no s-op", "bind one, such as `answer = tokens;`")
+        return {name: node for name, node in found.items() if isinstance(node, SOp)}
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The s-ops specialised to the setting, with domains."""
+        return lower(self.sop, self.program.names, self.setting)
+
+    @cached_property
+    def circuit(self) -> Circuit:
+        """Heads and neurons over named directions."""
+        return realise(self.graph)
+
+    @cached_property
+    def weights(self) -> Weights:
+        """Tensors, config and labels."""
+        found = emit(self.circuit)
+        unknown = self.program.settings.unknown
+        found.config["unknown"] = None if unknown is None else token_text(unknown)
+        found.labels["program"] = {"source": self.program.source.text, "settings": _declared(self.program)}
+        found.labels["compiler"] = metadata.version("rasp-compiler")
+        return found
+
+    @cached_property
+    def model(self) -> Transformer:
+        """The running transformer."""
+        import torch
+
+        from compiler.model import Config, Transformer
+
+        model = Transformer(Config.from_json(self.weights.config))
+        model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in self.weights.tensors.items()})
+        model.labels = self.weights.labels
+        return model.eval()
+
+    def emit(self, stage: str) -> str:
+        """One stage as text."""
+        match stage:
+            case "syntax":
+                return str(self.program.syntax)
+            case "sop":
+                needed = set(reachable(self.sop.values()))
+                named = {name: node for node, name in self.program.names.items() if node in needed}
+                return listing(named | self.sop)
+            case "graph":
+                return str(self.graph)
+            case "circuit":
+                return str(self.circuit)
+            case "weights":
+                return str(self.weights)
+        raise refusal("no-such-stage", f"there is no stage {stage!r}", f"choose one of {', '.join(STAGES)}")
+
+    def save(self, folder: str | Path) -> None:
+        """Write the checkpoint. Raises `ModelError` where the folder is something else."""
+        from compiler.checkpoint import save
+
+        save(folder, self.weights.config, self.model.state_dict(), self.weights.labels)
+
+    def trace(self, tokens: Iterable[object]) -> Trace:
+        """Every program variable at every layer, decoded from the residual stream, beside the interpreter's value."""
+        from compiler.trace import trace
+
+        return trace(self.model, self.program, tokens)
+
+    def summary(self) -> str:
+        """The model's size in one line."""
+        return self.model.summary()
+
+    def info(self) -> str:
+        """What each column, head and neuron is for."""
+        return self.model.info()
+
+
+def _declared(program: Program) -> dict[str, Any]:
+    """The settings a checkpoint was compiled under, as JSON data for `Program.replace`."""
+    settings = program.settings
+    assert settings.vocab is not None
+    return {
+        "output": list(program.outputs),
+        "vocab": [to_python(token) for token in settings.vocab],
+        "max_length": settings.max_length or DEFAULT_LENGTH,
+        "attention": settings.attention,
+    }
+
+
+def compile(
+    program: Program,
+    output: str | Sequence[str] | None = None,
+    vocab: str | Sequence[object] | None = None,
+    max_length: int | None = None,
+    attention: str | None = None,
+) -> Compiled:
+    """Compile a program. Arguments override its header. Raises `rasp.RaspError` for a program that is refused.
+
+    `output`: the s-op (or several) to decode; `vocab`: the tokens, a string for one a character; `max_length`: of an
+    input, in tokens; `attention`: "bidirectional" or "causal".
+    """
+    given = {"output": output, "vocab": vocab, "max_length": max_length, "attention": attention}
+    compiled = Compiled(program.replace(**{name: value for name, value in given.items() if value is not None}))
+    assert compiled.model  # every stage is made now, so that mistakes show here
+    return compiled
+
+
+def emit_stage(program: Program, stage: str) -> str:
+    """One stage of a program as text, computing nothing beyond it."""
+    return Compiled(program).emit(stage)

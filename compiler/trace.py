@@ -1,0 +1,89 @@
+"""Tracing: what the residual stream says about each program variable, layer by layer.
+
+In: a model with labels, its program, an input. Out: `Trace`, a table of decoded values beside the interpreter's.
+Invariant: a variable is decoded from the stream alone, with the form and the values that its label names.
+
+    variable | interpreter | embedding | L0 attention | L0 MLP | L1 attention
+    length   | 3 3 3       |           | 3 3 3        | 3 3 3  | 3 3 3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import torch
+
+from compiler.model import Scalar, Transformer
+from rasp import Program
+from rasp.show import cell
+
+
+@dataclass(frozen=True)
+class TraceRow:
+    """One variable: the interpreter's values, and what each sublayer's stream decodes to (None before it is written)."""
+
+    name: str
+    expected: list[Scalar]
+    found: list[list[Scalar] | None]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the stream holds the interpreter's values from the moment it is written."""
+        return all(values is None or values == self.expected for values in self.found)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All variables of a program on one input."""
+
+    steps: list[str]
+    rows: list[TraceRow]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every variable agrees everywhere."""
+        return all(row.agrees for row in self.rows)
+
+    def __str__(self) -> str:
+        table = [["variable", "interpreter", *self.steps]]
+        for row in self.rows:
+            table.append([row.name, _cells(row.expected), *("" if v is None else _cells(v) for v in row.found)])
+        widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+        return "\n".join(" | ".join(f"{text:<{w}}" for text, w in zip(line, widths, strict=True)).rstrip() for line in table)
+
+
+def _cells(values: list[Scalar]) -> str:
+    return " ".join(cell(value) for value in values)
+
+
+def trace(model: Transformer, program: Program, tokens: Iterable[object]) -> Trace:
+    """Run the model and the interpreter on one input and compare every variable that lives in the stream."""
+    tokens = list(tokens)
+    ids = torch.tensor([model.encode(tokens)], device=model.embed.W_E.device)
+    with torch.no_grad():
+        streams = [stream[0, 1:].double().cpu() for stream in model.residuals(ids)]
+    steps = ["embedding"]
+    for layer in range(len(model.config.layers)):
+        steps += [f"L{layer} attention", f"L{layer} MLP"]
+    rows = []
+    for variable in model.labels["variables"]:
+        if variable["name"] in program.bindings or variable["name"] in program.names.values():
+            expected = program[variable["name"]](tokens)
+            found = [_decode(model, variable, s) if at >= variable["ready"] else None for at, s in enumerate(streams)]
+            rows.append(TraceRow(variable["name"], expected, found))
+    return Trace(steps, rows)
+
+
+def _decode(model: Transformer, variable: dict[str, Any], stream: torch.Tensor) -> list[Scalar]:
+    """The value whose number is nearest to the variable's form, at each position of the stream [n, d_model]."""
+    columns = {name: number for number, name in enumerate(model.labels["columns"])}
+    read = torch.zeros(stream.shape[-1], dtype=torch.float64)
+    for name, coefficient in variable["read"].items():
+        read[columns[name]] = float(Fraction(coefficient))
+    numbers = torch.tensor([float(Fraction(number)) for number in variable["numbers"]], dtype=torch.float64)
+    nearest = (stream @ read)[:, None].sub(numbers[None]).abs().argmin(-1)
+    values = [float(Fraction(v["float"])) if isinstance(v, dict) else v for v in variable["values"]]
+    return [values[choice] for choice in nearest.tolist()]
