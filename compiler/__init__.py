@@ -1,7 +1,7 @@
 """The compiler: s-ops -> graph -> circuit -> weights -> a running transformer.
 
 In: a `rasp.Program`. Out: `Compiled`, which holds every stage and the model; `load` reads a saved one back.
-Invariant: importing this package, or `compiler.model`, pulls in nothing else: the names below are loaded when first used.
+Invariant: importing this package, or `compiler.model`, pulls in nothing else: the names below load when first used.
 
     compiled = compiler.compile(rasp.load("programs/sort.rasp"))
     compiled.save("sort"); compiler.load("sort").run("cab")

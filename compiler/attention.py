@@ -1,7 +1,7 @@
 """Attention: a conjunction of comparisons as the QK circuit of one head.
 
-In: a `Conjunction` and a way to `read` an s-op as a form. Out: `Scores`, pairs of forms whose products add up to a score
-that tells the selected keys from the others by at least `step`.
+In: a `Conjunction` and a way to `read` an s-op as a form. Out: `Scores`, pairs of forms whose products add up to
+a score that tells the selected keys from the others by at least `step`.
 Invariants: without `order`, all selected keys of a row have the same score; `baseline + selected` is that score.
 
 Equality of many numbers is a parabola (C5), other comparisons are a table (C4), several add up (C3). Where it does not
@@ -10,6 +10,7 @@ matter how often a key is found, only whether one is, an order costs a single di
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -69,7 +70,9 @@ class Scores:
         return total(self.baseline)
 
 
-def scores(conjunction: Conjunction, analysis: Analysis, codes: Codes, read: Read, order: bool, absolute: bool) -> Scores:
+def scores(
+    conjunction: Conjunction, analysis: Analysis, codes: Codes, read: Read, order: bool, absolute: bool
+) -> Scores:
     """The scores of a conjunction.
 
     `order`: finding some selected key is enough, so one order may score by its distance instead of by a table.
@@ -120,8 +123,10 @@ def _is_order(part: tuple[SOp, SOp, Comparison], analysis: Analysis) -> bool:
     return monotone and all(domain.numeric and domain.gap >= 1 and len(domain) > 2 for domain in domains)
 
 
-def _score_order(key: SOp, query: SOp, comparison: Comparison, analysis: Analysis, read: Read, found: Scores) -> Fraction:
-    """``query - key`` (or its opposite) is at least 1 where the order holds, at most 0 elsewhere. Returns its largest size."""
+def _score_order(
+    key: SOp, query: SOp, comparison: Comparison, analysis: Analysis, read: Read, found: Scores
+) -> Fraction:
+    """``query - key`` (or its opposite): at least 1 where the order holds, else at most 0. Returns its size."""
     domains = [analysis.domain(node) for node in (key, query)]
     if any(number.denominator != 1 for domain in domains for number in domain.numbers):
         raise refusal("order-of-fractions", f"{key} and {query} are ordered as fractions", "round them first")
@@ -152,12 +157,12 @@ def _score_part(
 
 
 def _parabola(key: SOp, query: SOp, context: _Context, found: Scores, weight: Fraction) -> bool:
-    """``-(q - k)^2 = 2qk - k^2 - q^2``: 0 for the equal key, at most -1 for others (C5). False if codes get too large."""
+    """``-(q - k)^2 = 2qk - k^2 - q^2``: 0 for the equal key, at most -1 for others (C5). False for large codes."""
     domains = [context.analysis.domain(node) for node in (key, query)]
     if not all(domain.numeric for domain in domains):
         key, query = (context.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True))
     numbers = sorted({n for node in (key, query) for n in context.analysis.domain(node).numbers})
-    gap = min(b - a for a, b in zip(numbers, numbers[1:], strict=False))
+    gap = min(b - a for a, b in itertools.pairwise(numbers))
     centre = Fraction((numbers[0] + numbers[-1]) // 2)
     if (numbers[-1] - centre) / gap > LARGEST_CODE:
         return False

@@ -1,8 +1,8 @@
 """Checking: every stage against the interpreter, on all short inputs, random ones and awkward ones.
 
 In: a program or a checkpoint folder. Out: `Report`: how many inputs, how many skipped, the first difference, shrunk.
-Invariants: the interpreter runs the program as written, never a simplified one; inputs on which it raises are skipped and
-counted, and a check that skips more than half fails.
+Invariants: the interpreter runs the program as written, never a simplified one; inputs on which it raises are skipped
+and counted, and a check that skips more than half fails.
 
     363 short inputs, 1000 random, 40 awkward: graph, circuit, weights and model agree with the interpreter
 """
@@ -19,7 +19,7 @@ from typing import TypeAlias
 import rasp
 from compiler.model import Scalar, Transformer
 from compiler.pipeline import Compiled
-from rasp import Program, RaspError
+from rasp import Program, RaspError, evaluate
 from rasp.settings import token_text
 from rasp.value import Value, to_python
 
@@ -185,7 +185,8 @@ class _Check:
     def _expected(self, tokens: Input) -> Answers | None:
         causal = self.compiled.setting.causal
         try:
-            return _plain({name: self.compiled.program[name].exact(tokens, causal) for name in self.compiled.sop})
+            exact = evaluate(list(self.compiled.sop.values()), tokens, causal=causal)
+            return _plain(dict(zip(self.compiled.sop, exact, strict=True)))
         except RaspError as problem:
             self.report.reason = self.report.reason or problem.diagnostics[0].message
             return None
@@ -195,7 +196,7 @@ class _Check:
         least = self.compiled.setting.vocabulary[0]
         while True:
             shorter = [tokens[:i] + tokens[i + 1 :] for i in range(len(tokens)) if len(tokens) > 1]
-            plainer = [tokens[:i] + (least,) + tokens[i + 1 :] for i, token in enumerate(tokens) if token != least]
+            plainer = [(*tokens[:i], least, *tokens[i + 1 :]) for i, token in enumerate(tokens) if token != least]
             smaller = next((found for found in shorter + plainer if self._differs(stage, output, found)), None)
             if smaller is None:
                 break
@@ -230,5 +231,3 @@ def _awkward(vocabulary: Input, max_length: int, rng: random.Random) -> Iterator
             same = (token,) * length
             odd = rng.choice(vocabulary)
             yield from (same, (odd, *same[1:]), (*same[1:], odd))
-
-

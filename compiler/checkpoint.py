@@ -1,7 +1,7 @@
 """Checkpoints: a folder with a transformer's weights, its config and its labels. No pickle.
 
 In: config, tensors and labels, or a folder. Out: a folder, or a `Transformer`.
-Invariants: a folder is written whole or not at all; what is read is what was written (hashes), and nothing in it is run.
+Invariants: a folder is written whole or not at all; what is read is what was written (hashes); nothing in it is run.
 
     sort/
       config.json        format, shape, vocabulary, output values, hashes of the other files
@@ -33,7 +33,9 @@ MAX_JSON = 1 << 28
 """Largest JSON file that is read, in bytes."""
 
 
-def save(folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], labels: Mapping[str, Any]) -> None:
+def save(
+    folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], labels: Mapping[str, Any]
+) -> None:
     """Write a checkpoint. An existing checkpoint there is replaced at the end, at once; anything else is left alone.
 
     Raises `ModelError` if the folder exists and is not a checkpoint, or cannot be written.

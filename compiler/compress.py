@@ -1,7 +1,7 @@
 """Compression: the embedding's directions become as few columns as they have dimensions.
 
-In: a circuit whose embedding writes many functions of the token (and of the position). Out: the same circuit over a basis of
-them; every other function is a form over the basis, and nothing is written that nobody reads.
+In: a circuit whose embedding writes many functions of the token (and of the position). Out: the same circuit over a
+basis of them; every other function is a form over the basis, and nothing is written that nobody reads.
 Invariant: every reading keeps its value, exactly. Indicators are taken into the basis first, so that the forms of the
 others have the plain function values as coefficients.
 """
@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from compiler.circuit import Channel, Circuit, Head, Layer, Neuron
+from compiler.circuit import Circuit, Head, Layer, Neuron
 from compiler.direction import Direction, Form, total
 
 Column = tuple[Fraction, ...]
 FEW = 24
-"""Up to this many functions the smallest basis is found by elimination; among more only a full set of indicators is used."""
+"""Up to this many functions the smallest basis is found by elimination; among more only full sets of indicators."""
 
 
 def compress(circuit: Circuit) -> Circuit:
@@ -48,7 +48,9 @@ def _forms(circuit: Circuit) -> Iterator[Form]:
 
 def _basis(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
     """Columns that span the others together with the constant, and each other column as a form over them."""
-    indicators = {d: column for d, column in columns.items() if sorted(column)[-2:] in ([0, 1], [1]) and sum(column) == 1}
+    indicators = {
+        d: column for d, column in columns.items() if sorted(column)[-2:] in ([0, 1], [1]) and sum(column) == 1
+    }
     if columns and len(indicators) == len(next(iter(columns.values()))):
         by_place = {column.index(1): direction for direction, column in indicators.items()}
         forms = {

@@ -193,7 +193,9 @@ class Analysis:
             values = {(type(value), value): value for value in self._loosely(node)}
         if not values:
             raise refusal(
-                "never-defined", f"{node} has no value for any input", "check its operands: every combination is an error"
+                "never-defined",
+                f"{node} has no value for any input",
+                "check its operands: every combination is an error",
             )
         return self._limited(node, Domain.of(list(values.values())))
 
@@ -284,7 +286,9 @@ class Analysis:
         low, high = min(corners) + terms.get(None, Fraction(0)), max(corners) + terms.get(None, Fraction(0))
         for var, coefficient in terms.items():
             if var is not None and var is not length and var is not Indices():
-                ends = sorted(coefficient * number for number in (self.domain(var).numbers[0], self.domain(var).numbers[-1]))
+                ends = sorted(
+                    coefficient * number for number in (self.domain(var).numbers[0], self.domain(var).numbers[-1])
+                )
                 low, high = low + ends[0], high + ends[1]
         return low, high
 
@@ -345,7 +349,7 @@ class Analysis:
         return any(self.surely_matches(conjunction) for conjunction in self.disjuncts(selector))
 
     def surely_matches(self, conjunction: Conjunction) -> bool:
-        """A position that compares its own value with itself finds itself; an index within the sequence finds its place."""
+        """A position that compares its own value finds itself; an index within the sequence finds its place."""
         if all(key is query and "=" in comparison for key, query, comparison in conjunction.parts):
             return True
         match conjunction.parts:

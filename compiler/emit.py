@@ -2,13 +2,14 @@
 
 In: a `Circuit`. Out: `Weights`: a config, a state dict for `compiler.model.Transformer`, and labels that say what every
 column, head and neuron is.
-Invariants: the BOS row attends to itself alone; as a key, BOS is the threshold or the counterweight of a head (C1, C2, C6).
+Invariants: the BOS row attends to itself alone; as a key, it is a head's threshold or counterweight (C1, C2, C6).
 
     W_Q[0] of reverse's second head: column "length" -> 512, column "one" -> -512, column "indices" -> -512 ...
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ Array: TypeAlias = npt.NDArray[np.float64]
 SHARP = 256
 """Nats between a selected key and any other of a "mean" head; BOS sits halfway, and exp(-104) is 0 in float32 (C1)."""
 COUNT_EXACT, COUNT_NOISY = 128, 32
-"""The same for a "sum" head: an error in a score is multiplied by it, and counts follow the exponential of that error."""
+"""The same for a "sum" head: a score's error is multiplied by it, and counts follow the exponential."""
 COUNTERWEIGHT = 24
 """Nats by which BOS outweighs a key selected by a "sum" head (C6), in float32."""
 LOGIT_GAP = 32
@@ -112,7 +113,8 @@ class _Emitter:
             "d_model": len(self.columns),
             "layers": shapes,
             "outputs": [
-                {"name": output.name, "values": [value for value, _ in output.numbers]} for output in self.circuit.outputs
+                {"name": output.name, "values": [value for value, _ in output.numbers]}
+                for output in self.circuit.outputs
             ],
             "has_positions": bool(self.circuit.positions),
             "dtype": self.dtype,
@@ -200,7 +202,7 @@ def logits(output: Output) -> list[Form]:
     numbers = [number for _, number in output.numbers]
     centre = Fraction(round((min(numbers) + max(numbers)) / 2))
     ascending = sorted(numbers)
-    gap = min((b - a for a, b in zip(ascending, ascending[1:], strict=False)), default=Fraction(1))
+    gap = min((b - a for a, b in itertools.pairwise(ascending)), default=Fraction(1))
     scale = Fraction(2) ** math.ceil(math.log2(LOGIT_GAP / gap**2))
     x = output.read - Form.constant(centre)
     return [(x * (2 * (v - centre)) - Form.constant((v - centre) ** 2)) * scale for v in numbers]

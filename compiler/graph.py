@@ -47,9 +47,9 @@ class Graph:
         text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
         return text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
 
-    def network(self) -> nx.DiGraph:
+    def network(self) -> nx.DiGraph[Node]:
         """The graph for networkx: an edge from each input to its user."""
-        network = nx.DiGraph()
+        network: nx.DiGraph[Node] = nx.DiGraph()
         network.add_nodes_from(self.nodes)
         network.add_edges_from((arg, node) for node in self.nodes for arg in node.inputs)
         return network
@@ -74,9 +74,7 @@ class Graph:
         lines = listing(names | self.outputs).splitlines()
         domains = self._domains_shown(names | self.outputs)
         width = max(map(len, lines))
-        return "\n".join(
-            f"{line:<{width}}  {domain}".rstrip() for line, domain in zip(lines, domains, strict=True)
-        )
+        return "\n".join(f"{line:<{width}}  {domain}".rstrip() for line, domain in zip(lines, domains, strict=True))
 
     def _domains_shown(self, roots: Mapping[str, Node]) -> list[str]:
         shown = [node for node in self.nodes if node in roots.values() or not isinstance(node, Constant)]

@@ -91,12 +91,16 @@ class Config:
                 shapes[f"blocks.{number}.attn.W_O"] = (layer.n_heads, layer.d_head, d)
             if layer.d_mlp:
                 mlp = f"blocks.{number}.mlp"
-                shapes |= {f"{mlp}.W_in": (d, layer.d_mlp), f"{mlp}.b_in": (layer.d_mlp,), f"{mlp}.W_out": (layer.d_mlp, d)}
+                shapes |= {
+                    f"{mlp}.W_in": (d, layer.d_mlp),
+                    f"{mlp}.b_in": (layer.d_mlp,),
+                    f"{mlp}.W_out": (layer.d_mlp, d),
+                }
         return shapes | {"unembed.W_U": (d, self.d_vocab_out)}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Config:
-        """A config from the JSON data of a checkpoint. Raises `KeyError`, `TypeError` or `ValueError` on foreign data."""
+        """A config from the JSON data of a checkpoint. Raises KeyError, TypeError, ValueError on foreign data."""
         fields = dict(data)
         fields["vocabulary"] = tuple(str(text) for text in fields["vocabulary"])
         fields["layers"] = tuple(LayerShape(**layer) for layer in fields["layers"])
@@ -131,7 +135,7 @@ class Embedding(nn.Module):
 
 
 class Attention(nn.Module):
-    """n_heads heads: pattern = softmax(resid W_Q (resid W_K)^T), without any further scale; out = pattern resid W_V W_O."""
+    """n_heads heads: pattern = softmax(resid W_Q (resid W_K)^T), not scaled; out = pattern resid W_V W_O."""
 
     def __init__(self, config: Config, shape: LayerShape) -> None:
         super().__init__()
@@ -214,7 +218,8 @@ class Transformer(nn.Module):
         self.to(getattr(torch, config.dtype))
 
     def forward(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Token ids [batch, n] without BOS, mask [batch, n] (1 = real, padding on the right) -> logits [batch, n, d_vocab_out]."""
+        """Token ids [batch, n] without BOS, mask [batch, n] (1 = real, 0 = padding on the right) -> logits
+        [batch, n, d_vocab_out]."""
         token_ids, mask = self.with_bos(token_ids, attention_mask)
         resid = self.embed(token_ids)
         for block in self.blocks:
@@ -223,14 +228,23 @@ class Transformer(nn.Module):
         return logits
 
     def residuals(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Iterator[Tensor]:
-        """The residual stream [batch, 1 + n, d_model] after the embedding, then after each sublayer: 1 + 2 n_layers of them."""
+        """The residual stream [batch, 1 + n, d_model] after the embedding and each of 2 n_layers sublayers."""
         token_ids, mask = self.with_bos(token_ids, attention_mask)
         resid = self.embed(token_ids)
         yield resid
+        for block in self.layers():
+            if block.attn is not None:
+                resid = resid + block.attn(resid, mask)
+            yield resid
+            if block.mlp is not None:
+                resid = resid + block.mlp(resid)
+            yield resid
+
+    def layers(self) -> Iterator[Block]:
+        """The blocks, with their type."""
         for block in self.blocks:
-            for sublayer in ((block.attn, mask), (block.mlp,)):
-                resid = resid if sublayer[0] is None else resid + sublayer[0](resid, *sublayer[1:])
-                yield resid
+            assert isinstance(block, Block)
+            yield block
 
     def with_bos(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Put BOS in front, and make the boolean attention mask [batch, 1, 1 or pos, pos]; None where all see all."""
@@ -282,7 +296,9 @@ class Transformer(nn.Module):
         order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
         decoded: list[list[Scalar]] = [[] for _ in encoded]
         for batch in _batches(order, encoded):
-            best = self._logits([encoded[number] for number in batch])[..., start : start + len(chosen.values)].argmax(-1)
+            best = self._logits([encoded[number] for number in batch])[..., start : start + len(chosen.values)].argmax(
+                -1
+            )
             for row, number in zip(best.tolist(), batch, strict=True):
                 decoded[number] = [chosen.values[choice] for choice in row[: len(encoded[number])]]
         return decoded

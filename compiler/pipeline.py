@@ -15,7 +15,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-
 from compiler.circuit import Circuit
 from compiler.domain import Setting, refusal
 from compiler.emit import Weights, emit

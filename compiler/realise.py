@@ -160,7 +160,7 @@ class _Realiser:
         return self._computed(node)
 
     def _embedded(self, node: SOp, columns: dict[Direction, tuple[Fraction, ...]], inputs: list[Value]) -> Reading:
-        values = {point[0]: Fraction(value) for point, value in self.analysis.table(node)}  # type: ignore[arg-type]
+        values = {point[0]: Fraction(value) for point, value in self.analysis.table(node)}
         column = tuple(values.get(value, Fraction(0)) for value in inputs)
         direction = next((d for d, known in columns.items() if known == column), None)
         if direction is None:
@@ -215,7 +215,11 @@ class _Realiser:
         """What to count: all but the equal ones are all minus the equal ones, which is cheaper than a table."""
         for part in case.parts:
             key, query, comparison = part
-            if comparison == ALWAYS - EQUAL and len(self.analysis.domain(query)) > 3 and len(self.analysis.domain(key)) > 3:
+            if (
+                comparison == ALWAYS - EQUAL
+                and len(self.analysis.domain(query)) > 3
+                and len(self.analysis.domain(key)) > 3
+            ):
                 rest = [other for other in case.parts if other is not part]
                 everything, equal = Conjunction.of(rest), Conjunction.of([*rest, (key, query, EQUAL)])
                 assert everything is not None and equal is not None
@@ -312,7 +316,10 @@ class _Realiser:
             case Map(op="and", args=(a, b)) if self._is_bit(a) and self._is_bit(b):
                 return self._both(node, self.read(a), self.read(b))
             case Map(op="or", args=(a, b)) if self._is_bit(a) and self._is_bit(b):
-                neither = self._both(node, *(self._sum((self.read(Constant(1)), Fraction(1)), (self.read(x), Fraction(-1))) for x in (a, b)))
+                neither = self._both(
+                    node,
+                    *(self._sum((self.read(Constant(1)), Fraction(1)), (self.read(x), Fraction(-1))) for x in (a, b)),
+                )
                 return self._sum((self.read(Constant(1)), Fraction(1)), (neither, Fraction(-1)))
         return self._stairs(node)
 
@@ -352,7 +359,9 @@ class _Realiser:
         direction = self._direction(self._label(node))
         for kink in stairs.kinks:
             read = (waist.form - Form.constant(kink.at)) * kink.side
-            self.neurons.append((ready, Neuron(f"{self._label(node)}, step at {kink.at}", read, ((direction, kink.weight),))))
+            self.neurons.append(
+                (ready, Neuron(f"{self._label(node)}, step at {kink.at}", read, ((direction, kink.weight),)))
+            )
         exact = waist.exact and all(_short(kink.at) and _short(kink.weight) for kink in stairs.kinks)
         return Reading(line + Form.of(direction), ready, exact)
 
@@ -449,7 +458,7 @@ def _steps(points: list[tuple[Fraction, Fraction]]) -> Fraction:
 
 def _substituted(node: SOp, new: dict[SOp, SOp]) -> SOp:
     """The elementwise part of the s-op over other variables."""
-    found: dict[Node, Node] = dict(new)
+    found: dict[Node, Node] = {old: new[old] for old in new}
     for current in reachable([node]):
         if current not in found:
             found[current] = rebuilt(current, found) if isinstance(current, Map | Lookup) else current

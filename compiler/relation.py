@@ -109,7 +109,7 @@ def _decided(key: SOp, query: SOp, comparison: Comparison) -> Comparison:
 
 
 def disjuncts(selector: Selector) -> list[Conjunction]:
-    """The selector as conjunctions of which at least one holds; none implies another. Raises `ValueError` when too many."""
+    """The selector as conjunctions, none of which implies another. Raises `ValueError` when they are too many."""
     return _normal(selector, wanted=True)
 
 

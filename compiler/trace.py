@@ -15,15 +15,15 @@ from fractions import Fraction
 from typing import Any
 
 import torch
+from rasp.show import cell
 
 from compiler.model import Scalar, Transformer
 from rasp import Program
-from rasp.show import cell
 
 
 @dataclass(frozen=True)
 class TraceRow:
-    """One variable: the interpreter's values, and what each sublayer's stream decodes to (None before it is written)."""
+    """One variable: the interpreter's values, and what each stream decodes to (None before it is written)."""
 
     name: str
     expected: list[Scalar]
@@ -52,7 +52,9 @@ class Trace:
         for row in self.rows:
             table.append([row.name, _cells(row.expected), *("" if v is None else _cells(v) for v in row.found)])
         widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-        return "\n".join(" | ".join(f"{text:<{w}}" for text, w in zip(line, widths, strict=True)).rstrip() for line in table)
+        return "\n".join(
+            " | ".join(f"{text:<{w}}" for text, w in zip(line, widths, strict=True)).rstrip() for line in table
+        )
 
 
 def _cells(values: list[Scalar]) -> str:
