@@ -1,0 +1,103 @@
+"""`rasp compile`, `info`, `check` and `lint`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import compiler
+from compiler.checkpoint import save
+from rasp import Diagnostic, Program, parse
+
+STAGES = ("syntax", "sop", "graph", "circuit", "weights")
+
+
+def test_a_checkpoint_is_three_files(room: Path) -> None:
+    assert {"model.safetensors", "config.json"} < {path.name for path in (room / "reversed").iterdir()}
+    assert len(list((room / "reversed").iterdir())) == 3
+
+
+def test_compile_says_what_it_made(rasp, room: Path) -> None:
+    done = rasp("compile", "reverse.rasp", "-o", "fresh")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("fresh: 2 layers, ")
+
+
+def test_a_checkpoint_may_be_written_again(rasp, room: Path) -> None:
+    assert rasp("compile", "reverse.rasp", "-o", "reversed", "--vocab", "xyz").code == 0
+    assert rasp("run", "reversed", "xyz").out == "[z, y, x] (strings)\n"
+
+
+def test_an_empty_folder_may_be_filled(rasp, room: Path) -> None:
+    (room / "empty").mkdir()
+    assert rasp("compile", "reverse.rasp", "-o", "empty").code == 0
+
+
+def test_folders_above_are_made(rasp, room: Path) -> None:
+    assert rasp("compile", "reverse.rasp", "-o", "deep/er/folder").code == 0
+    assert rasp("run", "deep/er/folder", "ab").out == "[b, a] (strings)\n"
+
+
+def test_flags_override_the_header(rasp, room: Path) -> None:
+    flags = ("--output", "doubled", "--vocab", '["hi", "there"]', "--max-length", "3")
+    assert rasp("compile", "reverse.rasp", "-o", "doubled", *flags).code == 0
+    assert rasp("run", "doubled", "--list", '["hi", "there", "hi"]').out == "[0, 2, 4] (ints)\n"
+    assert rasp("run", "doubled", "--list", '["hi", "hi", "hi", "hi"]').code == 2
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_is_printed(stage: str, rasp, room: Path) -> None:
+    done = rasp("compile", "reverse.rasp", "--emit", stage)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.strip()
+
+
+def test_info_names_the_heads(rasp, room: Path) -> None:
+    done = rasp("info", "reversed")
+    assert (done.code, done.err) == (0, "")
+    assert "L0H0" in done.out
+
+
+@pytest.mark.parametrize("target", ["reverse.rasp", "reversed"])
+def test_check_passes(target: str, rasp, room: Path) -> None:
+    done = rasp("check", target, "--samples", "20")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_check_fails_when_a_weight_is_wrong(rasp, room: Path) -> None:
+    model = compiler.load("reversed")
+    config = json.loads((room / "reversed" / "config.json").read_text())
+    del config["sha256"]
+    weights = model.state_dict()
+    weights["unembed.W_U"] = weights["unembed.W_U"].flip(-1)
+    save("reversed", config, weights, model.labels)
+    done = rasp("check", "reversed", "--samples", "20")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+
+
+def test_lint_is_quiet_about_a_good_program(rasp, room: Path) -> None:
+    assert rasp("lint", "reverse.rasp") == (0, "", "")
+
+
+@pytest.fixture
+def finding(monkeypatch: pytest.MonkeyPatch) -> Diagnostic:
+    """Whatever the language warns about: here, one thing."""
+    span = parse('a = not tokens == "a";').syntax.span
+    found = Diagnostic("precedence", "warning", "`not` binds tighter than `==`", span, "write `not (tokens == ...)`")
+    monkeypatch.setattr(Program, "warnings", [found])
+    return found
+
+
+def test_lint_points_at_a_likely_mistake(rasp, room: Path, finding: Diagnostic) -> None:
+    assert rasp("lint", "reverse.rasp") == (1, f"{finding}\n", "")
+
+
+def test_lint_for_tools(rasp, room: Path, finding: Diagnostic) -> None:
+    [line] = rasp("lint", "reverse.rasp", "--json").out.splitlines()
+    assert json.loads(line) == finding.to_json()
+
+
+def test_compile_repeats_the_warnings(rasp, room: Path, finding: Diagnostic) -> None:
+    done = rasp("compile", "reverse.rasp", "-o", "fresh")
+    assert (done.code, done.err) == (0, f"{finding}\n")
