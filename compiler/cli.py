@@ -183,17 +183,25 @@ def _save(program: Program, folder: Path) -> None:
 
 def _tokens(text: str, is_list: bool) -> list[object]:
     """An input argument as tokens: one a character, or a JSON list."""
-    if not is_list:
-        return list(text)
-    try:
-        tokens = json.loads(text)
-    except ValueError:
-        tokens = None
+    tokens = _json(text) if is_list else list(text)
     if not isinstance(tokens, list) or not all(isinstance(token, bool | int | float | str) for token in tokens):
         raise error(
             "input", f"not a JSON list of tokens: {text}", hint='--list reads lists such as [3,1,2] or ["a","b"]'
         )
+    if any(_SURROGATE.search(token) for token in tokens if isinstance(token, str)):
+        raise error("input", "the input is not UTF-8 text")
     return tokens
+
+
+def _json(text: str) -> object:
+    """What a JSON text says, or None where it says nothing."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 Answer: TypeAlias = "dict[str, list[Scalar]]"
@@ -402,14 +410,14 @@ def _settings(command: Parser) -> None:
     group.add_argument("--attention", choices=("bidirectional", "causal"), help="who sees whom")
 
 
-def _vocabulary(text: str) -> list[str]:
+def _vocabulary(text: str) -> list[object]:
     """A string stands for its characters; what starts like a JSON list is one."""
     if not text.startswith("["):
         return list(text)
-    try:
-        return [str(token) for token in json.loads(text)]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"not a JSON list: {text}") from None
+    tokens = _json(text)
+    if not isinstance(tokens, list):
+        raise argparse.ArgumentTypeError(f"not a JSON list: {text}")
+    return tokens
 
 
 def _whole(text: str) -> int:
@@ -476,5 +484,6 @@ def _explain(problem: Exception) -> str | None:
     if isinstance(problem, UnicodeDecodeError):
         return str(Diagnostic("not-text", "error", "the file is not text", hint="a program is a UTF-8 text file"))
     if isinstance(problem, OSError):
-        return str(Diagnostic("file", "error", f"{problem.strerror}: {problem.filename}"))
+        where = "" if problem.filename is None else f"{problem.filename}: "
+        return str(Diagnostic("file", "error", f"{where}{problem.strerror}"))
     return None

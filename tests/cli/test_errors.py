@@ -33,6 +33,7 @@ MISTAKES = {
     "empty-list": "run reverse.rasp --list []",
     "list-not-json": "run reverse.rasp --list [a,b]",
     "list-not-flat": "run reverse.rasp --list [[1],[2]]",
+    "list-with-half-a-character": r"""run reverse.rasp --list '["\ud800"]'""",
     "missing-file": "run revers.rasp abc",
     "missing-file-compile": "compile revers.rasp -o out",
     "missing-file-check": "check no/such/place.rasp",
@@ -59,6 +60,7 @@ MISTAKES = {
     "bad-number": "check reverse.rasp --samples many",
     "no-length": "compile reverse.rasp -o out --max-length 0",
     "bad-vocabulary": "compile reverse.rasp -o out --vocab '[1,'",
+    "vocabulary-of-nothing": "compile reverse.rasp -o out --vocab '[null]'",
     "same-token-twice": "compile reverse.rasp -o out --vocab aba",
 }
 
@@ -76,6 +78,14 @@ def test_a_mistake_gives_one_clear_message(name: str, rasp, room: Path) -> None:
     assert done.out == ""
     assert tree(room) == before
     agree_with_golden(name, f"$ rasp {MISTAKES[name]}\n{done.err}")
+
+
+@pytest.mark.parametrize("words", [["--list", 20_000 * "["], ["\udcff"]], ids=["too deep", "not UTF-8"])
+def test_an_input_that_is_no_input(words: list[str], rasp, room: Path) -> None:
+    done = rasp("run", "reverse.rasp", *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error[input]: ")
+    assert len(done.err) < 200
 
 
 def agree_with_golden(name: str, text: str) -> None:
