@@ -73,7 +73,11 @@ def _span(parts: Parts) -> Span:
 def _nested(span: Span, *levels: int) -> int:
     depth = max(levels, default=0)
     if depth > MAX_NESTING:
-        raise error("nesting", f"this is nested more than {MAX_NESTING} levels deep", Span(span.source, span.start, span.start + 1))
+        raise error(
+            "nesting",
+            f"this is nested more than {MAX_NESTING} levels deep",
+            Span(span.source, span.start, span.start + 1),
+        )
     return depth
 
 
@@ -81,7 +85,9 @@ def _deepest(items: Iterable[Any]) -> int:
     return max([getattr(item, "depth", 1) for item in items], default=0) + 1
 
 
-def _leaning(make: Callable[..., Expression], span: Span, left: Expression, /, *rest: Expression, **fields: Any) -> Expression:
+def _leaning(
+    make: Callable[..., Expression], span: Span, left: Expression, /, *rest: Expression, **fields: Any
+) -> Expression:
     """A node whose left side may be long but is not deep."""
     return make(span, **fields, depth=_nested(span, left.depth, _deepest(rest)))
 
@@ -204,7 +210,9 @@ class Builder:
 
     def list_comprehension(self, parts: Parts) -> Comprehension:
         _, item, _, names, _, iterable, _ = parts
-        return Comprehension(_span(parts), None, item, names, iterable, _nested(_span(parts), _deepest((item, iterable))))
+        return Comprehension(
+            _span(parts), None, item, names, iterable, _nested(_span(parts), _deepest((item, iterable)))
+        )
 
     def dict_comprehension(self, parts: Parts) -> Comprehension:
         _, key, _, item, _, names, _, iterable, _ = parts

@@ -23,8 +23,8 @@ RaspValue: TypeAlias = Any
 """A `Value`, an `SOp`, a `Selector`, a `Function`, or a list or dict of these; a dict's keys are `Value`s."""
 
 RESERVED = frozenset(
-    "if else not and or out def return range for in zip len get "
-    "tokens_asis tokens_str tokens_int tokens_bool tokens_float indices True False".split()
+    {"if", "else", "not", "and", "or", "out", "def", "return", "range", "for", "in", "zip", "len", "get"}
+    | {"tokens_asis", "tokens_str", "tokens_int", "tokens_bool", "tokens_float", "indices", "True", "False"}
 )
 """Names nobody may bind, not even inside a function."""
 
@@ -46,6 +46,14 @@ class Environment:
                 return here.values[name]
             here = here.parent
         raise Missing(name)
+
+    def has(self, name: str) -> bool:
+        """Whether a name can be seen from here."""
+        try:
+            self.find(name)
+        except Missing:
+            return False
+        return True
 
     def names(self) -> Iterator[str]:
         """Every name that can be seen from here."""

@@ -42,7 +42,11 @@ EXPRESSION = {"NAME", "NUMBER", "FLOAT", "STRING", "LPAR", "LSQB", "LBRACE", "NO
 OPERATOR = {"AND", "OR", "COMPARE", "PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "CARET", "IN", "IF", "LPAR", "LSQB"}
 STATEMENT = {"DEF", "FOR", "LOAD", "DRAW"}
 COMMAND = {"SET", "SHOW", "SIDE", "EXAMPLES", "FULL", "EXIT"}
-KEYWORDS = STATEMENT | COMMAND | {"EXAMPLE", "SWITCH", "IN", "RETURN", "NOT", "ROUND", "ELEMENTWISE", "AND", "OR", "IF", "ELSE"}
+KEYWORDS = (
+    STATEMENT
+    | COMMAND
+    | {"EXAMPLE", "SWITCH", "IN", "RETURN", "NOT", "ROUND", "ELEMENTWISE", "AND", "OR", "IF", "ELSE"}
+)
 
 _JUNK_HINTS = {
     "!": "write `not x`; `!=` compares",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import compress
 from typing import Any, TypeAlias, cast
@@ -130,9 +130,9 @@ class Run:
             case Lookup(table, arg):
                 return self._lookup(node, dict(table), arg)
             case Aggregate(selector, value, default):
-                return self._aggregate(node, self._seen(selector), self.values[value], default)
+                return self._aggregate(node, self.seen(selector), self.values[value], default)
             case Width(selector):
-                return [row.bit_count() for row in self._seen(selector)]
+                return [row.bit_count() for row in self.seen(selector)]
             case _:
                 raise TypeError(f"not an s-op: {node!r}")
 
@@ -146,26 +146,26 @@ class Run:
 
     def _map(self, node: SOp, op: str, args: tuple[SOp, ...]) -> list[Value]:
         apply = OPERATORS[op].apply
-        columns = [self.values[arg] for arg in args]
-        done = 0
         result: list[Value] = []
         try:
-            for done, operands in enumerate(zip(*columns, strict=True)):
+            for operands in zip(*[self.values[arg] for arg in args], strict=True):
                 result.append(apply(*operands))
         except Undefined as problem:
-            raise self.fail(node, "undefined", f"at position {done}: {problem}") from None
+            raise self.fail(node, "undefined", f"at position {len(result)}: {problem}") from None
         return result
 
     def _lookup(self, node: Lookup, table: dict[Value, Value], arg: SOp) -> list[Value]:
         keys = self.values[arg]
         for at, key in enumerate(keys):
             if node.sequence is not None and not isinstance(key, int):
-                raise self.fail(node, "index", f"at position {at}: a list or string is indexed by an integer, not {show(key)}")
+                raise self.fail(
+                    node, "index", f"at position {at}: a list or string is indexed by an integer, not {show(key)}"
+                )
             if key not in table:
                 raise self.fail(node, "index", f"at position {at}: {_missing(node, key)}")
         return [table[key] for key in keys]
 
-    def _seen(self, selector: Selector) -> Rows:
+    def seen(self, selector: Selector) -> Rows:
         """The rows of a selector as an aggregate sees them: without the future, in a causal run."""
         rows = self.rows[selector]
         return [row & ((2 << query) - 1) for query, row in enumerate(rows)] if self.causal else rows
@@ -192,7 +192,9 @@ class Run:
 
     def _not_numbers(self, node: SOp, query: int, row: int, values: list[Value]) -> RaspError:
         keys = [key for key in range(self.n) if row >> key & 1]
-        shown = " and ".join(show(values[key]) for key in keys[:2]) + (f" and {len(keys) - 2} more" if len(keys) > 2 else "")
+        shown = " and ".join(show(values[key]) for key in keys[:2]) + (
+            f" and {len(keys) - 2} more" if len(keys) > 2 else ""
+        )
         return self.fail(
             node,
             "mean-of-non-numbers",
@@ -228,7 +230,7 @@ class Run:
 
 def _ordered(masks: dict[Value, int], queries: list[Value], predicate: str, full: int) -> Rows:
     """Rows of an order comparison: the keys sorted once, one bisection for each distinct query."""
-    distinct: list[Any] = sorted(masks)  # type: ignore[type-var]
+    distinct: list[Any] = sorted(masks)
     below = [0]
     for value in distinct:
         below.append(below[-1] | masks[value])
@@ -291,11 +293,17 @@ def _as_float(value: Value) -> Value:
     return Fraction(repr(number)) if isinstance(value, str) else Fraction(value)
 
 
-_CONVERT = {
+_CONVERT: dict[TokenKind, Callable[[Value], Value]] = {
     "asis": lambda value: value,
     "str": _as_string,
     "int": lambda value: int(value),
     "float": _as_float,
     "bool": lambda value: bool(value),
 }
-_WANTED = {"asis": "a scalar", "str": "short enough for a string", "int": "an integer", "float": "a number", "bool": "a bool"}
+_WANTED = {
+    "asis": "a scalar",
+    "str": "short enough for a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a bool",
+}

@@ -1,15 +1,128 @@
-"""Warnings: programs that run, but probably not as meant."""
+"""Warnings: programs that run, but probably not as meant.
+
+In: a module, what running it left behind, its settings. Out: diagnostics of severity ``warning``.
+The precedence warnings look at the tree only. The warning about a missing default has a witness: an input on which
+the aggregate gives the number 0 among strings.
+
+    >>> from rasp.parser import parse_text
+    >>> [one.code for one in precedence(parse_text("x = not a == b;").module)]
+    ['precedence']
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from rasp.source import Diagnostic
+from rasp.interpreter import Run
+from rasp.settings import Settings
+from rasp.sop import Aggregate, Lookup, Map, Node, SOp, Tokens
+from rasp.source import Diagnostic, RaspError, Span
+from rasp.syntax import Binary, Module, Unary
+from rasp.value import Value
 
-if TYPE_CHECKING:
-    from rasp.program import Program
+_COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
 
 
-def lint(program: Program) -> list[Diagnostic]:
-    """Everything suspicious about a program."""
-    return []
+def lint(module: Module, settings: Settings, defaulted: Mapping[Node, Span]) -> list[Diagnostic]:
+    """Everything suspicious about a program, in the order of the text."""
+    found = [*precedence(module), *missing_defaults(settings, defaulted)]
+    return sorted(found, key=lambda one: one.span.start if one.span else 0)
+
+
+def precedence(module: Module) -> list[Diagnostic]:
+    """Expressions that group otherwise than they look."""
+    found = (_trap(node) for node in _nodes(module.statements))
+    return [one for one in found if one is not None]
+
+
+def _nodes(roots: Iterable[Any]) -> Iterator[Any]:
+    """Every syntax node below the roots. A list of work instead of recursion: chains may be long."""
+    todo: list[Any] = list(roots)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, tuple):
+            todo += node
+        elif dataclasses.is_dataclass(node) and not isinstance(node, Span):
+            yield node
+            todo += [getattr(node, field.name) for field in dataclasses.fields(node)]
+
+
+def _trap(node: Any) -> Diagnostic | None:
+    match node:
+        case Binary(_, op, Unary(_, "not")) if op in _COMPARISONS:
+            return _warning(node, f"`not` binds tighter than `{op}`", f"(not ...) {op} ...", f"not (... {op} ...)")
+        case Binary(_, "in", Unary(_, "not")):
+            return _warning(node, "`not` binds tighter than `in`", "(not ...) in ...", "not (... in ...)")
+        case Binary(_, "and", Binary(_, "or")):
+            return _warning(node, "`and` and `or` bind alike", "(... or ...) and ...", "... or (... and ...)")
+        case Binary(_, "in", _, Binary(_, ("and" | "or") as op)):
+            return _warning(node, f"`{op}` binds tighter than `in`", f"... in (... {op} ...)", f"(... in ...) {op} ...")
+        case Binary(_, "in", Binary(_, ("and" | "or") as op)):
+            return _warning(node, f"`{op}` binds tighter than `in`", f"(... {op} ...) in ...", f"... {op} (... in ...)")
+        case _:
+            return None
+
+
+def _warning(node: Binary, reason: str, read: str, meant: str) -> Diagnostic:
+    hint = f"write `{meant}` if that is meant, or keep the meaning with parentheses around the part"
+    return Diagnostic("precedence", "warning", f"{reason}: this reads `{read}`", node.span, hint)
+
+
+def missing_defaults(settings: Settings, defaulted: Mapping[Node, Span]) -> list[Diagnostic]:
+    """Aggregates of strings without a default that select nothing somewhere on an input that is tried."""
+    suspects = [node for node in defaulted if isinstance(node, Aggregate) and _gives_strings(node.value)]
+    found = []
+    for node in suspects:
+        if (place := _witness(node, settings)) is not None:
+            shown, at = place
+            message = f"without a default this gives 0 among strings: on {shown}, position {at} selects nothing"
+            hint = 'add a default of the same kind: `aggregate(selector, value, "-")`'
+            found.append(Diagnostic("missing-default", "warning", message, defaulted[node], hint))
+    return found
+
+
+def _gives_strings(node: SOp) -> bool:
+    """Whether an s-op surely holds strings. Looks at the value side only, in a loop."""
+    while True:
+        match node:
+            case Tokens(convert):
+                return convert == "str"
+            case Aggregate(_, value):
+                node = value
+            case Map("+", (left, _)) | Map("if", (_, left, _)):
+                node = left
+            case Lookup(table):
+                return all(isinstance(value, str) for _, value in table)
+            case _:
+                return False
+
+
+def _witness(node: Aggregate, settings: Settings) -> tuple[str, int] | None:
+    """An input and a position where the aggregate selects nothing, beside a string."""
+    for tokens in _trials(settings):
+        run = Run(tokens, settings.attention == "causal")
+        try:
+            run.compute([node.selector, node.value])
+        except RaspError:
+            continue
+        empty = [at for at, row in enumerate(run.seen(node.selector)) if row == 0]
+        if empty and len(empty) < run.n:
+            return _shown(tokens), empty[0]
+    return None
+
+
+def _trials(settings: Settings) -> list[tuple[Value, ...]]:
+    """A few inputs: the examples, and short cycles through the vocabulary."""
+    vocab = settings.vocab or tuple("hello")
+    longest = min(settings.max_length or 5, 5)
+    starts = [(start, n) for n in range(1, longest + 1) for start in (0, 1)]
+    cycles = [tuple([vocab[(start + at) % len(vocab)] for at in range(n)]) for start, n in starts]
+    return [*(example.input for example in settings.examples[:10]), *cycles]
+
+
+def _shown(tokens: tuple[Value, ...]) -> str:
+    if all(isinstance(token, str) and len(token) == 1 for token in tokens):
+        return '"' + "".join(map(str, tokens)) + '"'
+    return "[" + ", ".join(map(str, tokens)) + "]"

@@ -12,7 +12,22 @@ from __future__ import annotations
 
 from rasp.environment import Function, RaspValue, describe, is_atom
 from rasp.operators import OPERATORS, Undefined, show
-from rasp.sop import Aggregate, And, Constant, Indices, Lookup, Map, Node, Not, Or, Predicate, Select, Selector, SOp, Width
+from rasp.sop import (
+    Aggregate,
+    And,
+    Constant,
+    Indices,
+    Lookup,
+    Map,
+    Node,
+    Not,
+    Or,
+    Predicate,
+    Select,
+    Selector,
+    SOp,
+    Width,
+)
 
 MAX_ITEMS = 100_000
 """Longest list a program may build."""
@@ -92,21 +107,43 @@ def _repeat(items: list[RaspValue], times: int) -> list[RaspValue]:
 
 
 def _equal(a: RaspValue, b: RaspValue) -> bool:
-    """Equality of containers, item by item; an s-op has no value yet that could be compared."""
-    if isinstance(a, Node) or isinstance(b, Node):
-        raise Undefined("an s-op or selector inside a list cannot be compared while the program runs")
+    """Equality of containers, item by item; an s-op has no value yet that could be compared.
+
+    Lists may share parts many times over, so a pair that was met is not compared again.
+    """
+    todo = [(a, b)]
+    met: set[tuple[int, int]] = set()
+    for _ in range(10 * MAX_ITEMS):
+        if not todo:
+            return True
+        x, y = todo.pop()
+        if isinstance(x, Node) or isinstance(y, Node):
+            raise Undefined("an s-op or selector inside a list cannot be compared while the program runs")
+        if (id(x), id(y)) in met:
+            continue
+        met.add((id(x), id(y)))
+        parts = _parts(x, y)
+        if parts is None:
+            return False
+        todo += parts
+    raise Undefined("these lists are too large to be compared")
+
+
+def _parts(a: RaspValue, b: RaspValue) -> list[tuple[RaspValue, RaspValue]] | None:
+    """The pairs that must be equal for two values to be equal, or None if they are not."""
     if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all([_equal(x, y) for x, y in zip(a, b, strict=True)])
+        return list(zip(a, b, strict=True)) if len(a) == len(b) else None
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all([_equal(value, b[key]) for key, value in a.items()])
-    return (is_atom(a) and is_atom(b) and a == b) or a is b
+        return [(value, b[key]) for key, value in a.items()] if a.keys() == b.keys() else None
+    return [] if a is b or (is_atom(a) and is_atom(b) and a == b) else None
 
 
-def _ordered(op: str, a: list[RaspValue], b: list[RaspValue]) -> bool:
-    for x, y in zip(a, b, strict=False):
-        if not _equal(x, y):
-            return bool(binary(op, x, y))
-    return bool(OPERATORS[op].apply(len(a), len(b)))
+def _ordered(op: str, a: RaspValue, b: RaspValue) -> bool:
+    """The order of lists: that of the first items that differ, else of the lengths."""
+    while isinstance(a, list) and isinstance(b, list):
+        differing = [(x, y) for x, y in zip(a, b, strict=False) if not _equal(x, y)][:1]
+        a, b = differing[0] if differing else (len(a), len(b))
+    return bool(binary(op, a, b))
 
 
 def unary(op: str, a: RaspValue) -> RaspValue:
@@ -154,7 +191,7 @@ def _member_of_list(a: RaspValue, items: list[RaspValue]) -> RaspValue:
         if odd := [item for item in items if not is_atom(item)]:
             raise Undefined(f"an s-op is looked for in a list of atoms, but this one holds {describe(odd[0])}")
         return Map("in", (a, *(Constant(item) for item in items)))
-    return any([_equal(a, item) for item in items])
+    return any(_equal(a, item) for item in items)
 
 
 def index(a: RaspValue, at: RaspValue) -> RaspValue:
@@ -255,7 +292,9 @@ def zipped(*lists: RaspValue) -> list[RaspValue]:
         if not isinstance(items, list):
             raise Undefined(f"`zip` takes lists, but number {at + 1} is {describe(items)}")
         if len(items) != len(lists[0]):
-            raise Undefined(f"`zip` takes lists of equal length, but number {at + 1} has {len(items)}, the first {len(lists[0])}")
+            raise Undefined(
+                f"`zip` takes lists of equal length, but number {at + 1} has {len(items)}, the first {len(lists[0])}"
+            )
     return [list(items) for items in zip(*lists, strict=True)]
 
 

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from rasp.value import Value
 
 MAX_BITS = 1 << 16
-"""Largest size of an integer or of a fraction's parts; beyond it an operation is refused instead of running for ever."""
+"""Largest size of an integer or of a fraction's parts; beyond it an operation is refused, it could run for ever."""
 MAX_STRING = 1 << 16
 """Longest string an operation may build, in characters."""
 MAX_SHOWN_BITS = 4096
@@ -112,7 +112,7 @@ def _modulo(a: Value, b: Value) -> Value:
     _numbers("take the remainder of", a, b)
     if b == 0:
         raise Undefined(f"remainder by zero ({show(a)} % 0)")
-    return bounded(a % b)  # type: ignore[operator]
+    return bounded(a % b)  # type: ignore[operator, arg-type]
 
 
 def _power(a: Value, b: Value) -> Value:
@@ -122,7 +122,7 @@ def _power(a: Value, b: Value) -> Value:
         raise Undefined("zero cannot be raised to a negative power")
     if b.denominator == 1:
         size = max(a.numerator.bit_length(), a.denominator.bit_length())
-        if abs(a) != 1 and size * abs(b) > MAX_BITS:
+        if abs(a) != 1 and size * abs(int(b)) > MAX_BITS:
             raise Undefined(f"the result has more than {MAX_BITS} bits")
         power = Fraction(Fraction(a) ** int(b))
         return int(power) if isinstance(a, int) and isinstance(b, int) and b >= 0 else bounded(power)
@@ -197,7 +197,7 @@ OPERATORS: dict[str, Operator] = {
         Operator("in", None, "({} in [{}])", _member),
     ]
 }
-"""Every elementwise operation of the graph. ``if`` takes condition, then, else; ``in`` takes an element, then the options."""
+"""Every elementwise operation of the graph. ``if`` takes condition, then, else; ``in`` an element, then the options."""
 
 
 def convert(element: Value, how: str) -> Value:

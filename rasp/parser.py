@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark.exceptions import UnexpectedToken
-from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from rasp import tables
 from rasp.build import Builder, Word, word
@@ -89,7 +88,7 @@ class _Reader:
         self.comments: list[Comment] = []
         lark = tables.load(_BUILDER)
         self.tokens = lark.lex(source.text, dont_ignore=True)
-        self.parser: InteractiveParser = lark.parse_interactive()
+        self.parser: Any = lark.parse_interactive()
         self.words: list[Word] = []
         self.begin(0)
         self.blocks = 0
@@ -161,8 +160,12 @@ class _Reader:
     def _check_body(self, at: int) -> None:
         """A loop needs a statement or at least a comment."""
         opening, closing = self.words[at - 1], self.words[at]
-        if opening.type == "LBRACE" and not any(opening.span.end <= c.span.start < closing.span.start for c in self.comments):
-            self._report(Diagnostic("empty-body", "error", "a loop needs a statement in its body", opening.span | closing.span))
+        if opening.type == "LBRACE" and not any(
+            opening.span.end <= c.span.start < closing.span.start for c in self.comments
+        ):
+            self._report(
+                Diagnostic("empty-body", "error", "a loop needs a statement in its body", opening.span | closing.span)
+            )
 
     def _in_command(self, at: int) -> bool:
         return self.first < at and self.words[self.first].type in COMMAND
@@ -195,7 +198,9 @@ class _Reader:
         end = Span(self.source, last.end, last.end)
         accepts = self.parser.accepts()
         if "SEMICOLON" in accepts and not self.opened:
-            return Diagnostic("unfinished", "error", "the text ends without the `;` of its last statement", end, "add `;`")
+            return Diagnostic(
+                "unfinished", "error", "the text ends without the `;` of its last statement", end, "add `;`"
+            )
         said = explain("$END", "", end, "", accepts, self.first == len(self.words))
         return Diagnostic("unfinished", "error", said.message, end)
 
@@ -224,7 +229,9 @@ class _Reader:
         place = Span(self.source, before.end, before.end)
         line = self.source.position(found.span.start)[0]
         same = line == self.source.position(before.start)[0]
-        said = explain(found.type, str(found), place, "", {"SEMICOLON", "STAR", "COMPARE"} if same else {"SEMICOLON"}, False)
+        said = explain(
+            found.type, str(found), place, "", {"SEMICOLON", "STAR", "COMPARE"} if same else {"SEMICOLON"}, False
+        )
         hint = None if same else "a statement ends with `;`"
         self._report(Diagnostic("missing-semicolon", "error", said.message, place, hint))
         self.parser.feed_token(word("SEMICOLON", ";", place))

@@ -17,6 +17,7 @@ from typing import Any
 from rasp.elaborate import MAX_FILE, Elaborator, library
 from rasp.environment import Function, Missing, RaspValue, describe, is_atom
 from rasp.interpreter import Input, Matrix, evaluate
+from rasp.lint import lint
 from rasp.parser import parse_source
 from rasp.settings import Settings, read_settings
 from rasp.sop import Constant, Node, Selector, SOp
@@ -92,21 +93,15 @@ class Program:
 
     @cached_property
     def names(self) -> dict[Node, str]:
-        """What each named s-op and selector is called; the program's names win over the library's, later over earlier."""
+        """What each named s-op and selector is called; a program's name wins over the library's, a later one too."""
         bound = library().values | self.bindings
         return {value: name for name, value in bound.items() if isinstance(value, Node) and name != "out"}
 
     @cached_property
     def warnings(self) -> list[Diagnostic]:
         """What is suspicious, though it runs."""
-        from rasp.lint import lint
-
-        return [one for one in self._run.diagnostics if one.severity == "warning"] + lint(self)
-
-    @property
-    def defaulted(self) -> dict[Node, Span]:
-        """The aggregates that were written without a default, and where."""
-        return self._run.defaulted
+        found = [one for one in self._run.diagnostics if one.severity == "warning"]
+        return found + lint(self.syntax, self.settings, self._run.defaulted)
 
     def node(self, name: str) -> Node:
         """The s-op or selector of this name; an atom is the s-op that has it everywhere."""
@@ -148,7 +143,7 @@ class Program:
 
 
 class Face:
-    """A named value of a program as Python sees it: call an s-op or selector with an input, a function with arguments."""
+    """A named value of a program in Python: call an s-op or selector with an input, a function with arguments."""
 
     def __init__(self, name: str, value: RaspValue, program: Program) -> None:
         self.name = name
@@ -183,7 +178,9 @@ class Face:
     def _call(self, function: Function, args: tuple[Any, ...]) -> Any:
         values = [arg.value if isinstance(arg, Face) else _from_python(arg) for arg in args]
         result = self.program._run.call(function, values)
-        return Face(f"{self.name}(...)", result, self.program) if isinstance(result, (Node, Function)) else _plain(result)
+        return (
+            Face(f"{self.name}(...)", result, self.program) if isinstance(result, (Node, Function)) else _plain(result)
+        )
 
 
 def _from_python(value: Any) -> RaspValue:

@@ -194,7 +194,7 @@ def _vocab(value: Any) -> tuple[Value, ...]:
     for token in tokens:
         text = token_text(token)
         if text in seen:
-            hint = "a token is known by its text: 1 and \"1\" are one token"
+            hint = 'a token is known by its text: 1 and "1" are one token'
             raise error("setting", f'two tokens of the vocabulary have the text "{text}"', hint=hint)
         seen[text] = token
     return tokens

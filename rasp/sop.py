@@ -88,7 +88,7 @@ def _form(cls: type) -> Any:
 
 @_form
 class Tokens(SOp):
-    """The input itself, converted: `asis` leaves the elements alone, the others apply Python's `str`, `int`, `float`, `bool`."""
+    """The input itself: `asis` leaves the elements alone, the others apply Python's `str`, `int`, `float`, `bool`."""
 
     convert: TokenKind
 

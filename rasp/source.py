@@ -91,7 +91,13 @@ class Diagnostic:
             source = self.span.source
             line, column = source.position(self.span.start)
             end_line, end_column = source.position(self.span.end)
-            data |= {"file": source.name, "line": line, "column": column, "end_line": end_line, "end_column": end_column}
+            data |= {
+                "file": source.name,
+                "line": line,
+                "column": column,
+                "end_line": end_line,
+                "end_column": end_column,
+            }
         if self.hint is not None:
             data["hint"] = self.hint
         return data

@@ -198,7 +198,19 @@ class Comprehension:
 
 
 Expression: TypeAlias = (
-    Name | Literal | Group | Unary | Binary | Ternary | Index | Call | Builtin | SelectForm | ListForm | DictForm | Comprehension
+    Name
+    | Literal
+    | Group
+    | Unary
+    | Binary
+    | Ternary
+    | Index
+    | Call
+    | Builtin
+    | SelectForm
+    | ListForm
+    | DictForm
+    | Comprehension
 )
 
 

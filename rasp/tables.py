@@ -31,7 +31,9 @@ def load(builder: Any) -> lark.Lark:
         stored = {}
     if stored.get("key") != _key(grammar):
         return lark.Lark(grammar, transformer=builder, **_OPTIONS)
-    return lark.Lark._load_from_dict(stored["data"], stored["memo"], transformer=builder)
+    revive: Any = lark.Lark._load_from_dict  # what lark's own stand-alone parsers begin with
+    parser: lark.Lark = revive(stored["data"], stored["memo"], transformer=builder)
+    return parser
 
 
 def stored(grammar: str) -> str:

@@ -1,0 +1,331 @@
+"""Evaluating expressions: atoms are computed, functions called, s-ops and selectors built.
+
+In: expressions and an environment. Out: language values, and in `spans` where every node was first written (a node
+made inside the library: where the library was called).
+Invariant: nothing here runs for ever, fills the memory or ends in a Python traceback: steps, depth and sizes have
+limits, and a problem is a `RaspError` at the expression that has it.
+
+    >>> from rasp.parser import parse_text
+    >>> Evaluator(Environment(None, {"x": 2})).evaluate(parse_text("x ^ 3;").statements[0].expression)
+    8
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from rasp import operations
+from rasp.environment import RESERVED, Environment, Function, Missing, RaspValue, describe, is_atom
+from rasp.interpreter import evaluate
+from rasp.operators import Undefined
+from rasp.sop import Node, Selector, SOp
+from rasp.source import Diagnostic, RaspError, Source, Span, did_you_mean, error
+from rasp.syntax import (
+    Binary,
+    Builtin,
+    Call,
+    Comprehension,
+    Define,
+    DictForm,
+    Expression,
+    Group,
+    Index,
+    ListForm,
+    Literal,
+    Name,
+    SelectForm,
+    Statement,
+    Ternary,
+    Unary,
+)
+
+MAX_STEPS = 1_000_000
+"""How many expressions and items a statement may evaluate."""
+MAX_CALLS = 1_000
+"""How deep calls may nest."""
+MAX_FRAMES = 60_000
+"""Python's recursion limit while a program runs. Its own calls are pure Python, which needs no C stack."""
+
+
+class Skip(RaspError):
+    """A statement depends on one that failed and was reported: nothing new to say."""
+
+
+class Evaluator:
+    """What expressions need to know while a program runs, and what they leave behind."""
+
+    def __init__(self, top: Environment) -> None:
+        self.top = top
+        self.spans: dict[Node, Span] = {}
+        self.defaulted: dict[Node, Span] = {}
+        self.lost: set[str] = set()
+        self.steps = self.calls = 0
+        self.site: Span | None = None
+
+    def value_made(self, value: Node, span: Span) -> None:
+        """An s-op or selector came out of an expression (a console tries it on the running example)."""
+
+    def execute(self, statement: Statement, env: Environment) -> None:
+        """Run a statement of a function's body."""
+        raise NotImplementedError
+
+    def evaluate(self, expression: Expression) -> RaspValue:
+        """The value of an expression that stands outside of any statement."""
+        self.steps = self.calls = 0
+        with deep_recursion(expression.span):
+            return self.full(expression, self.top)
+
+    def call(self, function: Function, args: list[RaspValue]) -> RaspValue:
+        """The result of a function, called from outside of any statement."""
+        self.steps = self.calls = 0
+        span = function.body.span if isinstance(function.body, Define) else Span(Source(""), 0, 0)
+        with deep_recursion(span):
+            return self._function(span, function, args)
+
+    def full(self, expression: Expression, env: Environment) -> RaspValue:
+        """The value of an expression that stands by itself; it becomes `out`."""
+        value = env.values["out"] = self.value(expression, env)
+        return value
+
+    def value(self, node: Expression, env: Environment) -> RaspValue:
+        """The value of an expression. Walks down the left side in a loop: chains of operators may be long."""
+        chain: list[Binary | Index | Call] = []
+        while True:
+            self._step(node.span)
+            if isinstance(node, (Binary, Index)) or (isinstance(node, Call) and not self._is_builtin(node, env)):
+                chain.append(node)
+                node = node.left
+            elif isinstance(node, Group):
+                node = node.inner
+            else:
+                value = self._FORMS[type(node)](self, node, env)
+                break
+        while chain:
+            value = self._applied(chain.pop(), value, env)
+        return value
+
+    def _applied(self, node: Binary | Index | Call, left: RaspValue, env: Environment) -> RaspValue:
+        match node:
+            case Binary(span, op, _, right):
+                return self._made(span, operations.binary, op, left, self.value(right, env))
+            case Index(span, _, index):
+                return self._made(span, operations.index, left, self.value(index, env))
+            case Call(span, _, args):
+                return self._call(span, left, [self.value(arg, env) for arg in args])
+
+    def _step(self, span: Span, count: int = 1) -> None:
+        self.steps += count
+        if self.steps > MAX_STEPS:
+            raise error("too-long", f"this statement takes more than {MAX_STEPS} steps", self.site or span)
+
+    def attempt(self, span: Span, operation: Callable[..., Any], *args: Any) -> Any:
+        """The result of an operation, or its complaint at this place."""
+        try:
+            return operation(*args)
+        except Undefined as problem:
+            raise error("undefined", str(problem), self.site or span) from None
+
+    def _made(self, span: Span, operation: Callable[..., Any], *args: Any) -> RaspValue:
+        value = self.attempt(span, operation, *args)
+        if isinstance(value, Node):
+            self._note(value, self.site or span)
+        elif not isinstance(value, bool):
+            self._step(span, _size(value))
+        return value
+
+    def _note(self, node: Node, span: Span) -> None:
+        todo = [node]
+        while todo:
+            new = todo.pop()
+            if new not in self.spans:
+                self.spans[new] = span
+                todo += new.inputs
+        self.value_made(node, span)
+
+    def _name(self, node: Name, env: Environment) -> RaspValue:
+        try:
+            return env.find(node.name)
+        except Missing:
+            if node.name in self.lost:
+                raise Skip() from None
+            hint = did_you_mean(node.name, env.names())
+            raise error("unknown-name", f"`{node.name}` is not defined", self.site or node.span, hint) from None
+
+    def _literal(self, node: Literal, env: Environment) -> RaspValue:
+        return node.value
+
+    def _unary(self, node: Unary, env: Environment) -> RaspValue:
+        return self._made(node.span, operations.unary, node.op, self.value(node.arg, env))
+
+    def _ternary(self, node: Ternary, env: Environment) -> RaspValue:
+        condition = self.value(node.condition, env)
+        if isinstance(condition, Selector):
+            raise error("undefined", "a selector cannot be a condition", self.site or node.condition.span)
+        if not isinstance(condition, SOp):
+            return self.value(node.left if operations.truth(condition) else node.right, env)
+        left = self.value(node.left, env)
+        return self._made(node.span, operations.choose, condition, left, self.value(node.right, env))
+
+    def _select(self, node: SelectForm, env: Environment) -> RaspValue:
+        key = self.value(node.key, env)
+        return self._made(node.span, operations.select, key, self.value(node.query, env), node.predicate)
+
+    def _builtin(self, node: Builtin, env: Environment) -> RaspValue:
+        return self._named(node.span, node.name, [self.value(arg, env) for arg in node.args])
+
+    def _named(self, span: Span, name: str, args: list[RaspValue]) -> RaspValue:
+        least, most, operation = _BUILTINS[name]
+        if not least <= len(args) <= most:
+            raise error("arguments", f"`{name}` does not take {len(args)} arguments", self.site or span)
+        made = self._made(span, operation, *args)
+        if name == "aggregate" and len(args) == 2:
+            self.defaulted.setdefault(made, self.site or span)
+        return made
+
+    def _is_builtin(self, node: Call, env: Environment) -> bool:
+        """`aggregate (a, b)`: with a blank, a builtin reads like a call of a variable; it is meant if there is none."""
+        return isinstance(node.left, Name) and node.left.name in _BUILTINS and not env.has(node.left.name)
+
+    def _builtin_call(self, node: Call, env: Environment) -> RaspValue:
+        assert isinstance(node.left, Name)
+        return self._named(node.span, node.left.name, [self.value(arg, env) for arg in node.args])
+
+    def _list_form(self, node: ListForm, env: Environment) -> RaspValue:
+        return [self.value(item, env) for item in node.items]
+
+    def _dict_form(self, node: DictForm, env: Environment) -> RaspValue:
+        return {self._key(key, env): self.value(value, env) for key, value in node.items}
+
+    def _key(self, node: Expression, env: Environment) -> RaspValue:
+        key = self.value(node, env)
+        if not is_atom(key):
+            raise error("undefined", f"the keys of a dictionary are atoms, not {describe(key)}", self.site or node.span)
+        return key
+
+    def _comprehension(self, node: Comprehension, env: Environment) -> RaspValue:
+        for name in node.names:
+            check_name(name, RESERVED)
+        own = env.inside()
+        items: list[tuple[RaspValue, RaspValue]] = []
+        for item in self.attempt(node.iterable.span, operations.items_of, self.value(node.iterable, env)):
+            own.values.update(self.unpacked(node.names, item, node.iterable.span))
+            key = None if node.key is None else self._key(node.key, own)
+            items.append((key, self.value(node.item, own)))
+        return [value for _, value in items] if node.key is None else dict(items)
+
+    def unpacked(self, names: tuple[Name, ...], item: RaspValue, span: Span) -> dict[str, RaspValue]:
+        """One item for one name, or its parts for several."""
+        if len(names) == 1:
+            return {names[0].name: item}
+        parts = self.attempt(span, operations.parts_of, item, len(names))
+        return {name.name: part for name, part in zip(names, parts, strict=True)}
+
+    def _call(self, span: Span, callee: RaspValue, args: list[RaspValue]) -> RaspValue:
+        match callee:
+            case Function():
+                return self._function(span, callee, args)
+            case Node():
+                return self._application(span, callee, args)
+            case _:
+                raise error("undefined", f"{describe(callee)} cannot be called", self.site or span)
+
+    def _function(self, span: Span, function: Function, args: list[RaspValue]) -> RaspValue:
+        wanted = len(function.parameters)
+        if len(args) != wanted:
+            message = f"`{function.signature}` takes {wanted} argument{'s' * (wanted != 1)}, got {len(args)}"
+            raise error("arguments", message, self.site or span)
+        if self.calls >= MAX_CALLS:
+            hint = "a condition that is an s-op does not end a recursion: both of its sides are always computed"
+            raise error("recursion", f"calls are nested more than {MAX_CALLS} deep", self.site or span, hint)
+        site = self.site
+        if function.library and site is None:
+            self.site = span
+        self.calls += 1
+        try:
+            return self._body(span, function, args)
+        finally:
+            self.calls -= 1
+            self.site = site
+
+    def _body(self, span: Span, function: Function, args: list[RaspValue]) -> RaspValue:
+        if not isinstance(function.body, Define):
+            return self._made(span, function.body, *args)
+        env = function.home.inside()
+        env.values.update(zip(function.parameters, args, strict=True))
+        for statement in function.body.body:
+            self.execute(statement, env)
+        results = [self.full(value, env) for value in function.body.result.values]
+        return results[0] if len(results) == 1 else results
+
+    def _application(self, span: Span, node: Node, args: list[RaspValue]) -> RaspValue:
+        if len(args) != 1:
+            raise error("arguments", f"an s-op or selector is applied to one input, got {len(args)}", self.site or span)
+        if not isinstance(args[0], (str, list, dict)) or not all(map(is_atom, args[0])):
+            raise error("input", f"an input is a string or a list of atoms, not {describe(args[0])}", self.site or span)
+        self._step(span, len(args[0]) ** 2 // 100)
+        try:
+            return evaluate(node, args[0], spans=self.spans)
+        except RaspError as problem:
+            raise RaspError(*[_placed(one, self.site or span) for one in problem.diagnostics]) from None
+
+    _FORMS: ClassVar[dict[type, Callable[[Any, Any, Environment], RaspValue]]] = {
+        Name: _name,
+        Literal: _literal,
+        Unary: _unary,
+        Ternary: _ternary,
+        SelectForm: _select,
+        Builtin: _builtin,
+        Call: _builtin_call,
+        ListForm: _list_form,
+        DictForm: _dict_form,
+        Comprehension: _comprehension,
+    }
+
+
+_BUILTINS: dict[str, tuple[int, int, Callable[..., RaspValue]]] = {
+    "aggregate": (2, 3, operations.aggregate),
+    "range": (1, MAX_STEPS, operations.numbers),
+    "zip": (1, MAX_STEPS, operations.zipped),
+    "len": (1, 1, operations.length_of),
+    "round": (1, 1, lambda value: operations.unary("round", value)),
+    "indicator": (1, 1, operations.indicator),
+}
+
+
+def check_name(name: Name, protected: frozenset[str]) -> None:
+    """Refuse to bind a protected name."""
+    if name.name in RESERVED or name.name == "out":
+        raise error("reserved-name", f"`{name.name}` is a name of the language and cannot be bound", name.span)
+    if name.name in protected:
+        hint = "the library uses this name: choose another one"
+        raise error("reserved-name", f"`{name.name}` is a name of the library and cannot be bound", name.span, hint)
+
+
+def _placed(diagnostic: Diagnostic, span: Span) -> Diagnostic:
+    return dataclasses.replace(diagnostic, span=diagnostic.span or span)
+
+
+def _size(value: RaspValue) -> int:
+    """What a computed value costs in steps: its items, or the words of a long number."""
+    if isinstance(value, (list, dict)):
+        return len(value)
+    if isinstance(value, str):
+        return len(value) >> 8
+    return int(value.numerator.bit_length() + value.denominator.bit_length() >> 6)
+
+
+@contextmanager
+def deep_recursion(span: Span) -> Iterator[None]:
+    """Room for deep recursion, which ends in a `RaspError` and not in a `RecursionError`."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, MAX_FRAMES))
+    try:
+        yield
+    except RecursionError:
+        raise error("recursion", "this statement is nested too deeply", span) from None
+    finally:
+        sys.setrecursionlimit(before)
