@@ -17,7 +17,7 @@ from typing import Any
 from rasp.elaborate import MAX_FILE, Elaborator, library
 from rasp.environment import Function, Missing, RaspValue, describe, is_atom
 from rasp.interpreter import Input, Matrix, evaluate
-from rasp.lint import lint
+from rasp.lint import lint, precedence
 from rasp.parser import parse_source
 from rasp.settings import Settings, read_settings
 from rasp.sop import Constant, Node, Selector, SOp
@@ -53,8 +53,14 @@ def parse(text: str, path: str | Path | None = None) -> Program:
     if not found:
         errors += program._check_names()
     if errors:
-        raise RaspError(*errors)
+        raise RaspError(*errors, *_explaining(errors, parsed.module))
     return program
+
+
+def _explaining(errors: list[Diagnostic], module: Module) -> list[Diagnostic]:
+    """The precedence warnings at the places of the errors: likely their reason."""
+    places = [one.span.start for one in errors if one.span is not None]
+    return [one for one in precedence(module) if one.span and any(one.span.start <= at < one.span.end for at in places)]
 
 
 class Program:

@@ -343,7 +343,14 @@ class Module:
     comments: tuple[Comment, ...]
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.statements))
+        return "\n".join([self._with_comment(statement) for statement in self.statements])
+
+    def _with_comment(self, statement: Statement) -> str:
+        """A statement with the comment that follows it on its line."""
+        behind = self.span.source.text[statement.span.end :].partition("\n")[0]
+        start = statement.span.end + len(behind) - len(behind.lstrip(" \t"))
+        trailing = [comment for comment in self.comments if comment.span.start == start]
+        return f"({statement} {trailing[0]})" if trailing else str(statement)
 
 
 def _listed(items: tuple[object, ...]) -> str:

@@ -1,0 +1,215 @@
+"""The interpreter against a deliberately naive one: whole matrices of booleans, one cell at a time."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rasp
+from rasp.interpreter import evaluate
+from rasp.operators import OPERATORS, PREDICATES, Undefined
+from rasp.sop import (
+    Aggregate,
+    And,
+    Constant,
+    Indices,
+    Lookup,
+    Map,
+    Node,
+    Not,
+    Or,
+    Select,
+    Selector,
+    SOp,
+    Tokens,
+    Width,
+)
+from rasp.source import RaspError
+from rasp.value import Value, kind, kind_of_all
+
+
+class Refused(Exception):
+    pass
+
+
+def naive(node: Node, tokens: list[Value], causal: bool) -> Any:
+    """The definitions of the language, written down cell by cell."""
+    n = len(tokens)
+    match node:
+        case Select(key, query, predicate):
+            keys, queries = naive(key, tokens, causal), naive(query, tokens, causal)
+            return [[PREDICATES[predicate](keys[k], queries[q]) for k in range(n)] for q in range(n)]
+        case Not(arg):
+            return [[not cell for cell in row] for row in naive(arg, tokens, causal)]
+        case And(left, right):
+            a, b = naive(left, tokens, causal), naive(right, tokens, causal)
+            return [[a[q][k] and b[q][k] for k in range(n)] for q in range(n)]
+        case Or(left, right):
+            a, b = naive(left, tokens, causal), naive(right, tokens, causal)
+            return [[a[q][k] or b[q][k] for k in range(n)] for q in range(n)]
+        case _:
+            values = naive_values(node, tokens, causal)
+            if kind_of_all(values) is None:
+                raise Refused
+            return values
+
+
+def naive_values(node: Node, tokens: list[Value], causal: bool) -> list[Value]:
+    n = len(tokens)
+    match node:
+        case Tokens():
+            return list(tokens)
+        case Indices():
+            return list(range(n))
+        case Constant(value):
+            return [value for _ in range(n)]
+        case Map(op, args):
+            columns = [naive(arg, tokens, causal) for arg in args]
+            return [OPERATORS[op].apply(*[column[at] for column in columns]) for at in range(n)]
+        case Lookup(table, arg):
+            return [dict(table)[key] for key in naive(arg, tokens, causal)]
+        case Width(selector):
+            rows = naive(selector, tokens, causal)
+            return [sum(1 for k in range(n) if rows[q][k] and (k <= q or not causal)) for q in range(n)]
+        case Aggregate(selector, value, default):
+            rows, values = naive(selector, tokens, causal), naive(value, tokens, causal)
+            return [
+                naive_mean([k for k in range(n) if rows[q][k] and (k <= q or not causal)], values, default)
+                for q in range(n)
+            ]
+    raise AssertionError(node)
+
+
+def naive_mean(keys: list[int], values: list[Any], default: Value) -> Value:
+    if not keys:
+        return default
+    if len(keys) == 1:
+        return values[keys[0]]
+    if kind_of_all(values) not in {"int", "float"}:
+        raise Refused
+    return sum((Fraction(values[key]) for key in keys), Fraction(0)) / len(keys)
+
+
+atoms = st.sampled_from([0, 1, 2, -1, True, False, Fraction(1, 2), Fraction(2), "a", "b", "c"])
+
+
+def grow(sops: st.SearchStrategy[SOp]) -> st.SearchStrategy[SOp]:
+    binary = st.sampled_from([op for op in OPERATORS if OPERATORS[op].arity == 2 and op != "^"])
+    unary = st.sampled_from([op for op in OPERATORS if OPERATORS[op].arity == 1])
+    selectors = st.recursive(
+        st.builds(Select, sops, sops, st.sampled_from(list(PREDICATES))),
+        lambda inner: st.one_of(st.builds(Not, inner), st.builds(And, inner, inner), st.builds(Or, inner, inner)),
+        max_leaves=4,
+    )
+    return st.one_of(
+        st.builds(lambda op, a, b: Map(op, (a, b)), binary, sops, sops),
+        st.builds(lambda op, a: Map(op, (a,)), unary, sops),
+        st.builds(lambda c, a, b: Map("if", (c, a, b)), sops, sops, sops),
+        st.builds(lambda a, items: Map("in", (a, *map(Constant, items))), sops, st.lists(atoms, max_size=3)),
+        st.builds(lambda a: Lookup((("a", 1), ("b", "x"), (0, "y"), (1, 3), (2, 4)), a), sops),
+        st.builds(Aggregate, selectors, sops, atoms),
+        st.builds(Width, selectors),
+    )
+
+
+programs = st.recursive(
+    st.one_of(st.just(Tokens("asis")), st.just(Indices()), st.builds(Constant, atoms)), grow, max_leaves=12
+)
+inputs = st.one_of(
+    st.lists(st.sampled_from("abc"), min_size=1, max_size=6), st.lists(st.integers(-2, 3), min_size=1, max_size=6)
+)
+
+
+def outcome(compute: Any) -> Any:
+    try:
+        values = compute()
+    except (Refused, Undefined, RaspError, KeyError):
+        return "no answer"
+    return [(kind(value), value) for value in values]
+
+
+@given(programs, inputs, st.booleans())
+def test_agrees_with_the_naive_interpreter(node: SOp, tokens: list[Value], causal: bool) -> None:
+    assert outcome(lambda: evaluate(node, tokens, causal)) == outcome(lambda: naive(node, tokens, causal))
+
+
+@given(st.builds(Not, st.builds(Select, programs, programs, st.sampled_from(list(PREDICATES)))), inputs)
+def test_selectors_agree(node: Selector, tokens: list[Value]) -> None:
+    def cells(matrix: Any) -> Any:
+        return [cell for row in matrix for cell in row]
+
+    assert outcome(lambda: cells(evaluate(node, tokens))) == outcome(lambda: cells(naive(node, tokens, False)))
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("length", [1, 2, 3]),
+        ("tokens[-1]", ["a", "b", "c"]),
+        ("indices[1]", [0, 1, 1]),
+        ("selector_width(not select(indices, indices, <))", [1, 1, 1]),
+        ('aggregate(select(indices, indices, >), tokens, "-")', ["-", "-", "-"]),
+    ],
+)
+def test_causal_hides_the_future_once(expression: str, expected: list[Value]) -> None:
+    assert rasp.parse(f"answer = {expression};")["answer"].exact("abc", causal=True) == expected
+
+
+def test_a_selector_itself_is_never_restricted() -> None:
+    program = rasp.parse("#@ attention: causal\ns = select(1, 1, ==);")
+    assert program["s"]("ab") == [[True, True], [True, True]]
+
+
+def test_division_is_exact_for_every_length() -> None:
+    answer = rasp.parse("answer = length * (1 / length) == 1;")["answer"]
+    assert all(all(answer("a" * n)) for n in range(1, 60))
+
+
+@pytest.mark.parametrize("tokens", ["", [], ()])
+def test_an_empty_input_is_refused(tokens: Any) -> None:
+    with pytest.raises(RaspError, match="at least one token"):
+        rasp.parse("answer = tokens;")["answer"](tokens)
+
+
+@pytest.mark.parametrize("tokens", [[[1]], [None], [float("nan")], 3, [float("inf")]])
+def test_odd_inputs_are_refused(tokens: Any) -> None:
+    with pytest.raises(RaspError):
+        rasp.parse("answer = tokens_asis;")["answer"](tokens)
+
+
+MOST_FREQUENT = """
+same = select(tokens, tokens, ==);
+count_of = selector_width(same);
+first = not has_focus(same and select(indices, indices, <));
+weight = count_of if first else -1;
+answer = sort(tokens, -weight);
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "n", "seconds"),
+    [
+        ("answer = sort(tokens, tokens);", 200, 0.2),
+        ("answer = sort(tokens, tokens);", 1_000, 1.0),
+        (MOST_FREQUENT, 200, 0.3),
+        ("answer = aggregate(select(indices, indices, <=), indices / (indices + 1));", 500, 2.0),
+    ],
+)
+def test_is_fast_enough_to_be_a_reference(text: str, n: int, seconds: float) -> None:
+    answer = rasp.parse(text)["answer"]
+    tokens = [chr(97 + (7 * at * at) % 26) for at in range(n)]
+    started = time.process_time()
+    answer(tokens)
+    assert time.process_time() - started < seconds
+
+
+def test_a_deep_graph_needs_no_recursion() -> None:
+    node: SOp = Indices()
+    for at in range(20_000):
+        node = Map("+", (node, Constant(at % 3)))
+    assert evaluate(node, "a") == [sum(at % 3 for at in range(20_000))]
