@@ -185,9 +185,9 @@ def _tokens(text: str, is_list: bool) -> list[object]:
     """An input argument as tokens: one a character, or a JSON list."""
     tokens = _json(text) if is_list else list(text)
     if not isinstance(tokens, list) or not all(isinstance(token, bool | int | float | str) for token in tokens):
-        raise error(
-            "input", f"not a JSON list of tokens: {text}", hint='--list reads lists such as [3,1,2] or ["a","b"]'
-        )
+        shown = text if len(text) <= 60 else text[:57] + "..."
+        hint = '--list reads lists such as [3,1,2] or ["a","b"]'
+        raise error("input", f"not a JSON list of tokens: {shown}", hint=hint)
     if any(_SURROGATE.search(token) for token in tokens if isinstance(token, str)):
         raise error("input", "the input is not UTF-8 text")
     return tokens
