@@ -98,28 +98,56 @@ def naive_mean(keys: list[int], values: list[Any], default: Value) -> Value:
 atoms = st.sampled_from([0, 1, 2, -1, True, False, Fraction(1, 2), Fraction(2), "a", "b", "c"])
 
 
-def grow(sops: st.SearchStrategy[SOp]) -> st.SearchStrategy[SOp]:
-    binary = st.sampled_from([op for op in OPERATORS if OPERATORS[op].arity == 2 and op != "^"])
-    unary = st.sampled_from([op for op in OPERATORS if OPERATORS[op].arity == 1])
-    selectors = st.recursive(
-        st.builds(Select, sops, sops, st.sampled_from(list(PREDICATES))),
-        lambda inner: st.one_of(st.builds(Not, inner), st.builds(And, inner, inner), st.builds(Or, inner, inner)),
-        max_leaves=4,
-    )
-    return st.one_of(
-        st.builds(lambda op, a, b: Map(op, (a, b)), binary, sops, sops),
-        st.builds(lambda op, a: Map(op, (a,)), unary, sops),
-        st.builds(lambda c, a, b: Map("if", (c, a, b)), sops, sops, sops),
-        st.builds(lambda a, items: Map("in", (a, *map(Constant, items))), sops, st.lists(atoms, max_size=3)),
-        st.builds(lambda a: Lookup((("a", 1), ("b", "x"), (0, "y"), (1, 3), (2, 4)), a), sops),
-        st.builds(Aggregate, selectors, sops, atoms),
-        st.builds(Width, selectors),
-    )
+BINARY = [op for op in OPERATORS if OPERATORS[op].arity == 2 and op != "^"]
+UNARY = [op for op in OPERATORS if OPERATORS[op].arity == 1]
+TABLE = (("a", 1), ("b", "x"), (0, "y"), (1, 3), (2, 4))
 
 
-programs = st.recursive(
-    st.one_of(st.just(Tokens("asis")), st.just(Indices()), st.builds(Constant, atoms)), grow, max_leaves=12
-)
+@st.composite
+def programs(draw: st.DrawFn, depth: int = 4) -> SOp:
+    """A random s-op."""
+
+    def inner() -> SOp:
+        return draw(programs(depth - 1))
+
+    match draw(st.integers(0, 9)) if depth else draw(st.integers(0, 2)):
+        case 0:
+            return Tokens("asis")
+        case 1:
+            return Indices()
+        case 2:
+            return Constant(draw(atoms))
+        case 3 | 4:
+            return Map(draw(st.sampled_from(BINARY)), (inner(), inner()))
+        case 5:
+            return Map(draw(st.sampled_from(UNARY)), (inner(),))
+        case 6:
+            return draw(
+                st.sampled_from([Lookup(TABLE, inner()), Map("in", (inner(), Constant("a"), Constant(draw(atoms))))])
+            )
+        case 7:
+            return Map("if", (inner(), inner(), inner()))
+        case 8:
+            return Width(draw(selectors(depth - 1)))
+        case _:
+            return Aggregate(draw(selectors(depth - 1)), inner(), draw(atoms))
+
+
+@st.composite
+def selectors(draw: st.DrawFn, depth: int = 4) -> Selector:
+    """A random selector."""
+    match draw(st.integers(0, 5)) if depth else 0:
+        case 3:
+            return Not(draw(selectors(depth - 1)))
+        case 4:
+            return And(draw(selectors(depth - 1)), draw(selectors(depth - 1)))
+        case 5:
+            return Or(draw(selectors(depth - 1)), draw(selectors(depth - 1)))
+        case _:
+            level = max(depth - 2, 0)
+            return Select(draw(programs(level)), draw(programs(level)), draw(st.sampled_from(list(PREDICATES))))
+
+
 inputs = st.one_of(
     st.lists(st.sampled_from("abc"), min_size=1, max_size=6), st.lists(st.integers(-2, 3), min_size=1, max_size=6)
 )
@@ -133,12 +161,12 @@ def outcome(compute: Any) -> Any:
     return [(kind(value), value) for value in values]
 
 
-@given(programs, inputs, st.booleans())
+@given(programs(), inputs, st.booleans())
 def test_agrees_with_the_naive_interpreter(node: SOp, tokens: list[Value], causal: bool) -> None:
     assert outcome(lambda: evaluate(node, tokens, causal)) == outcome(lambda: naive(node, tokens, causal))
 
 
-@given(st.builds(Not, st.builds(Select, programs, programs, st.sampled_from(list(PREDICATES)))), inputs)
+@given(selectors(), inputs)
 def test_selectors_agree(node: Selector, tokens: list[Value]) -> None:
     def cells(matrix: Any) -> Any:
         return [cell for row in matrix for cell in row]
