@@ -12,7 +12,7 @@ define show
 	@$(1)
 endef
 
-.PHONY: help setup demo test test-all bench check format clean
+.PHONY: help setup demo test test-all bench check lint types imports format clean
 
 help:
 	@echo 'make demo      compile histogram, sort and reverse, run them, check them against the interpreter'
@@ -56,10 +56,16 @@ test-all: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-check: $(READY)
+check: lint types imports
+
+lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(READY)
 	$(BIN)/mypy
+
+imports: $(READY)
 	$(BIN)/lint-imports
 
 format: $(READY)

@@ -80,6 +80,13 @@ def test_lint_is_quiet_about_a_good_program(rasp, room: Path) -> None:
     assert rasp("lint", "reverse.rasp") == (0, "", "")
 
 
+def test_lint_explains_a_likely_mistake(rasp, room: Path) -> None:
+    (room / "suspicious.rasp").write_text('#@ output: a\na = not tokens == "a";\n')
+    done = rasp("lint", "suspicious.rasp")
+    assert (done.code, done.err) == (1, "")
+    assert 'suspicious.rasp:2:5\n2 | a = not tokens == "a";\n' in done.out
+
+
 @pytest.fixture
 def finding(monkeypatch: pytest.MonkeyPatch) -> Diagnostic:
     """Whatever the language warns about: here, one thing."""
