@@ -24,6 +24,8 @@ from rasp.value import Value
 
 SMALL_TABLE = 3
 """An equality with at most this many common values is a table, a larger one a parabola."""
+LARGEST_TABLE = 1 << 16
+"""Most pairs of joint values that an `or` of comparisons is tabulated over."""
 LARGEST_CODE = 2_900
 """Codes up to this size on either side of zero have exact squares and products in fp32 scores."""
 
@@ -71,14 +73,18 @@ class Scores:
 
 
 def scores(
-    conjunction: Conjunction, analysis: Analysis, codes: Codes, read: Read, order: bool, absolute: bool
+    cases: Sequence[Conjunction], analysis: Analysis, codes: Codes, read: Read, order: bool, absolute: bool
 ) -> Scores:
-    """The scores of a conjunction.
+    """The scores of a conjunction, or of an `or` of several.
 
     `order`: finding some selected key is enough, so one order may score by its distance instead of by a table.
     `absolute`: rows may be empty, so the baseline is needed to tell.
     """
     found = Scores()
+    if len(cases) != 1:
+        _score_cases(cases, _Context(analysis, codes, read, absolute), found)
+        return found
+    (conjunction,) = cases
     slack = next((part for part in conjunction.parts if order and _is_order(part, analysis)), None)
     weight = Fraction(1)
     if slack is not None:
@@ -120,7 +126,7 @@ def _is_order(part: tuple[SOp, SOp, Comparison], analysis: Analysis) -> bool:
     key, query, comparison = part
     domains = [analysis.domain(node) for node in (key, query)]
     monotone = not comparison >= {"<", ">"} and comparison != EQUAL
-    return monotone and all(domain.numeric and domain.gap >= 1 and len(domain) > 2 for domain in domains)
+    return monotone and all(domain.numeric and len(domain) > 2 and _whole(domain) for domain in domains)
 
 
 def _score_order(
@@ -128,8 +134,6 @@ def _score_order(
 ) -> Fraction:
     """``query - key`` (or its opposite): at least 1 where the order holds, else at most 0. Returns its size."""
     domains = [analysis.domain(node) for node in (key, query)]
-    if any(number.denominator != 1 for domain in domains for number in domain.numbers):
-        raise refusal("order-of-fractions", f"{key} and {query} are ordered as fractions", "round them first")
     sign = Fraction(1 if "<" in comparison else -1)
     shift = Fraction(1 if "=" in comparison else 0)
     one = read(Constant(1))
@@ -140,6 +144,10 @@ def _score_order(
     size = max(abs(a - b) for a in _ends(domains[0]) for b in _ends(domains[1])) + 1
     found.lowest -= max(abs(number) for number in _ends(domains[0]))
     return size
+
+
+def _whole(domain: Domain) -> bool:
+    return all(number.denominator == 1 for number in domain.numbers)
 
 
 def _ends(domain: Domain) -> tuple[Fraction, Fraction]:
@@ -153,7 +161,8 @@ def _score_part(
     common = len(set(keys) & set(queries))
     if comparison == EQUAL and common > SMALL_TABLE and _parabola(key, query, context, found, weight):
         return
-    _score_table(key, query, _truth(keys, queries, comparison), context, found, weight)
+    table = _truth(keys.values, queries.values, lambda k, q: _holds(comparison, k, q))
+    _score_table(key, query, table, context, found, weight)
 
 
 def _parabola(key: SOp, query: SOp, context: _Context, found: Scores, weight: Fraction) -> bool:
@@ -197,9 +206,8 @@ class _Truth:
         return tuple(zip(*self.rows, strict=True))
 
 
-def _truth(keys: Domain, queries: Domain, comparison: Comparison) -> _Truth:
-    rows = tuple(tuple(_holds(comparison, key, query) for key in keys) for query in queries)
-    return _Truth(keys.values, queries.values, rows)
+def _truth(keys: Sequence[Value], queries: Sequence[Value], holds: Callable[[Value, Value], bool]) -> _Truth:
+    return _Truth(tuple(keys), tuple(queries), tuple(tuple(holds(key, query) for key in keys) for query in queries))
 
 
 def _holds(comparison: Comparison, key: Value, query: Value) -> bool:
@@ -207,6 +215,42 @@ def _holds(comparison: Comparison, key: Value, query: Value) -> bool:
         return compare(comparison, key, query)
     except Undefined:  # an input on which the program has no answer
         return False
+
+
+def _score_cases(cases: Sequence[Conjunction], context: _Context, found: Scores) -> None:
+    """A table over the joint values of all keys and all queries that the cases compare (C4)."""
+    key, keys = _joint([key for case in cases for key, _, _ in case.parts], context.analysis)
+    query, queries = _joint([query for case in cases for _, query, _ in case.parts], context.analysis)
+    if len(keys) * len(queries) > LARGEST_TABLE:
+        raise refusal(
+            "selector-too-large",
+            f"an `or` of {len(cases)} selections compares {len(keys)} keys with {len(queries)} queries",
+            "write it with fewer alternatives, or compile with a smaller max_length or vocabulary",
+        )
+
+    def holds(k: Value, q: Value) -> bool:
+        return any(all(_holds(c, keys[k][kn], queries[q][qn]) for kn, qn, c in case.parts) for case in cases)
+
+    _score_table(key, query, _truth(list(keys), list(queries), holds), context, found, Fraction(1))
+
+
+def _joint(nodes: Sequence[SOp], analysis: Analysis) -> tuple[SOp, dict[Value, dict[SOp, Value]]]:
+    """One number for the joint values of several s-ops, and the values that each number stands for."""
+    distinct = list(dict.fromkeys(nodes))
+    if len(distinct) == 1:
+        return distinct[0], {value: {distinct[0]: value} for value in analysis.domain(distinct[0])}
+    joint: SOp = Constant(0)
+    place, digits = 1, []
+    for node in distinct:
+        values = analysis.domain(node).values
+        digit = Lookup(tuple((value, number * place) for number, value in enumerate(values)), node)
+        joint = Map("+", (joint, digit))
+        digits.append((node, place, values))
+        place *= len(values)
+    return joint, {
+        number: {node: values[int(number) // place % len(values)] for node, place, values in digits}
+        for number in analysis.domain(joint)
+    }
 
 
 def _score_table(key: SOp, query: SOp, table: _Truth, context: _Context, found: Scores, weight: Fraction) -> None:

@@ -51,6 +51,13 @@ class Head:
     exact: bool  # every form it scores with is free of rounding
     channels: tuple[Channel, ...]
 
+    def reads(self) -> Iterator[Form]:
+        """Every form the head reads."""
+        yield from (form for pair in self.scores for form in pair)
+        if self.baseline is not None:
+            yield self.baseline
+        yield from (channel.read for channel in self.channels)
+
     def rows(self, streams: Sequence[Stream], causal: bool) -> Iterator[list[int]]:
         """For each position, the selected keys (position 0 is BOS, which selects itself and is never selected)."""
         keys = [[k.at(stream) for _, k in self.scores] for stream in streams]
@@ -118,7 +125,7 @@ class Variable:
 
     name: str
     read: Form
-    ready: int  # 0: embedding, 2L - 1: after the attention of layer L (from 1), 2L: after its MLP
+    ready: int  # as in `Circuit.written`
     numbers: tuple[tuple[Value, Fraction], ...]
 
 
@@ -137,11 +144,15 @@ class Circuit:
 
     def directions(self) -> list[Direction]:
         """Every direction, in the order in which they are first written."""
-        written = [ONE, BOS, *self.tokens, *self.positions]
-        for layer in self.layers:
-            written += [channel.write for head in layer.heads for channel in head.channels]
-            written += [direction for neuron in layer.neurons for direction, _ in neuron.writes]
-        return list(dict.fromkeys(written))
+        return list(self.written())
+
+    def written(self) -> dict[Direction, int]:
+        """When each direction holds its final value: 0 after the embedding, 2L - 1 and 2L after the sublayers of layer L."""
+        times = dict.fromkeys([ONE, BOS, *self.tokens, *self.positions], 0)
+        for number, layer in enumerate(self.layers, start=1):
+            times |= {channel.write: 2 * number - 1 for head in layer.heads for channel in head.channels}
+            times |= {direction: 2 * number for neuron in layer.neurons for direction, _ in neuron.writes}
+        return times
 
     def embed(self, tokens: Sequence[int]) -> list[Stream]:
         """The stream before the first layer: BOS, then one position a token."""
@@ -178,7 +189,7 @@ class Circuit:
         known = {ONE, BOS, *self.tokens, *self.positions}
         for number, layer in enumerate(self.layers):
             for head in layer.heads:
-                _require(known, [*_reads(head)], f"layer {number}, head {head.name}")
+                _require(known, [*head.reads()], f"layer {number}, head {head.name}")
             known |= {channel.write for head in layer.heads for channel in head.channels}
             for neuron in layer.neurons:
                 _require(known, [neuron.read], f"layer {number}, neuron {neuron.name}")
@@ -193,15 +204,6 @@ class Circuit:
             lines += [f"L{number}N{i} {neuron}" for i, neuron in enumerate(layer.neurons)]
         lines += [f"output {o.name}: nearest to {o.read} of {len(o.numbers)} values" for o in self.outputs]
         return "\n".join(lines)
-
-
-def _reads(head: Head) -> Iterator[Form]:
-    for query, key in head.scores:
-        yield query
-        yield key
-    if head.baseline is not None:
-        yield head.baseline
-    yield from (channel.read for channel in head.channels)
 
 
 def _require(known: set[Direction], forms: Sequence[Form], where: str) -> None:

@@ -8,7 +8,7 @@ others have the plain function values as coefficients.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -29,21 +29,22 @@ def compress(circuit: Circuit) -> Circuit:
 
 
 def _without_unread(circuit: Circuit) -> Circuit:
-    read = {direction for form in _forms(circuit) for direction in form.terms}
-    tokens = {d: column for d, column in circuit.tokens.items() if d in read}
-    positions = {d: column for d, column in circuit.positions.items() if d in read}
-    return replace(circuit, tokens=tokens, positions=positions)
-
-
-def _forms(circuit: Circuit) -> Iterator[Form]:
-    for layer in circuit.layers:
-        for head in layer.heads:
-            yield from (form for pair in head.scores for form in pair)
-            yield from (channel.read for channel in head.channels)
-            if head.baseline is not None:
-                yield head.baseline
-        yield from (neuron.read for neuron in layer.neurons)
-    yield from (output.read for output in circuit.outputs)
+    """Keep what the outputs need: going back through the layers, only what writes a direction that is read later."""
+    read = {direction for output in circuit.outputs for direction in output.read.terms}
+    layers: list[Layer] = []
+    for layer in reversed(circuit.layers):
+        neurons = [neuron for neuron in layer.neurons if any(direction in read for direction, _ in neuron.writes)]
+        read |= {direction for neuron in neurons for direction in neuron.read.terms}
+        heads = [replace(h, channels=tuple(c for c in h.channels if c.write in read)) for h in layer.heads]
+        heads = [head for head in heads if head.channels]
+        read |= {direction for head in heads for form in head.reads() for direction in form.terms}
+        layers.append(Layer(heads, neurons))
+    return replace(
+        circuit,
+        tokens={d: column for d, column in circuit.tokens.items() if d in read},
+        positions={d: column for d, column in circuit.positions.items() if d in read},
+        layers=tuple(layer for layer in reversed(layers) if layer.heads or layer.neurons),
+    )
 
 
 def _basis(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
@@ -80,9 +81,13 @@ def _eliminated(
                 rest = tuple(x - factor * y for x, y in zip(rest, row, strict=True))
                 combination = combination - how * factor
         place = next((i for i, x in enumerate(rest) if x), None)
+        if place is None and direction is not None:
+            form = made - combination
+            if all(coefficient.denominator & (coefficient.denominator - 1) == 0 for coefficient in form.terms.values()):
+                forms[direction] = form
+            else:  # thirds would round, and equal scores must be equal to the bit
+                basis[direction] = column
         if place is None:
-            assert direction is not None
-            forms[direction] = made - combination
             continue
         scale = 1 / rest[place]
         rows.append((place, tuple(x * scale for x in rest), combination * scale))
@@ -92,7 +97,7 @@ def _eliminated(
 
 
 def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
-    known = set(circuit.directions())
+    written = circuit.written()
     variables = [replace(variable, read=variable.read.substitute(forms)) for variable in circuit.variables]
     return replace(
         circuit,
@@ -101,7 +106,11 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
             for layer in circuit.layers
         ),
         outputs=tuple(replace(output, read=output.read.substitute(forms)) for output in circuit.outputs),
-        variables=tuple(variable for variable in variables if known >= set(variable.read.terms)),
+        variables=tuple(
+            replace(variable, ready=max((written[d] for d in variable.read.terms), default=0))
+            for variable in variables
+            if written.keys() >= variable.read.terms.keys()
+        ),
     )
 
 

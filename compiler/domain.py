@@ -224,7 +224,8 @@ class Analysis:
     def combined(self, node: SOp, args: tuple[SOp, ...]) -> Iterator[tuple[Point, Value]]:
         """The s-op's value at each combination of values of these arguments; its others must be constants."""
         evaluate = _evaluator(node)
-        constants = {arg: self.domain(arg).values[0] for arg in node.inputs if isinstance(arg, Constant)}
+        fixed = (arg for arg in node.inputs if isinstance(arg, SOp) and not self.variables(arg))
+        constants = {arg: self.domain(arg).values[0] for arg in fixed}
         for point in itertools.product(*(self.domain(arg) for arg in args)):
             known = constants | dict(zip(args, point, strict=True))
             value = evaluate(*(known[arg] for arg in node.inputs))  # type: ignore[index]
@@ -233,7 +234,7 @@ class Analysis:
 
     def _progression(self, node: SOp) -> Domain | None:
         """The domain of a linear form of integers with integer coefficients, where tabulating would be long."""
-        terms = self.linear(node)
+        terms = self.linear(node) if isinstance(node, Map) else None
         if terms is None or self.count_points(self.variables(node)) <= 2_000:
             return None
         domains = {var: self._domains[var] for var in terms if var is not None}
@@ -329,7 +330,7 @@ class Analysis:
                 converted = self.setting.converted(how)
                 return [converted.get(point[place]) for point in points]
             case Map() | Lookup():
-                args = [columns[arg] for arg in node.inputs]  # type: ignore[index]
+                args = [columns[arg] for arg in _args(node)]
                 return list(map(_evaluator(node), *args))
             case _:
                 place = variables.index(node)
@@ -343,6 +344,18 @@ class Analysis:
             except ValueError as error:
                 raise refusal("selector-too-large", str(error), "write it with fewer alternatives") from None
         return self._disjuncts[selector]
+
+    def along(self, node: SOp, inner: SOp) -> list[tuple[Value, Value]]:
+        """The s-op's value for each value of one that it is a function of, structurally."""
+        values = list(self.domain(inner))
+        columns: dict[SOp, list[Value | None]] = {inner: list(values)}
+        for current in _cone(node):
+            if current not in columns:
+                if not self.variables(current):
+                    columns[current] = [self.domain(current).values[0]] * len(values)
+                elif isinstance(current, Map | Lookup) and all(arg in columns for arg in current.inputs):
+                    columns[current] = list(map(_evaluator(current), *(columns[arg] for arg in _args(current))))
+        return [(x, y) for x, y in zip(values, columns[node], strict=True) if y is not None]
 
     def never_empty(self, selector: Selector) -> bool:
         """Whether every row of the selector surely selects a key."""
@@ -435,8 +448,12 @@ def _cone(node: SOp) -> list[SOp]:
         if current.id not in seen:
             seen[current.id] = current
             if isinstance(current, Map | Lookup):
-                todo.extend(arg for arg in current.inputs if isinstance(arg, SOp))
+                todo.extend(_args(current))
     return [seen[key] for key in sorted(seen)]
+
+
+def _args(node: Map | Lookup) -> list[SOp]:
+    return [arg for arg in node.inputs if isinstance(arg, SOp)]
 
 
 def _evaluator(node: SOp) -> Callable[..., Value | None]:

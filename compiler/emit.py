@@ -113,7 +113,7 @@ class _Emitter:
             "d_model": len(self.columns),
             "layers": shapes,
             "outputs": [
-                {"name": output.name, "values": [value for value, _ in output.numbers]}
+                {"name": output.name, "values": [_plain(value) for value, _ in output.numbers]}
                 for output in self.circuit.outputs
             ],
             "has_positions": bool(self.circuit.positions),

@@ -16,25 +16,31 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Literal
 
 from compiler.attention import Codes, Reading, Scores, scores
 from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Variable
 from compiler.compress import compress
 from compiler.direction import Direction, Form, total
-from compiler.domain import MAX_POINTS, Domain, Point, refusal
+from compiler.domain import Domain, Point, refusal
 from compiler.graph import Graph
 from compiler.mlp import Staircase, staircase
 from compiler.relation import ALWAYS, EQUAL, Conjunction, exclusive
 from compiler.simplify import rebuilt
 from rasp.operators import PREDICATES
 from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Tokens, Width, reachable
+from rasp.source import RaspError
 from rasp.value import Value
 
 MAX_NEURONS = 8_192
 """Most neurons one s-op may cost."""
+SHORT_STAIRCASE = 64
+"""A staircase of at most this many neurons is taken without looking for anything else."""
+WIDE = {"depth": MAX_NEURONS, "balanced": 512, "size": 0}
+"""How many neurons an s-op may cost to be ready earlier, by what is optimised."""
 MAX_STEPS = 1 << 11
 """Largest range of a number that a staircase tells apart, in units of its smallest step (C8)."""
 
@@ -67,20 +73,21 @@ class _OpenHead:
     channels: list[Channel] = field(default_factory=list)
 
 
-def realise(graph: Graph) -> Circuit:
-    """Build the circuit of a graph."""
-    return _Realiser(graph).circuit()
+def realise(graph: Graph, optimize: str = "balanced") -> Circuit:
+    """Build the circuit of a graph. `optimize` is one of "depth", "balanced", "size"."""
+    return _Realiser(graph, WIDE[optimize]).circuit()
 
 
 class _Realiser:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, wide: int) -> None:
         self.graph = graph
+        self.wide = wide
         self.analysis = graph.analysis
         self.codes = Codes(graph.setting.texts)
         self.readings: dict[SOp, Reading] = {}
         self.tokens: dict[Direction, tuple[Fraction, ...]] = {}
         self.positions: dict[Direction, tuple[Fraction, ...]] = {}
-        self.heads: dict[tuple[str, Conjunction, bool], list[_OpenHead]] = {}
+        self.heads: dict[tuple[str, bool, tuple[Conjunction, ...]], list[_OpenHead]] = {}
         self.neurons: list[tuple[int, Neuron]] = []
         self.titles: dict[Node, str] = {}
         self.used: set[str] = {"one", "bos"}
@@ -206,7 +213,7 @@ class _Realiser:
         direction = self._direction(self._label(node))
         counted = [term for case in exclusive(self.analysis.disjuncts(node.selector)) for term in self._counted(case)]
         readings = [
-            self._channel("sum", case, Reading(Form.constant(sign), 0, True), Fraction(0), direction, node)
+            self._channel("sum", (case,), Reading(Form.constant(sign), 0, True), Fraction(0), direction, node)
             for sign, case in counted
         ]
         return Reading(Form.of(direction), max(reading.ready for reading in readings), exact=False)
@@ -232,18 +239,12 @@ class _Realiser:
         if isinstance(default, str):
             raise AssertionError(f"{node} is read as a number, but its default is a string")
         values = self.analysis.domain(node.value)
-        if len(cases) == 1:
-            direction = self._direction(self._label(node))
-            return self._channel("mean", cases[0], self.read(node.value), Fraction(default), direction, node)
-        if len(values) == 1:
+        if len(cases) > 1 and len(values) == 1:
             return self.read(self._any_case(cases, Constant(values.values[0]), default))
-        if self.analysis.picks(node):
+        if len(cases) > 1 and self.analysis.picks(node):
             return self._one_of(node, exclusive(cases), Fraction(default))
-        raise refusal(
-            "mean-over-or",
-            f"{self.graph.name(node)} averages numbers over an `or` of {len(cases)} selections",
-            "average over each of them and combine the means",
-        )
+        direction = self._direction(self._label(node))
+        return self._channel("mean", tuple(cases), self.read(node.value), Fraction(default), direction, node)
 
     def _any_case(self, cases: list[Conjunction], value: SOp, default: Value) -> SOp:
         """A constant where any case selects something, the default elsewhere."""
@@ -258,20 +259,25 @@ class _Realiser:
         direction = self._direction(self._label(node))
         value = self.read(node.value)
         moved = Reading(value.form - Form.constant(default), value.ready, value.exact)
-        parts = [self._channel("mean", case, moved, Fraction(0), direction, node) for case in cases]
+        parts = [self._channel("mean", (case,), moved, Fraction(0), direction, node) for case in cases]
         form = parts[0].form + Form.constant(default)
         return Reading(form, max(part.ready for part in parts), all(part.exact for part in parts))
 
     def _channel(
-        self, mode: str, conjunction: Conjunction, value: Reading, default: Fraction, direction: Direction, node: SOp
+        self,
+        mode: Literal["mean", "sum"],
+        cases: tuple[Conjunction, ...],
+        value: Reading,
+        default: Fraction,
+        direction: Direction,
+        node: SOp,
     ) -> Reading:
-        """Let the head that selects by the conjunction carry one more value into the direction."""
-        sure = self.analysis.surely_matches(conjunction) and mode == "mean"
+        """Let the head that selects by these cases carry one more value into the direction."""
+        sure = mode == "mean" and any(map(self.analysis.surely_matches, cases))
         order = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
-        shared = self.heads.setdefault((f"{mode} {order}", conjunction, sure), [])
-        found = None
+        shared = self.heads.setdefault((mode, order, cases), [])
         if not shared:
-            found = scores(conjunction, self.analysis, self.codes, self.read, order, absolute=not sure)
+            found = scores(cases, self.analysis, self.codes, self.read, order, absolute=not sure)
             shared.append(self._open(mode, found, sure, node))
         earliest = after_attention(value.ready)
         opened = next((head for head in shared if head.written >= earliest), None)
@@ -279,13 +285,13 @@ class _Realiser:
             opened = _OpenHead(shared[0].head, earliest)
             shared.append(opened)
         opened.channels.append(Channel(value.form, default, direction))
-        exact = mode == "mean" and value.exact and self.analysis.unique(conjunction)
-        return Reading(Form.of(direction), opened.written, exact or (mode == "mean" and order))
+        picked = len(cases) == 1 and self.analysis.unique(cases[0]) and value.exact
+        return Reading(Form.of(direction), opened.written, mode == "mean" and (picked or order))
 
-    def _open(self, mode: str, found: Scores, sure: bool, node: SOp) -> _OpenHead:
+    def _open(self, mode: Literal["mean", "sum"], found: Scores, sure: bool, node: SOp) -> _OpenHead:
         head = Head(
             name=self._label(node),
-            mode="sum" if mode == "sum" else "mean",
+            mode=mode,
             scores=tuple(found.pairs),
             baseline=None if sure else found.total_baseline(),
             selected=found.selected,
@@ -312,46 +318,97 @@ class _Realiser:
     # -- neurons -----------------------------------------------------------------------------------------------------
 
     def _computed(self, node: SOp) -> Reading:
-        match node:
-            case Map(op="and", args=(a, b)) if self._is_bit(a) and self._is_bit(b):
-                return self._both(node, self.read(a), self.read(b))
-            case Map(op="or", args=(a, b)) if self._is_bit(a) and self._is_bit(b):
-                neither = self._both(
-                    node,
-                    *(self._sum((self.read(Constant(1)), Fraction(1)), (self.read(x), Fraction(-1))) for x in (a, b)),
-                )
-                return self._sum((self.read(Constant(1)), Fraction(1)), (neither, Fraction(-1)))
-        return self._stairs(node)
-
-    def _both(self, node: SOp, a: Reading, b: Reading) -> Reading:
-        """``a and b = relu(a + b - 1)``."""
-        ready = after_mlp(max(a.ready, b.ready))
-        direction = self._direction(self._label(node))
-        read = a.form + b.form - Form.constant(1)
-        self.neurons.append((ready, Neuron(self._label(node), read, ((direction, Fraction(1)),))))
-        return Reading(Form.of(direction), ready, a.exact and b.exact)
-
-    def _stairs(self, node: SOp) -> Reading:
-        bit = len(self.analysis.domain(node)) <= 2
-        options = []
-        for waist in self._waists(node):
-            if _steps(waist.points) <= MAX_STEPS:
-                noisy = any(self._noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
-                options.append((staircase(waist.points, flat=bit and noisy), waist))
-        if not options:
+        """The best of the ways to compute a function with neurons: a staircase if it is short, else whichever is best."""
+        stairs = [self._staircase(node, waist) for waist in self._waists(node) if _steps(waist.points) <= MAX_STEPS]
+        stairs = [option for option in stairs if len(option[0].kinks) <= MAX_NEURONS]
+        shortest = min(stairs, key=lambda option: len(option[0].kinks), default=None)
+        if shortest is not None and len(shortest[0].kinks) <= SHORT_STAIRCASE:
+            return self._climb(node, *shortest)
+        ways = [lambda: self._in_steps(node)]
+        if shortest is not None:
+            ways.append(lambda: self._climb(node, *shortest))
+        found = [option for way in ways if (option := self._cost(way)) is not None]
+        if not found:
             raise refusal(
                 "too-large",
                 f"{self.graph.name(node)} combines its operands in too many ways",
                 "round an operand, or compile with a smaller max_length or vocabulary",
             )
-        stairs, waist = min(options, key=lambda option: len(option[0].kinks))
-        return self._climb(node, stairs, self._sum(*((self.read(term), factor) for term, factor in waist.terms)))
+        affordable = [option for option in found if option[1] <= self.wide] or found
+        return min(affordable, key=lambda option: (option[0].ready, option[1]))[0]
+
+    def _cost(self, way: Callable[[], Reading | None]) -> tuple[Reading, int] | None:
+        """Try a way: its reading and how many neurons it adds. What is not chosen is swept away in the end."""
+        before = len(self.neurons)
+        try:
+            reading = way()
+        except RaspError:
+            return None
+        return None if reading is None else (reading, len(self.neurons) - before)
+
+    def _in_steps(self, node: SOp) -> Reading | None:
+        """Logic, choice and products from their operands' readings."""
+        match node:
+            case Map(op="and", args=(a, b)):
+                return self._both(node, self.read(self._truth(a)), self.read(self._truth(b)))
+            case Map(op="or", args=(a, b)):
+                return self._not(self._both(node, *(self._not(self.read(self._truth(x))) for x in (a, b))))
+            case Map(op="if", args=(condition, a, b)) if self._numeric(a, b):
+                return self._choice(node, self._truth(condition), a, b)
+            case Map(op="*", args=(a, b)) if self._numeric(a, b):
+                return self._product(a, b)
+            case Lookup(arg=Map(op="if", args=(condition, a, b))):
+                parts = (Lookup(node.table, a, node.sequence), Lookup(node.table, b, node.sequence))
+                return self.read(Map("if", (condition, *parts)))
+        inner = next(self._chain(node), None)
+        return None if inner is None else self._climb(node, *self._staircase(node, self._along(node, inner)))
+
+    def _truth(self, node: SOp) -> SOp:
+        """The s-op as a bit: whether it is neither 0 nor the empty string."""
+        if self._is_bit(node):
+            return node
+        return Lookup(tuple((value, bool(value)) for value in self.analysis.domain(node)), node)
+
+    def _not(self, bit: Reading) -> Reading:
+        return self._sum((self.read(Constant(1)), Fraction(1)), (bit, Fraction(-1)))
+
+    def _both(self, node: SOp, a: Reading, b: Reading) -> Reading:
+        """``a and b = relu(a + b - 1)``."""
+        return self._neuron(node, a.form + b.form - Form.constant(1), max(a.ready, b.ready), a.exact and b.exact)
+
+    def _neuron(self, node: SOp, read: Form, ready: int, exact: bool) -> Reading:
+        direction = self._direction(self._label(node))
+        written = after_mlp(ready)
+        self.neurons.append((written, Neuron(self._label(node), read, ((direction, Fraction(1)),))))
+        return Reading(Form.of(direction), written, exact)
+
+    def _choice(self, node: SOp, condition: SOp, a: SOp, b: SOp) -> Reading:
+        """``b + c (a - b)``, and ``c d = relu(d - least + M (c - 1)) + least c`` with M at least the range of d (C9)."""
+        difference = Map("-", (a, b))
+        numbers = self.analysis.domain(difference).numbers
+        least, wide = numbers[0], numbers[-1] - numbers[0]
+        size = Fraction(2) ** max(0, math.ceil(wide) - 1).bit_length()
+        bit, gap, other = self.read(condition), self.read(difference), self.read(b)
+        read = gap.form + bit.form * size - Form.constant(least + size)
+        gated = self._neuron(node, read, max(bit.ready, gap.ready), bit.exact and gap.exact)
+        return self._sum((other, Fraction(1)), (gated, Fraction(1)), (bit, least))
+
+    def _product(self, a: SOp, b: SOp) -> Reading:
+        """``4ab = (a + b)^2 - (a - b)^2``: two staircases."""
+        squares = [Map("*", (form, form)) for form in (Map("+", (a, b)), Map("-", (a, b)))]
+        return self._sum((self.read(squares[0]), Fraction(1, 4)), (self.read(squares[1]), Fraction(-1, 4)))
+
+    def _staircase(self, node: SOp, waist: _Waist) -> tuple[Staircase, _Waist]:
+        bit = len(self.analysis.domain(node)) <= 2
+        noisy = any(self._noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
+        return staircase(waist.points, flat=bit and noisy), waist
 
     def _noisy(self, var: SOp) -> bool:
         """Whether the variable is a count or a mean: right up to rounding only."""
         return isinstance(var, Width) or (isinstance(var, Aggregate) and not self.analysis.picks(var))
 
-    def _climb(self, node: SOp, stairs: Staircase, waist: Reading) -> Reading:
+    def _climb(self, node: SOp, stairs: Staircase, below: _Waist) -> Reading:
+        waist = self._sum(*((self.read(term), factor) for term, factor in below.terms))
         line = waist.form * stairs.slope + Form.constant(stairs.constant)
         if not stairs.kinks:
             return Reading(line, waist.ready, waist.exact and _short(stairs.slope) and _short(stairs.constant))
@@ -373,36 +430,37 @@ class _Realiser:
                 if self._is_free(difference):
                     numbers = self.analysis.domain(difference).numbers
                     yield _Waist(((difference, Fraction(1)),), [(d, Fraction(PREDICATES[op](d, 0))) for d in numbers])
-        inner: Node = node
-        while isinstance(inner, Map | Lookup):
-            varying = {arg for arg in inner.inputs if isinstance(arg, SOp) and self.analysis.variables(arg)}
-            if len(varying) != 1:
-                break
-            inner = varying.pop()
-            if self._numeric(inner) and self._is_free(inner) and (points := self._function_of(node, inner)):
-                yield _Waist(((inner, Fraction(1)),), points)
+        for inner in self._chain(node):
+            if self._is_free(inner):
+                yield self._along(node, inner)
         variables = self.analysis.variables(node)
         if self.analysis.count_points(variables) <= MAX_NEURONS:
             yield self._digits(variables, self.analysis.table(node))
         args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.analysis.variables(arg))
-        if set(args) != set(variables) and math.prod(len(self.analysis.domain(arg)) for arg in args) <= MAX_NEURONS:
+        coded = {self._as_numbers(arg)[1] for arg in args}
+        combinations = math.prod(len(self.analysis.domain(arg)) for arg in args)
+        if set(args) != set(variables) and node not in coded and combinations <= MAX_NEURONS:
             yield self._digits(args, list(self.analysis.combined(node, args)))
 
     def _is_free(self, node: SOp) -> bool:
         """Whether the s-op is a linear form of variables: reading it takes no neurons."""
         return self.analysis.linear(node) is not None
 
-    def _function_of(self, node: SOp, waist: SOp) -> list[tuple[Fraction, Fraction]] | None:
-        """The s-op as a function of another one, where it is one; None where that is not so or too long to tell."""
-        variables = self.analysis.variables(node)
-        if self.analysis.count_points(variables) > MAX_POINTS:
-            return None
-        inputs = dict(self.analysis.table(waist, variables))
-        function: dict[Fraction, Fraction] = {}
-        for point, value in self.analysis.table(node):
-            if function.setdefault(Fraction(inputs[point]), Fraction(value)) != value:
-                return None
-        return sorted(function.items())
+    def _chain(self, node: SOp) -> Iterator[SOp]:
+        """The numeric s-ops that the s-op is a function of, one of the other, outermost first."""
+        inner = node
+        while isinstance(inner, Map | Lookup):
+            varying = {arg for arg in inner.inputs if isinstance(arg, SOp) and self.analysis.variables(arg)}
+            if len(varying) != 1:
+                return
+            inner = varying.pop()
+            if self._numeric(inner):
+                yield inner
+
+    def _along(self, node: SOp, inner: SOp) -> _Waist:
+        """The s-op as a function of one that its chain leads to."""
+        points = self.analysis.along(node, inner)
+        return _Waist(((inner, Fraction(1)),), sorted((Fraction(x), Fraction(y)) for x, y in points))
 
     def _digits(self, parts: tuple[SOp, ...], table: list[tuple[Point, Value]]) -> _Waist:
         """Several s-ops as the digits of one number (C8); those with rounding errors are the low digits."""
