@@ -9,6 +9,6 @@ In: programs as text. Out: `Program`s whose s-ops are called like Python functio
 from rasp.interpreter import evaluate
 from rasp.program import Program, load, parse
 from rasp.settings import Example, Settings
-from rasp.source import Diagnostic, RaspError, render
+from rasp.source import Diagnostic, RaspError, render, render_json
 
-__all__ = ["Diagnostic", "Example", "Program", "RaspError", "Settings", "evaluate", "load", "parse", "render"]
+__all__ = ["Diagnostic", "Example", "Program", "RaspError", "Settings", "evaluate", "load", "parse", "render", "render_json"]

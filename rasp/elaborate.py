@@ -6,8 +6,8 @@ Invariant: no program makes this run for ever, fill the memory or end in a Pytho
 limits. `spans` knows for every node where it was first written (a node made by the library: where it was called).
 
     >>> from rasp.parser import parse_text
-    >>> run = Elaborator(); run.run_all(parse_text("x = 1; y = [x, 2];").statements); run.top.values["y"]
-    [1, 2]
+    >>> run = Elaborator(); run.run_all(parse_text("x = 1; y = [x, 2];").statements), run.top.values["y"]
+    (True, [1, 2])
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def _read(path: Path, span: Span) -> str:
         if path.is_file() and path.stat().st_size > MAX_FILE:
             raise error("load", f"`{path}` is longer than {MAX_FILE} bytes", span)
         if not path.exists() or path.is_file():
-            return path.read_text("utf-8")
+            return path.read_text("utf-8-sig")
         raise error("load", f"`{path}` is not a file", span)
     except (OSError, ValueError):
         hint = "leave out `.rasp`: it is added to the name" if path.name.endswith(".rasp.rasp") else None

@@ -148,7 +148,10 @@ class Evaluator:
 
     def _name(self, node: Name, env: Environment) -> RaspValue:
         try:
-            return env.find(node.name)
+            value = env.find(node.name)
+            if isinstance(value, Node) and value not in self.spans:
+                self._note(value, self.site or node.span)
+            return value
         except Missing:
             if node.name in self.lost:
                 raise Skip() from None

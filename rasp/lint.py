@@ -19,7 +19,7 @@ from rasp.interpreter import Run
 from rasp.settings import Settings
 from rasp.sop import Aggregate, Lookup, Map, Node, SOp, Tokens
 from rasp.source import Diagnostic, RaspError, Span
-from rasp.syntax import Binary, Module, Unary
+from rasp.syntax import Binary, Expression, Module, Unary
 from rasp.value import Value
 
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
@@ -51,22 +51,32 @@ def _nodes(roots: Iterable[Any]) -> Iterator[Any]:
 
 def _trap(node: Any) -> Diagnostic | None:
     match node:
-        case Binary(_, op, Unary(_, "not")) if op in _COMPARISONS:
-            return _warning(node, f"`not` binds tighter than `{op}`", f"(not ...) {op} ...", f"not (... {op} ...)")
-        case Binary(_, "in", Unary(_, "not")):
-            return _warning(node, "`not` binds tighter than `in`", "(not ...) in ...", "not (... in ...)")
-        case Binary(_, "and", Binary(_, "or")):
-            return _warning(node, "`and` and `or` bind alike", "(... or ...) and ...", "... or (... and ...)")
-        case Binary(_, "in", _, Binary(_, ("and" | "or") as op)):
-            return _warning(node, f"`{op}` binds tighter than `in`", f"... in (... {op} ...)", f"(... in ...) {op} ...")
-        case Binary(_, "in", Binary(_, ("and" | "or") as op)):
-            return _warning(node, f"`{op}` binds tighter than `in`", f"(... {op} ...) in ...", f"... {op} (... in ...)")
+        case Binary(_, op, Unary(_, "not", arg) as left, right) if op in _COMPARISONS | {"in"}:
+            x, y = _text(arg), _text(right)
+            return _warning(
+                node, f"`not` binds tighter than `{op}`", f"({_text(left)}) {op} {y}", f"not ({x} {op} {y})"
+            )
+        case Binary(_, "and", Binary(_, "or", a, b) as left, c):
+            meant = f"{_text(a)} or ({_text(b)} and {_text(c)})"
+            return _warning(node, "`and` and `or` bind alike", f"({_text(left)}) and {_text(c)}", meant)
+        case Binary(_, "in", a, Binary(_, ("and" | "or") as op, b, c) as right):
+            meant = f"({_text(a)} in {_text(b)}) {op} {_text(c)}"
+            return _warning(node, f"`{op}` binds tighter than `in`", f"{_text(a)} in ({_text(right)})", meant)
+        case Binary(_, "in", Binary(_, ("and" | "or") as op, a, b) as left, c):
+            meant = f"{_text(a)} {op} ({_text(b)} in {_text(c)})"
+            return _warning(node, f"`{op}` binds tighter than `in`", f"({_text(left)}) in {_text(c)}", meant)
         case _:
             return None
 
 
+def _text(node: Expression) -> str:
+    """A part of an expression as it was written, if that is short."""
+    text = " ".join(node.span.text.split())
+    return text if len(text) <= 40 else "..."
+
+
 def _warning(node: Binary, reason: str, read: str, meant: str) -> Diagnostic:
-    hint = f"write `{meant}` if that is meant, or keep the meaning with parentheses around the part"
+    hint = f"write `{meant}`, or, if it is meant as it reads, put the parentheses there"
     return Diagnostic("precedence", "warning", f"{reason}: this reads `{read}`", node.span, hint)
 
 

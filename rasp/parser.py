@@ -24,6 +24,8 @@ from rasp.syntax import Comment, Module, Statement
 
 MAX_ERRORS = 20
 """After so many syntax errors the rest of the text is not read."""
+MAX_JUNK = 100
+"""After so many characters that are none of the language the rest of the text is not read."""
 
 _BUILDER = Builder()
 _OPEN = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
@@ -86,6 +88,7 @@ class _Reader:
         self.source = source
         self.diagnostics: list[Diagnostic] = []
         self.comments: list[Comment] = []
+        self.junk: list[Span] = []
         lark = tables.load(_BUILDER)
         self.tokens = lark.lex(source.text, dont_ignore=True)
         self.parser: Any = lark.parse_interactive()
@@ -118,9 +121,25 @@ class _Reader:
                 case "COMMENT":
                     self.comments.append(Comment(span))
                 case "JUNK":
-                    self._report(junk(span))
+                    self._report_junk(span)
                 case kind:
                     yield word(kind, str(token), span)
+
+    def _report_junk(self, span: Span) -> None:
+        """Once a line for the same characters."""
+        line = self.source.position(span.start)[0]
+        if not any(one.text == span.text and self.source.position(one.start)[0] == line for one in self.junk):
+            self._report(junk(span))
+        self.junk.append(span)
+        if len(self.junk) >= MAX_JUNK:
+            raise _TooMany
+
+    def _report_syntax(self, at: int, diagnostic: Diagnostic) -> None:
+        """Unless the word stands behind a character that has been reported already."""
+        start = self.words[at - 1].span.end if at else 0
+        end = self.words[at].span.start if at < len(self.words) else len(self.source.text)
+        if not any(start <= one.start < end for one in self.junk):
+            self._report(diagnostic)
 
     def _report(self, diagnostic: Diagnostic) -> None:
         self.diagnostics.append(diagnostic)
@@ -190,10 +209,11 @@ class _Reader:
             statements: tuple[Statement, ...] = self.parser.feed_eof()
             return statements
         except UnexpectedToken:
-            self._report(self._unfinished())
+            self._report_syntax(at, self._unfinished())
             return ()
 
     def _unfinished(self) -> Diagnostic:
+        self._retrace(len(self.words))
         last = self.words[-1].span
         end = Span(self.source, last.end, last.end)
         accepts = self.parser.accepts()
@@ -207,16 +227,23 @@ class _Reader:
     def _recover(self, at: int) -> int:
         """Report the word that does not fit; the number of the word to go on with."""
         found = self.words[at]
+        self._retrace(at)
         accepts = self.parser.accepts()
         if "SEMICOLON" in accepts and not self.opened and self._may_begin(at):
             return self._insert_semicolon(at)
         before = self.words[at - 1].type if at > self.first else ""
-        self._report(explain(found.type, str(found), found.span, before, accepts, at == self.first))
+        self._report_syntax(at, explain(found.type, str(found), found.span, before, accepts, at == self.first))
         behind = self._skip(at, "RETURN" in accepts)
         self.parser = self.safe
         self._stand_in("RETURN" in accepts or self.words[self.first].type == "RETURN")
         self.begin(behind)
         return behind
+
+    def _retrace(self, at: int) -> None:
+        """Bring the parser back to where it was before it saw this word: trying it may have closed what was open."""
+        self.parser = self.safe.copy(deepcopy_values=False)
+        for known in self.words[self.first : at]:
+            self.parser.feed_token(known)
 
     def _may_begin(self, at: int) -> bool:
         if self.words[at].type == "RBRACE":
@@ -233,14 +260,15 @@ class _Reader:
             found.type, str(found), place, "", {"SEMICOLON", "STAR", "COMPARE"} if same else {"SEMICOLON"}, False
         )
         hint = None if same else "a statement ends with `;`"
-        self._report(Diagnostic("missing-semicolon", "error", said.message, place, hint))
+        self._report_syntax(at, Diagnostic("missing-semicolon", "error", said.message, place, hint))
         self.parser.feed_token(word("SEMICOLON", ";", place))
         self.begin(at)
         return at
 
     def _skip(self, at: int, wants_return: bool) -> int:
         """The first word behind the broken statement. A block's closing brace is left to its block."""
-        opened = list(self.opened)
+        compound = self.words[self.first].type in {"DEF", "FOR"}
+        opened = ["BLOCK" if compound and kind == "LBRACE" else kind for kind in self.opened]
         if self.words[at].type == "RBRACE" and at == self.first:
             return at if wants_return and self.blocks else at + 1
         for here in range(at, len(self.words)):
@@ -252,7 +280,7 @@ class _Reader:
             elif kind == "RBRACE" and "BLOCK" in opened:
                 while opened.pop() != "BLOCK":
                     pass
-                if "BLOCK" not in opened and self.words[self.first].type in {"DEF", "FOR"}:
+                if "BLOCK" not in opened and compound:
                     return here + 1
             elif kind == "RBRACE" and "LBRACE" not in opened and self.blocks:
                 return here

@@ -1,0 +1,118 @@
+"""Limits instead of hangs: bounded time, bounded memory, an error that says what was too much. And fuzzing."""
+
+from __future__ import annotations
+
+import random
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rasp
+from rasp.source import RaspError
+
+ENDLESS = [
+    "def f(x) { return f(x + 1); } y = f(1);",
+    "def f(n) { return 0 if n == 0 else f(n - 1) + 1; } x = f(indices);",
+    "def fib(n) { return n if n < 2 else fib(n - 1) + fib(n - 2); } x = fib(40);",
+    "x = range(10 ^ 9);",
+    "x = range(10 ^ 30);",
+    "x = [i for i in range(1000000)];",
+    "x = (10 ^ 10) ^ (10 ^ 10);",
+    'x = "a" * 10 ^ 9;',
+    "x = [1] * 10 ^ 9;",
+    "x = [1]; for i in range(1000) { x = x + x; }",
+    "x = 2; for i in range(100000) { x = x * x; }",
+    "x = 1 / 3; for i in range(10000) { x = x * x + 1 / 7; }",
+    "x = []; y = []; for i in range(90000) { x = [x]; y = [y]; } z = x == y; w = [x, 1] < [y, ab];",
+    "for i in range(90000) { for j in range(90000) { x = 1; } }",
+    'x = tokens("a" * 60000);',
+    "y = [[[[1 for a in range(100)] for b in range(100)] for c in range(100)] for d in range(100)];",
+    "x = " + "9" * 5_000 + ";",
+]
+
+
+@pytest.mark.parametrize("text", ENDLESS)
+def test_ends_with_an_error(text: str) -> None:
+    started = time.process_time()
+    with pytest.raises(RaspError):
+        rasp.parse(text)
+    assert time.process_time() - started < 10
+
+
+def test_memory_stays_bounded() -> None:
+    tracemalloc.start()
+    for text in [ENDLESS[5], ENDLESS[9], ENDLESS[11], "x = [1]; y = [x * 99999 for i in range(99999)];"]:
+        with pytest.raises(RaspError):
+            rasp.parse(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 300 << 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(n) { return 1 if n == 0 else n * f(n - 1); } x = f(900);",
+        "def f(x) { return [x, x]; } x = 1; y = 1; for i in range(500) { x = f(x); y = f(y); } z = x == y;",
+        "x = indices" + " + indices" * 5_000 + ";",
+        "x = indices" + " if indices else indices" * 2_000 + ";",
+        "x = 10 ^ 10 ^ 10;",
+    ],
+)
+def test_large_but_fine(text: str) -> None:
+    rasp.parse(text)
+
+
+_MORE_WORDS = """
+x y f tokens indices length sort select( aggregate( range( zip( len( round( indicator( 1 2.5 True
+( ) [ ] { } , ; : = == != < > <= >= + - * / % ^ not and or in if else def for return
+load draw set example show s-op exit # #@ "a" "b" "" 0
+"""
+WORDS = ["\n", *_MORE_WORDS.split()]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join))
+def test_any_words_give_a_program_or_a_rasp_error(text: str) -> None:
+    survives(text)
+
+
+@settings(max_examples=200)
+@given(st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda data: data.decode("latin-1"))))
+def test_any_text_gives_a_program_or_a_rasp_error(text: str) -> None:
+    survives(text)
+
+
+PROGRAMS = [
+    *(path.read_text("utf-8") for path in sorted(Path(__file__).parents[2].joinpath("programs").glob("*.rasp"))),
+    "def f(a, b) { c = a + b; for i in range(3) { c = c + i; } return c, a; }\nx, y = f(indices, 2);\n",
+    'a = [i * j for i, j in zip([1, 2], [3, 4])];\nb = "abc"[indices % 3] in ["a"];\nc = tokens[-1];\n',
+    'd = indices("abc");\nz = {1: d, 2: indices}[1];\nu = {k: v for k, v in ["ab", "cd"]}[tokens];\n',
+]
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 2**32))
+def test_mutated_programs_give_a_program_or_a_rasp_error(seed: int) -> None:
+    chance = random.Random(seed)
+    text = chance.choice(PROGRAMS)
+    for _ in range(chance.randint(1, 6)):
+        at, other = chance.randrange(len(text) + 1), chance.choice(PROGRAMS)
+        start = chance.randrange(len(other))
+        piece = chance.choice(["", chance.choice(WORDS), other[start : start + chance.randint(1, 20)]])
+        text = text[:at] + piece + text[at + chance.randint(0, 8) :]
+    survives(text)
+
+
+def survives(text: str) -> None:
+    try:
+        program = rasp.parse(text)
+        assert isinstance(rasp.render(program.warnings), str)
+        for name in program.outputs:
+            program[name]("ab")
+    except RaspError as problem:
+        str(problem)

@@ -1,0 +1,124 @@
+"""The header of a program: `#@ key: value`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+import rasp
+from rasp.settings import Example, Settings, token_text
+from rasp.source import RaspError
+
+
+def header(*lines: str) -> Settings:
+    names = "hits = indices; other = indices; ok = indices == indices;"
+    return rasp.parse("\n".join([*(f"#@ {line}" for line in lines), names])).settings
+
+
+def test_everything() -> None:
+    settings = header(
+        "output: hits",
+        'vocab: "abc"',
+        "max_length: 8",
+        "attention: causal",
+        'example: "ab" -> [0, 1]',
+        'example: ["a"] -> [0]',
+        "requires: ok",
+        'unknown: "?"',
+        "generate: hits",
+        'stop: "."',
+    )
+    assert settings == Settings(
+        output=("hits",),
+        vocab=("a", "b", "c"),
+        max_length=8,
+        attention="causal",
+        examples=(Example(("a", "b"), (0, 1)), Example(("a",), (0,))),
+        requires=("ok",),
+        unknown="?",
+        generate="hits",
+        stop=(".",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("vocab: abc", "vocab", ("a", "b", "c")),
+        ('vocab: ["ab", "c"]', "vocab", ("ab", "c")),
+        ("vocab: [1, 2.5, true]", "vocab", (1, Fraction(5, 2), True)),
+        ('output: ["hits", "other"]', "output", ("hits", "other")),
+        ("output: hits, other", "output", ("hits", "other")),
+        ('output: "hits"', "output", ("hits",)),
+        ("attention: bidirectional", "attention", "bidirectional"),
+        ("unknown: ?", "unknown", "?"),
+        ("generate: true", "generate", True),
+        ("stop: [1, 2]", "stop", (1, 2)),
+        ('vocab: "§é"', "vocab", ("§", "é")),
+        ("example: ab -> ba", "examples", (Example(("a", "b"), ("b", "a")),)),
+        ('example: "a->" -> [1, 2.0, true]', "examples", (Example(("a", "-", ">"), (1, Fraction(2), True)),)),
+        ('example: "a" -> {"hits": [0]}', "examples", (Example(("a",), {"hits": (0,)}),)),
+    ],
+)
+def test_values(line: str, field: str, value: Any) -> None:
+    assert getattr(header(line), field) == value
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "vocab: []",
+        'vocab: ["1", 1]',
+        'vocab: ["2.0", 2.0]',
+        "vocab: [[1]]",
+        "vocab: 3",
+        "max_length: 0",
+        "max_length: 2.5",
+        "max_length: true",
+        "max_length: 99999999999",
+        "attention: sideways",
+        "output: nowhere",
+        "output: 3",
+        "output: []",
+        "output: sort",
+        "requires: nowhere",
+        'example: "ab"',
+        'example: "ab" -> "a"',
+        'example: "" -> ""',
+        'example: "a" -> "b" "c"',
+        "colour: red",
+        "vocab:",
+        "vocab",
+        'vocab: "a" "b"',
+        'vocab: ["a"',
+        "vocab: " + "[" * 5_000,
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_place(line: str) -> None:
+    with pytest.raises(RaspError) as caught:
+        header(line)
+    assert [one.span is not None for one in caught.value.diagnostics] == [True]
+
+
+def test_an_example_fits_the_maximum_length() -> None:
+    with pytest.raises(RaspError, match="longer than the maximum"):
+        header("max_length: 2", 'example: "abc" -> "abc"')
+
+
+def test_overrides_are_checked_like_a_header() -> None:
+    program = rasp.parse("#@ vocab: ab\nx = indices; y = indices + 1;")
+    assert program.replace(vocab="xyz", max_length=3, output="x").settings.vocab == ("x", "y", "z")
+    assert program.replace(vocab=None).settings.vocab == ("a", "b")
+    assert program.replace(output=["x", "y"]).outputs == ("x", "y")
+    assert program.replace(attention="causal")["x"]("ab") == [0, 1]
+    assert program.outputs == ("y",)
+    for wrong in ({"vocab": ["1", 1]}, {"max_length": 0}, {"output": "nowhere"}, {"attention": "x"}, {"colour": 1}):
+        with pytest.raises(RaspError):
+            program.replace(**wrong)
+
+
+@pytest.mark.parametrize(("value", "text"), [(1, "1"), (Fraction(2), "2.0"), (True, "True"), ("a", "a")])
+def test_token_text(value: Any, text: str) -> None:
+    assert token_text(value) == text
