@@ -11,4 +11,15 @@ from rasp.program import Program, load, parse
 from rasp.settings import Example, Settings
 from rasp.source import Diagnostic, RaspError, render, render_json
 
-__all__ = ["Diagnostic", "Example", "Program", "RaspError", "Settings", "evaluate", "load", "parse", "render", "render_json"]
+__all__ = [
+    "Diagnostic",
+    "Example",
+    "Program",
+    "RaspError",
+    "Settings",
+    "evaluate",
+    "load",
+    "parse",
+    "render",
+    "render_json",
+]

@@ -21,13 +21,15 @@ Evaluate = Callable[[Node], str]
 
 MAX_SHOWN = 100_000
 """Longest text of one value; the rest is left out."""
+MAX_INDENT = 100
+"""Deepest indentation of a container within containers, in tabs."""
 
 
 def number(value: bool | int | Fraction) -> str:
     """A number in full; a float as Python prints it."""
     if isinstance(value, Fraction):
         return str(float(value))
-    return str(value) if value.bit_length() < 10_000 else hex(value)
+    return str(value) if value.bit_length() < 14_000 else hex(value)
 
 
 def cell(value: Value) -> str:
@@ -117,6 +119,8 @@ def _container(name: str | None, it: RaspValue, examples: Evaluate, indent: str)
     parts = it if isinstance(it, list) else list(it.values())
     if all(is_atom(part) or isinstance(part, Function) for part in parts):
         return f"{indent}     {kind}:{called} {_python(it)}"[:MAX_SHOWN]
+    if len(indent) > MAX_INDENT:
+        return f"{indent}     {kind}:{called} ..."
     opening, closing, deeper = ("[", "]", "\t\t") if kind == "list" else ("{", "}", "\t\t\t")
     lines = [f"{indent}     {kind}:{called}  {opening}"]
     for key, part in enumerate(parts) if kind == "list" else it.items():

@@ -54,3 +54,8 @@ def test_values(text: str, printed: str) -> None:
         return show.sop_example("x", "ab", rasp.evaluate(node, "ab"))
 
     assert show.value("x", program.bindings["x"], example) == printed
+
+
+def test_deep_and_shared_containers_are_shown_in_part() -> None:
+    program = rasp.parse("x = [1]; for i in range(5000) { x = [x, x]; }")
+    assert len(show.value("x", program.bindings["x"], lambda node: "")) < 1_000_000
