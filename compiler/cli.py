@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Progress: TypeAlias = Callable[[int, int], None]
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
+MAX_DIGITS = 20_000
+"""Longest integer that is read and printed; the language has none longer."""
 DONE, FOUND, MISTAKE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
@@ -64,14 +66,14 @@ def compile_(call: argparse.Namespace) -> int:
 
 def check(call: argparse.Namespace) -> int:
     """Compare every stage with the interpreter; exit code 1 if one differs."""
-    import compiler
+    from compiler.check import check as compare
 
     path = _target(call.target)
     if path.is_dir():
         _refuse_overrides(call)
     subject = path if path.is_dir() else _program(path, call)
     with _progress("checking") as progress:
-        report = compiler.check(
+        report = compare(
             subject, samples=call.samples, seed=call.seed, max_exhaustive=call.max_exhaustive, progress=progress
         )
     print(report)
@@ -240,31 +242,15 @@ def _naming(number: int, count: int) -> Iterator[None]:
 
 def _answer_lines(answer: Answer, as_json: bool) -> Iterator[str]:
     """One line an output: JSON, or the language's own print format (named where there are several)."""
+    from rasp.show import sequence
+    from rasp.value import from_python
+
     for name, values in answer.items():
         if as_json:
             yield json.dumps({"output": name, "values": values}, ensure_ascii=False)
         else:
-            yield _sequence(values) if len(answer) == 1 else f"{name} = {_sequence(values)}"
-
-
-def _sequence(values: list[Scalar]) -> str:
-    """Values as the language prints them: `[a, b] (strings)`, `[3]*2 (ints)`, floats to three places, bools T and F."""
-    from rasp.value import from_python, kind_of_all
-
-    kind = kind_of_all([from_python(value) for value in values])
-    if len(values) > 1 and all(value == values[0] for value in values):
-        return f"[{_cell(values[0])}]*{len(values)} ({kind}s)"
-    return f"[{', '.join(map(_cell, values))}] ({kind}s)"
-
-
-def _cell(value: Scalar) -> str:
-    match value:
-        case bool():
-            return "T" if value else "F"
-        case float():
-            return str(round(value, 3))
-        case _:
-            return str(value)
+            text = sequence([from_python(value) for value in values])
+            yield text if len(answer) == 1 else f"{name} = {text}"
 
 
 @contextmanager
@@ -445,6 +431,7 @@ class _Version(argparse.Action):
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; every user mistake becomes a message on stderr and an exit code."""
+    sys.set_int_max_str_digits(MAX_DIGITS)
     try:
         code = _dispatch(words)
         sys.stdout.flush()

@@ -60,3 +60,9 @@ def test_several_outputs_are_named(rasp, room: Path) -> None:
 def test_the_programs_that_come_along_are_found_from_anywhere(rasp, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert rasp("run", "programs/sort.rasp", "cab").out == "[a, b, c] (strings)\n"
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_a_long_integer(flags: tuple[str, ...], rasp, room: Path) -> None:
+    (room / "long.rasp").write_text("a = 10^5000 + indices;\n")
+    assert rasp("run", "long.rasp", "ab", *flags).code == 0
