@@ -1,0 +1,193 @@
+"""Domains are sound: whatever the interpreter answers was foreseen, value by value and jointly."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compiler.domain import LENGTH, MAX_VALUES, Analysis, Domain, Setting, is_length
+from rasp.interpreter import evaluate
+from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Select, Selector, SOp, Tokens, Width
+from rasp.source import RaspError
+from rasp.value import Value
+from tests.random_programs import Programs
+
+VOCABULARY = ("0", "1", "2")
+SETTINGS = [Setting(VOCABULARY, 3, causal) for causal in (False, True)]
+INPUTS = [tokens for length in (1, 2, 3) for tokens in itertools.product(VOCABULARY, repeat=length)]
+settings_ = st.sampled_from(SETTINGS)
+makers = st.randoms(use_true_random=False).map(Programs)
+
+
+def sops(depth: int) -> st.SearchStrategy[SOp]:
+    return makers.map(lambda programs: programs.sop(depth))
+
+
+def numbers(depth: int) -> st.SearchStrategy[SOp]:
+    return makers.map(lambda programs: programs.number(depth))
+
+
+def selectors(depth: int) -> st.SearchStrategy[Selector]:
+    return makers.map(lambda programs: programs.selector(depth))
+
+
+def answer(node: SOp, tokens: tuple[Value, ...], causal: bool) -> list[Value] | None:
+    """The interpreter's values; None where it has none."""
+    try:
+        values: list[Value] = evaluate(node, tokens, causal)
+    except RaspError:
+        return None
+    return values
+
+
+def rows(selector: Selector, tokens: tuple[Value, ...], causal: bool) -> list[list[bool]] | None:
+    """The selector's matrix as an aggregate sees it."""
+    try:
+        matrix: list[list[bool]] = evaluate(selector, tokens, causal)
+    except RaspError:
+        return None
+    return [[held and (key <= query or not causal) for key, held in enumerate(row)] for query, row in enumerate(matrix)]
+
+
+def domain_of(analysis: Analysis, node: SOp) -> Domain | None:
+    """The domain; None where the analysis declines the node, which it may."""
+    try:
+        return analysis.domain(node)
+    except RaspError:
+        return None
+
+
+@settings(max_examples=400)
+@given(sops(3), settings_)
+def test_every_answer_lies_in_the_domain(node: SOp, setting: Setting) -> None:
+    domain = domain_of(Analysis(setting), node)
+    found = {value for tokens in INPUTS for value in answer(node, tokens, setting.causal) or ()}
+    assert domain is None or found <= set(domain)
+
+
+@settings(max_examples=300)
+@given(sops(3), settings_)
+def test_the_table_holds_every_joint_value_that_occurs(node: SOp, setting: Setting) -> None:
+    """At each position of each input, the table maps the variables' values to the s-op's value."""
+    analysis = Analysis(setting)
+    if domain_of(analysis, node) is None:
+        return
+    variables = analysis.variables(node)
+    table = dict(analysis.table(node))
+    for tokens in INPUTS:
+        if (values := answer(node, tokens, setting.causal)) is not None:
+            columns = [answer(var, tokens, setting.causal) for var in variables]
+            for place, value in enumerate(values):
+                assert table[tuple(column[place] for column in columns)] == value  # type: ignore[index]
+
+
+@settings(max_examples=300)
+@given(selectors(2), settings_)
+def test_what_is_said_of_a_selector_holds_on_every_input(selector: Selector, setting: Setting) -> None:
+    analysis = Analysis(setting)
+    try:
+        sure, single = analysis.never_empty(selector), analysis.at_most_one(selector)
+    except RaspError:
+        return
+    for matrix in filter(None, (rows(selector, tokens, setting.causal) for tokens in INPUTS)):
+        assert not sure or all(any(row) for row in matrix)
+        assert not single or all(sum(row) <= 1 for row in matrix)
+
+
+@settings(max_examples=300)
+@given(numbers(3), settings_)
+def test_a_linear_form_has_the_s_op_s_values_and_bounds_them(node: SOp, setting: Setting) -> None:
+    analysis = Analysis(setting)
+    terms = analysis.linear(node) if domain_of(analysis, node) is not None else None
+    if terms is None:
+        return
+    low, high = analysis.bounds(terms)
+    for tokens in INPUTS:
+        if (values := answer(node, tokens, setting.causal)) is not None:
+            columns = {var: answer(var, tokens, setting.causal) for var in terms if var is not None}
+            for place, value in enumerate(values):
+                at = {var: Fraction(column[place]) for var, column in columns.items()}  # type: ignore[index]
+                assert sum((c * at.get(var, 1) for var, c in terms.items()), Fraction(0)) == value
+                assert low <= Fraction(value) <= high
+
+
+@settings(max_examples=200)
+@given(selectors(1), numbers(2), st.sampled_from([0, -1, Fraction(1, 3)]), settings_)
+def test_means_are_in_the_domain(selector: Selector, value: SOp, default: Value, setting: Setting) -> None:
+    node = Aggregate(selector, value, default)
+    domain = domain_of(Analysis(setting), node)
+    found = {mean for tokens in INPUTS for mean in answer(node, tokens, setting.causal) or ()}
+    assert domain is None or found <= set(domain)
+
+
+def test_two_functions_of_one_token_are_not_independent() -> None:
+    code = Lookup((("0", 1), ("1", 5), ("2", 9)), Tokens("str"))
+    assert Analysis(SETTINGS[0]).domain(Map("-", (code, code))).values == (0,)
+    assert Analysis(SETTINGS[0]).domain(Map("*", (code, Map("-", (Constant(10), code))))).values == (9, 25)
+
+
+def test_the_position_is_below_the_length() -> None:
+    assert is_length(LENGTH)
+    last = Map("-", (Map("-", (LENGTH, Indices())), Constant(1)))
+    for longest in (3, 1_000, 5_000):
+        analysis = Analysis(Setting(VOCABULARY, longest, causal=False))
+        assert analysis.domain(last).values[0] == 0
+        assert analysis.domain(last).values[-1] == longest - 1
+
+
+def test_ten_ternaries_on_the_token_are_one_function_of_it() -> None:
+    vocabulary = tuple("abcdefghij")
+    node: SOp = Constant("-")
+    for text in vocabulary:
+        node = Map("if", (Map("==", (Tokens("str"), Constant(text))), Constant(text.upper()), node))
+    assert Analysis(Setting(vocabulary, 4, causal=False)).domain(node).values == tuple("ABCDEFGHIJ")
+
+
+def test_undefined_points_are_left_out() -> None:
+    domain = Analysis(SETTINGS[0]).domain(Map("/", (Constant(1), Indices())))
+    assert domain.values == (Fraction(1, 2), 1)
+
+
+def test_an_s_op_without_any_value_is_refused() -> None:
+    with pytest.raises(RaspError, match="no value"):
+        Analysis(SETTINGS[0]).domain(Map("/", (Indices(), Constant(0))))
+
+
+def test_equal_values_of_several_kinds_are_one_value_of_the_widest_kind() -> None:
+    domain = Domain.of([True, 1, Fraction(1), 0, False])
+    assert domain.values == (0, 1) and domain.kind == "float"
+    assert Domain.of([True, False]).kind == "bool"
+    assert Domain.of([True, 2]).kind == "int"
+    assert Domain.of(["a", 1]).kind is None
+    assert not Domain.of(["a", 1]).numeric
+
+
+def test_too_many_values_are_refused_with_advice() -> None:
+    analysis = Analysis(Setting(VOCABULARY, 2_000, causal=False))
+    mean = Aggregate(Select(Indices(), Indices(), "<="), Map("==", (Tokens("str"), Constant("0"))), 0)
+    for node in (Aggregate(Select(Indices(), Indices(), "<="), Indices(), 0), Map("*", (Width(mean.selector), LENGTH))):
+        with pytest.raises(RaspError) as caught:
+            analysis.domain(node)
+        assert caught.value.diagnostics[0].hint
+
+
+def test_a_large_linear_form_is_not_tabulated() -> None:
+    analysis = Analysis(Setting(VOCABULARY, 4_000, causal=False))
+    total = Map("+", (Indices(), LENGTH))
+    assert len(analysis.domain(total)) <= MAX_VALUES
+    assert analysis.domain(total).values[0] <= 1
+    assert analysis.domain(total).values[-1] >= 7_999
+
+
+@pytest.mark.parametrize("how", ["str", "int", "float", "bool", "asis"])
+def test_conversions_of_the_token_are_the_interpreter_s(how: str) -> None:
+    vocabulary: tuple[Value, ...] = (7, "12", Fraction(5, 2), True, "")
+    analysis = Analysis(Setting(vocabulary, 2, causal=False))
+    node = Tokens(how)  # type: ignore[arg-type]
+    found = set(analysis.domain(node))
+    for tokens in [(token,) for token in vocabulary]:
+        assert set(answer(node, tokens, False) or ()) <= found

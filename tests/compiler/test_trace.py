@@ -1,0 +1,74 @@
+"""A trace decodes every variable from the stream alone, and shows where a damaged weight first tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import compiler
+import rasp
+from compiler.pipeline import Compiled
+from compiler.trace import trace
+
+PROGRAMS = sorted((Path(__file__).parent.parent.parent / "programs").glob("*.rasp"))
+
+
+@pytest.fixture
+def reverse() -> Compiled:
+    return compiler.compile(rasp.load(next(path for path in PROGRAMS if path.stem == "reverse")))
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("tokens", ["a", "hgfedcba", "abababab", "hhhhhhhhhhhhhhhh"])
+def test_every_variable_of_every_program_is_read_off_the_stream(path: Path, tokens: str) -> None:
+    made = compiler.compile(rasp.load(path))
+    found = made.trace(tokens)
+    assert found.ok, str(found)
+    named = {row.name for row in found.rows}
+    assert set(made.program.outputs) <= named
+    for row in found.rows:
+        assert row.expected == made.program[row.name](tokens)
+        assert any(values is not None for values in row.found)
+
+
+def test_a_variable_is_there_from_its_layer_on_and_not_before(reverse: Compiled) -> None:
+    found = reverse.trace("abc")
+    length = next(row for row in found.rows if row.name == "length")
+    assert found.steps == ["embedding", "L0 attention", "L0 MLP", "L1 attention", "L1 MLP"]
+    assert length.found == [None, [3, 3, 3], [3, 3, 3], [3, 3, 3], [3, 3, 3]]
+
+
+def test_a_trace_works_on_a_loaded_model(reverse: Compiled, tmp_path: Path) -> None:
+    reverse.save(tmp_path / "saved")
+    found = trace(compiler.load(tmp_path / "saved"), reverse.program, "abc")
+    assert found == reverse.trace("abc")
+
+
+def test_a_damaged_head_is_seen_from_its_layer_on(reverse: Compiled) -> None:
+    with torch.no_grad():
+        reverse.model.blocks[0].attn.W_O.mul_(2)
+    found = reverse.trace("abc")
+    assert not found.ok
+    assert {row.name for row in found.rows if not row.agrees} == {"length", "reverse"}
+
+
+def test_the_text_is_a_table_with_a_row_a_variable(reverse: Compiled) -> None:
+    found = reverse.trace("abc")
+    head, *rows = str(found).splitlines()
+    assert head.split(" | ")[0].strip() == "variable"
+    assert [line.split(" | ")[0].strip() for line in rows] == [row.name for row in found.rows]
+
+
+def test_a_token_outside_the_vocabulary_is_a_clear_mistake(reverse: Compiled) -> None:
+    with pytest.raises(compiler.ModelError, match='"z"'):
+        reverse.trace("az")
+
+
+def test_causal_variables_are_the_causal_interpreter_s() -> None:
+    source = (
+        "seen = selector_width(select(tokens, tokens, ==));\nlast = aggregate(select(indices, length - 1, ==), tokens);"
+    )
+    made = compiler.compile(rasp.parse(source), "last", vocab="ab", max_length=6, attention="causal")
+    assert made.trace("abba").ok
