@@ -1,7 +1,7 @@
 """Every mistake a user can make gives one clear message, exit code 2, no traceback, and leaves nothing half-written.
 
 The messages are golden files, `golden/NAME.txt`: they are read by people, so changes to them are reviewed.
-`RASP_UPDATE_GOLDEN=1` rewrites them.
+`RASP_WRITE_GOLDEN=1` rewrites them.
 """
 
 import os
@@ -91,7 +91,7 @@ def test_an_input_that_is_no_input(words: list[str], rasp, room: Path) -> None:
 def agree_with_golden(name: str, text: str) -> None:
     assert "Traceback" not in text
     golden = GOLDEN / f"{name}.txt"
-    if os.environ.get("RASP_UPDATE_GOLDEN"):
+    if os.environ.get("RASP_WRITE_GOLDEN"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(text)
     assert text == golden.read_text()
