@@ -14,7 +14,9 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Literal
 
+from compiler.circuit import Part
 from compiler.direction import Form, total
 from compiler.domain import Analysis, Domain, refusal
 from compiler.relation import EQUAL, Comparison, Conjunction, compare
@@ -24,6 +26,8 @@ from rasp.value import Value
 
 SMALL_TABLE = 3
 """An equality with at most this many common values is a table, a larger one a parabola."""
+MOST_STEPS = 256
+"""A number of more values is not made clean bit by bit."""
 LARGEST_TABLE = 1 << 16
 """Most pairs of joint values that an `or` of comparisons is tabulated over."""
 LARGEST_CODE = 2_900
@@ -42,56 +46,60 @@ class Reading:
 Read = Callable[[SOp], Reading]
 
 
+def weighted(terms: Sequence[tuple[Reading, Fraction]]) -> Reading:
+    """A linear combination of readings."""
+    form = total(reading.form * factor for reading, factor in terms)
+    exact = all(reading.exact and is_short(factor) for reading, factor in terms)
+    return Reading(form, max(reading.ready for reading, _ in terms), exact)
+
+
+def is_short(number: Fraction) -> bool:
+    """Whether a binary float of any precision here holds the number exactly."""
+    return number.denominator & (number.denominator - 1) == 0 and abs(number.numerator) < 1 << 20
+
+
 @dataclass
 class Scores:
-    """The score of a key for a query: the sum of q(query) * k(key) over `pairs`."""
+    """The score of a key for a query, part by part."""
 
-    pairs: list[tuple[Form, Form]] = field(default_factory=list)
-    baseline: list[Form] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     selected: Fraction = Fraction(0)
     lowest: Fraction = Fraction(0)
     ready: int = 0
     exact: bool = True
 
-    def add(self, query: Reading, key: Reading, weight: Fraction) -> None:
-        """Add a product to the score."""
-        self.pairs.append((query.form * weight, key.form))
-        self._after(query, key)
-
-    def lift(self, baseline: Reading, weight: Fraction) -> None:
-        """Every score of a row contains this much that depends on the query alone."""
-        self.baseline.append(baseline.form * weight)
-        self._after(baseline)
-
-    def _after(self, *readings: Reading) -> None:
-        self.ready = max(self.ready, *(reading.ready for reading in readings))
+    def add(
+        self,
+        kind: Literal["table", "parabola", "order"],
+        pairs: Sequence[tuple[Reading, Reading, Fraction]],
+        baseline: Sequence[tuple[Reading, Fraction]] = (),
+        reach: Fraction = Fraction(1),
+    ) -> None:
+        """Add a part: products of (query, key, weight), and what of them depends on the query alone."""
+        weighted = tuple((query.form * weight, key.form) for query, key, weight in pairs)
+        lifted = total(reading.form * weight for reading, weight in baseline)
+        self.parts.append(Part(kind, weighted, lifted, reach))
+        readings = [reading for query, key, _ in pairs for reading in (query, key)] + [
+            reading for reading, _ in baseline
+        ]
+        self.ready = max([self.ready, *(reading.ready for reading in readings)])
         self.exact = self.exact and all(reading.exact for reading in readings)
 
-    def total_baseline(self) -> Form:
-        """The part of the score that depends on the query alone."""
-        return total(self.baseline)
 
-
-def scores(
-    cases: Sequence[Conjunction], analysis: Analysis, codes: Codes, read: Read, order: bool, absolute: bool
-) -> Scores:
-    """The scores of a conjunction, or of an `or` of several.
-
-    `order`: finding some selected key is enough, so one order may score by its distance instead of by a table.
-    `absolute`: rows may be empty, so the baseline is needed to tell.
-    """
+def scores(cases: Sequence[Conjunction], scoring: Scoring) -> Scores:
+    """The scores of a conjunction, or of an `or` of several."""
     found = Scores()
     if len(cases) != 1:
-        _score_cases(cases, _Context(analysis, codes, read, absolute), found)
+        _score_cases(cases, scoring, found)
         return found
     (conjunction,) = cases
-    slack = next((part for part in conjunction.parts if order and _is_order(part, analysis)), None)
+    slack = next((part for part in conjunction.parts if scoring.order and _is_order(part, scoring.analysis)), None)
     weight = Fraction(1)
     if slack is not None:
-        weight = _score_order(*slack, analysis, read, found) + 1
+        weight = _score_order(*slack, scoring, found) + 1
     for part in conjunction.parts:
         if part is not slack:
-            _score_part(*part, _Context(analysis, codes, read, absolute), found, weight)
+            _score_part(*part, scoring, found, weight)
     return found
 
 
@@ -115,11 +123,20 @@ class Codes:
 
 
 @dataclass(frozen=True)
-class _Context:
+class Scoring:
+    """How to score.
+
+    `order`: finding some selected key is enough, so one order may score by its distance instead of by a table.
+    `absolute`: rows may be empty, so what depends on the query alone must be known too.
+    `snap`: numbers that carry rounding errors are made clean before they are compared.
+    """
+
     analysis: Analysis
     codes: Codes
     read: Read
+    order: bool
     absolute: bool
+    snap: bool
 
 
 def _is_order(part: tuple[SOp, SOp, Comparison], analysis: Analysis) -> bool:
@@ -129,17 +146,14 @@ def _is_order(part: tuple[SOp, SOp, Comparison], analysis: Analysis) -> bool:
     return monotone and all(domain.numeric and len(domain) > 2 and _whole(domain) for domain in domains)
 
 
-def _score_order(
-    key: SOp, query: SOp, comparison: Comparison, analysis: Analysis, read: Read, found: Scores
-) -> Fraction:
+def _score_order(key: SOp, query: SOp, comparison: Comparison, scoring: Scoring, found: Scores) -> Fraction:
     """``query - key`` (or its opposite): at least 1 where the order holds, else at most 0. Returns its size."""
-    domains = [analysis.domain(node) for node in (key, query)]
+    read = scoring.read
+    domains = [scoring.analysis.domain(node) for node in (key, query)]
     sign = Fraction(1 if "<" in comparison else -1)
     shift = Fraction(1 if "=" in comparison else 0)
     one = read(Constant(1))
-    found.add(one, read(key), -sign)
-    found.lift(read(query), -sign)
-    found.lift(one, -shift)
+    found.add("order", [(one, read(key), -sign)], [(read(query), -sign), (one, -shift)])
     found.selected += 1
     size = max(abs(a - b) for a in _ends(domains[0]) for b in _ends(domains[1])) + 1
     found.lowest -= max(abs(number) for number in _ends(domains[0]))
@@ -155,43 +169,70 @@ def _ends(domain: Domain) -> tuple[Fraction, Fraction]:
 
 
 def _score_part(
-    key: SOp, query: SOp, comparison: Comparison, context: _Context, found: Scores, weight: Fraction
+    key: SOp, query: SOp, comparison: Comparison, scoring: Scoring, found: Scores, weight: Fraction
 ) -> None:
-    keys, queries = context.analysis.domain(key), context.analysis.domain(query)
+    keys, queries = scoring.analysis.domain(key), scoring.analysis.domain(query)
     common = len(set(keys) & set(queries))
-    if comparison == EQUAL and common > SMALL_TABLE and _parabola(key, query, context, found, weight):
+    if comparison == EQUAL and common > SMALL_TABLE and _parabola(key, query, scoring, found, weight):
         return
     table = _truth(keys.values, queries.values, lambda k, q: _holds(comparison, k, q))
-    _score_table(key, query, table, context, found, weight)
+    _score_table(key, query, table, scoring, found, weight)
 
 
-def _parabola(key: SOp, query: SOp, context: _Context, found: Scores, weight: Fraction) -> bool:
+def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fraction) -> bool:
     """``-(q - k)^2 = 2qk - k^2 - q^2``: 0 for the equal key, at most -1 for others (C5). False for large codes."""
-    domains = [context.analysis.domain(node) for node in (key, query)]
+    domains = [scoring.analysis.domain(node) for node in (key, query)]
     if not all(domain.numeric for domain in domains):
-        key, query = (context.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True))
-    numbers = sorted({n for node in (key, query) for n in context.analysis.domain(node).numbers})
+        key, query = (scoring.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True))
+    numbers = sorted({n for node in (key, query) for n in scoring.analysis.domain(node).numbers})
     gap = min(b - a for a, b in itertools.pairwise(numbers))
     centre = Fraction((numbers[0] + numbers[-1]) // 2)
     if (numbers[-1] - centre) / gap > LARGEST_CODE:
         return False
-    k, q = (_scaled(node, centre, gap) for node in (key, query))
-    found.add(context.read(q), context.read(k), 2 * weight)
-    found.add(context.read(Constant(1)), context.read(_square(k)), -weight)
-    if context.absolute:
-        found.lift(context.read(_square(q)), weight)
-    largest = max(abs(number - centre) / gap for number in numbers)
-    found.lowest -= 3 * largest * largest * weight
+    numbers_of = {node: _Number(node, centre, gap, scoring) for node in (key, query)}
+    k, q = numbers_of[key], numbers_of[query]
+    one = scoring.read(Constant(1))
+    pairs = [(q.reading, k.reading, 2 * weight), (one, k.square, -weight)]
+    reach = max(abs(number - centre) / gap for number in numbers)
+    found.add("parabola", pairs, [(q.square, weight)] if scoring.absolute else [], reach)
+    found.lowest -= 3 * reach * reach * weight
     return True
+
+
+class _Number:
+    """A number that is compared for equality, centred and in units of the gap, and its square."""
+
+    def __init__(self, node: SOp, centre: Fraction, gap: Fraction, scoring: Scoring) -> None:
+        self.node = _scaled(node, centre, gap)
+        self.scoring = scoring
+        analysis = scoring.analysis
+        noisy = any(map(analysis.noisy, analysis.variables(node)))
+        self.clean = scoring.snap and noisy and len(analysis.domain(self.node)) <= MOST_STEPS
+
+    @property
+    def reading(self) -> Reading:
+        """The number."""
+        return self._sum_of_steps(lambda x: x) if self.clean else self.scoring.read(self.node)
+
+    @property
+    def square(self) -> Reading:
+        """Its square."""
+        squared = Map("*", (self.node, self.node))
+        return self._sum_of_steps(lambda x: x * x) if self.clean else self.scoring.read(squared)
+
+    def _sum_of_steps(self, function: Callable[[Fraction], Fraction]) -> Reading:
+        """The function as a sum of clean bits: whether the number is at least each of its values (C18)."""
+        numbers = self.scoring.analysis.domain(self.node).numbers
+        terms = [(self.scoring.read(Constant(1)), function(numbers[0]))]
+        for below, here in itertools.pairwise(numbers):
+            step = Lookup(tuple((number, int(number >= here)) for number in numbers), self.node)
+            terms.append((self.scoring.read(step), function(here) - function(below)))
+        return weighted(terms)
 
 
 def _scaled(node: SOp, centre: Fraction, gap: Fraction) -> SOp:
     shifted = node if centre == 0 else Map("-", (node, Constant(int(centre))))
     return shifted if gap == 1 else Map("/", (shifted, Constant(gap)))
-
-
-def _square(node: SOp) -> SOp:
-    return Map("*", (node, node))
 
 
 @dataclass(frozen=True)
@@ -217,10 +258,10 @@ def _holds(comparison: Comparison, key: Value, query: Value) -> bool:
         return False
 
 
-def _score_cases(cases: Sequence[Conjunction], context: _Context, found: Scores) -> None:
+def _score_cases(cases: Sequence[Conjunction], scoring: Scoring, found: Scores) -> None:
     """A table over the joint values of all keys and all queries that the cases compare (C4)."""
-    key, keys = _joint([key for case in cases for key, _, _ in case.parts], context.analysis)
-    query, queries = _joint([query for case in cases for _, query, _ in case.parts], context.analysis)
+    key, keys = _joint([key for case in cases for key, _, _ in case.parts], scoring.analysis)
+    query, queries = _joint([query for case in cases for _, query, _ in case.parts], scoring.analysis)
     if len(keys) * len(queries) > LARGEST_TABLE:
         raise refusal(
             "selector-too-large",
@@ -231,7 +272,7 @@ def _score_cases(cases: Sequence[Conjunction], context: _Context, found: Scores)
     def holds(k: Value, q: Value) -> bool:
         return any(all(_holds(c, keys[k][kn], queries[q][qn]) for kn, qn, c in case.parts) for case in cases)
 
-    _score_table(key, query, _truth(list(keys), list(queries), holds), context, found, Fraction(1))
+    _score_table(key, query, _truth(list(keys), list(queries), holds), scoring, found, Fraction(1))
 
 
 def _joint(nodes: Sequence[SOp], analysis: Analysis) -> tuple[SOp, dict[Value, dict[SOp, Value]]]:
@@ -253,18 +294,22 @@ def _joint(nodes: Sequence[SOp], analysis: Analysis) -> tuple[SOp, dict[Value, d
     }
 
 
-def _score_table(key: SOp, query: SOp, table: _Truth, context: _Context, found: Scores, weight: Fraction) -> None:
+def _score_table(key: SOp, query: SOp, table: _Truth, scoring: Scoring, found: Scores, weight: Fraction) -> None:
     """1 where the table holds, 0 elsewhere: one product for each class of equal rows (or columns, if fewer) (C4)."""
     rows, columns = _classes(table.queries, table.rows), _classes(table.keys, table.columns())
     found.selected += weight
     if len(rows) <= len(columns):
-        for row, queries in rows.items():
-            selects = [value for value, held in zip(table.keys, row, strict=True) if held]
-            found.add(_bit(query, queries, table.queries, context), _bit(key, selects, table.keys, context), weight)
+        bits = [(chosen, _held(table.keys, row)) for row, chosen in rows.items()]
     else:
-        for column, keys in columns.items():
-            selected = [value for value, held in zip(table.queries, column, strict=True) if held]
-            found.add(_bit(query, selected, table.queries, context), _bit(key, keys, table.keys, context), weight)
+        bits = [(_held(table.queries, column), chosen) for column, chosen in columns.items()]
+    found.add(
+        "table",
+        [(_bit(query, q, table.queries, scoring), _bit(key, k, table.keys, scoring), weight) for q, k in bits],
+    )
+
+
+def _held(values: Sequence[Value], line: Sequence[bool]) -> list[Value]:
+    return [value for value, held in zip(values, line, strict=True) if held]
 
 
 def _classes(values: Sequence[Value], lines: Sequence[tuple[bool, ...]]) -> dict[tuple[bool, ...], list[Value]]:
@@ -276,9 +321,9 @@ def _classes(values: Sequence[Value], lines: Sequence[tuple[bool, ...]]) -> dict
     return classes
 
 
-def _bit(node: SOp, members: Sequence[Value], domain: Sequence[Value], context: _Context) -> Reading:
+def _bit(node: SOp, members: Sequence[Value], domain: Sequence[Value], scoring: Scoring) -> Reading:
     """1 where the s-op is one of the members, else 0."""
     if len(members) == len(domain):
-        return context.read(Constant(1))
+        return scoring.read(Constant(1))
     chosen = set(members)
-    return context.read(Lookup(tuple((value, int(value in chosen)) for value in domain), node))
+    return scoring.read(Lookup(tuple((value, int(value in chosen)) for value in domain), node))

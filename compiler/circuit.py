@@ -13,11 +13,11 @@ A printed example, `reverse` over "abc" (shortened):
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
-from compiler.direction import BOS, ONE, Direction, Form
+from compiler.direction import BOS, ONE, Direction, Form, total
 from rasp.value import Value
 
 Stream = dict[Direction, Fraction]
@@ -33,23 +33,57 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One comparison's share of a score: the sum of q(query) * k(key) over `pairs`.
+
+    It is the wanted score plus `baseline(query)`. A "parabola" is ``2qk - k^2`` with baseline ``q^2``.
+    """
+
+    kind: Literal["table", "parabola", "order"]
+    pairs: tuple[tuple[Form, Form], ...]
+    baseline: Form
+    reach: Fraction  # of a parabola: the largest code
+
+    def forms(self) -> Iterator[Form]:
+        """Every form the part reads."""
+        yield from (form for pair in self.pairs for form in pair)
+        yield self.baseline
+
+    def over(self, forms: Mapping[Direction, Form]) -> Part:
+        """The part with directions replaced by forms."""
+        pairs = tuple((query.substitute(forms), key.substitute(forms)) for query, key in self.pairs)
+        return replace(self, pairs=pairs, baseline=self.baseline.substitute(forms))
+
+
+@dataclass(frozen=True)
 class Head:
-    """One attention head. The score of (query, key) is the sum over `scores` of q(query) * k(key).
+    """One attention head. The score of (query, key) is the sum of its parts' scores.
 
     A key is selected when its score reaches ``baseline(query) + selected``; all others stay at least `step` below.
-    With `baseline` None every row is known to select something, and the largest score is the selected one.
+    With `sure`, every row is known to select something: the largest score is the selected one, no baseline is read.
     A "mean" head averages its channels over the selected keys, a "sum" head adds them up.
     """
 
     name: str
     mode: Literal["mean", "sum"]
-    scores: tuple[tuple[Form, Form], ...]
-    baseline: Form | None
+    parts: tuple[Part, ...]
+    sure: bool
     selected: Fraction
     step: Fraction
     lowest: Fraction  # no score over the domains is below this
     exact: bool  # every form it scores with is free of rounding
+    single: bool  # no row selects two keys
     channels: tuple[Channel, ...]
+
+    @property
+    def scores(self) -> tuple[tuple[Form, Form], ...]:
+        """The pairs of all parts."""
+        return tuple(pair for part in self.parts for pair in part.pairs)
+
+    @property
+    def baseline(self) -> Form | None:
+        """What scores contain that depends on the query alone; None for a sure head, which needs none."""
+        return None if self.sure else total(part.baseline for part in self.parts)
 
     def reads(self) -> Iterator[Form]:
         """Every form the head reads."""
@@ -97,6 +131,14 @@ class Neuron:
         return f"{self.name}: relu({self.read}) * {adds}"
 
 
+@dataclass(frozen=True)
+class Stairs:
+    """What the neurons of one direction compute: a function of `read`, which takes the values `numbers`."""
+
+    read: Form
+    numbers: tuple[Fraction, ...]
+
+
 @dataclass
 class Layer:
     """An attention sublayer and an MLP sublayer; either may be empty."""
@@ -141,13 +183,15 @@ class Circuit:
     layers: tuple[Layer, ...]
     outputs: tuple[Output, ...]
     variables: tuple[Variable, ...]
+    ranges: dict[Direction, tuple[Fraction, Fraction]]  # least and greatest value of what heads and neurons write
+    stairs: dict[Direction, Stairs]
 
     def directions(self) -> list[Direction]:
         """Every direction, in the order in which they are first written."""
         return list(self.written())
 
     def written(self) -> dict[Direction, int]:
-        """When each direction holds its final value: 0 after the embedding, 2L - 1 and 2L after the sublayers of layer L."""
+        """When each direction is complete: 0 after the embedding, 2L - 1 and 2L after the sublayers of layer L."""
         times = dict.fromkeys([ONE, BOS, *self.tokens, *self.positions], 0)
         for number, layer in enumerate(self.layers, start=1):
             times |= {channel.write: 2 * number - 1 for head in layer.heads for channel in head.channels}

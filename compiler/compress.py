@@ -105,6 +105,7 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
             Layer([_head(head, forms) for head in layer.heads], [_neuron(neuron, forms) for neuron in layer.neurons])
             for layer in circuit.layers
         ),
+        stairs={d: replace(stairs, read=stairs.read.substitute(forms)) for d, stairs in circuit.stairs.items()},
         outputs=tuple(replace(output, read=output.read.substitute(forms)) for output in circuit.outputs),
         variables=tuple(
             replace(variable, ready=max((written[d] for d in variable.read.terms), default=0))
@@ -117,8 +118,7 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
 def _head(head: Head, forms: Mapping[Direction, Form]) -> Head:
     return replace(
         head,
-        scores=tuple((query.substitute(forms), key.substitute(forms)) for query, key in head.scores),
-        baseline=None if head.baseline is None else head.baseline.substitute(forms),
+        parts=tuple(part.over(forms) for part in head.parts),
         channels=tuple(replace(channel, read=channel.read.substitute(forms)) for channel in head.channels),
     )
 

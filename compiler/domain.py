@@ -406,6 +406,10 @@ class Analysis:
         value = self.domain(node.value)
         return len(value) == 1 or not value.numeric or value.kind == "bool" or self.at_most_one(node.selector)
 
+    def noisy(self, var: SOp) -> bool:
+        """Whether a variable is a count or a mean, which a head computes up to rounding only."""
+        return isinstance(var, Width) or (isinstance(var, Aggregate) and not self.picks(var))
+
     def _aggregated(self, node: Aggregate) -> Domain:
         values = list(self.domain(node.value)) if self.picks(node) else self._means(node)
         if not self.never_empty(node.selector):

@@ -27,10 +27,12 @@ Array: TypeAlias = npt.NDArray[np.float64]
 
 SHARP = 256
 """Nats between a selected key and any other of a "mean" head; BOS sits halfway, and exp(-104) is 0 in float32 (C1)."""
-COUNT_EXACT, COUNT_NOISY = 128, 32
+COUNT_EXACT, COUNT_NOISY = 128, 12
 """The same for a "sum" head: a score's error is multiplied by it, and counts follow the exponential."""
 COUNTERWEIGHT = 24
 """Nats by which BOS outweighs a key selected by a "sum" head (C6), in float32."""
+UNDERFLOW = 104
+"""exp(-104) is 0 in float32, denormals included."""
 LOGIT_GAP = 32
 """Least distance between the best logit and the next, in nats, so that sampling picks the answer too (C10)."""
 
@@ -171,7 +173,7 @@ class _Emitter:
 
     def _scores(self, head: Head) -> list[tuple[Form, Form]]:
         """Query and key forms in nats. The last pair is BOS as a key; as a query BOS scores 0 with all but itself."""
-        gap = SHARP if head.mode == "mean" else COUNT_EXACT if head.exact else COUNT_NOISY
+        gap = sharpness(head)
         pairs = [(self.centred(query * gap), self.centred(key)) for query, key in head.scores]
         if head.baseline is None:
             bos = Form.constant(gap * (head.lowest - head.step))
@@ -197,13 +199,22 @@ class _Emitter:
         self.tensors["unembed.W_U"] = np.stack(columns, axis=1)
 
 
+def sharpness(head: Head) -> int:
+    """Nats between a selected key and any other."""
+    return SHARP if head.mode == "mean" else COUNT_EXACT if head.exact else COUNT_NOISY
+
+
+def logit_scale(numbers: Sequence[Fraction]) -> tuple[Fraction, Fraction]:
+    """What numbers are counted from, and the factor that puts `LOGIT_GAP` between the best logit and the next."""
+    ascending = sorted(numbers)
+    gap = min((b - a for a, b in itertools.pairwise(ascending)), default=Fraction(1))
+    return Fraction(round((ascending[0] + ascending[-1]) / 2)), Fraction(2) ** math.ceil(math.log2(LOGIT_GAP / gap**2))
+
+
 def logits(output: Output) -> list[Form]:
     """``2vx - v^2``, centred and scaled: largest for the value v nearest to x (C10)."""
     numbers = [number for _, number in output.numbers]
-    centre = Fraction(round((min(numbers) + max(numbers)) / 2))
-    ascending = sorted(numbers)
-    gap = min((b - a for a, b in itertools.pairwise(ascending)), default=Fraction(1))
-    scale = Fraction(2) ** math.ceil(math.log2(LOGIT_GAP / gap**2))
+    centre, scale = logit_scale(numbers)
     x = output.read - Form.constant(centre)
     return [(x * (2 * (v - centre)) - Form.constant((v - centre) ** 2)) * scale for v in numbers]
 

@@ -339,6 +339,11 @@ class Transformer(nn.Module):
             f"d_model {self.config.d_model}, {self.stored():,} parameters ({self.nonzero():,} not zero)"
         )
 
+    def _verdict(self) -> Iterator[str]:
+        if certificate := self.labels.get("certificate"):
+            verdict = "certified" if certificate["certified"] else "NOT certified: rounding could change an answer"
+            yield f"{verdict}; tightest: {certificate['tightest']}"
+
     def info(self) -> str:
         """What each column, head and neuron is for."""
         config = self.config
@@ -348,6 +353,7 @@ class Transformer(nn.Module):
             f"inputs: 1 to {config.max_length} of {len(config.vocabulary)} tokens ({shown})",
             f"attention: {'causal' if config.causal else 'bidirectional'}, {config.dtype}",
             *(f"output {output.name}: {len(output.values)} values" for output in config.outputs),
+            *self._verdict(),
             "",
             "residual stream",
             *(f"  {number:>3} {name}" for number, name in enumerate(self.labels.get("columns", []))),

@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compiler.certify import Certificate, certify
 from compiler.circuit import Circuit
 from compiler.domain import Setting, refusal
 from compiler.emit import Weights, emit
@@ -39,6 +40,8 @@ class Compiled:
     """A compiled program; each stage is made when first asked for."""
 
     program: Program
+    optimize: str = "balanced"
+    uncertified: bool = False
 
     @cached_property
     def setting(self) -> Setting:
@@ -66,9 +69,32 @@ class Compiled:
         return lower(self.sop, self.program.names, self.setting)
 
     @cached_property
+    def _built(self) -> tuple[Circuit, Certificate]:
+        """The first circuit that can be certified: the small one, or the one that compares clean numbers only."""
+        plain = realise(self.graph, self.optimize)
+        certificate = certify(plain)
+        if certificate.ok:
+            return plain, certificate
+        clean = realise(self.graph, self.optimize, snap=True)
+        return (clean, second) if (second := certify(clean)).ok else (plain, certificate)
+
+    @property
     def circuit(self) -> Circuit:
-        """Heads and neurons over named directions."""
-        return realise(self.graph)
+        """Heads and neurons over named directions. Raises `RaspError` if not certified, unless that is waived."""
+        circuit, certificate = self._built
+        if not certificate.ok and not self.uncertified:
+            raise refusal(
+                "not-certified",
+                f"rounding in {self.program.settings.max_length or DEFAULT_LENGTH} tokens could change an answer: "
+                f"{certificate.tightest}",
+                "compile with a smaller max_length or vocabulary, round large numbers, or waive it with --uncertified",
+            )
+        return circuit
+
+    @property
+    def certificate(self) -> Certificate:
+        """The margin and the error of every decision of the circuit."""
+        return self._built[1]
 
     @cached_property
     def weights(self) -> Weights:
@@ -77,6 +103,7 @@ class Compiled:
         unknown = self.program.settings.unknown
         found.config["unknown"] = None if unknown is None else token_text(unknown)
         found.labels["program"] = {"source": self.program.source.text, "settings": _declared(self.program)}
+        found.labels["certificate"] = self.certificate.to_json()
         found.labels["compiler"] = metadata.version("rasp-compiler")
         return found
 
@@ -148,18 +175,23 @@ def compile(
     vocab: str | Sequence[object] | None = None,
     max_length: int | None = None,
     attention: str | None = None,
+    optimize: str = "balanced",
+    uncertified: bool = False,
 ) -> Compiled:
     """Compile a program. Arguments override its header. Raises `rasp.RaspError` for a program that is refused.
 
+    Every margin is compared with the error that can reach it; `uncertified` compiles even where one does not hold.
+    `optimize`: "depth" for few layers, "size" for few parameters, "balanced" for few layers at a bearable size.
     `output`: the s-op (or several) to decode; `vocab`: the tokens, a string for one a character; `max_length`: of an
     input, in tokens; `attention`: "bidirectional" or "causal".
     """
     given = {"output": output, "vocab": vocab, "max_length": max_length, "attention": attention}
-    compiled = Compiled(program.replace(**{name: value for name, value in given.items() if value is not None}))
+    settings = {name: value for name, value in given.items() if value is not None}
+    compiled = Compiled(program.replace(**settings), optimize, uncertified)
     assert compiled.model  # every stage is made now, so that mistakes show here
     return compiled
 
 
-def emit_stage(program: Program, stage: str) -> str:
+def emit_stage(program: Program, stage: str, optimize: str = "balanced", uncertified: bool = False) -> str:
     """One stage of a program as text, computing nothing beyond it."""
-    return Compiled(program).emit(stage)
+    return Compiled(program, optimize, uncertified).emit(stage)

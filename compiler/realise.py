@@ -21,10 +21,10 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
-from compiler.attention import Codes, Reading, Scores, scores
-from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Variable
+from compiler.attention import Codes, Reading, Scores, Scoring, is_short, scores, weighted
+from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Stairs, Variable
 from compiler.compress import compress
-from compiler.direction import Direction, Form, total
+from compiler.direction import Direction, Form
 from compiler.domain import Domain, Point, refusal
 from compiler.graph import Graph
 from compiler.mlp import Staircase, staircase
@@ -73,15 +73,20 @@ class _OpenHead:
     channels: list[Channel] = field(default_factory=list)
 
 
-def realise(graph: Graph, optimize: str = "balanced") -> Circuit:
-    """Build the circuit of a graph. `optimize` is one of "depth", "balanced", "size"."""
-    return _Realiser(graph, WIDE[optimize]).circuit()
+def realise(graph: Graph, optimize: str = "balanced", snap: bool = False) -> Circuit:
+    """Build the circuit of a graph.
+
+    `optimize` is one of "depth", "balanced", "size". With `snap`, counts and means that are compared for equality are
+    first rounded to clean bits, one for each value, which costs columns and neurons and buys certainty (C18).
+    """
+    return _Realiser(graph, WIDE[optimize], snap).circuit()
 
 
 class _Realiser:
-    def __init__(self, graph: Graph, wide: int) -> None:
+    def __init__(self, graph: Graph, wide: int, snap: bool) -> None:
         self.graph = graph
         self.wide = wide
+        self.snap = snap
         self.analysis = graph.analysis
         self.codes = Codes(graph.setting.texts)
         self.readings: dict[SOp, Reading] = {}
@@ -90,6 +95,8 @@ class _Realiser:
         self.heads: dict[tuple[str, bool, tuple[Conjunction, ...]], list[_OpenHead]] = {}
         self.neurons: list[tuple[int, Neuron]] = []
         self.titles: dict[Node, str] = {}
+        self.ranges: dict[Direction, tuple[Fraction, Fraction]] = {}
+        self.stairs: dict[Direction, Stairs] = {}
         self.used: set[str] = {"one", "bos"}
 
     # -- the whole ---------------------------------------------------------------------------------------------------
@@ -106,6 +113,8 @@ class _Realiser:
             tuple(self._layers()),
             outputs,
             tuple(self._variables()),
+            self.ranges,
+            self.stairs,
         )
         return compress(found)
 
@@ -150,7 +159,7 @@ class _Realiser:
         variables = self.analysis.variables(node)
         if not variables:
             value = self.analysis.domain(node).numbers[0]
-            return Reading(Form.constant(value), 0, _short(value))
+            return Reading(Form.constant(value), 0, is_short(value))
         if (linear := self._linear(node)) is not None:
             return linear
         match variables:
@@ -173,26 +182,30 @@ class _Realiser:
         if direction is None:
             direction = self._direction(self._label(node))
             columns[direction] = column
-        return Reading(Form.of(direction), 0, all(map(_short, column)))
+        return Reading(Form.of(direction), 0, all(map(is_short, column)))
 
     def _linear(self, node: SOp) -> Reading | None:
         """Sums, differences, multiples, and what is 0 or 1: no layer and no neuron."""
         match node:
             case Map(op="+", args=(a, b)) if self._numeric(a, b):
-                return self._sum((self.read(a), Fraction(1)), (self.read(b), Fraction(1)))
+                return weighted([(self.read(a), Fraction(1)), (self.read(b), Fraction(1))])
             case Map(op="-", args=(a, b)) if self._numeric(a, b):
-                return self._sum((self.read(a), Fraction(1)), (self.read(b), Fraction(-1)))
+                return weighted([(self.read(a), Fraction(1)), (self.read(b), Fraction(-1))])
             case Map(op="negate" | "plus" as op, args=(a,)) if self._numeric(a):
-                return self._sum((self.read(a), Fraction(-1 if op == "negate" else 1)))
+                return weighted([(self.read(a), Fraction(-1 if op == "negate" else 1))])
             case Map(op="*", args=(a, Constant(value=factor))) | Map(op="*", args=(Constant(value=factor), a)):
-                return self._sum((self.read(a), Fraction(factor))) if self._numeric(a) else None
+                return weighted([(self.read(a), Fraction(factor))]) if self._numeric(a) else None
             case Map(op="/", args=(a, Constant(value=factor))) if self._numeric(a) and factor != 0:
-                return self._sum((self.read(a), 1 / Fraction(factor)))
+                return weighted([(self.read(a), 1 / Fraction(factor))])
             case Map(op="indicator", args=(a,)) if self._is_bit(a):
                 return self.read(a)
             case Map(op="not", args=(a,)) if self._is_bit(a):
-                return self._sum((self.read(Constant(1)), Fraction(1)), (self.read(a), Fraction(-1)))
+                return weighted([(self.read(Constant(1)), Fraction(1)), (self.read(a), Fraction(-1))])
         return None
+
+    def _range(self, node: SOp) -> tuple[Fraction, Fraction]:
+        numbers = self.analysis.domain(node).numbers
+        return numbers[0], numbers[-1]
 
     def _numeric(self, *nodes: SOp) -> bool:
         return all(self.analysis.domain(node).numeric for node in nodes)
@@ -200,18 +213,13 @@ class _Realiser:
     def _is_bit(self, node: SOp) -> bool:
         return self._numeric(node) and set(self.analysis.domain(node)) <= {0, 1}
 
-    @staticmethod
-    def _sum(*terms: tuple[Reading, Fraction]) -> Reading:
-        form = total(reading.form * factor for reading, factor in terms)
-        exact = all(reading.exact and _short(factor) for reading, factor in terms)
-        return Reading(form, max(reading.ready for reading, _ in terms), exact)
-
     # -- heads -------------------------------------------------------------------------------------------------------
 
     def _width(self, node: Width) -> Reading:
         """A "sum" head for each exclusive case, adding 1 or -1 for each key into one direction."""
         direction = self._direction(self._label(node))
         counted = [term for case in exclusive(self.analysis.disjuncts(node.selector)) for term in self._counted(case)]
+        self.ranges[direction] = Fraction(0), Fraction(self.graph.setting.max_length)
         readings = [
             self._channel("sum", (case,), Reading(Form.constant(sign), 0, True), Fraction(0), direction, node)
             for sign, case in counted
@@ -244,6 +252,7 @@ class _Realiser:
         if len(cases) > 1 and self.analysis.picks(node):
             return self._one_of(node, exclusive(cases), Fraction(default))
         direction = self._direction(self._label(node))
+        self.ranges[direction] = self._range(node)
         return self._channel("mean", tuple(cases), self.read(node.value), Fraction(default), direction, node)
 
     def _any_case(self, cases: list[Conjunction], value: SOp, default: Value) -> SOp:
@@ -257,6 +266,8 @@ class _Realiser:
     def _one_of(self, node: Aggregate, cases: list[Conjunction], default: Fraction) -> Reading:
         """At most one case selects a key, so what the cases find, counted from the default, adds up."""
         direction = self._direction(self._label(node))
+        low, high = self._range(node)
+        self.ranges[direction] = low - default, high - default
         value = self.read(node.value)
         moved = Reading(value.form - Form.constant(default), value.ready, value.exact)
         parts = [self._channel("mean", (case,), moved, Fraction(0), direction, node) for case in cases]
@@ -277,8 +288,8 @@ class _Realiser:
         order = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
         shared = self.heads.setdefault((mode, order, cases), [])
         if not shared:
-            found = scores(cases, self.analysis, self.codes, self.read, order, absolute=not sure)
-            shared.append(self._open(mode, found, sure, node))
+            found = scores(cases, Scoring(self.analysis, self.codes, self.read, order, not sure, self.snap))
+            shared.append(self._open(mode, found, sure, cases, node))
         earliest = after_attention(value.ready)
         opened = next((head for head in shared if head.written >= earliest), None)
         if opened is None:
@@ -288,16 +299,19 @@ class _Realiser:
         picked = len(cases) == 1 and self.analysis.unique(cases[0]) and value.exact
         return Reading(Form.of(direction), opened.written, mode == "mean" and (picked or order))
 
-    def _open(self, mode: Literal["mean", "sum"], found: Scores, sure: bool, node: SOp) -> _OpenHead:
+    def _open(
+        self, mode: Literal["mean", "sum"], found: Scores, sure: bool, cases: tuple[Conjunction, ...], node: SOp
+    ) -> _OpenHead:
         head = Head(
             name=self._label(node),
             mode=mode,
-            scores=tuple(found.pairs),
-            baseline=None if sure else found.total_baseline(),
+            parts=tuple(found.parts),
+            sure=sure,
             selected=found.selected,
             step=Fraction(1),
             lowest=found.lowest,
             exact=found.exact,
+            single=len(cases) == 1 and self.analysis.unique(cases[0]),
             channels=(),
         )
         return _OpenHead(head, after_attention(found.ready))
@@ -318,15 +332,14 @@ class _Realiser:
     # -- neurons -----------------------------------------------------------------------------------------------------
 
     def _computed(self, node: SOp) -> Reading:
-        """The best of the ways to compute a function with neurons: a staircase if it is short, else whichever is best."""
+        """The best way to compute a function with neurons: a staircase if it is short, else whichever is best."""
         stairs = [self._staircase(node, waist) for waist in self._waists(node) if _steps(waist.points) <= MAX_STEPS]
         stairs = [option for option in stairs if len(option[0].kinks) <= MAX_NEURONS]
         shortest = min(stairs, key=lambda option: len(option[0].kinks), default=None)
         if shortest is not None and len(shortest[0].kinks) <= SHORT_STAIRCASE:
             return self._climb(node, *shortest)
         ways = [lambda: self._in_steps(node)]
-        if shortest is not None:
-            ways.append(lambda: self._climb(node, *shortest))
+        ways.append(lambda: self._after_inner(node) if shortest is None else self._climb(node, *shortest))
         found = [option for way in ways if (option := self._cost(way)) is not None]
         if not found:
             raise refusal(
@@ -355,11 +368,15 @@ class _Realiser:
                 return self._not(self._both(node, *(self._not(self.read(self._truth(x))) for x in (a, b))))
             case Map(op="if", args=(condition, a, b)) if self._numeric(a, b):
                 return self._choice(node, self._truth(condition), a, b)
-            case Map(op="*", args=(a, b)) if self._numeric(a, b):
+            case Map(op="*", args=(a, b)) if a is not b and self._numeric(a, b):
                 return self._product(a, b)
             case Lookup(arg=Map(op="if", args=(condition, a, b))):
                 parts = (Lookup(node.table, a, node.sequence), Lookup(node.table, b, node.sequence))
                 return self.read(Map("if", (condition, *parts)))
+        return None
+
+    def _after_inner(self, node: SOp) -> Reading | None:
+        """Compute what the s-op is a function of, then a staircase over that."""
         inner = next(self._chain(node), None)
         return None if inner is None else self._climb(node, *self._staircase(node, self._along(node, inner)))
 
@@ -370,56 +387,58 @@ class _Realiser:
         return Lookup(tuple((value, bool(value)) for value in self.analysis.domain(node)), node)
 
     def _not(self, bit: Reading) -> Reading:
-        return self._sum((self.read(Constant(1)), Fraction(1)), (bit, Fraction(-1)))
+        return weighted([(self.read(Constant(1)), Fraction(1)), (bit, Fraction(-1))])
 
     def _both(self, node: SOp, a: Reading, b: Reading) -> Reading:
         """``a and b = relu(a + b - 1)``."""
-        return self._neuron(node, a.form + b.form - Form.constant(1), max(a.ready, b.ready), a.exact and b.exact)
+        read = a.form + b.form - Form.constant(1)
+        return self._neuron(node, read, Fraction(1), max(a.ready, b.ready), a.exact and b.exact)
 
-    def _neuron(self, node: SOp, read: Form, ready: int, exact: bool) -> Reading:
+    def _neuron(self, node: SOp, read: Form, largest: Fraction, ready: int, exact: bool) -> Reading:
         direction = self._direction(self._label(node))
+        self.ranges[direction] = Fraction(0), largest
         written = after_mlp(ready)
         self.neurons.append((written, Neuron(self._label(node), read, ((direction, Fraction(1)),))))
         return Reading(Form.of(direction), written, exact)
 
     def _choice(self, node: SOp, condition: SOp, a: SOp, b: SOp) -> Reading:
-        """``b + c (a - b)``, and ``c d = relu(d - least + M (c - 1)) + least c`` with M at least the range of d (C9)."""
+        """``b + c (a - b)``; ``c d = relu(d - least + M (c - 1)) + least c``, M at least the range of d (C9)."""
         difference = Map("-", (a, b))
         numbers = self.analysis.domain(difference).numbers
         least, wide = numbers[0], numbers[-1] - numbers[0]
         size = Fraction(2) ** max(0, math.ceil(wide) - 1).bit_length()
         bit, gap, other = self.read(condition), self.read(difference), self.read(b)
         read = gap.form + bit.form * size - Form.constant(least + size)
-        gated = self._neuron(node, read, max(bit.ready, gap.ready), bit.exact and gap.exact)
-        return self._sum((other, Fraction(1)), (gated, Fraction(1)), (bit, least))
+        gated = self._neuron(node, read, wide, max(bit.ready, gap.ready), bit.exact and gap.exact)
+        return weighted([(other, Fraction(1)), (gated, Fraction(1)), (bit, least)])
 
     def _product(self, a: SOp, b: SOp) -> Reading:
         """``4ab = (a + b)^2 - (a - b)^2``: two staircases."""
         squares = [Map("*", (form, form)) for form in (Map("+", (a, b)), Map("-", (a, b)))]
-        return self._sum((self.read(squares[0]), Fraction(1, 4)), (self.read(squares[1]), Fraction(-1, 4)))
+        return weighted([(self.read(squares[0]), Fraction(1, 4)), (self.read(squares[1]), Fraction(-1, 4))])
 
     def _staircase(self, node: SOp, waist: _Waist) -> tuple[Staircase, _Waist]:
         bit = len(self.analysis.domain(node)) <= 2
-        noisy = any(self._noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
+        noisy = any(self.analysis.noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
         return staircase(waist.points, flat=bit and noisy), waist
 
-    def _noisy(self, var: SOp) -> bool:
-        """Whether the variable is a count or a mean: right up to rounding only."""
-        return isinstance(var, Width) or (isinstance(var, Aggregate) and not self.analysis.picks(var))
-
     def _climb(self, node: SOp, stairs: Staircase, below: _Waist) -> Reading:
-        waist = self._sum(*((self.read(term), factor) for term, factor in below.terms))
+        waist = weighted([(self.read(term), factor) for term, factor in below.terms])
         line = waist.form * stairs.slope + Form.constant(stairs.constant)
         if not stairs.kinks:
-            return Reading(line, waist.ready, waist.exact and _short(stairs.slope) and _short(stairs.constant))
+            return Reading(line, waist.ready, waist.exact and is_short(stairs.slope) and is_short(stairs.constant))
         ready = after_mlp(waist.ready)
         direction = self._direction(self._label(node))
+        numbers = tuple(x for x, _ in below.points)
+        bends = [y - stairs.slope * x - stairs.constant for x, y in below.points]
+        self.ranges[direction] = min(bends), max(bends)
+        self.stairs[direction] = Stairs(waist.form, numbers)
         for kink in stairs.kinks:
             read = (waist.form - Form.constant(kink.at)) * kink.side
             self.neurons.append(
                 (ready, Neuron(f"{self._label(node)}, step at {kink.at}", read, ((direction, kink.weight),)))
             )
-        exact = waist.exact and all(_short(kink.at) and _short(kink.weight) for kink in stairs.kinks)
+        exact = waist.exact and all(is_short(kink.at) and is_short(kink.weight) for kink in stairs.kinks)
         return Reading(line + Form.of(direction), ready, exact)
 
     def _waists(self, node: SOp) -> Iterator[_Waist]:
@@ -467,7 +486,9 @@ class _Realiser:
         place = Fraction(1)
         terms: list[tuple[SOp, Fraction]] = []
         digits: dict[int, dict[Value, Fraction]] = {}
-        for i in sorted(range(len(parts)), key=lambda i: not any(map(self._noisy, self.analysis.variables(parts[i])))):
+        for i in sorted(
+            range(len(parts)), key=lambda i: not any(map(self.analysis.noisy, self.analysis.variables(parts[i])))
+        ):
             numbers, coded = self._as_numbers(parts[i])
             domain = Domain.of([number for _, number in numbers])
             weight = place / domain.gap
@@ -500,11 +521,6 @@ class _Realiser:
             unique = f"{name} #{number}"
         self.used.add(unique)
         return Direction(unique)
-
-
-def _short(number: Fraction) -> bool:
-    """Whether a binary float of any precision here holds the number exactly."""
-    return number.denominator & (number.denominator - 1) == 0 and abs(number.numerator) < 1 << 20
 
 
 def _steps(points: list[tuple[Fraction, Fraction]]) -> Fraction:

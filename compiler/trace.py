@@ -15,10 +15,11 @@ from fractions import Fraction
 from typing import Any
 
 import torch
-from rasp.show import cell
 
 from compiler.model import Scalar, Transformer
 from rasp import Program
+from rasp.show import cell
+from rasp.value import from_python
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Trace:
 
 
 def _cells(values: list[Scalar]) -> str:
-    return " ".join(cell(value) for value in values)
+    return " ".join(cell(from_python(value)) for value in values)
 
 
 def trace(model: Transformer, program: Program, tokens: Iterable[object]) -> Trace:
