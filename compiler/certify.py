@@ -180,11 +180,9 @@ class _Certifier:
         for channel in head.channels:
             value = self.form(channel.read)
             error = self._mean_error(head, value, spread) if head.mode == "mean" else self._sum_error(head, value, nats)
-            exact = head.mode == "mean" and head.single and value.error == 0
-            yield (
-                channel.write,
-                Bound(value.low, value.high, 0.0 if exact else error * SLACK, value.grid if exact else None),
-            )
+            empty = _exact_bound((channel.default,))
+            grid = min(value.grid, empty.grid) if value.grid and empty.grid and error == 0.0 else None
+            yield channel.write, Bound(value.low, value.high, max(error, empty.error) * SLACK, grid)
 
     def _part(self, part: Part) -> float:
         """How far a score and its threshold may move, in units of the score."""

@@ -138,6 +138,7 @@ class Analysis:
         self._variables: dict[SOp, tuple[SOp, ...]] = {}
         self._domains: dict[SOp, Domain] = {}
         self._points: dict[tuple[SOp, ...], list[Point]] = {}
+        self._names: set[SOp] = set()
         self._disjuncts: dict[Selector, list[Conjunction]] = {}
 
     def variables(self, node: SOp) -> tuple[SOp, ...]:
@@ -403,8 +404,18 @@ class Analysis:
 
         Strings and bools cannot be averaged, so on every input with an answer at most one of them is selected.
         """
+        return len(self.domain(node.value)) == 1 or self.selects_one(node)
+
+    def selects_one(self, node: Aggregate) -> bool:
+        """Whether no row of the aggregate selects two keys, on any input with an answer."""
         value = self.domain(node.value)
-        return len(value) == 1 or not value.numeric or value.kind == "bool" or self.at_most_one(node.selector)
+        names = not value.numeric or value.kind == "bool"
+        return node in self._names or names or self.at_most_one(node.selector)
+
+    def numbered(self, node: Aggregate, original: Aggregate) -> None:
+        """Note that an aggregate picks numbers in place of what another one picks, so that it selects no more keys."""
+        if self.selects_one(original):
+            self._names.add(node)
 
     def noisy(self, var: SOp) -> bool:
         """Whether a variable is a count or a mean, which a head computes up to rounding only."""

@@ -36,6 +36,11 @@ class Staircase:
     slope: Fraction
     kinks: tuple[Kink, ...]
 
+    @property
+    def is_step(self) -> bool:
+        """Whether it is a single step between two plateaus."""
+        return self.slope == 0 and len(self.kinks) == 2 and all(kink.side > 0 for kink in self.kinks)
+
     def __call__(self, x: Fraction) -> Fraction:
         """The value at x, exactly."""
         bends = (kink.weight * max(kink.side * (x - kink.at), Fraction(0)) for kink in self.kinks)
@@ -65,6 +70,8 @@ def staircase(points: Points, flat: bool) -> Staircase:
     ]
     right = Staircase(_through(corners[0], slopes[0]), slopes[0], tuple(Kink(x, 1, bend) for x, bend in bends))
     left = Staircase(_through(corners[-1], slopes[-1]), slopes[-1], tuple(Kink(x, -1, bend) for x, bend in bends))
+    if len(bends) == 2 and slopes[0] == slopes[-1] == 0:  # one step: to the right its two ramps are exact (C18)
+        return right
     ends = corners[0][0], corners[-1][0]
     return min(right, left, key=lambda stairs: _largest_sum(stairs, *ends))
 

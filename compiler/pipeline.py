@@ -70,13 +70,7 @@ class Compiled:
 
     @cached_property
     def _built(self) -> tuple[Circuit, Certificate]:
-        """The first circuit that can be certified: the small one, or the one that compares clean numbers only."""
-        plain = realise(self.graph, self.optimize)
-        certificate = certify(plain)
-        if certificate.ok:
-            return plain, certificate
-        clean = realise(self.graph, self.optimize, snap=True)
-        return (clean, second) if (second := certify(clean)).ok else (plain, certificate)
+        return build(self.graph, self.optimize)
 
     @property
     def circuit(self) -> Circuit:
@@ -167,6 +161,19 @@ def _declared(program: Program) -> dict[str, Any]:
         "max_length": settings.max_length or DEFAULT_LENGTH,
         "attention": settings.attention,
     }
+
+
+def build(graph: Graph, optimize: str = "balanced") -> tuple[Circuit, Certificate]:
+    """The first circuit that can be certified: the small one, or the one that compares clean numbers only.
+
+    If neither can, the small one with the certificate that says why.
+    """
+    plain = realise(graph, optimize)
+    certificate = certify(plain)
+    if certificate.ok:
+        return plain, certificate
+    clean = realise(graph, optimize, snap=True)
+    return (clean, second) if (second := certify(clean)).ok else (plain, certificate)
 
 
 def compile(

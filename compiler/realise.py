@@ -251,9 +251,19 @@ class _Realiser:
             return self.read(self._any_case(cases, Constant(values.values[0]), default))
         if len(cases) > 1 and self.analysis.picks(node):
             return self._one_of(node, exclusive(cases), Fraction(default))
+        return self._mean(node, tuple(cases), Fraction(default))
+
+    def _mean(self, node: Aggregate, cases: tuple[Conjunction, ...], default: Fraction) -> Reading:
+        """A "mean" head. A constant is counted from itself, so that a row that finds it gets an exact 0."""
         direction = self._direction(self._label(node))
-        self.ranges[direction] = self._range(node)
-        return self._channel("mean", tuple(cases), self.read(node.value), Fraction(default), direction, node)
+        values = self.analysis.domain(node.value).numbers
+        origin = values[0] if len(values) == 1 else Fraction(0)
+        low, high = self._range(node)
+        self.ranges[direction] = low - origin, high - origin
+        value = self.read(node.value)
+        moved = Reading(value.form - Form.constant(origin), value.ready, value.exact)
+        found = self._channel("mean", cases, moved, default - origin, direction, node)
+        return Reading(found.form + Form.constant(origin), found.ready, found.exact)
 
     def _any_case(self, cases: list[Conjunction], value: SOp, default: Value) -> SOp:
         """A constant where any case selects something, the default elsewhere."""
@@ -296,8 +306,14 @@ class _Realiser:
             opened = _OpenHead(shared[0].head, earliest)
             shared.append(opened)
         opened.channels.append(Channel(value.form, default, direction))
-        picked = len(cases) == 1 and self.analysis.unique(cases[0]) and value.exact
-        return Reading(Form.of(direction), opened.written, mode == "mean" and (picked or order))
+        if self._selects_one(cases, node):
+            opened.head = replace(opened.head, single=True)
+        exact = mode == "mean" and (order or (opened.head.single and value.exact))
+        return Reading(Form.of(direction), opened.written, exact)
+
+    def _selects_one(self, cases: tuple[Conjunction, ...], node: SOp) -> bool:
+        unique = len(cases) == 1 and self.analysis.unique(cases[0])
+        return unique or (isinstance(node, Aggregate) and self.analysis.selects_one(node))
 
     def _open(
         self, mode: Literal["mean", "sum"], found: Scores, sure: bool, cases: tuple[Conjunction, ...], node: SOp
@@ -311,7 +327,7 @@ class _Realiser:
             step=Fraction(1),
             lowest=found.lowest,
             exact=found.exact,
-            single=len(cases) == 1 and self.analysis.unique(cases[0]),
+            single=self._selects_one(cases, node),
             channels=(),
         )
         return _OpenHead(head, after_attention(found.ready))
@@ -327,6 +343,8 @@ class _Realiser:
         default = empty[0][1] if empty else 0  # undefined for an empty row: an input without an answer
         pushed = Aggregate(picks[0].selector, at_key, default)
         self.titles.setdefault(pushed, self._label(node))
+        for pick in picks:
+            self.analysis.numbered(pushed, pick)
         return pushed
 
     # -- neurons -----------------------------------------------------------------------------------------------------
@@ -438,7 +456,8 @@ class _Realiser:
             self.neurons.append(
                 (ready, Neuron(f"{self._label(node)}, step at {kink.at}", read, ((direction, kink.weight),)))
             )
-        exact = waist.exact and all(is_short(kink.at) and is_short(kink.weight) for kink in stairs.kinks)
+        exact = stairs.is_step or waist.exact
+        exact = exact and all(is_short(kink.at) and is_short(kink.weight) for kink in stairs.kinks)
         return Reading(line + Form.of(direction), ready, exact)
 
     def _waists(self, node: SOp) -> Iterator[_Waist]:
