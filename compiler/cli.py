@@ -101,12 +101,12 @@ def lint(call: argparse.Namespace) -> int:
 
 
 def _target(text: str) -> Path:
-    """The program file or checkpoint folder that is meant; `programs/NAME.rasp` also finds those that come with us."""
+    """The program file or checkpoint folder that is meant; `programs/...` also finds the programs that come with us."""
     path = Path(text)
     if path.exists():
         return path
-    shipped = _shipped_programs() / path.name
-    if path.parent == Path("programs") and shipped.is_file():
+    shipped = _shipped_programs().joinpath(*path.parts[1:])
+    if path.parts[0] == "programs" and ".." not in path.parts and shipped.is_file():
         return shipped
     raise error("no-such-file", f"there is no file or folder `{text}`", hint=_nearby(path))
 
@@ -130,11 +130,16 @@ def _shipped_programs() -> Path:
 
 def _nearby(path: Path) -> str | None:
     """A hint that names a file of nearly this name, if there is one."""
-    folder = _shipped_programs() if path.parent == Path("programs") else path.parent
+    shipped = path.parts[0] == "programs" and not path.parent.is_dir()
+    folder = _shipped_programs().joinpath(*path.parent.parts[1:]) if shipped else path.parent
     if not folder.is_dir():
         return None
-    names = sorted(entry.name for entry in folder.iterdir() if entry.suffix == ".rasp" or entry.is_dir())
+    names = sorted(entry.name for entry in folder.iterdir() if entry.suffix == ".rasp" or _is_checkpoint(entry))
     return did_you_mean(str(path), [str(path.parent / name) for name in names])
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    return (folder / "config.json").is_file()
 
 
 def _program(path: Path, call: argparse.Namespace) -> Program:
