@@ -205,14 +205,13 @@ class _Certifier:
 
     def _score_rounding(self, head: Head, sharp: int) -> float:
         """Rounding of the sum of products, as long as it is not exact."""
-        forms = [(self.form(query), self.form(key)) for query, key in head.scores]
-        total = sum(
-            _largest_score(part, *zip(*forms[at : at + len(part.pairs)], strict=True)) for at, part in _places(head)
-        )
-        grid = _common_grid([(Fraction(q.grid), k.grid) if q.grid else (None, None) for q, k in forms])
+        forms = [[(self.form(query), self.form(key)) for query, key in part.pairs] for part in head.parts]
+        total = sum(_largest_score(part, pairs) for part, pairs in zip(head.parts, forms, strict=True))
+        pairs = [pair for part in forms for pair in part]
+        grid = _common_grid([(Fraction(q.grid), k.grid) if q.grid else (None, None) for q, k in pairs])
         if grid is not None and total / grid <= MANTISSA:
             return 0.0
-        return sharp * (len(forms) + 1) * UNIT * total
+        return sharp * (len(pairs) + 1) * UNIT * total
 
     def _mean_error(self, head: Head, value: Bound, spread: float) -> float:
         """Weights that should be equal differ by the spread; a single key has weight 1 exactly."""
@@ -320,18 +319,11 @@ def _exact_bound(column: tuple[Fraction, ...]) -> Bound:
     return Bound(low, high, max(abs(low), abs(high)) * UNIT, None)
 
 
-def _places(head: Head) -> Iterator[tuple[int, Part]]:
-    at = 0
-    for part in head.parts:
-        yield at, part
-        at += len(part.pairs)
-
-
-def _largest_score(part: Part, queries: Sequence[Bound], keys: Sequence[Bound]) -> float:
+def _largest_score(part: Part, pairs: Sequence[tuple[Bound, Bound]]) -> float:
     """What the products of a part add up to in size. The codes of a parabola are known from the domains."""
     if part.kind == "parabola":
         return 3 * float(part.reach) ** 2
-    return sum(q.size * k.size for q, k in zip(queries, keys, strict=True))
+    return sum(query.size * key.size for query, key in pairs)
 
 
 def _product_error(a: Bound, b: Bound) -> float:

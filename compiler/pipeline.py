@@ -8,6 +8,7 @@ Invariant: nothing is computed here; each stage is one call.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -164,16 +165,19 @@ def _declared(program: Program) -> dict[str, Any]:
 
 
 def build(graph: Graph, optimize: str = "balanced") -> tuple[Circuit, Certificate]:
-    """The first circuit that can be certified: the small one, or the one that compares clean numbers only.
+    """The first circuit that can be certified: as wanted, else with clean numbers, else with the shortest staircases.
 
-    If neither can, the small one with the certificate that says why.
+    If none can, the one that was wanted, with the certificate that says why.
     """
-    plain = realise(graph, optimize)
-    certificate = certify(plain)
-    if certificate.ok:
-        return plain, certificate
-    clean = realise(graph, optimize, snap=True)
-    return (clean, second) if (second := certify(clean)).ok else (plain, certificate)
+    first: tuple[Circuit, Certificate] | None = None
+    for mode, snap in itertools.product(dict.fromkeys((optimize, "size")), (False, True)):
+        circuit = realise(graph, mode, snap)
+        found = circuit, certify(circuit)
+        if found[1].ok:
+            return found
+        first = first or found
+    assert first is not None
+    return first
 
 
 def compile(

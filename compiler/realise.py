@@ -37,8 +37,8 @@ from rasp.value import Value
 
 MAX_NEURONS = 8_192
 """Most neurons one s-op may cost."""
-SHORT_STAIRCASE = 64
-"""A staircase of at most this many neurons is taken without looking for anything else."""
+SHORT = {"depth": 64, "balanced": 64, "size": 8}
+"""A staircase of at most this many neurons is taken without looking for anything else, by what is optimised."""
 WIDE = {"depth": MAX_NEURONS, "balanced": 512, "size": 0}
 """How many neurons an s-op may cost to be ready earlier, by what is optimised."""
 MAX_STEPS = 1 << 11
@@ -79,13 +79,13 @@ def realise(graph: Graph, optimize: str = "balanced", snap: bool = False) -> Cir
     `optimize` is one of "depth", "balanced", "size". With `snap`, counts and means that are compared for equality are
     first rounded to clean bits, one for each value, which costs columns and neurons and buys certainty (C18).
     """
-    return _Realiser(graph, WIDE[optimize], snap).circuit()
+    return _Realiser(graph, optimize, snap).circuit()
 
 
 class _Realiser:
-    def __init__(self, graph: Graph, wide: int, snap: bool) -> None:
+    def __init__(self, graph: Graph, optimize: str, snap: bool) -> None:
         self.graph = graph
-        self.wide = wide
+        self.optimize = optimize
         self.snap = snap
         self.analysis = graph.analysis
         self.codes = Codes(graph.setting.texts)
@@ -354,7 +354,7 @@ class _Realiser:
         stairs = [self._staircase(node, waist) for waist in self._waists(node) if _steps(waist.points) <= MAX_STEPS]
         stairs = [option for option in stairs if len(option[0].kinks) <= MAX_NEURONS]
         shortest = min(stairs, key=lambda option: len(option[0].kinks), default=None)
-        if shortest is not None and len(shortest[0].kinks) <= SHORT_STAIRCASE:
+        if shortest is not None and len(shortest[0].kinks) <= SHORT[self.optimize]:
             return self._climb(node, *shortest)
         ways = [lambda: self._in_steps(node)]
         ways.append(lambda: self._after_inner(node) if shortest is None else self._climb(node, *shortest))
@@ -365,7 +365,7 @@ class _Realiser:
                 f"{self.graph.name(node)} combines its operands in too many ways",
                 "round an operand, or compile with a smaller max_length or vocabulary",
             )
-        affordable = [option for option in found if option[1] <= self.wide] or found
+        affordable = [option for option in found if option[1] <= WIDE[self.optimize]] or found
         return min(affordable, key=lambda option: (option[0].ready, option[1]))[0]
 
     def _cost(self, way: Callable[[], Reading | None]) -> tuple[Reading, int] | None:
