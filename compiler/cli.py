@@ -32,6 +32,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
 MAX_DIGITS = 20_000
 """Longest integer that is read and printed; the language has none longer."""
+ABOUT = "RASP programs: run them, compile them to transformers, check them. Without a command: the console."
 DONE, FOUND, MISTAKE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
@@ -295,7 +296,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = Parser(prog="rasp", description="RASP programs: run them, compile them to transformers, check them.")
+    top = Parser(prog="rasp", description=ABOUT)
     top.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = top.add_subparsers(metavar="COMMAND", parser_class=Parser)
     for define in (_run_arguments, _compile_arguments, _check_arguments, _info_arguments, _lint_arguments):
@@ -460,8 +461,9 @@ def _dispatch(words: Sequence[str] | None) -> int:
     top = parser()
     call = top.parse_args(words)
     if "action" not in call:
-        top.print_help()
-        return DONE
+        from rasp.repl import main as console
+
+        return console()
     code: int = call.action(call)
     return code
 

@@ -133,7 +133,7 @@ class Elaborator(Evaluator):
 
     def _load(self, statement: Load, env: Environment) -> None:
         path = self._path(statement)
-        text = _read(path, statement.path.span)
+        text = read_file(path, statement.path.span)
         parsed = parse_source(Source(text, str(path)))
         self.diagnostics += parsed.diagnostics
         own = Environment(self.base, {}, RESERVED, str(statement.path.value))
@@ -175,7 +175,7 @@ class Elaborator(Evaluator):
 @cache
 def library() -> Environment:
     """The environment every program starts from: the base s-ops and the library."""
-    base = Environment(None, {"True": True, "False": False, "indices": Indices()}, RESERVED, "library")
+    base = Environment(None, {"True": True, "False": False, "indices": Indices()}, RESERVED, "RASP_support/rasplib")
     converts: tuple[TokenKind, ...] = ("asis", "str", "int", "float", "bool")
     for convert in converts:
         base.values[f"tokens_{convert}"] = Tokens(convert)
@@ -208,7 +208,8 @@ def _resolved(path: Path, span: Span) -> Path:
         raise error("load", f"cannot read `{path}`", span) from None
 
 
-def _read(path: Path, span: Span) -> str:
+def read_file(path: Path, span: Span) -> str:
+    """The text of a file that is loaded."""
     try:
         if path.is_file() and path.stat().st_size > MAX_FILE:
             raise error("load", f"`{path}` is longer than {MAX_FILE} bytes", span)

@@ -69,6 +69,10 @@ class Evaluator:
     def value_made(self, value: Node, span: Span) -> None:
         """An s-op or selector came out of an expression (a console tries it on the running example)."""
 
+    def minted(self, value: RaspValue, operation: Callable[..., Any], args: tuple[Any, ...]) -> RaspValue:
+        """What an operation came to (a console gives a new s-op or selector an identity and a name of its own)."""
+        return value
+
     def execute(self, statement: Statement, env: Environment) -> None:
         """Run a statement of a function's body."""
         raise NotImplementedError
@@ -96,7 +100,7 @@ class Evaluator:
         chain: list[Binary | Index | Call] = []
         while True:
             self._step(node.span)
-            if isinstance(node, (Binary, Index)) or (isinstance(node, Call) and not self._is_builtin(node, env)):
+            if isinstance(node, (Binary, Index)) or (isinstance(node, Call) and not self._apart(node, env)):
                 chain.append(node)
                 node = node.left
             elif isinstance(node, Group):
@@ -130,7 +134,7 @@ class Evaluator:
             raise error("undefined", str(problem), self.site or span) from None
 
     def _made(self, span: Span, operation: Callable[..., Any], *args: Any) -> RaspValue:
-        value = self.attempt(span, operation, *args)
+        value = self.minted(self.attempt(span, operation, *args), operation, args)
         if isinstance(value, Node):
             self._note(value, self.site or span)
         elif not isinstance(value, bool):
@@ -189,11 +193,11 @@ class Evaluator:
             self.defaulted.setdefault(made, self.site or span)
         return made
 
-    def _is_builtin(self, node: Call, env: Environment) -> bool:
+    def _apart(self, node: Call, env: Environment) -> bool:
         """`aggregate (a, b)`: with a blank, a builtin reads like a call of a variable; it is meant if there is none."""
         return isinstance(node.left, Name) and node.left.name in _BUILTINS and not env.has(node.left.name)
 
-    def _builtin_call(self, node: Call, env: Environment) -> RaspValue:
+    def _call_apart(self, node: Call, env: Environment) -> RaspValue:
         assert isinstance(node.left, Name)
         return self._named(node.span, node.left.name, [self.value(arg, env) for arg in node.args])
 
@@ -282,7 +286,7 @@ class Evaluator:
         Ternary: _ternary,
         SelectForm: _select,
         Builtin: _builtin,
-        Call: _builtin_call,
+        Call: lambda self, node, env: self._call_apart(node, env),
         ListForm: _list_form,
         DictForm: _dict_form,
         Comprehension: _comprehension,
@@ -294,7 +298,7 @@ _BUILTINS: dict[str, tuple[int, int, Callable[..., RaspValue]]] = {
     "range": (1, MAX_STEPS, operations.numbers),
     "zip": (1, MAX_STEPS, operations.zipped),
     "len": (1, 1, operations.length_of),
-    "round": (1, 1, lambda value: operations.unary("round", value)),
+    "round": (1, 1, operations.rounded),
     "indicator": (1, 1, operations.indicator),
 }
 

@@ -87,12 +87,15 @@ class Run:
 
     def compute(self, roots: Iterable[Node]) -> None:
         """Compute every node the roots need, inputs first."""
-        for node in reachable(roots):
+        for node in reachable(roots, self.knows):
             if isinstance(node, Selector):
-                if node not in self.rows:
-                    self.rows[node] = self._rows(node)
-            elif isinstance(node, SOp) and node not in self.values:
+                self.rows[node] = self._rows(node)
+            elif isinstance(node, SOp):
                 self.values[node] = self._checked(node, self._values(node))
+
+    def knows(self, node: Node) -> bool:
+        """Whether a node has been computed."""
+        return node in self.values or node in self.rows
 
     def answer(self, node: Node) -> list[Value] | Matrix:
         """What a computed node came to."""

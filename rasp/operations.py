@@ -162,6 +162,11 @@ def unary(op: str, a: RaspValue) -> RaspValue:
     return OPERATORS[symbol].apply(a)
 
 
+def rounded(a: RaspValue) -> RaspValue:
+    """`round(a)`."""
+    return unary("round", a)
+
+
 def indicator(a: RaspValue) -> SOp:
     """1 where an s-op is true, 0 elsewhere."""
     if not isinstance(a, SOp):

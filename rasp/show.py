@@ -1,6 +1,7 @@
 """Values as the original interpreter prints them, for the console and the command line.
 
 In: language values and what they are called. Out: lines of text, tabs and blanks as in the original.
+Invariant: a value is shown line by line, so that what comes before a failing example is there.
 
     >>> print(sequence([0, Fraction(1, 2), True]))
     [0, 0.5, T] (floats)
@@ -8,16 +9,25 @@ In: language values and what they are called. Out: lines of text, tabs and blank
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from typing import Protocol
 
 from rasp.environment import Function, RaspValue, is_atom
 from rasp.interpreter import Matrix
 from rasp.sop import Node, Selector, SOp
 from rasp.value import Value, kind_of_all, to_python
 
-Evaluate = Callable[[Node], str]
-"""How the example lines below an s-op or selector come about: given the node, the finished lines, or "" for none."""
+
+class Names(Protocol):
+    """What is known about s-ops and selectors beside their values."""
+
+    def name(self, node: Node) -> str:
+        """What a node within a container is called."""
+
+    def example(self, name: str, node: Node, indent: str) -> Iterator[str]:
+        """The lines below a node: its values on the running example, or none."""
+
 
 MAX_SHOWN = 100_000
 """Longest text of one value; the rest is left out."""
@@ -54,90 +64,120 @@ def sequence(values: Sequence[Value]) -> str:
     return f"[{', '.join(map(cell, values))}] {kinds}"
 
 
-def example(tokens: Sequence[Value] | str) -> str:
+def example(tokens: RaspValue) -> str:
     """An input: a string in double quotes, anything else as Python writes a list."""
-    return f'"{tokens}"' if isinstance(tokens, str) else str([to_python(token) for token in tokens])
+    return f'"{tokens}"' if isinstance(tokens, str) else _python(tokens)
 
 
-def matrix(tokens: Sequence[Value] | str, rows: Matrix) -> str:
+def matrix(tokens: Sequence[Value] | str, rows: Matrix, indent: str = "") -> str:
     """A selector's matrix: a column for each key, a row for each query."""
-    head = " \t\t\t     " + " ".join(map(str, map(_token, tokens)))
     lines = [
-        f" \t\t\t {_token(t)} | " + " ".join("1" if on else " " for on in row)
+        f"{indent} \t\t\t {_token(t)} | " + " ".join("1" if on else " " for on in row)
         for t, row in zip(tokens, rows, strict=True)
     ]
-    return "\n".join([head, *lines])
+    return "\n".join([matrix_head(tokens, indent), *lines])
+
+
+def matrix_head(tokens: Sequence[Value] | str, indent: str = "") -> str:
+    """The line of the keys above a matrix."""
+    return f"{indent} \t\t\t     " + " ".join(map(_token, tokens))
 
 
 def _token(value: Value) -> str:
     return str(to_python(value))
 
 
-def sop_example(name: str, tokens: Sequence[Value] | str, values: Sequence[Value]) -> str:
+def sop_example(name: str, tokens: RaspValue, values: Sequence[Value], indent: str = "") -> str:
     """The line below an s-op."""
-    return f" \t Example: {name}({example(tokens)}) = {sequence(values)}"
+    return f"{indent} \t Example: {name}({example(tokens)}) = {sequence(values)}"
 
 
-def full_example(tokens: Sequence[Value], values: Sequence[Value]) -> str:
-    """The lines below an s-op under `full seq display on`: input above output, right-aligned."""
-    kinds = [f" ({kind_of_all(list(column))}s)" for column in (tokens, values)]
-    if len(values) > 1 and all(value == values[0] for value in values):
-        return f"{sequence(values)} [skipped full display: identical values]"
-    above, below = [_raw(column) for column in (tokens, values)]
+def full_example(tokens: Sequence[Value] | str, values: Sequence[Value], indent: str = "", short: str = "") -> str:
+    """What follows `Example:` under `full seq display on`: input above output, right-aligned.
+
+    Equal values are written once, behind the `short` description.
+    """
+    if all(value == values[0] for value in values):
+        return f" {short} {sequence(values)} [skipped full display: identical values]"
+    above, below = _raw(list(tokens)), _raw(values)
     width = max(map(len, [*above, *below]))
-    lines = ["  ".join(text.rjust(width) for text in column) for column in (above, below)]
-    return f"\t\tinput:   {lines[0]}\t{kinds[0]}\n\t\toutput:  {lines[1]}\t{kinds[1]}"
+    lines = [" ".join(text.rjust(width) for text in column) for column in (above, below)]
+    kind = kind_of_all(list(values))
+    return f"\n{indent} \t\tinput:   {lines[0]} \t (strings)\n{indent} \t\toutput:  {lines[1]} \t ({kind}s)"
 
 
 def _raw(values: Sequence[Value]) -> list[str]:
     """Unrounded cells; of bools only the rarer kind is written, both where they are equally many."""
-    if kind_of_all(list(values)) != "bool":
+    if not isinstance(values[0], bool):
         return [value if isinstance(value, str) else number(value) for value in values]
-    true = sum(map(bool, values))
-    shown = {True} if 2 * true < len(values) else {False} if 2 * true > len(values) else {True, False}
-    return [cell(value) if value in shown else "" for value in values]
+    true, false = (sum(value == wanted for value in values) for wanted in (True, False))
+    marks = ("F" if false <= true else "", "T" if true <= false else "")
+    return [marks[bool(value)] for value in values]
 
 
-def value(name: str | None, it: RaspValue, examples: Evaluate, indent: str = "") -> str:
-    """Any value as the console prints it; `name` is None inside a container."""
-    called = f" {name} = " if name is not None else " "
+def value(name: str | None, it: RaspValue, names: Names) -> Iterator[str]:
+    """The lines of any value as the console prints it, without an end that would be too long."""
+    total = 0
+    for line in _lines(name, it, names, "", ""):
+        total += len(line)
+        yield line if len(line) <= MAX_SHOWN else line[:MAX_SHOWN] + " ..."
+        if total > MAX_SHOWN:
+            yield "\t..."
+            return
+
+
+def _lines(name: str | None, it: RaspValue, names: Names, indent: str, label: str) -> Iterator[str]:
+    """`name` is None inside a container; `label` is the key within a dictionary."""
+    called = "" if name is None else f"{name} = "
     match it:
         case Function():
-            return f"{indent}     {it.home.owner} function: {it.signature}"
+            yield f"{indent} {label}    {it.home.owner} function: {it.signature}"
         case SOp() | Selector():
+            known = names.name(it) if name is None else name
             kind = "s-op" if isinstance(it, SOp) else "selector"
-            return "\n".join(filter(None, [f"{indent}     {kind}: {name or ''}".rstrip(), examples(it)]))
+            yield f"{indent} {label}    {kind}: {known}"
+            yield from names.example(known, it, indent)
         case list() | dict():
-            return _container(name, it, examples, indent)
+            kind = "list" if isinstance(it, list) else "dict"
+            yield from _container(f"   {kind}: {called}", it, names, indent, label)
         case _:
-            return f"{indent}    value:{called} {atom(it)}"
+            yield f"{indent}    value: {called} {atom(it)}"
 
 
-def _container(name: str | None, it: RaspValue, examples: Evaluate, indent: str) -> str:
-    kind = "list" if isinstance(it, list) else "dict"
-    called = f" {name} =" if name is not None else ""
-    parts = it if isinstance(it, list) else list(it.values())
-    if all(is_atom(part) or isinstance(part, Function) for part in parts):
-        return f"{indent}     {kind}:{called} {_python(it)}"[:MAX_SHOWN]
-    if len(indent) > MAX_INDENT:
-        return f"{indent}     {kind}:{called} ..."
-    opening, closing, deeper = ("[", "]", "\t\t") if kind == "list" else ("{", "}", "\t\t\t")
-    lines = [f"{indent}     {kind}:{called}  {opening}"]
-    for key, part in enumerate(parts) if kind == "list" else it.items():
-        text = value(None, part, examples, indent + deeper)
-        lines.append(text if kind == "list" else f"{indent}{deeper}{atom(key)} : {text.lstrip()}")
-        if sum(map(len, lines)) > MAX_SHOWN:
-            lines.append(f"{indent}{deeper}...")
-            break
-    return "\n".join([*lines, f"{indent}     {closing}"])
+def _container(opening: str, it: RaspValue, names: Names, indent: str, label: str) -> Iterator[str]:
+    """A container of atoms and functions on one line, any other one with a part a line."""
+    begin = f"{indent} {label} {opening}"
+    parts = list(it.items()) if isinstance(it, dict) else [(None, part) for part in it]
+    if all(is_atom(part) or isinstance(part, Function) for _, part in parts):
+        yield begin + _python(it)
+    elif len(indent) > MAX_INDENT:
+        yield begin + "..."
+    else:
+        brackets, deeper = ("{}", "\t\t\t") if isinstance(it, dict) else ("[]", "\t\t")
+        yield f"{begin}{indent} {brackets[0]}"
+        for key, part in parts:
+            yield from _lines(None, part, names, indent + deeper, "" if key is None else f"{atom(key)} : ")
+        yield f"{indent}{' ' * (len(opening) + 2)}{brackets[1]}"
 
 
 def _python(it: RaspValue) -> str:
-    """A flat container as Python writes it."""
+    """A flat container or an atom as Python writes it."""
     if isinstance(it, dict):
-        return "{" + ", ".join(f"{_python(key)}: {_python(part)}" for key, part in it.items()) + "}"
+        return "{" + _joined(f"{_python(key)}: {_python(part)}" for key, part in it.items()) + "}"
     if isinstance(it, list):
-        return "[" + ", ".join(map(_python, it)) + "]"
+        return "[" + _joined(map(_python, it)) + "]"
     if isinstance(it, Function):
         return f"<function {it.name}>"
     return repr(it) if isinstance(it, str) else number(it)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    """Texts with commas between them, as many as are shown."""
+    kept: list[str] = []
+    total = 0
+    for text in texts:
+        total += len(text)
+        if total > MAX_SHOWN:
+            return ", ".join([*kept, "..."])
+        kept.append(text)
+    return ", ".join(kept)

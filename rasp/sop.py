@@ -14,9 +14,10 @@ smaller than its user's. Constants are told apart by kind, so 1, 1.0 and True ar
 
 from __future__ import annotations
 
+import copy
 import itertools
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, dataclass_transform
 
@@ -242,16 +243,40 @@ class Or(Selector):
         return f"({inputs[0]} or {inputs[1]})"
 
 
-def reachable(roots: Iterable[Node]) -> list[Node]:
-    """Every node the roots are computed from, and the roots, inputs first. Iterative: a graph may be deep."""
+def reachable(roots: Iterable[Node], known: Callable[[Node], bool] = lambda node: False) -> list[Node]:
+    """Every node the roots are computed from, and the roots, inputs first. Iterative: a graph may be deep.
+
+    What is `known` is left out, and so is what only it is computed from.
+    """
     seen: dict[int, Node] = {}
     todo = list(roots)
     while todo:
         node = todo.pop()
-        if node.id not in seen:
+        if node.id not in seen and not known(node):
             seen[node.id] = node
             todo.extend(node.inputs)
     return [seen[key] for key in sorted(seen)]
+
+
+def twin(node: Node) -> Any:
+    """The same computation as a node of its own, outside of the interning: a console gives each its own name."""
+    made = copy.copy(node)
+    object.__setattr__(made, "id", next(_ids))
+    return made
+
+
+def interned(roots: Iterable[Node]) -> dict[Node, Node]:
+    """The interned node of every node the roots are computed from: twins fall together again."""
+    made: dict[Node, Node] = {}
+
+    def remade(part: Any) -> Any:
+        if isinstance(part, tuple) and any(isinstance(item, Node) for item in part):
+            return tuple(made[item] for item in part)
+        return made[part] if isinstance(part, Node) else part
+
+    for node in reachable(roots):
+        made[node] = type(node)(*[remade(getattr(node, field.name)) for field in fields(node)])  # type: ignore[arg-type]
+    return made
 
 
 def listing(roots: Mapping[str, Node]) -> str:

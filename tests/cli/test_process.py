@@ -40,8 +40,14 @@ def test_help_shows_examples(command: str, rasp) -> None:
     assert f"examples:\n  rasp {command} " in done.out
 
 
-def test_without_a_command_the_help_is_printed(rasp) -> None:
-    done = rasp()
+def test_without_a_command_the_console_starts(tmp_path: Path) -> None:
+    done = subprocess.run([RASP], input="1 + 1;\n", capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0
+    assert done.stdout == "RASP 0.1\nrunning example is: hello\n>>     value: out =  2\n>> \n"
+
+
+def test_help_names_every_command(rasp) -> None:
+    done = rasp("--help")
     assert done.code == 0
     assert all(command in done.out for command in COMMANDS)
 

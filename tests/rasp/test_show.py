@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 import rasp
 from rasp import show
+from rasp.sop import Node
 
 
 @pytest.mark.parametrize(
@@ -44,18 +46,32 @@ def test_matrix() -> None:
         ('x = {"a": 1};', "     dict: x = {'a': 1}"),
         ("def x(a, b) { return a; }", "     console function: x(a, b)"),
         ("x = indices;", '     s-op: x\n \t Example: x("ab") = [0, 1] (ints)'),
-        ("x = [[1], 2];", "     list: x =  [\n\t\t     list: [1]\n\t\t    value:  2\n     ]"),
+        ("x = [[1], 2];", "     list: x =  [\n\t\t     list: [1]\n\t\t    value:  2\n               ]"),
     ],
 )
 def test_values(text: str, printed: str) -> None:
     program = rasp.parse(text)
-
-    def example(node: Any) -> str:
-        return show.sop_example("x", "ab", rasp.evaluate(node, "ab"))
-
-    assert show.value("x", program.bindings["x"], example) == printed
+    assert "\n".join(show.value("x", program.bindings["x"], Known())) == printed
 
 
-def test_deep_and_shared_containers_are_shown_in_part() -> None:
-    program = rasp.parse("x = [1]; for i in range(5000) { x = [x, x]; }")
-    assert len(show.value("x", program.bindings["x"], lambda node: "")) < 1_000_000
+class Known:
+    """Every node is called `n`; its example is "ab"."""
+
+    def name(self, node: Node) -> str:
+        return "n"
+
+    def example(self, name: str, node: Node, indent: str) -> Iterator[str]:
+        yield show.sop_example(name, "ab", rasp.evaluate(node, "ab"), indent)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = [1]; for i in range(5000) { x = [x, x]; }",
+        'a = "a" * 60000; x = [a for i in range(90000)];',
+        'a = "a" * 60000; x = [[a] for i in range(90000)];',
+    ],
+)
+def test_containers_too_large_to_read_are_shown_in_part(text: str) -> None:
+    lines = show.value("x", rasp.parse(text).bindings["x"], Known())
+    assert sum(map(len, lines)) < 1_000_000

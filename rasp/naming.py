@@ -1,0 +1,129 @@
+"""What s-ops and selectors are called: the names that a console shows for them inside lists and dictionaries.
+
+In: values as operations make them, functions return them and assignments bind them. Out: their names.
+A new value is named after the operation that made it, a function's result after the call, and an assignment renames.
+A name lives on the value, so that renaming shows wherever the value is; a new value is therefore a twin of its node.
+Invariant: no name is longer than `MAX_NAME`; a longer one gives way to the name of the value's kind.
+
+    >>> names = Naming({"indices": Indices()})
+    >>> names.name(names.minted(operations.unary("-", Indices()), operations.unary, ("-", Indices())))
+    '( - indices )'
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rasp import operations
+from rasp.environment import Function, RaspValue
+from rasp.show import number
+from rasp.sop import Indices, Node, Selector, SOp, twin
+
+__all__ = ["Indices", "Naming"]
+
+MAX_NAME = 30
+"""Longest name of an s-op or selector, in characters."""
+MAX_ARGUMENT = 20
+"""Longest list or dictionary that a call's name spells out, in characters."""
+
+_MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
+
+
+class Naming:
+    """The names of the s-ops and selectors of one console."""
+
+    def __init__(self, bound: Mapping[str, RaspValue]) -> None:
+        self._names: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()
+        for name, value in bound.items():
+            self.rename(value, name)
+
+    def name(self, node: Node) -> str:
+        """What a node is called."""
+        return self._names.get(node, "plain select" if isinstance(node, Selector) else "s-op")
+
+    def rename(self, value: RaspValue, name: str) -> None:
+        """Call an s-op or selector by this name wherever it is; other values have no names of their own."""
+        if isinstance(value, Node):
+            plain = "s-op" if isinstance(value, SOp) else "sel"
+            self._names[value] = name if len(name) <= MAX_NAME else plain
+
+    def minted(self, value: RaspValue, operation: Callable[..., Any], args: tuple[Any, ...]) -> RaspValue:
+        """The result of an operation; a new s-op or selector gets an identity and a name of its own."""
+        if not isinstance(value, Node) or (operation is operations.index and not _new(args)):
+            return value
+        made = twin(value)
+        if isinstance(made, SOp):
+            self.rename(made, self._made_by(operation, args))
+        return made
+
+    def called(self, function: Function, args: list[RaspValue]) -> str:
+        """The name of a call's result."""
+        return f"{function.name}({' , '.join(self._described(arg, MAX_ARGUMENT) for arg in args)})"
+
+    def _made_by(self, operation: Callable[..., Any], args: tuple[Any, ...]) -> str:
+        """The name of an s-op after the operation that made it."""
+        if operation is operations.binary:
+            return self._binary(*args)
+        if operation is operations.unary:
+            return self._unary(*args)
+        if operation is operations.rounded:
+            return self._unary("round", *args)
+        if operation is operations.indicator:
+            return f"I({self._brief(args[0])})"
+        if operation is operations.choose:
+            condition, then, other = map(self._brief, args)
+            return f"{then} if {condition} else {other}"
+        if operation is operations.index:
+            return f"{self._brief(args[0])}[{self._brief(args[1])}]"
+        return "s-op"
+
+    def _binary(self, op: str, left: RaspValue, right: RaspValue) -> str:
+        if op == "in":
+            return f"{self._brief(left)} in {_listed(right)}" if isinstance(left, SOp) else "( s-op > 0 )"
+        if op in _MIRRORED and not isinstance(left, Node):
+            op, left, right = _MIRRORED[op], right, left
+        if op in {"and", "or"}:
+            return f"( {self._brief(left)} {op} {self._brief(right)})"
+        return f"( {self._brief(left)} {'pow' if op == '^' else op} {self._brief(right)} )"
+
+    def _unary(self, op: str, value: RaspValue) -> str:
+        return f"( {op} {self._brief(value)} )"
+
+    def _brief(self, value: RaspValue) -> str:
+        """A value within a name: a string stands without quotes."""
+        return value if isinstance(value, str) else self._described(value, None)
+
+    def _described(self, value: RaspValue, longest: int | None) -> str:
+        """A value as an argument."""
+        match value:
+            case Node():
+                return self.name(value)
+            case list():
+                parts = [self._described(part, longest) for part in value[: MAX_NAME + 1]]
+                return _capped(f"[{', '.join(parts)}]", longest, "(list)")
+            case dict():
+                pairs = [(key, value[key]) for key in list(value)[: MAX_NAME + 1]]
+                texts = [f"{self._described(key, None)}: {self._described(part, longest)}" for key, part in pairs]
+                return _capped(f"{{{', '.join(texts)}}}", longest, "(dict)")
+            case Function():
+                return f"{value.home.owner} function: {value.signature}"
+            case str():
+                return f'"{value}"'
+            case _:
+                return number(value)
+
+
+def _new(args: tuple[Any, ...]) -> bool:
+    """Whether indexing makes an s-op, rather than finding one in a list or dictionary."""
+    return any(isinstance(arg, SOp) for arg in args)
+
+
+def _capped(text: str, longest: int | None, instead: str) -> str:
+    return text if longest is None or len(text) <= longest else instead
+
+
+def _listed(items: RaspValue) -> str:
+    """A list of atoms as Python writes it."""
+    return f"[{', '.join(repr(item) if isinstance(item, str) else number(item) for item in items[: MAX_NAME + 1])}]"
