@@ -102,6 +102,7 @@ class _Certifier:
         self.decisions: list[Decision] = []
         self._own: dict[Direction, float] = {}
         self.bounds: dict[Direction, Bound] = {ONE: Bound(1, 1), BOS: Bound(0, 0)}
+        self.mixed = {d for layer in circuit.layers for d in layer.writes()}
         self.columns = {d: np.array([float(x) for x in column]) for d, column in self._embedded()}
         for direction, column in self._embedded():
             self.bounds[direction] = _exact_bound(column)
@@ -156,12 +157,12 @@ class _Certifier:
         """Token part and position part are taken jointly, everything else as independent."""
         low = high = 0.0
         for part in (self.circuit.tokens, self.circuit.positions):
-            columns = [float(c) * self.columns[d] for d, c in form.terms.items() if d in part]
+            columns = [float(c) * self.columns[d] for d, c in form.terms.items() if d in part and d not in self.mixed]
             if columns:
                 values = np.sum(columns, axis=0)
                 low, high = low + float(values.min()), high + float(values.max())
         for direction, coefficient in form.terms.items():
-            if direction not in self.columns:
+            if direction not in self.columns or direction in self.mixed:
                 bound = self.bounds[direction]
                 ends = sorted((float(coefficient) * bound.low, float(coefficient) * bound.high))
                 low, high = low + ends[0], high + ends[1]
@@ -248,15 +249,13 @@ class _Certifier:
         """Its rounding. One direction times a power of two, less a short number, is exact where it is positive."""
         if read.grid is not None:
             return 0.0
-        terms = {d: c for d, c in neuron.read.terms.items() if d != ONE}
+        sizes = {d: float(c) * self.bounds[d].size for d, c in neuron.read.terms.items() if d != ONE}
         bias = neuron.read.terms.get(ONE, Fraction(0))
-        if len(terms) == 1 and bias <= 0 and all(c > 0 and _is_power(c) for c in terms.values()) and _is_short(bias):
+        ((direction, size),) = sizes.items() if len(sizes) == 1 else ((ONE, -1.0),)
+        short = _is_dyadic(bias) and bias.denominator * size <= MANTISSA / 4
+        if size > 0 and bias <= 0 and short and _is_power(neuron.read.terms[direction]):
             return 0.0
-        return (
-            (len(neuron.read.terms) + 1)
-            * UNIT
-            * sum(abs(float(c)) * self.bounds[d].size for d, c in neuron.read.terms.items())
-        )
+        return (len(sizes) + 2) * UNIT * (sum(map(abs, sizes.values())) + abs(float(bias)))
 
     def _carried(self, direction: Direction, group: list[tuple[Neuron, Fraction]], reads: list[Bound]) -> float:
         """The error of what is read, times the steepest slope that it can meet."""
@@ -348,10 +347,6 @@ def _is_power(number: Fraction) -> bool:
     """Plus or minus a power of two."""
     size = abs(number.numerator)
     return _is_dyadic(number) and size & (size - 1) == 0 and size > 0
-
-
-def _is_short(number: Fraction) -> bool:
-    return _is_dyadic(number) and number.denominator <= 64 and abs(number.numerator) < 1 << 17
 
 
 def _is_step(group: list[tuple[Neuron, Fraction]], own: float) -> bool:

@@ -146,6 +146,11 @@ class Layer:
     heads: list[Head] = field(default_factory=list)
     neurons: list[Neuron] = field(default_factory=list)
 
+    def writes(self) -> Iterator[Direction]:
+        """Every direction the layer adds to."""
+        yield from (channel.write for head in self.heads for channel in head.channels)
+        yield from (direction for neuron in self.neurons for direction, _ in neuron.writes)
+
 
 @dataclass(frozen=True)
 class Output:

@@ -23,8 +23,9 @@ FEW = 24
 def compress(circuit: Circuit) -> Circuit:
     """Drop what is never read, then write a basis of what is left."""
     circuit = _without_unread(circuit)
-    tokens, by_token = _basis(circuit.tokens)
-    positions, by_position = _basis(circuit.positions)
+    written = {direction for layer in circuit.layers for direction in layer.writes()}
+    tokens, by_token = _basis(circuit.tokens, written)
+    positions, by_position = _basis(circuit.positions, written)
     return _substituted(replace(circuit, tokens=tokens, positions=positions), by_token | by_position)
 
 
@@ -47,8 +48,20 @@ def _without_unread(circuit: Circuit) -> Circuit:
     )
 
 
-def _basis(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
-    """Columns that span the others together with the constant, and each other column as a form over them."""
+def _basis(
+    embedded: Mapping[Direction, Column], written: set[Direction]
+) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
+    """Columns that span the others together with the constant, and each other column as a form over them.
+
+    What heads or neurons write too is not a function of the token (or position) alone and stays as it is.
+    """
+    columns = {d: column for d, column in embedded.items() if d not in written}
+    mixed = {d: column for d, column in embedded.items() if d in written}
+    basis, forms = _spanning(columns)
+    return basis | mixed, forms
+
+
+def _spanning(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
     indicators = {
         d: column for d, column in columns.items() if sorted(column)[-2:] in ([0, 1], [1]) and sum(column) == 1
     }

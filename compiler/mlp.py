@@ -35,11 +35,7 @@ class Staircase:
     constant: Fraction
     slope: Fraction
     kinks: tuple[Kink, ...]
-
-    @property
-    def is_step(self) -> bool:
-        """Whether it is a single step between two plateaus."""
-        return self.slope == 0 and len(self.kinks) == 2 and all(kink.side > 0 for kink in self.kinks)
+    flat: bool = False  # made with plateaus
 
     def __call__(self, x: Fraction) -> Fraction:
         """The value at x, exactly."""
@@ -68,10 +64,8 @@ def staircase(points: Points, flat: bool) -> Staircase:
         for corner, before, after in zip(corners[1:-1], slopes, slopes[1:], strict=False)
         if after != before
     ]
-    right = Staircase(_through(corners[0], slopes[0]), slopes[0], tuple(Kink(x, 1, bend) for x, bend in bends))
-    left = Staircase(_through(corners[-1], slopes[-1]), slopes[-1], tuple(Kink(x, -1, bend) for x, bend in bends))
-    if len(bends) == 2 and slopes[0] == slopes[-1] == 0:  # one step: to the right its two ramps are exact (C18)
-        return right
+    right = Staircase(_through(corners[0], slopes[0]), slopes[0], tuple(Kink(x, 1, bend) for x, bend in bends), flat)
+    left = Staircase(_through(corners[-1], slopes[-1]), slopes[-1], tuple(Kink(x, -1, bend) for x, bend in bends), flat)
     ends = corners[0][0], corners[-1][0]
     return min(right, left, key=lambda stairs: _largest_sum(stairs, *ends))
 
@@ -96,3 +90,18 @@ def _plateaus(points: Points) -> list[tuple[Fraction, Fraction]]:
     if corners[0] != points[0] or corners[-1][0] < points[-1][0]:
         corners.append((points[-1][0], corners[-1][1]))
     return corners
+
+
+def exact_step(below: Fraction, here: Fraction) -> tuple[Kink, Kink]:
+    """From 0 to 1 between two numbers, flat over at least a quarter of their distance on both sides.
+
+    The ramps start at short binary fractions a power of two apart, so that their difference is exact in floats (C18).
+    """
+    width = Fraction(1)
+    while width > (here - below) / 2:
+        width /= 2
+    while 2 * width <= (here - below) / 2:
+        width *= 2
+    grid = width / 64
+    start = Fraction(round((below + here - width) / 2 / grid)) * grid
+    return Kink(start, 1, 1 / width), Kink(start + width, 1, -1 / width)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
@@ -24,10 +24,10 @@ from typing import Literal
 from compiler.attention import Codes, Reading, Scores, Scoring, is_short, scores, weighted
 from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Stairs, Variable
 from compiler.compress import compress
-from compiler.direction import Direction, Form
+from compiler.direction import ONE, Direction, Form
 from compiler.domain import Domain, Point, refusal
 from compiler.graph import Graph
-from compiler.mlp import Staircase, staircase
+from compiler.mlp import Kink, Staircase, exact_step, staircase
 from compiler.relation import ALWAYS, EQUAL, Conjunction, exclusive
 from compiler.simplify import rebuilt
 from rasp.operators import PREDICATES
@@ -94,6 +94,8 @@ class _Realiser:
         self.positions: dict[Direction, tuple[Fraction, ...]] = {}
         self.heads: dict[tuple[str, bool, tuple[Conjunction, ...]], list[_OpenHead]] = {}
         self.neurons: list[tuple[int, Neuron]] = []
+        self.passed: dict[tuple[Form, Fraction, Fraction], Reading] = {}
+        self.sums: dict[Form, Direction] = {}
         self.titles: dict[Node, str] = {}
         self.ranges: dict[Direction, tuple[Fraction, Fraction]] = {}
         self.stairs: dict[Direction, Stairs] = {}
@@ -436,12 +438,14 @@ class _Realiser:
         return weighted([(self.read(squares[0]), Fraction(1, 4)), (self.read(squares[1]), Fraction(-1, 4))])
 
     def _staircase(self, node: SOp, waist: _Waist) -> tuple[Staircase, _Waist]:
-        bit = len(self.analysis.domain(node)) <= 2
+        bit = self.snap or len(self.analysis.domain(node)) <= 2
         noisy = any(self.analysis.noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
         return staircase(waist.points, flat=bit and noisy), waist
 
     def _climb(self, node: SOp, stairs: Staircase, below: _Waist) -> Reading:
         waist = weighted([(self.read(term), factor) for term, factor in below.terms])
+        if self.snap and stairs.flat and len(self.analysis.domain(node)) <= 2:
+            return self._steps(waist, below)
         line = waist.form * stairs.slope + Form.constant(stairs.constant)
         if not stairs.kinks:
             return Reading(line, waist.ready, waist.exact and is_short(stairs.slope) and is_short(stairs.constant))
@@ -451,14 +455,73 @@ class _Realiser:
         bends = [y - stairs.slope * x - stairs.constant for x, y in below.points]
         self.ranges[direction] = min(bends), max(bends)
         self.stairs[direction] = Stairs(waist.form, numbers)
-        for kink in stairs.kinks:
-            read = (waist.form - Form.constant(kink.at)) * kink.side
-            self.neurons.append(
-                (ready, Neuron(f"{self._label(node)}, step at {kink.at}", read, ((direction, kink.weight),)))
-            )
-        exact = stairs.is_step or waist.exact
-        exact = exact and all(is_short(kink.at) and is_short(kink.weight) for kink in stairs.kinks)
+        self._ramps(self._label(node), stairs.kinks, waist.form, direction, ready)
+        exact = waist.exact and all(is_short(kink.at) and is_short(kink.weight) for kink in stairs.kinks)
         return Reading(line + Form.of(direction), ready, exact)
+
+    def _ramps(self, label: str, kinks: Sequence[Kink], read: Form, direction: Direction, ready: int) -> None:
+        for kink in kinks:
+            bent = (read - Form.constant(kink.at)) * kink.side
+            self.neurons.append((ready, Neuron(f"{label}, step at {kink.at}", bent, ((direction, kink.weight),))))
+
+    def _steps(self, waist: Reading, below: _Waist) -> Reading:
+        """A function with plateaus as a sum of clean bits: whether the number has passed each jump (C18)."""
+        single = self._gathered(waist)
+        numbers = tuple(x for x, _ in below.points)
+        terms = [(self.read(Constant(1)), below.points[0][1])]
+        for (x0, y0), (x1, y1) in itertools.pairwise(below.points):
+            if y0 != y1:
+                terms.append((self._step(single, x0, x1, numbers), y1 - y0))
+        return weighted(terms)
+
+    def _step(self, waist: Reading, below: Fraction, here: Fraction, numbers: tuple[Fraction, ...]) -> Reading:
+        """1 from `here` on, 0 up to `below`: two ramps a power of two apart, whose difference is exact (C18)."""
+        key = waist.form, below, here
+        if key not in self.passed:
+            kinks = exact_step(below, here)
+            name = f"{waist.form} >= {here}"
+            direction, ready = self._direction(name), after_mlp(waist.ready)
+            self.ranges[direction] = Fraction(0), Fraction(1)
+            self.stairs[direction] = Stairs(waist.form, numbers)
+            self._ramps(name, kinks, waist.form, direction, ready)
+            self.passed[key] = Reading(Form.of(direction), ready, True)
+        return self.passed[key]
+
+    def _gathered(self, reading: Reading) -> Reading:
+        """The same number in one direction of its own: whatever writes its terms writes there too."""
+        terms = {d: c for d, c in reading.form.terms.items() if d != ONE}
+        if len(terms) <= 1:
+            return reading
+        form = Form(terms)
+        if form not in self.sums:
+            direction = self.sums[form] = self._direction(str(form))
+            self._write_also(terms, direction)
+        direction = self.sums[form]
+        rest = reading.form - form
+        return Reading(Form.of(direction) + rest, reading.ready, reading.exact)
+
+    def _write_also(self, terms: Mapping[Direction, Fraction], direction: Direction) -> None:
+        low = high = Fraction(0)
+        for columns in (self.tokens, self.positions):
+            parts = [(columns[d], c) for d, c in terms.items() if d in columns]
+            if parts:
+                columns[direction] = tuple(
+                    sum(c * x for (_, c), x in zip(parts, row, strict=True))
+                    for row in zip(*(p for p, _ in parts), strict=True)
+                )
+                low, high = low + min(columns[direction]), high + max(columns[direction])
+        for opened in (head for shared in self.heads.values() for head in shared):
+            for channel in list(opened.channels):
+                if factor := terms.get(channel.write):
+                    opened.channels.append(Channel(channel.read * factor, channel.default * factor, direction))
+        for number, (ready, neuron) in enumerate(self.neurons):
+            also = tuple((direction, weight * terms[d]) for d, weight in neuron.writes if d in terms)
+            self.neurons[number] = ready, replace(neuron, writes=neuron.writes + also)
+        for d, factor in terms.items():
+            if d in self.ranges:
+                ends = sorted(factor * end for end in self.ranges[d])
+                low, high = low + ends[0], high + ends[1]
+        self.ranges[direction] = low, high
 
     def _waists(self, node: SOp) -> Iterator[_Waist]:
         """Numbers, linear in the stream, that the s-op is a function of."""
