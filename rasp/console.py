@@ -11,18 +11,19 @@ Invariant: a statement that fails binds nothing and is reported where it stands;
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from rasp import show
+from rasp import drawing, show
 from rasp.elaborate import MAX_LOADS, read_file
 from rasp.environment import RESERVED, Environment, RaspValue, describe
 from rasp.parser import Parse
 from rasp.reader import statements_of
 from rasp.settings import Settings, read_settings
-from rasp.sop import Node, Selector, SOp
+from rasp.sop import Node, Selector, SOp, interned
 from rasp.source import Diagnostic, RaspError, Span, error
 from rasp.syntax import Assign, Command, Comment, Draw, Evaluate, Expression, Group, Load, Name, Statement
 from rasp.trial import Example, Trial, as_example
@@ -38,11 +39,14 @@ Held: TypeAlias = tuple[str, RaspValue] | Diagnostic
 
 
 class Console(Trial):
-    """One session. `write` takes its lines, `complain` what is wrong."""
+    """One session. `write` takes its lines, `complain` what is wrong, `note` what the original does not say."""
 
-    def __init__(self, write: Write, complain: Callable[[Diagnostic], None] | None = None) -> None:
+    def __init__(
+        self, write: Write, complain: Callable[[Diagnostic], None] | None = None, note: Write | None = None
+    ) -> None:
         super().__init__()
         self.write = write
+        self.note = note or write
         self.complain = complain or (lambda one: write(str(one)))
         self.header: list[Comment] = []
         self.settings = Settings()
@@ -129,13 +133,10 @@ class Console(Trial):
 
     def shown(self, value: RaspValue, statement: Evaluate, env: Environment) -> None:
         """Show what an expression came to."""
-        inner: Expression = statement.expression
-        while isinstance(inner, Group):
-            inner = inner.inner
-        if self.applied is not None and self.applied[0] is inner.span:
+        if self.applied is not None and self.applied[0] is _inside(statement.expression).span:
             self._present(None, value)
         else:
-            self._present(inner.name if isinstance(inner, Name) else "out", value)
+            self._present(_name_of(statement.expression), value)
 
     def _present(self, name: str | None, value: RaspValue) -> None:
         """Show a value, or hold it back until its file has been loaded; of an application only the console tells."""
@@ -161,7 +162,7 @@ class Console(Trial):
             self.write("\t = ")
             self.write(show.matrix(list(given), value))
         elif self.full_display:
-            self.write("\t = " + show.full_example(given, value, short=" "))
+            self.write("\t = " + show.full_example(given, value))
         else:
             self.write(f"\t =  {show.sequence(value)}")
 
@@ -249,9 +250,25 @@ class Console(Trial):
         if not isinstance(sop, SOp):
             raise error("draw", f"`draw` takes an s-op, got {describe(sop)}", statement.sop.span)
         values = self._application(statement.span, sop, [given])
-        self.drawn(sop, given, statement)
+        self._picture(sop, given, _name_of(statement.sop))
         if not self.nested:
             self._present(None, values)
+
+    def _picture(self, sop: SOp, given: RaspValue, name: str) -> None:
+        """The computation by graphviz where that is installed, else as text."""
+        nodes = interned([sop])
+        names = {nodes[node]: called for node in nodes if (called := self.names.chosen(node)) is not None}
+        picture = drawing.flow(nodes[sop], given, names, self.causal)
+        try:
+            files = drawing.render(picture, name)
+        except (OSError, subprocess.SubprocessError) as problem:
+            self.complain(Diagnostic("draw", "warning", f"no picture could be drawn: {problem}"))
+            files = []
+        if files:
+            self.note("drawn: " + ", ".join(map(str, files)))
+        else:
+            for line in str(picture).splitlines():
+                self.write("\t" + line)
 
     # -------------------------------------------------------------------------------------------------------- files
 
@@ -310,6 +327,19 @@ class Console(Trial):
             self.complain(Diagnostic("shadowed-library", "warning", message, statement.span))
             del public[name]
         env.values.update(public)
+
+
+def _inside(node: Expression) -> Expression:
+    """An expression without the parentheses around it."""
+    while isinstance(node, Group):
+        node = node.inner
+    return node
+
+
+def _name_of(node: Expression) -> str:
+    """What the value of a statement is called."""
+    inner = _inside(node)
+    return inner.name if isinstance(inner, Name) else "out"
 
 
 def shipped_programs() -> Path:

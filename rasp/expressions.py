@@ -280,7 +280,7 @@ class Evaluator:
             raise RaspError(*[_placed(one, self.site or span) for one in problem.diagnostics]) from None
 
     _FORMS: ClassVar[dict[type, Callable[[Any, Any, Environment], RaspValue]]] = {
-        Name: _name,
+        Name: lambda self, node, env: self._name(node, env),
         Literal: _literal,
         Unary: _unary,
         Ternary: _ternary,

@@ -36,6 +36,7 @@ class Naming:
 
     def __init__(self, bound: Mapping[str, RaspValue]) -> None:
         self._names: weakref.WeakKeyDictionary[Node, str] = weakref.WeakKeyDictionary()
+        self._chosen: weakref.WeakSet[Node] = weakref.WeakSet()
         for name, value in bound.items():
             self.rename(value, name)
 
@@ -46,8 +47,17 @@ class Naming:
     def rename(self, value: RaspValue, name: str) -> None:
         """Call an s-op or selector by this name wherever it is; other values have no names of their own."""
         if isinstance(value, Node):
-            plain = "s-op" if isinstance(value, SOp) else "sel"
-            self._names[value] = name if len(name) <= MAX_NAME else plain
+            self.label(value, name)
+            self._chosen.add(value)
+
+    def chosen(self, node: Node) -> str | None:
+        """The name that an assignment or a call gave, if it is not too long."""
+        return self._names[node] if node in self._chosen and self._names[node] not in {"s-op", "sel"} else None
+
+    def label(self, node: Node, name: str) -> None:
+        """Call a node by a name that nobody chose: it says how the node was made."""
+        plain = "s-op" if isinstance(node, SOp) else "sel"
+        self._names[node] = name if len(name) <= MAX_NAME else plain
 
     def minted(self, value: RaspValue, operation: Callable[..., Any], args: tuple[Any, ...]) -> RaspValue:
         """The result of an operation; a new s-op or selector gets an identity and a name of its own."""
@@ -55,7 +65,7 @@ class Naming:
             return value
         made = twin(value)
         if isinstance(made, SOp):
-            self.rename(made, self._made_by(operation, args))
+            self.label(made, self._made_by(operation, args))
         return made
 
     def called(self, function: Function, args: list[RaspValue]) -> str:

@@ -31,7 +31,7 @@ def main() -> int:
         run_terminal()
     else:
         _be_tolerant(sys.stdin, sys.stdout)
-        run_pipe(Session(Console(print)))
+        run_pipe(Session(Console(print, note=_aside)))
     return DONE
 
 
@@ -46,6 +46,11 @@ def run_pipe(session: Session) -> None:
             session.end()
             return
         session.line(line.removesuffix("\n"))
+
+
+def _aside(text: str) -> None:
+    """Say what does not belong into a transcript."""
+    print(text, file=sys.stderr)
 
 
 def _be_tolerant(*streams: object) -> None:

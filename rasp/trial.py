@@ -71,7 +71,8 @@ class Trial(Elaborator):
         try:
             run.compute([value])
         except RaspError as problem:
-            raise RaspError(*[_on(one, example.given, self.site or span) for one in problem.diagnostics]) from None
+            where = f"on the {'example' if self.instead is None else 'input'} {_short(show.example(example.given))}"
+            raise RaspError(*[_on(where, one, self.site or span) for one in problem.diagnostics]) from None
 
     @contextmanager
     def trying(self, example: Example | None) -> Iterator[None]:
@@ -106,12 +107,12 @@ class Trial(Elaborator):
                 index = self.value(at, env)
                 made = self._made(span, operations.index, left, index)
                 if isinstance(index, SOp):
-                    self.names.rename(made, f"{_variable(table)}[{_variable(at)}]")
+                    self.names.label(made, f"{_variable(table)}[{_variable(at)}]")
                 return made
             case Binary(_, "in", _, Name(_, name)) if isinstance(left, SOp):
                 called = self.names.name(left)
                 made = super()._applied(node, left, env)
-                self.names.rename(made, f"{called} in {name}")
+                self.names.label(made, f"{called} in {name}")
                 return made
             case _:
                 return super()._applied(node, left, env)
@@ -156,10 +157,9 @@ def as_example(given: RaspValue, causal: bool) -> Example | None:
     return Example(given, causal)
 
 
-def _on(problem: Diagnostic, given: RaspValue, span: Span) -> Diagnostic:
+def _on(where: str, problem: Diagnostic, span: Span) -> Diagnostic:
     """A failure on an example says on which."""
-    note = f"on the example {_short(show.example(given))}: {problem.message}"
-    return Diagnostic(problem.code, problem.severity, note, problem.span or span, problem.hint)
+    return Diagnostic(problem.code, problem.severity, f"{where}: {problem.message}", problem.span or span, problem.hint)
 
 
 def _short(text: str) -> str:

@@ -1,0 +1,207 @@
+"""`draw`: how an s-op comes about, layer by layer.
+
+In: an s-op, an input and the names of its parts. Out: a `Flow`, which prints as text or as a graph for graphviz.
+Layers are counted as the paper counts them: an aggregate stands one layer behind its value and behind everything its
+selector compares, elementwise steps are free. Equal selectors are one head. Steps without a name are left out.
+
+    >>> from rasp.sop import Indices
+    >>> print(flow(Indices(), "ab", {}))
+    input   a b
+      indices = [0, 1] (ints)
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rasp.interpreter import Matrix, Run
+from rasp.show import cell, sequence
+from rasp.sop import Aggregate, Node, Selector, SOp, Width, reachable
+from rasp.value import Value
+
+MAX_TEXT = 72
+"""Longest text of a step."""
+MAX_MATRIX = 24
+"""A selector's matrix is drawn up to this size."""
+FOLDER = Path("comp_flows")
+SECONDS = 30
+"""How long graphviz may take."""
+
+_CELLS = {False: "<td></td>", True: '<td bgcolor="gray"></td>'}
+
+
+@dataclass(frozen=True)
+class Step:
+    """An s-op on the way: what it is called and its values."""
+
+    name: str
+    values: list[Value]
+
+    def __str__(self) -> str:
+        return f"{self.name} = {sequence(self.values)}"
+
+
+@dataclass(frozen=True)
+class Head:
+    """A selector, and what is aggregated with it."""
+
+    selector: Selector
+    name: str
+    rows: Matrix
+    steps: list[Step]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The heads of a layer and the named steps behind them; layer 0 stands before the first attention."""
+
+    heads: list[Head]
+    steps: list[Step]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A computation on one input."""
+
+    tokens: list[Value]
+    layers: list[Layer]
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield "input   " + " ".join(map(cell, self.tokens))
+        for number, layer in enumerate(self.layers):
+            if number:
+                yield f"layer {number}"
+            for head in layer.heads:
+                yield f"  head  {head.name}"
+                yield from self._matrix(head.rows)
+                yield from (f"        {step}" for step in head.steps)
+            yield from (f"  {step}" for step in layer.steps)
+
+    def _matrix(self, rows: Matrix) -> Iterator[str]:
+        if len(rows) > MAX_MATRIX:
+            return
+        tokens = [cell(token) for token in self.tokens]
+        width = max(map(len, tokens))
+        yield " " * (11 + width) + " ".join(token.rjust(width) for token in tokens)
+        for token, row in zip(tokens, rows, strict=True):
+            cells = " ".join(("1" if on else ".").rjust(width) for on in row)
+            yield f"        {token.rjust(width)} | {cells}"
+
+    def dot(self) -> str:
+        """The flow as a graph in graphviz's language."""
+        return "\n".join(["digraph flow {", "  node [shape=plaintext, fontname=monospace];", *self._nodes(), "}"])
+
+    def _nodes(self) -> Iterator[str]:
+        yield f"  input [label={_quoted('input: ' + ' '.join(map(cell, self.tokens)))}];"
+        before = "input"
+        for number, layer in enumerate(self.layers):
+            inside = [*self._head_labels(layer), *(_quoted(str(step)) for step in layer.steps)]
+            if not inside:
+                continue
+            title = f"layer {number}" if number else "embedding"
+            yield f"  subgraph cluster_{number} {{ label={_quoted(title)};"
+            yield from (f"    n{number}_{at} [label={label}];" for at, label in enumerate(inside))
+            yield "  }"
+            yield from (f"  {before} -> n{number}_{at};" for at in range(len(inside)))
+            before = f"n{number}_{len(inside) - 1}"
+
+    def _head_labels(self, layer: Layer) -> Iterator[str]:
+        for head in layer.heads:
+            below = "".join(f'<tr><td align="left">{html.escape(str(step))}</td></tr>' for step in head.steps)
+            yield f'<<table><tr><td align="left">{html.escape(head.name)}</td></tr>{self._table(head)}{below}</table>>'
+
+    def _table(self, head: Head) -> str:
+        if len(head.rows) > MAX_MATRIX:
+            return ""
+        tokens = [html.escape(cell(token)) or " " for token in self.tokens]
+        top = "".join(f"<td>{token}</td>" for token in ["", *tokens])
+        rows = [
+            f"<tr><td>{token}</td>{''.join(_CELLS[on] for on in row)}</tr>"
+            for token, row in zip(tokens, head.rows, strict=True)
+        ]
+        return (
+            f'<tr><td><table border="0" cellborder="1" cellspacing="0"><tr>{top}</tr>{"".join(rows)}</table></td></tr>'
+        )
+
+
+def flow(sop: Node, tokens: Any, names: Mapping[Node, str], causal: bool = False) -> Flow:
+    """The computation of an s-op on an input. `names` says which steps are shown and what they are called."""
+    run = Run(tokens, causal)
+    run.compute([sop])
+    nodes = reachable([sop])
+    depth: dict[Node, int] = {}
+    for node in nodes:
+        depth[node] = _depth(node, depth)
+    texts = _texts(nodes, names)
+    layers: list[Layer] = [Layer([], []) for _ in range(depth[sop] + 1)]
+    for node in nodes:
+        if isinstance(node, (Aggregate, Width)):
+            _add_head(layers[depth[node]], node, run, texts)
+        elif isinstance(node, SOp) and (node in names or node is sop) and (node.inputs or node is sop):
+            layers[depth[node]].steps.append(Step(texts[node], run.values[node]))
+    return Flow(run.tokens, layers)
+
+
+def _depth(node: Node, depth: Mapping[Node, int]) -> int:
+    """The layer in which a node is known; of a selector, the layer of its head."""
+    match node:
+        case Aggregate(selector, value):
+            return max(depth[selector], depth[value] + 1)
+        case Width(selector):
+            return depth[selector]
+        case Selector():
+            return max(depth[part] + isinstance(part, SOp) for part in node.inputs)
+        case _:
+            return max((depth[part] for part in node.inputs), default=0)
+
+
+def _texts(nodes: list[Node], names: Mapping[Node, str]) -> dict[Node, str]:
+    """What each node is called: its name, or how it is written with the names of its parts."""
+    texts: dict[Node, str] = {}
+    for node in nodes:
+        text = names.get(node) or node.written(*(texts[part] for part in node.inputs))
+        texts[node] = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
+    return texts
+
+
+def _add_head(layer: Layer, node: Aggregate | Width, run: Run, texts: Mapping[Node, str]) -> None:
+    step = Step(texts[node], run.values[node])
+    for head in layer.heads:
+        if head.selector is node.selector:
+            head.steps.append(step)
+            return
+    rows: Any = run.answer(node.selector)
+    layer.heads.append(Head(node.selector, texts[node.selector], rows, [step]))
+
+
+def render(picture: Flow, name: str) -> list[Path]:
+    """Draw with graphviz, as SVG and PDF: the files, none where graphviz is not installed. Raises `OSError`."""
+    dot = shutil.which("dot")
+    if dot is None:
+        return []
+    FOLDER.mkdir(exist_ok=True)
+    plain = re.sub(r"[^\w()-]+", "_", f"{name}({''.join(map(cell, picture.tokens))})")[:100]
+    files = [FOLDER / f"{plain}.{kind}" for kind in ("svg", "pdf")]
+    for file in files:
+        command = [dot, f"-T{file.suffix[1:]}", "-o", str(file)]
+        done = subprocess.run(
+            command, input=picture.dot(), text=True, capture_output=True, timeout=SECONDS, check=False
+        )
+        if done.returncode:
+            raise OSError(f"graphviz: {done.stderr.strip()[:200]}")
+    return files
+
+
+def _quoted(text: str) -> str:
+    """A text in graphviz's language."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,58 @@
+"""RASP in a notebook: after `%load_ext rasp.magic`, a cell that begins with `%%rasp` is a text for the console.
+
+In: cells. Out: what the console says. All cells of a notebook share one session; `%rasp statement;` takes one line,
+`%%rasp --new` begins a new session. s-ops of the session are called from Python by `rasp_session["name"]("abc")`.
+Invariant: a mistake in a cell is printed like anywhere else and is no Python exception.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasp.console import Console
+from rasp.environment import Missing, RaspValue
+from rasp.interpreter import evaluate
+from rasp.session import Session
+from rasp.sop import Node, Selector
+from rasp.source import error
+from rasp.value import to_python
+
+
+class Notebook:
+    """The session of a notebook."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget everything."""
+        self.session = Session(Console(print))
+
+    def magic(self, line: str, cell: str | None = None) -> None:
+        """`%rasp line` or `%%rasp` above a cell."""
+        if line.strip() == "--new":
+            self.begin()
+            line = ""
+        for text in (line, cell):
+            if text and text.strip():
+                self.session.console.done = False
+                self.session.text(text)
+
+    def __getitem__(self, name: str) -> Any:
+        """An s-op or selector as a Python function of an input; any other value as it is."""
+        try:
+            value: RaspValue = self.session.console.top.find(name)
+        except Missing:
+            raise error("unknown-name", f"the session has no `{name}`") from None
+        return (lambda tokens: self._run(value, tokens)) if isinstance(value, Node) else value
+
+    def _run(self, node: Node, tokens: Any) -> Any:
+        answer = evaluate(node, tokens, self.session.console.causal)
+        return answer if isinstance(node, Selector) else [to_python(value) for value in answer]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext rasp.magic` calls."""
+    notebook = Notebook()
+    shell.register_magic_function(notebook.magic, magic_kind="line_cell", magic_name="rasp")
+    shell.push({"rasp_session": notebook})
