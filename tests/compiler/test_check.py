@@ -152,7 +152,7 @@ def test_the_same_seed_gives_the_same_inputs_in_every_process() -> None:
             cwd=ROOT,
             env=os.environ | {"PYTHONHASHSEED": seed},
         )
-        for seed in ("0", "1", "2")
+        for seed in ("0", "1")
     ]
     assert len({run.stdout for run in runs}) == 1
 

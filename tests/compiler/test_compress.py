@@ -1,0 +1,102 @@
+"""Compression keeps every reading, and leaves as few columns as the functions have dimensions."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.circuit import Circuit, Layer, Neuron, Output
+from compiler.compress import compress
+from compiler.direction import Direction, Form
+
+numbers = st.fractions(min_value=-4, max_value=4, max_denominator=3)
+Columns = dict[Direction, tuple[Fraction, ...]]
+TEXTS = ("a", "b", "c", "d")
+LENGTH = 5
+
+
+def columns(prefix: str, size: int) -> st.SearchStrategy[Columns]:
+    column = st.one_of(
+        st.tuples(*[numbers] * size),
+        st.integers(0, size - 1).map(lambda place: tuple(Fraction(i == place) for i in range(size))),
+    )
+    return st.lists(column, max_size=6, unique=True).map(
+        lambda found: {Direction(f"{prefix}{number}"): column for number, column in enumerate(found)}
+    )
+
+
+def circuit(tokens: Columns, positions: Columns, unread: int = 0) -> Circuit:
+    """A neuron for each embedded direction but the last few, so that each of them is read."""
+    read = [*tokens, *positions][unread:]
+    target = Direction("sum")
+    forms = [Form.constant(1), *(Form.of(d) - Form.constant(1) for d in read)]
+    neurons = [Neuron(f"of {form}", form, ((target, Fraction(1)),)) for form in forms]
+    outputs = (Output("sum", Form.of(target), ((0, Fraction(0)),)),)
+    return Circuit(TEXTS, LENGTH, False, tokens, positions, (Layer([], neurons),), outputs, (), {}, {})
+
+
+def readings(made: Circuit, tokens: list[int]) -> list[list[Fraction]]:
+    return [[neuron.read.at(s) for neuron in made.layers[0].neurons] for s in made.embed(tokens)[1:]]
+
+
+def rank(embedded: Columns, size: int) -> int:
+    """How many dimensions the functions add to the constant, which every stream holds anyway."""
+    rows = [[1.0] * size, *([float(x) for x in column] for column in embedded.values())]
+    return int(np.linalg.matrix_rank(np.array(rows))) - 1
+
+
+@given(columns("t", len(TEXTS)), columns("p", LENGTH), st.integers(0, 3))
+def test_compression_keeps_every_reading(tokens: Columns, positions: Columns, unread: int) -> None:
+    before = circuit(tokens, positions, unread)
+    after = compress(before)
+    after.verify()
+    for inputs in ([0], [3, 1, 2], [2, 2, 0, 1, 3]):
+        assert readings(after, inputs) == readings(before, inputs)
+        assert after.run(inputs) == before.run(inputs)
+
+
+def one_hot(place: int, size: int) -> tuple[Fraction, ...]:
+    return tuple(Fraction(place == i) for i in range(size))
+
+
+@given(columns("t", len(TEXTS)), columns("p", LENGTH))
+def test_the_basis_spans_no_more_than_what_is_read(tokens: Columns, positions: Columns) -> None:
+    """Never fewer columns than dimensions, never more than there were."""
+    made = compress(circuit(tokens, positions))
+    for before, after, size in ((tokens, made.tokens, len(TEXTS)), (positions, made.positions, LENGTH)):
+        assert rank(before, size) == rank(after, size) <= len(after) <= len(before)
+
+
+@given(
+    st.sets(st.integers(0, 3), min_size=1), st.lists(st.lists(st.integers(-5, 5), min_size=5, max_size=5), max_size=6)
+)
+def test_what_indicators_and_the_constant_span_costs_no_column(places: set[int], weights: list[list[int]]) -> None:
+    indicators = [one_hot(place, 4) for place in sorted(places)]
+    sums = [
+        tuple(constant + sum(w * column[i] for w, column in zip(row, indicators, strict=False)) for i in range(4))
+        for constant, *row in weights
+    ]
+    distinct = list(dict.fromkeys(indicators + [tuple(map(Fraction, column)) for column in sums]))
+    tokens = {Direction(f"t{number}"): column for number, column in enumerate(reversed(distinct))}
+    made = compress(circuit(tokens, {}))
+    assert len(made.tokens) <= len(places)
+    assert readings(made, [0, 1, 2, 3]) == readings(circuit(tokens, {}), [0, 1, 2, 3])
+
+
+def test_what_is_never_read_is_not_written() -> None:
+    kept, dropped = Direction("kept"), Direction("dropped")
+    columns = {dropped: (Fraction(1), Fraction(5), Fraction(1), Fraction(1)), kept: (Fraction(2), *(Fraction(0),) * 3)}
+    made = compress(circuit(columns, {}, unread=1))
+    assert list(made.tokens) == [kept]
+
+
+def test_many_functions_beside_a_full_set_of_indicators_cost_no_column() -> None:
+    rng = random.Random(0)
+    indicators = {Direction(f"is {i}"): tuple(Fraction(i == j) for j in range(4)) for i in range(4)}
+    others = {Direction(f"f{i}"): tuple(Fraction(rng.randint(-9, 9)) for _ in range(4)) for i in range(60)}
+    made = compress(circuit(indicators | others, {}))
+    assert set(made.tokens) == set(indicators)
