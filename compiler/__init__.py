@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compiler.check import Report, check
     from compiler.checkpoint import load
+    from compiler.compare import Report, check
     from compiler.model import ModelError, Transformer
     from compiler.pipeline import Compiled, compile
 
@@ -23,9 +23,9 @@ __all__ = ["Compiled", "ModelError", "Report", "Transformer", "check", "compile"
 _HOMES = {
     "Compiled": "pipeline",
     "ModelError": "model",
-    "Report": "check",
+    "Report": "compare",
     "Transformer": "model",
-    "check": "check",
+    "check": "compare",
     "compile": "pipeline",
     "load": "checkpoint",
 }

@@ -122,14 +122,15 @@ class _Certifier:
             for neuron in layer.neurons:
                 for direction, weight in neuron.writes:
                     groups.setdefault(direction, []).append((neuron, weight))
-            self.bounds |= {direction: self._neurons(direction, group) for direction, group in groups.items()}
+            for direction, group in groups.items():
+                self.bounds[direction] = self._added(direction, self._neurons(direction, group), {})
         for output in self.circuit.outputs:
             self._output(output)
         return Certificate(tuple(self.decisions))
 
     def _added(self, direction: Direction, bound: Bound, written: dict[Direction, Bound]) -> Bound:
         """Several heads add into one direction: errors add, and so does the rounding of the sum."""
-        low, high = map(float, self.circuit.ranges[direction])
+        low, high = self._written_range(direction)
         before = written.get(direction, self.bounds.get(direction))
         if before is None:
             return Bound(low, high, bound.error, bound.grid)
@@ -137,6 +138,14 @@ class _Certifier:
         size = max(abs(low), abs(high))
         rounding = 0.0 if grid and size / grid <= MANTISSA else 2 * size * UNIT
         return Bound(low, high, (before.error + bound.error + rounding) * SLACK, grid)
+
+    def _written_range(self, direction: Direction) -> tuple[float, float]:
+        """What the stream can hold there: what heads and neurons write, and what the embedding puts below it."""
+        low, high = map(float, self.circuit.ranges[direction])
+        for part in (self.circuit.tokens, self.circuit.positions):
+            if direction in part:
+                low, high = low + float(min(part[direction])), high + float(max(part[direction]))
+        return low, high
 
     # -- forms -------------------------------------------------------------------------------------------------------
 
@@ -230,7 +239,7 @@ class _Certifier:
     # -- neurons -----------------------------------------------------------------------------------------------------
 
     def _neurons(self, direction: Direction, group: list[tuple[Neuron, Fraction]]) -> Bound:
-        low, high = map(float, self.circuit.ranges[direction])
+        low, high = self._written_range(direction)
         reads = [self.form(neuron.read) for neuron, _ in group]
         weights = [float(weight) for _, weight in group]
         rounding = [self._preactivation(neuron, read) for (neuron, _), read in zip(group, reads, strict=True)]

@@ -40,7 +40,7 @@ def save(
 
     Raises `ModelError` if the folder exists and is not a checkpoint, or cannot be written.
     """
-    folder = Path(folder)
+    folder = Path(os.path.realpath(folder))  # through a link, to what it points at
     _refuse_foreign(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def save(
 
 
 def _refuse_foreign(folder: Path) -> None:
-    if not folder.exists() and not folder.is_symlink():
+    if not folder.exists():
         return
     if not folder.is_dir():
         raise ModelError(f"{folder} is a file", "choose a folder that does not exist yet")
@@ -72,7 +72,8 @@ def _write(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
     (folder / LABELS).write_text(json.dumps(labels, indent=1, ensure_ascii=False), encoding="utf-8")
     hashes = {name: _hash(folder / name) for name in (WEIGHTS, LABELS)}
-    whole = {"format": FORMAT, "version": VERSION, "sha256": hashes, **config}
+    whole = {"format": FORMAT, "version": VERSION, **config}
+    whole["sha256"] = {**hashes, CONFIG: _hash_of(whole)}
     (folder / CONFIG).write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding="utf-8")
     mask = os.umask(0)
     os.umask(mask)
@@ -88,7 +89,7 @@ def _exchange(made: Path, folder: Path) -> None:
     folder.rename(old)
     try:
         made.rename(folder)
-    except OSError:
+    except BaseException:  # an interrupt, too, must not leave the place empty
         old.rename(folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
@@ -100,10 +101,12 @@ def load(folder: str | Path) -> Transformer:
     data = _config(folder)
     for name in (WEIGHTS, LABELS):
         _require_hash(folder, name, data)
+    if _hash_of({key: value for key, value in data.items() if key != "sha256"}) != data["sha256"].get(CONFIG):
+        raise _damaged(folder, f"{CONFIG} is not the file that was written")
     try:
         shape = {key: value for key, value in data.items() if key not in ("format", "version", "sha256")}
         config = Config.from_json(shape)
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
         raise _damaged(folder, f"{CONFIG} does not describe a model ({problem})") from None
     model = _model(folder, config)
     model.labels = _json(folder / LABELS)
@@ -119,7 +122,7 @@ def _model(folder: Path, config: Config) -> Transformer:
     expected = config.shapes()
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if found != expected:
-        differing = sorted(set(found.items()) ^ set(expected.items()))[0][0]
+        differing = min(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
         raise _damaged(folder, f"{CONFIG} and {WEIGHTS} disagree about {differing}")
     model = Transformer(config)
     model.load_state_dict(tensors)
@@ -166,6 +169,11 @@ def _require_hash(folder: Path, name: str, data: Mapping[str, Any]) -> None:
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hash_of(data: Mapping[str, Any]) -> str:
+    """The hash of JSON data, however it is laid out in its file."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def _damaged(folder: Path, what: str) -> ModelError:

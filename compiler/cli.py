@@ -26,6 +26,7 @@ from rasp.source import Diagnostic, RaspError, did_you_mean, error, render
 
 if TYPE_CHECKING:
     from compiler.model import Scalar, Transformer
+    from compiler.pipeline import Compiled
     from rasp import Program
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -51,23 +52,28 @@ def run(call: argparse.Namespace) -> int:
 
 
 def compile_(call: argparse.Namespace) -> int:
-    """Compile a program: save the checkpoint, or print one stage."""
-    if call.out is None and call.emit is None:
-        raise error("usage", "nothing to do", hint="-o DIR saves a checkpoint, --emit STAGE prints a stage")
-    program = _program(_source(call.file), call)
-    _warn(program)
-    if call.emit is not None:
-        from compiler import pipeline
+    """Compile a program: save the checkpoint, print one stage, or print what each way to optimise would cost."""
+    if call.out is None and call.emit is None and not call.plan:
+        raise error(
+            "usage", "nothing to do", hint="-o DIR saves a checkpoint, --emit STAGE prints a stage, --plan costs"
+        )
+    from compiler.pipeline import Compiled
 
-        print(pipeline.emit_stage(program, call.emit).rstrip("\n"))
+    compiled = Compiled(_program(_source(call.file), call), call.optimize, call.uncertified)
+    _warn(compiled)
+    if call.plan:
+        print(compiled.plan())
+    if call.emit is not None:
+        print(compiled.emit(call.emit).rstrip("\n"))
     if call.out is not None:
-        _save(program, Path(call.out))
+        compiled.save(Path(call.out))
+        print(f"{call.out}: {compiled.summary()}")
     return DONE
 
 
 def check(call: argparse.Namespace) -> int:
     """Compare every stage with the interpreter; exit code 1 if one differs."""
-    from compiler.check import check as compare
+    from compiler.compare import check as compare
 
     path = _target(call.target)
     if path.is_dir():
@@ -173,17 +179,11 @@ def _model(path: Path) -> Transformer:
     return compiler.load(path)
 
 
-def _warn(program: Program) -> None:
-    if program.warnings:
-        print(render(program.warnings), file=sys.stderr)
-
-
-def _save(program: Program, folder: Path) -> None:
-    import compiler
-
-    compiled = compiler.compile(program)
-    compiled.save(folder)
-    print(f"{folder}: {compiled.summary()}")
+def _warn(compiled: Compiled) -> None:
+    """Warnings go to stderr. A stage before the graph can be printed without a vocabulary, so without witnesses."""
+    known = compiled.program.settings.vocab is not None
+    if warnings := compiled.warnings if known else compiled.program.warnings:
+        print(render(warnings), file=sys.stderr)
 
 
 # ------------------------------------------------------------------------------------------------ inputs and answers
@@ -346,11 +346,22 @@ def _compile_arguments(commands: Commands) -> None:
         """
         rasp compile programs/sort.rasp -o sort
         rasp compile programs/sort.rasp --emit graph
+        rasp compile programs/sort.rasp --plan
         rasp compile mine.rasp -o mine --output answer --vocab abc --max-length 16
         """,
     )
     command.add_argument("file", metavar="FILE", help="a .rasp file")
     command.add_argument("-o", "--out", metavar="DIR", help="save the checkpoint in this folder")
+    command.add_argument("--plan", action="store_true", help="print layers, heads, neurons and parameters of each mode")
+    command.add_argument(
+        "--optimize",
+        choices=("depth", "balanced", "size"),
+        default="balanced",
+        help="few layers, few layers at a bearable size (default), or few parameters",
+    )
+    command.add_argument(
+        "--uncertified", action="store_true", help="compile even where rounding could change an answer"
+    )
     command.add_argument("--emit", metavar="STAGE", choices=STAGES, help="print a stage: " + ", ".join(STAGES))
     _settings(command)
 

@@ -392,12 +392,29 @@ class Analysis:
         return len(conjunctions) == 0 or (len(conjunctions) == 1 and self.unique(conjunctions[0]))
 
     def unique(self, conjunction: Conjunction) -> bool:
-        return any(
-            comparison == EQUAL
-            and self.variables(key) == (Indices(),)
-            and len({value for _, value in self.table(key)}) == self.setting.max_length
-            for key, _, comparison in conjunction.parts
-        )
+        """Whether one comparison asks for a key that no two positions share."""
+        return any(comparison == EQUAL and self._distinct(key) for key, _, comparison in conjunction.parts)
+
+    def _distinct(self, key: SOp) -> bool:
+        """Whether an s-op differs between any two positions: a function of the position, or linear in it."""
+        if self.variables(key) == (Indices(),):
+            return len({value for _, value in self.table(key)}) == self.setting.max_length
+        terms = self.linear(key) or {}
+        rest = [var for var in terms if var is not None and var is not Indices()]
+        return Indices() in terms and all(map(self.uniform, rest))
+
+    def uniform(self, node: SOp) -> bool:
+        """Whether an s-op is the same at all positions: nothing it is computed from depends on the query."""
+        if self.setting.causal:
+            return not self.variables(node)
+        return all(self._uniform_variable(var) for var in self.variables(node))
+
+    def _uniform_variable(self, var: SOp) -> bool:
+        match var:
+            case Width(selector=selector) | Aggregate(selector=selector):
+                parts = [part for case in self.disjuncts(selector) for part in case.parts]
+                return all(self.uniform(query) for _, query, _ in parts)
+        return False
 
     def picks(self, node: Aggregate) -> bool:
         """Whether the aggregate returns one of the selected values: none is averaged with a different one.

@@ -48,7 +48,9 @@ class Weights:
     def verify(self) -> None:
         """Raise `ValueError` where a weight is not finite in the model's precision."""
         for name, tensor in self.tensors.items():
-            if not np.isfinite(tensor.astype(self.config["dtype"])).all():
+            with np.errstate(over="ignore"):
+                finite = np.isfinite(tensor.astype(self.config["dtype"])).all()
+            if not finite:
                 raise ValueError(f"{name} has entries too large for {self.config['dtype']}")
 
     def run(self, tokens: Sequence[int]) -> dict[str, list[int]]:
@@ -150,17 +152,19 @@ class _Emitter:
             self.tensors["embed.W_pos"] = positions
 
     def _layer(self, number: int, layer: Layer) -> dict[str, int]:
-        d_head = max((max(len(head.scores) + 1, len(head.channels)) for head in layer.heads), default=0)
+        d_head = max((len(head.scores) + 1 for head in layer.heads), default=0)
+        d_value = max((len(head.channels) for head in layer.heads), default=0)
         if layer.heads:
-            self._heads(f"blocks.{number}.attn", layer.heads, d_head)
+            self._heads(f"blocks.{number}.attn", layer.heads, d_head, d_value)
         if layer.neurons:
             self._neurons(f"blocks.{number}.mlp", layer.neurons)
-        return {"n_heads": len(layer.heads), "d_head": d_head, "d_mlp": len(layer.neurons)}
+        return {"n_heads": len(layer.heads), "d_head": d_head, "d_value": d_value, "d_mlp": len(layer.neurons)}
 
-    def _heads(self, name: str, heads: Sequence[Head], d_head: int) -> None:
+    def _heads(self, name: str, heads: Sequence[Head], d_head: int, d_value: int) -> None:
         inward = (len(heads), len(self.columns), d_head)
-        query, key, value = np.zeros(inward), np.zeros(inward), np.zeros(inward)
-        out = np.zeros((len(heads), d_head, len(self.columns)))
+        query, key = np.zeros(inward), np.zeros(inward)
+        value = np.zeros((len(heads), len(self.columns), d_value))
+        out = np.zeros((len(heads), d_value, len(self.columns)))
         for h, head in enumerate(heads):
             for i, (q, k) in enumerate(self._scores(head)):
                 query[h, :, i], key[h, :, i] = self.vector(q), self.vector(k)

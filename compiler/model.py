@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Scalar: TypeAlias = bool | int | float | str
+DTYPES = ("float32", "float64")
 BATCH_CELLS = 1 << 22
 """`run_batch` splits its inputs so that batch * length^2 stays below this (attention scores of one head)."""
 
@@ -34,10 +35,11 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True)
 class LayerShape:
-    """How many heads of which width, and how many neurons, one layer has. Any of them may be 0."""
+    """How many heads, how wide their queries and keys (`d_head`) and values (`d_value`) are, and how many neurons."""
 
     n_heads: int
     d_head: int
+    d_value: int
     d_mlp: int
 
 
@@ -87,8 +89,9 @@ class Config:
         for number, layer in enumerate(self.layers):
             if layer.n_heads:
                 inward = (layer.n_heads, d, layer.d_head)
-                shapes |= {f"blocks.{number}.attn.W_{letter}": inward for letter in "QKV"}
-                shapes[f"blocks.{number}.attn.W_O"] = (layer.n_heads, layer.d_head, d)
+                shapes |= {f"blocks.{number}.attn.W_{letter}": inward for letter in "QK"}
+                shapes[f"blocks.{number}.attn.W_V"] = (layer.n_heads, d, layer.d_value)
+                shapes[f"blocks.{number}.attn.W_O"] = (layer.n_heads, layer.d_value, d)
             if layer.d_mlp:
                 mlp = f"blocks.{number}.mlp"
                 shapes |= {
@@ -103,6 +106,8 @@ class Config:
         """A config from the JSON data of a checkpoint. Raises KeyError, TypeError, ValueError on foreign data."""
         fields = dict(data)
         fields["vocabulary"] = tuple(str(text) for text in fields["vocabulary"])
+        if fields["dtype"] not in DTYPES:
+            raise ValueError(f"unknown dtype {fields['dtype']!r}")
         fields["layers"] = tuple(LayerShape(**layer) for layer in fields["layers"])
         fields["outputs"] = tuple(
             OutputSlice(str(output["name"]), tuple(_value_from_json(value) for value in output["values"]))
@@ -142,14 +147,16 @@ class Attention(nn.Module):
         inward = (shape.n_heads, config.d_model, shape.d_head)
         self.W_Q = nn.Parameter(torch.zeros(inward))
         self.W_K = nn.Parameter(torch.zeros(inward))
-        self.W_V = nn.Parameter(torch.zeros(inward))
-        self.W_O = nn.Parameter(torch.zeros(shape.n_heads, shape.d_head, config.d_model))
+        self.W_V = nn.Parameter(torch.zeros(shape.n_heads, config.d_model, shape.d_value))
+        self.W_O = nn.Parameter(torch.zeros(shape.n_heads, shape.d_value, config.d_model))
 
     def forward(self, resid: Tensor, mask: Tensor | None) -> Tensor:
         """[batch, pos, d_model] -> what the heads add, [batch, pos, d_model]. `mask` is [batch, 1, 1 or pos, pos]."""
         query, key, value = (torch.einsum("bpm,hmd->bhpd", resid, W) for W in (self.W_Q, self.W_K, self.W_V))
+        width = max(query.shape[-1], value.shape[-1])  # the fast kernels want one width; zeros change nothing
+        query, key, value = (F.pad(x, (0, width - x.shape[-1])) for x in (query, key, value))
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=1.0)
-        return torch.einsum("bhpd,hdm->bpm", mixed, self.W_O)
+        return torch.einsum("bhpd,hdm->bpm", mixed[..., : self.W_O.shape[1]], self.W_O)
 
     def pattern(self, resid: Tensor, mask: Tensor | None) -> Tensor:
         """The attention pattern, [batch, head, query, key], for looking at."""

@@ -21,8 +21,10 @@ from compiler.circuit import Circuit
 from compiler.domain import Setting, refusal
 from compiler.emit import Weights, emit
 from compiler.graph import Graph, lower
+from compiler.plan import Plan, plan
 from compiler.realise import realise
-from rasp import Program
+from compiler.witness import witnesses
+from rasp import Diagnostic, Program
 from rasp.settings import token_text
 from rasp.sop import SOp, listing, reachable
 from rasp.value import to_python
@@ -65,6 +67,11 @@ class Compiled:
         return {name: node for name, node in found.items() if isinstance(node, SOp)}
 
     @cached_property
+    def warnings(self) -> list[Diagnostic]:
+        """What is suspicious in the text, and inputs on which the program has no answer."""
+        return [*self.program.warnings, *witnesses(self.program, self.setting)]
+
+    @cached_property
     def graph(self) -> Graph:
         """The s-ops specialised to the setting, with domains."""
         return lower(self.sop, self.program.names, self.setting)
@@ -94,7 +101,9 @@ class Compiled:
     @cached_property
     def weights(self) -> Weights:
         """Tensors, config and labels."""
+        self.circuit.verify()
         found = emit(self.circuit)
+        found.verify()
         unknown = self.program.settings.unknown
         found.config["unknown"] = None if unknown is None else token_text(unknown)
         found.labels["program"] = {"source": self.program.source.text, "settings": _declared(self.program)}
@@ -130,6 +139,10 @@ class Compiled:
             case "weights":
                 return str(self.weights)
         raise refusal("no-such-stage", f"there is no stage {stage!r}", f"choose one of {', '.join(STAGES)}")
+
+    def plan(self) -> Plan:
+        """What each way to optimise costs, without making a model."""
+        return plan(self.graph)
 
     def save(self, folder: str | Path) -> None:
         """Write the checkpoint. Raises `ModelError` where the folder is something else."""
@@ -199,10 +212,6 @@ def compile(
     given = {"output": output, "vocab": vocab, "max_length": max_length, "attention": attention}
     settings = {name: value for name, value in given.items() if value is not None}
     compiled = Compiled(program.replace(**settings), optimize, uncertified)
+    assert compiled.warnings is not None  # an input without an answer is looked for before the work
     assert compiled.model  # every stage is made now, so that mistakes show here
     return compiled
-
-
-def emit_stage(program: Program, stage: str, optimize: str = "balanced", uncertified: bool = False) -> str:
-    """One stage of a program as text, computing nothing beyond it."""
-    return Compiled(program, optimize, uncertified).emit(stage)

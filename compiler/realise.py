@@ -41,6 +41,8 @@ SHORT = {"depth": 64, "balanced": 64, "size": 8}
 """A staircase of at most this many neurons is taken without looking for anything else, by what is optimised."""
 WIDE = {"depth": MAX_NEURONS, "balanced": 512, "size": 0}
 """How many neurons an s-op may cost to be ready earlier, by what is optimised."""
+MAX_RANGE = 1_200
+"""An output with a larger range, in units of its smallest step, is decoded from its rank instead (C10)."""
 MAX_STEPS = 1 << 11
 """Largest range of a number that a staircase tells apart, in units of its smallest step (C8)."""
 
@@ -122,6 +124,10 @@ class _Realiser:
 
     def _output(self, name: str, node: SOp) -> Output:
         numbers, coded = self._as_numbers(node)
+        domain = self.analysis.domain(node)
+        if domain.numeric and (domain.numbers[-1] - domain.numbers[0]) / domain.gap > MAX_RANGE:
+            numbers = tuple((value, Fraction(rank)) for rank, value in enumerate(domain))
+            coded = Lookup(tuple((value, int(rank)) for value, rank in numbers), node)
         return Output(name, self.read(coded).form, numbers)
 
     def _as_numbers(self, node: SOp) -> tuple[tuple[tuple[Value, Fraction], ...], SOp]:
@@ -391,9 +397,14 @@ class _Realiser:
             case Map(op="*", args=(a, b)) if a is not b and self._numeric(a, b):
                 return self._product(a, b)
             case Lookup(arg=Map(op="if", args=(condition, a, b))):
-                parts = (Lookup(node.table, a, node.sequence), Lookup(node.table, b, node.sequence))
-                return self.read(Map("if", (condition, *parts)))
+                return self.read(Map("if", (condition, self._looked_up(node, a), self._looked_up(node, b))))
         return None
+
+    def _looked_up(self, node: Lookup, branch: SOp) -> SOp:
+        """The table on one branch of a choice. What it lacks can only occur while the other branch is taken."""
+        entries = dict(node.table)
+        some = node.table[0][1]
+        return Lookup(tuple((value, entries.get(value, some)) for value in self.analysis.domain(branch)), branch)
 
     def _after_inner(self, node: SOp) -> Reading | None:
         """Compute what the s-op is a function of, then a staircase over that."""
@@ -488,28 +499,41 @@ class _Realiser:
         return self.passed[key]
 
     def _gathered(self, reading: Reading) -> Reading:
-        """The same number in one direction of its own: whatever writes its terms writes there too."""
-        terms = {d: c for d, c in reading.form.terms.items() if d != ONE}
-        if len(terms) <= 1:
-            return reading
-        form = Form(terms)
-        if form not in self.sums:
-            direction = self.sums[form] = self._direction(str(form))
-            self._write_also(terms, direction)
-        direction = self.sums[form]
-        rest = reading.form - form
-        return Reading(Form.of(direction) + rest, reading.ready, reading.exact)
+        """The same number, counted from its least value, in one direction: whatever writes its terms writes there too.
 
-    def _write_also(self, terms: Mapping[Direction, Fraction], direction: Direction) -> None:
-        low = high = Fraction(0)
+        Ramps over one direction, all of them to the right of zero, are exact (C18).
+        """
+        form = Form({d: c for d, c in reading.form.terms.items() if d != ONE})
+        low = math.floor(self._least(form))
+        if len(form.terms) == 1 and low >= 0 and next(iter(form.terms.values())) == 1:
+            return reading
+        if form not in self.sums:
+            self.sums[form] = self._direction(str(form))
+            self._write_also(form.terms, self.sums[form], Fraction(-low))
+        rest = reading.form - form + Form.constant(low)
+        return Reading(Form.of(self.sums[form]) + rest, reading.ready, reading.exact)
+
+    def _least(self, form: Form) -> Fraction:
+        """No value of the form is below this."""
+        ends = [self._ends(direction) for direction in form.terms]
+        least = (min(c * low, c * high) for c, (low, high) in zip(form.terms.values(), ends, strict=True))
+        return sum(least, Fraction(0))
+
+    def _ends(self, direction: Direction) -> tuple[Fraction, Fraction]:
+        found = [self.ranges[direction]] if direction in self.ranges else []
+        found += [(min(cs[direction]), max(cs[direction])) for cs in (self.tokens, self.positions) if direction in cs]
+        return sum((low for low, _ in found), Fraction(0)), sum((high for _, high in found), Fraction(0))
+
+    def _write_also(self, terms: Mapping[Direction, Fraction], direction: Direction, offset: Fraction) -> None:
+        """Everything that writes the terms adds their combination to the direction, the embedding the offset."""
+        ends = [(c * low, c * high) for d, c in terms.items() if d in self.ranges for low, high in [self.ranges[d]]]
         for columns in (self.tokens, self.positions):
-            parts = [(columns[d], c) for d, c in terms.items() if d in columns]
+            parts = [[c * x for x in columns[d]] for d, c in terms.items() if d in columns]
             if parts:
-                columns[direction] = tuple(
-                    sum(c * x for (_, c), x in zip(parts, row, strict=True))
-                    for row in zip(*(p for p, _ in parts), strict=True)
-                )
-                low, high = low + min(columns[direction]), high + max(columns[direction])
+                columns[direction] = tuple(sum(row, Fraction(0)) for row in zip(*parts, strict=True))
+        constant = tuple(offset for _ in self.graph.setting.texts)
+        before = self.tokens.get(direction, tuple(Fraction(0) for _ in constant))
+        self.tokens[direction] = tuple(x + y for x, y in zip(before, constant, strict=True))
         for opened in (head for shared in self.heads.values() for head in shared):
             for channel in list(opened.channels):
                 if factor := terms.get(channel.write):
@@ -517,11 +541,7 @@ class _Realiser:
         for number, (ready, neuron) in enumerate(self.neurons):
             also = tuple((direction, weight * terms[d]) for d, weight in neuron.writes if d in terms)
             self.neurons[number] = ready, replace(neuron, writes=neuron.writes + also)
-        for d, factor in terms.items():
-            if d in self.ranges:
-                ends = sorted(factor * end for end in self.ranges[d])
-                low, high = low + ends[0], high + ends[1]
-        self.ranges[direction] = low, high
+        self.ranges[direction] = sum((min(e) for e in ends), Fraction(0)), sum((max(e) for e in ends), Fraction(0))
 
     def _waists(self, node: SOp) -> Iterator[_Waist]:
         """Numbers, linear in the stream, that the s-op is a function of."""

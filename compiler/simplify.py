@@ -11,9 +11,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from compiler.domain import LENGTH, Setting
-from compiler.relation import Conjunction, disjuncts
+from compiler.relation import EQUAL, Conjunction, disjuncts
 from rasp.operators import OPERATORS, Undefined
-from rasp.sop import Aggregate, Constant, Indices, Map, Node, Selector, SOp, Width, reachable
+from rasp.sop import Aggregate, And, Constant, Indices, Map, Node, Select, Selector, SOp, Width, reachable
 
 
 def simplify(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
@@ -42,11 +42,66 @@ def _rewrite(node: Node, setting: Setting) -> Node:
             return a
         case Map(op=op, args=args) if all(isinstance(arg, Constant) for arg in args):  # f(1, 2) is a constant
             return _folded(node, op, [arg.value for arg in args if isinstance(arg, Constant)])
+        case Map(op="round", args=(a,)) if (whole := _whole(a)) is not None:  # round(n) = n
+            return whole
+        case Map(op="/", args=(Constant(value=1), Aggregate(selector=selector, value=value))):
+            if value is AT_START and _includes_start(selector):  # 1 / (1 / width) = width
+                return _fraction(_rewrite(Width(selector), setting))
+        case Map(op="*", args=(a, Aggregate() as mean)) | Map(op="*", args=(Aggregate() as mean, a)):
+            return _sum(node, a, mean, setting)
         case Width(selector=selector):
             return _width(node, selector, setting)
         case Aggregate(selector=selector, default=default):
             return Constant(default) if _cases(selector) == [] else node  # nothing is ever selected
     return node
+
+
+AT_START = Map("indicator", (Map("==", (Indices(), Constant(0))),))
+"""1 at the first position, 0 elsewhere."""
+
+
+def _includes_start(selector: Selector) -> bool:
+    """Whether every row selects position 0."""
+    start = Conjunction.of([(Indices(), Constant(0), EQUAL)])
+    assert start is not None
+    return any(start.implies(case) for case in _cases(selector) or [])
+
+
+def _fraction(node: Node) -> SOp:
+    """The same numbers, printed as floats: a division gives no ints."""
+    assert isinstance(node, SOp)
+    return Map("/", (node, Constant(1)))
+
+
+def _whole(node: SOp) -> SOp | None:
+    """The s-op as ints, if it visibly has whole numbers only."""
+    match node:
+        case Width() | Indices() | Constant(value=int()):
+            return node
+        case Map(op="indicator" | "round"):
+            return node
+        case Map(op="/", args=(a, Constant(value=1))):
+            return _whole(a)
+        case Map(op="+" | "-" | "*" as op, args=(a, b)):
+            left, right = _whole(a), _whole(b)
+            return None if left is None or right is None else Map(op, (left, right))
+    return None
+
+
+def _sum(node: Map, factor: SOp, mean: Aggregate, setting: Setting) -> SOp:
+    """width(s) * (mean of a bit over s) = number of keys of s where the bit is 1."""
+    if not (isinstance(mean.value, Map) and mean.value.op == "indicator" and mean.default == 0):
+        return node
+    if _rewrite(Width(mean.selector), setting) is not factor and not _is_prefix(factor, mean.selector):
+        return node
+    return _fraction(_rewrite(Width(And(mean.selector, Select(mean.value, Constant(1), "=="))), setting))
+
+
+def _is_prefix(factor: SOp, selector: Selector) -> bool:
+    """Whether the factor is the position plus one, and the selector all positions up to it."""
+    upto = Conjunction.of([(Indices(), Indices(), frozenset("<="))])
+    plus = (Map("+", (Indices(), Constant(1))), Map("+", (Constant(1), Indices())))
+    return factor in plus and _cases(selector) == [upto]
 
 
 def _folded(node: SOp, op: str, values: list[Any]) -> SOp:

@@ -63,9 +63,8 @@ class Settings:
             if key not in _READERS:
                 raise error("setting", f"there is no setting `{key}`", hint=did_you_mean(key, _READERS))
         read: dict[str, Any] = {_FIELD.get(key, key): _READERS[key](value) for key, value in given.items()}
-        changed = dataclasses.replace(self, **read)
-        _check(changed)
-        return changed
+        spans = {key: span for key, span in self.spans.items() if key not in given}
+        return dataclasses.replace(self, **read, spans=spans)
 
 
 def token_text(value: Value) -> str:
@@ -84,7 +83,7 @@ def read_settings(comments: Iterable[Comment]) -> tuple[Settings, list[Diagnosti
                 settings = _read_line(settings, comment.span, spans)
             except RaspError as problem:
                 found += [_at(one, comment.span) for one in problem.diagnostics]
-    return dataclasses.replace(settings, spans=spans), found
+    return dataclasses.replace(settings, spans=spans), found + _too_long(settings)
 
 
 def _at(diagnostic: Diagnostic, span: Span) -> Diagnostic:
@@ -243,12 +242,11 @@ def _stop(value: Any) -> tuple[Value, ...]:
     return tuple([_scalar(item, "`stop`") for item in items])
 
 
-def _check(settings: Settings) -> None:
-    """What several settings must agree on."""
-    for example in settings.examples:
-        if settings.max_length is not None and len(example.input) > settings.max_length:
-            message = f"this example is longer than the maximum length, {settings.max_length}"
-            raise RaspError(Diagnostic("setting", "error", message, example.span))
+def _too_long(settings: Settings) -> list[Diagnostic]:
+    """The examples of a header that are longer than its own maximum length."""
+    message = f"this example is longer than the maximum length, {settings.max_length}"
+    longest = settings.max_length or MAX_LENGTH
+    return [Diagnostic("setting", "error", message, e.span) for e in settings.examples if len(e.input) > longest]
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {

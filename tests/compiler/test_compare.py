@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 import compiler
 import rasp
 from compiler import checkpoint
-from compiler.check import Report, check
+from compiler.compare import Report, check
 from compiler.model import Config, Transformer
 from rasp import Program
 
@@ -141,7 +141,7 @@ def test_the_same_seed_gives_the_same_report(tmp_path: Path) -> None:
 @pytest.mark.xfail(strict=True, reason="the awkward inputs are drawn while walking a set of strings")
 def test_the_same_seed_gives_the_same_inputs_in_every_process() -> None:
     code = (
-        "import random; from compiler.check import _awkward; print(list(_awkward(tuple('abcd'), 9, random.Random(0))))"
+        "import random\nfrom compiler.compare import _awkward\nprint(list(_awkward(tuple('abcd'), 9, random.Random(0))))"
     )
     runs = [
         subprocess.run(

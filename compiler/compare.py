@@ -76,7 +76,8 @@ class Report:
             return "\n".join([counts, *map(str, self.differences)])
         if not self.ok:
             return f"{counts}: too few had an answer to tell anything"
-        return f"{counts}: {', '.join(self.stages)} agree with the interpreter"
+        agree = "agrees" if len(self.stages) == 1 else "agree"
+        return f"{counts}: {', '.join(self.stages)} {agree} with the interpreter"
 
 
 def check(
@@ -224,10 +225,10 @@ def _random(vocabulary: Input, max_length: int, rng: random.Random) -> Input:
 
 def _awkward(vocabulary: Input, max_length: int, rng: random.Random) -> Iterator[Input]:
     """All equal, one odd, sorted, reverse sorted; at the longest length and next to it."""
-    for length in {max_length, max(1, max_length - 1), max(1, max_length // 2)}:
+    for length in dict.fromkeys((max_length, max(1, max_length - 1), max(1, max_length // 2))):
         spread = tuple(vocabulary[i * len(vocabulary) // length] for i in range(length))
         yield from (spread, spread[::-1])
-        for token in {vocabulary[0], vocabulary[-1], rng.choice(vocabulary)}:
+        for token in dict.fromkeys((vocabulary[0], vocabulary[-1], rng.choice(vocabulary))):
             same = (token,) * length
             odd = rng.choice(vocabulary)
             yield from (same, (odd, *same[1:]), (*same[1:], odd))

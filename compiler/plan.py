@@ -1,0 +1,95 @@
+"""The plan: what a program costs, in each mode, before a model is made.
+
+In: a graph. Out: `Plan`: RASP's own count of layers and heads, and for each mode the layers, heads, neurons, columns
+and parameters of the circuit, and whether it can be certified.
+Invariant: the numbers are those of the circuits themselves; nothing is estimated by formula.
+
+    mode      layers  with attention  heads  neurons  columns  parameters
+    balanced       2               2      2        0        7         350  certified
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from compiler.certify import Certificate, certify
+from compiler.circuit import Circuit
+from compiler.emit import emit
+from compiler.graph import Graph
+from compiler.realise import WIDE, realise
+from rasp.sop import Aggregate, Node, Selector, SOp, Width, reachable
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What one way to optimise comes to."""
+
+    name: str
+    layers: int
+    attention_layers: int
+    heads: int
+    neurons: int
+    columns: int
+    parameters: int
+    certificate: Certificate
+
+    def __str__(self) -> str:
+        verdict = "certified" if self.certificate.ok else "not certified"
+        return (
+            f"{self.name:<9} {self.layers:>6} {self.attention_layers:>15} {self.heads:>6} {self.neurons:>8} "
+            f"{self.columns:>8} {self.parameters:>11}  {verdict}"
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """RASP's count, in which elementwise work is free, beside what each mode needs in a real transformer."""
+
+    rasp_layers: int
+    rasp_heads: int
+    modes: tuple[Mode, ...]
+
+    def __str__(self) -> str:
+        head = "mode      layers  with attention  heads  neurons  columns  parameters"
+        counted = f"RASP counts {self.rasp_layers} layers and {self.rasp_heads} heads; elementwise work is free there"
+        return "\n".join([counted, "", head, *map(str, self.modes)])
+
+
+def plan(graph: Graph) -> Plan:
+    """Build the circuit of each mode and measure it."""
+    layers, heads = rasp_count(graph.outputs)
+    return Plan(layers, heads, tuple(_measured(name, realise(graph, name)) for name in WIDE))
+
+
+def _measured(name: str, circuit: Circuit) -> Mode:
+    weights = emit(circuit)
+    return Mode(
+        name,
+        layers=len(circuit.layers),
+        attention_layers=sum(1 for layer in circuit.layers if layer.heads),
+        heads=sum(len(layer.heads) for layer in circuit.layers),
+        neurons=sum(len(layer.neurons) for layer in circuit.layers),
+        columns=weights.config["d_model"],
+        parameters=sum(tensor.size for tensor in weights.tensors.values()),
+        certificate=certify(circuit),
+    )
+
+
+def rasp_count(outputs: Mapping[str, SOp]) -> tuple[int, int]:
+    """Layers and heads as the paper counts them ("Thinking Like Transformers", section 4): elementwise work is free,
+    an aggregate is one layer above its selector's inputs and its value, equal selectors in a layer are one head."""
+    depth: dict[Node, int] = {}
+    heads: set[tuple[int, Selector]] = set()
+    for node in reachable(outputs.values()):
+        below = max((depth[arg] for arg in node.inputs), default=0)
+        match node:
+            case Aggregate(selector=selector, value=value):
+                depth[node] = 1 + max(depth[value], depth[selector])
+                heads.add((depth[node], selector))
+            case Width(selector=selector):
+                depth[node] = 1 + depth[selector]
+                heads.add((depth[node], selector))
+            case _:
+                depth[node] = below
+    return max((depth[node] for node in outputs.values()), default=0), len(heads)

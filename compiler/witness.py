@@ -1,0 +1,62 @@
+"""Witnesses: inputs on which a program has no answer, looked for before it is compiled.
+
+In: a program and a `Setting`. Out: a warning for each kind of failure met, with the input that shows it.
+Invariant: a warning is true (its input was run); silence proves nothing, the search is bounded.
+
+    warning[undefined]: there is no answer on the input `a b`: division by zero (1 / 0) at position 1
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from compiler.domain import Setting, refusal
+from rasp import Diagnostic, Program, RaspError
+from rasp.settings import token_text
+from rasp.value import Value
+
+TRIED = 120
+"""How many inputs are tried."""
+
+
+def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
+    """One warning for each kind of failure. Raises `RaspError` if no input that was tried has an answer."""
+    found: dict[str, Diagnostic] = {}
+    inputs = list(itertools.islice(_inputs(setting), TRIED))
+    answered = 0
+    for tokens in inputs:
+        try:
+            for name in program.outputs:
+                program[name].exact(tokens)
+            answered += 1
+        except RaspError as problem:
+            first = problem.diagnostics[0]
+            found.setdefault(first.code, _warning(first, tokens))
+    if not answered:
+        example = next(iter(found.values()))
+        raise refusal(
+            "never-an-answer",
+            f"the program has no answer on any of the {len(inputs)} inputs tried; {example.message}",
+            "check the vocabulary (--vocab) and the operation that fails",
+        )
+    return list(found.values())
+
+
+def _warning(problem: Diagnostic, tokens: Sequence[Value]) -> Diagnostic:
+    shown = " ".join(map(token_text, tokens))
+    message = f"there is no answer on the input `{shown}`: {problem.message}"
+    hint = problem.hint or "the model answers something there; nothing is promised for such inputs"
+    return replace(problem, severity="warning", message=message, hint=hint)
+
+
+def _inputs(setting: Setting) -> Iterator[tuple[Value, ...]]:
+    """Short inputs in order, then random ones of every length."""
+    vocabulary, rng = setting.vocabulary, random.Random(0)
+    yield from itertools.islice(itertools.product(vocabulary, repeat=1), TRIED // 4)
+    if setting.max_length > 1:
+        yield from itertools.islice(itertools.product(vocabulary, repeat=2), TRIED // 4)
+    while True:
+        yield tuple(rng.choice(vocabulary) for _ in range(rng.randint(1, setting.max_length)))
