@@ -12,13 +12,20 @@ goes on with the next line.
 
 from __future__ import annotations
 
+import re
+
 from rasp.parser import Parse, parse_source
 from rasp.source import Diagnostic, Source, Span
 
-MAX_LINES = 1_000
+MAX_LINES = 5_000
 """Longest statement that is read line by line."""
+PATIENCE = 100
+"""From so many lines on a statement is only looked at where it may be complete: looking costs its length."""
 MAX_CHARACTERS = 100_000
 """Longest statement that is read line by line, in characters."""
+
+
+_NO_WORDS = re.compile(r'"[^"]*"|#.*')
 
 
 class Reader:
@@ -26,8 +33,9 @@ class Reader:
 
     def __init__(self, name: str = "<console>") -> None:
         self.name = name
-        self.lines: list[str] = []
         self.skipped = 0
+        self.lines: list[str] = []
+        self.blocks = 0
 
     @property
     def pending(self) -> bool:
@@ -44,11 +52,18 @@ class Reader:
     def feed(self, line: str) -> Parse | None:
         """The statements that this line completes, or its errors; None while something is missing."""
         self.lines.append("" if line.lstrip().startswith("#") else line)
+        words = _NO_WORDS.sub("", line)
+        opened = words.count("{") - words.count("}")
+        self.blocks += opened
+        finished = opened < 0 or (self.blocks <= 0 and ";" in words)
         text = "\n".join(self.lines)
         if not text.strip():
             self.lines = [""]
             return None
-        parse = self._limit(text) or parse_source(self._source())
+        limit = self._limit(text)
+        if limit is None and len(self.lines) > PATIENCE and not finished:
+            return None
+        parse = limit or parse_source(self._source())
         if parse.unfinished or not (parse.diagnostics or parse.statements):
             return None
         self.drop()
@@ -63,6 +78,7 @@ class Reader:
     def drop(self) -> None:
         """Forget what was begun."""
         self.lines = []
+        self.blocks = 0
 
     def _source(self) -> Source:
         return Source("\n" * self.skipped + "\n".join(self.lines), self.name)

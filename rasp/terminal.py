@@ -65,11 +65,20 @@ def run_terminal() -> None:
     while not session.console.done:
         try:
             text = lines.prompt([("class:prompt", session.reader.prompt)])
-            session.text(text.replace("\r", ""))
         except KeyboardInterrupt:
-            session.interrupt()
+            continue
         except EOFError:
             return
+        _run(session, text)
+
+
+def _run(session: Session, text: str) -> None:
+    """Run what was typed; Ctrl-C stops it."""
+    try:
+        session.text(text.replace("\r", ""))
+    except KeyboardInterrupt:
+        session.interrupt()
+        print("interrupted")
 
 
 # ------------------------------------------------------------------------------------------------------------ writing
