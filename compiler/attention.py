@@ -11,7 +11,7 @@ matter how often a key is found, only whether one is, an order costs a single di
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -184,7 +184,11 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
     domains = [scoring.analysis.domain(node) for node in (key, query)]
     if not all(domain.numeric for domain in domains):
         key, query = (scoring.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True))
-    numbers = sorted({n for node in (key, query) for n in scoring.analysis.domain(node).numbers})
+    numbers = _values(key, query, scoring)
+    if scoring.snap and any(number.denominator != 1 for number in numbers):  # ranks are whole, thirds would round
+        rank = {number: place for place, number in enumerate(numbers)}
+        key, query = (_ranked(node, rank, scoring) for node in (key, query))
+        numbers = _values(key, query, scoring)
     gap = min(b - a for a, b in itertools.pairwise(numbers))
     centre = Fraction((numbers[0] + numbers[-1]) // 2)
     if (numbers[-1] - centre) / gap > LARGEST_CODE:
@@ -197,6 +201,14 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
     found.add("parabola", pairs, [(q.square, weight)] if scoring.absolute else [], reach)
     found.lowest -= 3 * reach * reach * weight
     return True
+
+
+def _values(key: SOp, query: SOp, scoring: Scoring) -> list[Fraction]:
+    return sorted({number for node in (key, query) for number in scoring.analysis.domain(node).numbers})
+
+
+def _ranked(node: SOp, rank: Mapping[Fraction, int], scoring: Scoring) -> SOp:
+    return Lookup(tuple((value, rank[Fraction(value)]) for value in scoring.analysis.domain(node)), node)
 
 
 class _Number:

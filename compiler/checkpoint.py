@@ -40,7 +40,11 @@ def save(
 
     Raises `ModelError` if the folder exists and is not a checkpoint, or cannot be written.
     """
-    folder = Path(os.path.realpath(folder))  # through a link, to what it points at
+    folder = Path(folder)
+    if folder.is_symlink():  # the folder it points at is replaced, the link stays
+        if not folder.exists():
+            raise ModelError(f"{folder} is a link to nowhere", "choose another folder, or remove it")
+        folder = folder.resolve()
     _refuse_foreign(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

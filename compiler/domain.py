@@ -156,8 +156,7 @@ class Analysis:
             case Tokens():
                 return (TOKEN,)
             case Map() | Lookup():
-                found = {var for arg in node.inputs for var in self._variables[arg]}  # type: ignore[index]
-                return tuple(sorted(found, key=lambda var: var.id))
+                return tuple(dict.fromkeys(var for arg in _args(node) for var in self._variables[arg]))
             case _:
                 return (node,)
 

@@ -3,9 +3,8 @@
 In: named s-ops of a program and a `Setting`. Out: `Graph`, which `realise` turns into a circuit.
 Invariant: on every input of the setting on which the program has an answer, the graph has the same.
 
-    >>> print(lower({"n": Width(Select(Constant(1), Constant(1), "=="))}, {}, setting))
-    %0 = select(1, 1, ==)
-    n  = selector_width(%0)    {1, 2, 3} int
+    %0     = select(1, 1, ==)
+    length = selector_width(%0)  {1, 2, 3}
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 In: the points (x, y) of the function. Out: `Staircase`, a line plus kinks; each kink becomes one neuron.
 Invariant: at every given x the sum is y exactly; between the points it is linear (docs/constructions.md, C8).
 
-    >>> print(staircase([(0, 0), (1, 1), (2, 4)], flat=False))
+    >>> print(staircase([(Fraction(x), Fraction(x * x)) for x in range(3)], flat=False))
     0 + 1 x + 2 relu(x - 1)
 """
 

@@ -4,8 +4,8 @@ In: a selector of `rasp.sop`. Out: a list of `Conjunction`s. A comparison of one
 {"<", "=", ">"}, so any `and`, `or`, `not` of comparisons of the same pair is again one comparison.
 Invariant: no conjunction contains an empty comparison (it would select nothing) or a full one (it would say nothing).
 
-    >>> print(*disjuncts(Or(Select(t, t, "<"), And(Select(t, t, "=="), Select(Indices(), Indices(), "<")))), sep=" | ")
-    tokens_str < tokens_str | tokens_str = tokens_str and indices < indices
+    select(t, t, <) or (select(t, t, ==) and select(indices, indices, <))
+    is  t < t  |  t = t and indices < indices
 """
 
 from __future__ import annotations

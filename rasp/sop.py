@@ -246,16 +246,18 @@ class Or(Selector):
 def reachable(roots: Iterable[Node], known: Callable[[Node], bool] = lambda node: False) -> list[Node]:
     """Every node the roots are computed from, and the roots, inputs first. Iterative: a graph may be deep.
 
-    What is `known` is left out, and so is what only it is computed from.
+    The order follows from the roots alone. What is `known` is left out, and so is what only it is computed from.
     """
-    seen: dict[int, Node] = {}
-    todo = list(roots)
+    done: dict[Node, None] = {}
+    todo = [(root, False) for root in roots][::-1]
     while todo:
-        node = todo.pop()
-        if node.id not in seen and not known(node):
-            seen[node.id] = node
-            todo.extend(node.inputs)
-    return [seen[key] for key in sorted(seen)]
+        node, opened = todo.pop()
+        if opened:
+            done.setdefault(node)
+        elif node not in done and not known(node):
+            todo.append((node, True))
+            todo += [(arg, False) for arg in reversed(node.inputs) if arg not in done]
+    return list(done)
 
 
 def twin(node: Node) -> Any:

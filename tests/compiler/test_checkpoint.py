@@ -139,9 +139,6 @@ def test_a_flipped_bit_anywhere_is_refused(folder: Path, name: str) -> None:
         refuses(folder, name)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="config.json has no hash of its own: a changed vocabulary loads and answers wrong"
-)
 def test_a_flipped_bit_of_the_config_is_refused(made: Compiled, folder: Path) -> None:
     path = folder / checkpoint.CONFIG
     data = path.read_bytes()
@@ -153,7 +150,6 @@ def test_a_flipped_bit_of_the_config_is_refused(made: Compiled, folder: Path) ->
             compiler.load(folder)
 
 
-@pytest.mark.xfail(strict=True, reason="a config with a wrong type or an unknown dtype raises TypeError or the like")
 def test_a_damaged_config_gives_a_model_error_and_nothing_else(folder: Path) -> None:
     """Whatever bit is flipped, loading ends with a model or with a `ModelError`."""
     path = folder / checkpoint.CONFIG
@@ -198,18 +194,12 @@ def test_json_that_is_no_checkpoint_s_is_refused(folder: Path, name: str, text: 
         ("layers", [{"n_heads": 10**9, "d_head": 10**9, "d_mlp": 0}]),
         ("layers", []),
         ("d_model", -1),
-        pytest.param(
-            "d_model", "7", marks=pytest.mark.xfail(strict=True, reason="raises TypeError or ZeroDivisionError")
-        ),
+        ("d_model", "7"),
         ("vocabulary", ["a"]),
         ("vocabulary", None),
         ("outputs", []),
         ("outputs", [{"name": "o", "values": [[1]]}]),
-        pytest.param(
-            "outputs",
-            [{"name": "o", "values": [{"float": "1/0"}]}],
-            marks=pytest.mark.xfail(strict=True, reason="raises TypeError or ZeroDivisionError"),
-        ),
+        ("outputs", [{"name": "o", "values": [{"float": "1/0"}]}]),
         ("surprise", 1),
         ("sha256", None),
         ("sha256", {}),
@@ -322,7 +312,6 @@ def test_a_failed_exchange_puts_the_old_checkpoint_back(
     assert [path.name for path in folder.parent.iterdir()] == ["saved"]
 
 
-@pytest.mark.xfail(strict=True, reason="only OSError puts the old folder back, an interruption does not")
 @pytest.mark.parametrize("error", [Stop(), KeyboardInterrupt()], ids=lambda error: type(error).__name__)
 def test_an_interruption_between_the_two_renames_loses_nothing(
     other: Compiled, folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
@@ -342,9 +331,6 @@ def test_an_interruption_between_the_two_renames_loses_nothing(
     assert contents(folder) == before
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the link is renamed and replaced by a folder; its target keeps the old checkpoint"
-)
 def test_a_link_stays_a_link(made: Compiled, other: Compiled, folder: Path) -> None:
     link = folder.parent / "link"
     link.symlink_to(folder, target_is_directory=True)

@@ -47,7 +47,6 @@ def test_labels_name_every_column_head_and_neuron(name: str) -> None:
         assert all(part["name"] and part["does"] for part in layer["heads"] + layer["neurons"])
 
 
-@pytest.mark.xfail(strict=True, reason="the cast itself warns of the overflow before `verify` can tell")
 def test_a_weight_too_large_for_the_precision_does_not_verify() -> None:
     weights = made("reverse").weights
     weights.verify()

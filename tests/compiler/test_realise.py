@@ -61,7 +61,6 @@ def test_awkward_programs_compile_and_are_right(source: str, attention: str) -> 
     assert made.model.run_batch(inputs) == [made.program["o"](tokens) for tokens in inputs]
 
 
-@pytest.mark.xfail(strict=True, reason="the bound on the error of a squared mean is too coarse: refused at 5 tokens")
 def test_a_mean_as_a_key_is_found() -> None:
     source = "m = aggregate(full_s, indices);\no = selector_width(select(m, indices, ==));"
     made = compiler.compile(rasp.parse(source), vocab="ab", max_length=5)
