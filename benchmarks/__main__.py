@@ -1,0 +1,160 @@
+"""`python -m benchmarks`: run the benchmarks and print their tables.
+
+In: the words of the command line. Out: tables on stdout; JSON and Markdown files where asked for.
+Invariant: without `--json` and `--markdown` nothing is written.
+
+    python -m benchmarks --quick --only compile,check
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import compiling, interpreting, running, starting
+from benchmarks.cases import Case
+from benchmarks.report import Column, Row, Section, mebibytes, show
+from benchmarks.timing import machine, peak_memory
+
+SECTIONS = ("compile", "forward", "interpreter", "check", "start", "memory")
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run, and for how many seconds each."""
+
+    cases: tuple[Case, ...]
+    shapes: tuple[tuple[int, int], ...]
+    positions: int  # in a batch, about
+    lengths: tuple[int, ...]
+    checked: tuple[Case, ...]
+    inputs: int
+    budget: float
+    longest: float
+    torch_compile: bool
+
+
+FULL = Plan(
+    cases=compiling.CASES,
+    shapes=((64, 256), (64, 1024), (256, 256), (256, 1024)),
+    positions=4096,
+    lengths=(100, 1000),
+    checked=interpreting.CHECKED,
+    inputs=2000,
+    budget=1.0,
+    longest=60.0,
+    torch_compile=True,
+)
+QUICK = Plan(
+    cases=compiling.QUICK_CASES,
+    shapes=((16, 8),),
+    positions=64,
+    lengths=(10,),
+    checked=interpreting.QUICK_CHECKED,
+    inputs=40,
+    budget=0.0,
+    longest=1.0,
+    torch_compile=False,
+)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for; 0."""
+    options = _parser().parse_args(words)
+    plan = QUICK if options.quick else FULL
+    about = machine()
+    print(describe(about), "\n")
+    found = []
+    for section in sections(plan, options.only):
+        show(section)
+        found.append(section)
+    if options.json:
+        data = {"machine": about, "quick": options.quick, "sections": {one.name: one.to_json() for one in found}}
+        options.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    if options.markdown:
+        _write_markdown(options.markdown, about, found)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run the benchmarks and print tables.")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, single runs: a few seconds, to see that all works"
+    )
+    parser.add_argument("--only", type=_names, default=SECTIONS, metavar="NAMES", help=f"of {','.join(SECTIONS)}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers, unrounded")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the tables into a page, between its two marks"
+    )
+    return parser
+
+
+def _names(words: str) -> tuple[str, ...]:
+    names = tuple(words.split(","))
+    if unknown := set(names) - set(SECTIONS):
+        raise argparse.ArgumentTypeError(
+            f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}"
+        )
+    return names
+
+
+def sections(plan: Plan, names: Sequence[str] = SECTIONS) -> Iterator[Section]:
+    """The sections by name, in order; models are compiled once and run in the forward section too."""
+    peaks: list[Row] = []
+    found: list[compiling.Compilation] = []
+    if {"compile", "forward"} & set(names):
+        found = list(compiling.compilations(plan.cases, plan.budget, plan.longest))
+    for name in [name for name in SECTIONS if name in names and name != "memory"]:
+        yield _section(name, plan, found)
+        peaks.append({"after": name, "peak": peak_memory()})
+    if "memory" in names:
+        columns = (Column("after", "after the section"), Column("peak", "peak so far", mebibytes))
+        yield Section(
+            "memory", "Memory", "The most memory the process has held, torch itself included.", columns, peaks
+        )
+
+
+def _section(name: str, plan: Plan, found: list[compiling.Compilation]) -> Section:
+    match name:
+        case "compile":
+            return compiling.section(found)
+        case "forward":
+            contests = [
+                *running.from_compilations(found, plan.positions),
+                *running.from_shapes(plan.shapes, plan.positions, plan.torch_compile),
+            ]
+            return running.section(contests, plan.budget)
+        case "interpreter":
+            return interpreting.interpreter_section(plan.lengths, plan.budget, plan.longest)
+        case "check":
+            return interpreting.check_section(plan.checked, plan.inputs, plan.budget)
+        case "start":
+            return starting.section(plan.budget)
+    raise ValueError(name)
+
+
+def describe(about: dict[str, Any]) -> str:
+    """The machine in a sentence."""
+    return (
+        f"{about['cores']} cores, {about['memory_gib']} GiB, Python {about['python']}, torch {about['torch']} with "
+        f"{about['threads']} threads; load before the run {about['load_before']}."
+    )
+
+
+def _write_markdown(page: Path, about: dict[str, Any], found: Sequence[Section]) -> None:
+    """Replace what stands between the marks; what is written around them stays."""
+    before, after = "# Benchmarks\n\n", "\n"
+    if page.exists():
+        old = page.read_text(encoding="utf-8")
+        before, after = old.split(BEGIN)[0], old.split(END)[-1]
+    measured = "\n".join([describe(about), "", *(section.markdown() for section in found)])
+    page.write_text(f"{before}{BEGIN}\n{measured}{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

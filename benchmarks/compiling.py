@@ -1,0 +1,181 @@
+"""Compiling, measured: from a program's text to a running model, by stage.
+
+In: `Case`s. Out: a `Compilation` for each, and the rows of the section.
+Invariant: each run starts from the text; a case that is refused or takes too long has a row that says so.
+
+    reverse  50  50  11.8 ms  1,176  certified
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from benchmarks.cases import Case
+from benchmarks.report import Column, Row, Section, count, milliseconds
+from benchmarks.timing import LONG, TooLong, limit, once, repeated
+from compiler.certify import certify
+from compiler.pipeline import Compiled
+from rasp import RaspError
+
+STAGES = ("parse", "warnings", "graph", "circuit", "weights", "model")
+
+SQUARE = ("reverse", "histogram", "sort", "double histogram", "most frequent")
+BRACKETED = ("Dyck-2", "long addition")
+
+QUICK_CASES = (
+    *(Case(name, 4, 4) for name in SQUARE),
+    *(Case(name, None, 4) for name in BRACKETED),
+    Case("rover", None, 8),
+)
+CASES = (
+    *(Case(name, size, size) for name in SQUARE for size in (16, 50, 100)),
+    *(Case(name, None, length) for name in BRACKETED for length in (16, 50, 100)),
+    Case("rover", None, 32),
+    *(Case(name, *size) for name in ("reverse", "histogram") for size in ((1000, 1024), (10_000, 4096))),
+    Case("sort", 16, 64),
+)
+
+
+@dataclass
+class Compilation:
+    """What became of a case: seconds of each run by stage, the last run's stages, or why there are none."""
+
+    case: Case
+    runs: list[dict[str, float]] = field(default_factory=list)
+    compiled: Compiled | None = None
+    certifying: float | None = None  # seconds of one certificate of the final circuit
+    problem: str = ""
+
+    @property
+    def certified(self) -> bool:
+        """Whether there is a model all of whose decisions hold."""
+        return self.compiled is not None and self.compiled.certificate.ok
+
+    @property
+    def total(self) -> float | None:
+        """Median seconds from text to model."""
+        return statistics.median(sum(run.values()) for run in self.runs) if self.runs else None
+
+    @property
+    def fastest(self) -> float | None:
+        """Seconds of the run that was disturbed least."""
+        return min(sum(run.values()) for run in self.runs) if self.runs else None
+
+    def stage(self, name: str) -> float | None:
+        """Median seconds of one stage."""
+        return statistics.median(run[name] for run in self.runs) if self.runs else None
+
+    @property
+    def verdict(self) -> str:
+        """Certified, not certified, or why there is no model."""
+        if self.compiled is None:
+            return self.problem
+        return "certified" if self.certified else "not certified"
+
+
+def compilation(case: Case, budget: float, longest: float) -> Compilation:
+    """Compile a case again and again; at most `longest` seconds for one run."""
+    found = Compilation(case)
+
+    def run() -> None:
+        found.compiled = None
+        found.compiled, seconds = _staged(case)
+        found.runs.append(seconds)
+
+    try:
+        with limit(longest):
+            first = once(run)
+        if budget and first <= LONG:
+            found.runs.clear()
+            repeated(run, budget)
+        assert found.compiled is not None
+        circuit = found.compiled.circuit
+        with limit(longest):
+            found.certifying = once(lambda: certify(circuit))
+    except RaspError as problem:
+        found.problem = f"refused: {problem.diagnostics[0].message}"
+    except TooLong as problem:
+        found.problem = str(problem)
+    except MemoryError:
+        found.problem = "out of memory"
+    return found
+
+
+def _staged(case: Case) -> tuple[Compiled, dict[str, float]]:
+    """Every stage and its seconds. What cannot be certified is compiled nevertheless: the row says so."""
+    marks = [time.perf_counter()]
+
+    def passed() -> None:
+        marks.append(time.perf_counter())
+
+    compiled = Compiled(case.program(), uncertified=True)
+    assert compiled.sop
+    passed()
+    assert compiled.warnings is not None
+    passed()
+    assert compiled.graph
+    passed()
+    assert compiled.circuit
+    passed()
+    assert compiled.weights
+    passed()
+    assert compiled.model
+    passed()
+    return compiled, {name: marks[i + 1] - marks[i] for i, name in enumerate(STAGES)}
+
+
+COLUMNS = (
+    Column("program", "program"),
+    Column("vocabulary", "vocabulary", count),
+    Column("length", "length", count),
+    Column("runs", "runs", count),
+    Column("seconds", "text to model", milliseconds),
+    Column("fastest", "fastest", milliseconds),
+    Column("parse", "parse", milliseconds),
+    Column("warnings", "warnings", milliseconds),
+    Column("graph", "graph", milliseconds),
+    Column("circuit", "circuit, certified", milliseconds),
+    Column("certifying", "of which one certificate", milliseconds),
+    Column("weights", "weights", milliseconds),
+    Column("model", "model", milliseconds),
+    Column("parameters", "parameters", count),
+    Column("nonzero", "not zero", count),
+    Column("verdict", "verdict"),
+)
+
+
+def row(found: Compilation) -> Row:
+    """A compilation as a row."""
+    settings = found.case.program().settings
+    model = found.compiled.model if found.compiled else None
+    return {
+        "program": found.case.name,
+        "vocabulary": len(settings.vocab or ()),
+        "length": settings.max_length,
+        "runs": len(found.runs) or None,
+        "seconds": found.total,
+        "fastest": found.fastest,
+        **{name: found.stage(name) for name in STAGES},
+        "certifying": found.certifying,
+        "parameters": model.stored() if model else None,
+        "nonzero": model.nonzero() if model else None,
+        "verdict": found.verdict,
+    }
+
+
+def compilations(cases: Iterable[Case], budget: float, longest: float) -> Iterator[Compilation]:
+    """Each case compiled."""
+    for case in cases:
+        yield compilation(case, budget, longest)
+
+
+def section(found: Iterable[Compilation]) -> Section:
+    """The compilations as a table."""
+    note = (
+        "Median of repeated runs in one process, after a warm-up run; one that takes over 5 s is the "
+        "measurement. The stages are medians of their own."
+    )
+    return Section("compile", "Compiling", note, COLUMNS, [row(one) for one in found])

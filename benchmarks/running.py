@@ -1,0 +1,151 @@
+"""Running, measured: the forward pass of our model beside that of a plain transformer of the same shape.
+
+In: compiled models, and shapes that no program here has. Out: rows with both times and their ratio.
+Invariant: the runs are interleaved, on the same random token ids, with the same BOS and mask.
+
+    reverse 100,1024  batch 4  length 1,024  1.2 ms  1.1 ms  1.09
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.compiling import Compilation
+from benchmarks.plain import plain
+from benchmarks.report import Column, Row, Section, count, milliseconds, rate, ratio
+from benchmarks.timing import interleaved
+from compiler.model import Config, LayerShape, OutputSlice, Transformer
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A model, and how it is run."""
+
+    name: str
+    model: Transformer
+    batch: int
+    length: int
+    padded: bool = False
+    torch_compile: bool = False
+
+
+def shape(d_model: int, length: int, layers: int = 4, causal: bool = False) -> Config:
+    """A usual shape: heads of 16 dimensions, four times as many neurons as dimensions, a vocabulary of 100."""
+    layer = LayerShape(n_heads=d_model // 16, d_head=16, d_value=16, d_mlp=4 * d_model)
+    words = tuple(map(str, range(100)))
+    return Config(words, length, causal, d_model, (layer,) * layers, (OutputSlice("answer", words),))
+
+
+def randomised(config: Config) -> Transformer:
+    """Our model with random weights of a usual size: a shape no program here has."""
+    torch.manual_seed(0)
+    model = Transformer(config)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=config.d_model**-0.5)
+    return model.eval()
+
+
+def from_compilations(found: Iterable[Compilation], positions: int) -> Iterator[Contest]:
+    """What was compiled, at its full length, in batches of about so many positions."""
+    for one in found:
+        if one.compiled is not None:
+            model = one.compiled.model
+            length = model.config.max_length
+            yield Contest(str(one.case), model, max(1, positions // length), length)
+
+
+def from_shapes(sizes: Sequence[tuple[int, int]], positions: int, with_torch_compile: bool) -> Iterator[Contest]:
+    """Random weights at each (d_model, length); the first also padded, causal and under `torch.compile`."""
+    for number, (d_model, length) in enumerate(sizes):
+        batch = max(1, positions // length)
+        model = randomised(shape(d_model, length))
+        name = f"random weights {d_model}"
+        yield Contest(name, model, batch, length)
+        if number == 0:
+            yield Contest(f"{name}, padded", model, batch, length, padded=True)
+            yield Contest(f"{name}, causal", randomised(shape(d_model, length, causal=True)), batch, length)
+            if with_torch_compile:
+                yield Contest(f"{name}, torch.compile", model, batch, length, torch_compile=True)
+
+
+def _inputs(contest: Contest) -> tuple[Tensor, Tensor | None]:
+    ids = torch.randint(len(contest.model.config.vocabulary), (contest.batch, contest.length))
+    if not contest.padded:
+        return ids, None
+    lengths = torch.randint(1, contest.length + 1, (contest.batch, 1))
+    return ids, (torch.arange(contest.length) < lengths).long()
+
+
+def _forward(model: nn.Module, inputs: tuple[Tensor, Tensor | None], faster: bool) -> Callable[[], object]:
+    runner: Callable[..., object] = torch.compile(model) if faster else model
+
+    def run() -> object:
+        with torch.no_grad():
+            return runner(*inputs)
+
+    return run
+
+
+def row(contest: Contest, budget: float) -> Row:
+    """Both forward passes."""
+    config = contest.model.config
+    inputs = _inputs(contest)
+    rivals = [_forward(model, inputs, contest.torch_compile) for model in (contest.model, plain(config))]
+    ours, theirs = interleaved(rivals, budget)
+    return {
+        "model": contest.name,
+        "batch": contest.batch,
+        "length": contest.length,
+        "d_model": config.d_model,
+        "layers": len(config.layers),
+        "heads": sum(layer.n_heads for layer in config.layers),
+        "neurons": sum(layer.d_mlp for layer in config.layers),
+        "runs": ours.runs,
+        "ours": ours.median,
+        "plain": theirs.median,
+        "ratio": ours.median / theirs.median,
+        "rate": contest.batch * contest.length / ours.median,
+    }
+
+
+COLUMNS = (
+    Column("model", "model"),
+    Column("batch", "batch", count),
+    Column("length", "length", count),
+    Column("d_model", "d_model", count),
+    Column("layers", "layers", count),
+    Column("heads", "heads", count),
+    Column("neurons", "neurons", count),
+    Column("runs", "runs", count),
+    Column("ours", "ours", milliseconds),
+    Column("plain", "plain", milliseconds),
+    Column("ratio", "ours / plain", ratio),
+    Column("rate", "tokens/s", rate),
+)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch on one thread: two that wait for each other on a busy machine would measure the waiting."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def section(contests: Iterable[Contest], budget: float) -> Section:
+    """The forward passes as a table."""
+    note = (
+        "A compiled model beside a plain PyTorch transformer of the same shape with random weights: same "
+        "BOS and mask, `scaled_dot_product_attention`, ReLU, no norm. One thread, runs in turns, ratio of the medians."
+    )
+    with one_thread():
+        rows = [row(contest, budget) for contest in contests]
+    return Section("forward", "Forward pass", note, COLUMNS, rows)
