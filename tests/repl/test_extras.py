@@ -197,7 +197,7 @@ def test_completion_knows_the_place() -> None:
     assert offered("set ") == ["example", "s-op example", "selector example"]
     assert offered("examples o") == ["on", "off"]
     assert offered("s-op ex") == ["examples"]
-    assert offered("help indic") == ["indices", "indicator"][::-1] or "indices" in offered("help indic")
+    assert sorted(offered("help indic")) == ["indicator", "indices"]
     assert offered("compile ind", "ind_x = indices; ind_y = 3;") == ["ind_x", "indices"]
     assert offered('x = "ind') == []
     assert "def" in offered("de")
