@@ -5,6 +5,7 @@ A new value is named after the operation that made it, a function's result after
 A name lives on the value, so that renaming shows wherever the value is; a new value is therefore a twin of its node.
 Invariant: no name is longer than `MAX_NAME`; a longer one gives way to the name of the value's kind.
 
+    >>> from rasp.sop import Indices
     >>> names = Naming({"indices": Indices()})
     >>> names.name(names.minted(operations.unary("-", Indices()), operations.unary, ("-", Indices())))
     '( - indices )'
@@ -13,15 +14,13 @@ Invariant: no name is longer than `MAX_NAME`; a longer one gives way to the name
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rasp import operations
 from rasp.environment import Function, RaspValue
 from rasp.show import number
-from rasp.sop import Indices, Node, Selector, SOp, twin
-
-__all__ = ["Indices", "Naming"]
+from rasp.sop import Node, Selector, SOp, twin
 
 MAX_NAME = 30
 """Longest name of an s-op or selector, in characters."""
@@ -70,7 +69,7 @@ class Naming:
 
     def called(self, function: Function, args: list[RaspValue]) -> str:
         """The name of a call's result."""
-        return f"{function.name}({' , '.join(self._described(arg, MAX_ARGUMENT) for arg in args)})"
+        return f"{function.name}({' , '.join(map(self._argument, args))})"
 
     def _made_by(self, operation: Callable[..., Any], args: tuple[Any, ...]) -> str:
         """The name of an s-op after the operation that made it."""
@@ -103,20 +102,24 @@ class Naming:
 
     def _brief(self, value: RaspValue) -> str:
         """A value within a name: a string stands without quotes."""
-        return value if isinstance(value, str) else self._described(value, None)
+        return value if isinstance(value, str) else self._described(value, MAX_NAME)
 
-    def _described(self, value: RaspValue, longest: int | None) -> str:
-        """A value as an argument."""
+    def _argument(self, value: RaspValue) -> str:
+        """An argument in the name of a call: a long list or dictionary is not spelled out."""
+        text = self._described(value, MAX_ARGUMENT)
+        if isinstance(value, (list, dict)) and len(text) > MAX_ARGUMENT:
+            return "(list)" if isinstance(value, list) else "(dict)"
+        return text
+
+    def _described(self, value: RaspValue, room: int) -> str:
+        """A value as it is written; of a container no more than shows that there is no room for it."""
         match value:
             case Node():
                 return self.name(value)
             case list():
-                parts = [self._described(part, longest) for part in value[: MAX_NAME + 1]]
-                return _capped(f"[{', '.join(parts)}]", longest, "(list)")
+                return self._joined("[", ((part,) for part in value), "]", room)
             case dict():
-                pairs = [(key, value[key]) for key in list(value)[: MAX_NAME + 1]]
-                texts = [f"{self._described(key, None)}: {self._described(part, longest)}" for key, part in pairs]
-                return _capped(f"{{{', '.join(texts)}}}", longest, "(dict)")
+                return self._joined("{", value.items(), "}", room)
             case Function():
                 return f"{value.home.owner} function: {value.signature}"
             case str():
@@ -124,14 +127,22 @@ class Naming:
             case _:
                 return number(value)
 
+    def _joined(self, opening: str, entries: Iterable[tuple[RaspValue, ...]], closing: str, room: int) -> str:
+        """The entries of a container, until there is no room. Lists may share their parts: none is walked in vain."""
+        text, comma = opening, ""
+        for entry in entries:
+            for between, part in zip((comma, ": "), entry, strict=False):
+                text += between
+                if len(text) > room:
+                    return text
+                text += self._described(part, room - len(text))
+            comma = ", "
+        return text + closing
+
 
 def _new(args: tuple[Any, ...]) -> bool:
     """Whether indexing makes an s-op, rather than finding one in a list or dictionary."""
     return any(isinstance(arg, SOp) for arg in args)
-
-
-def _capped(text: str, longest: int | None, instead: str) -> str:
-    return text if longest is None or len(text) <= longest else instead
 
 
 def _listed(items: RaspValue) -> str:

@@ -1,7 +1,10 @@
 """What the console has beyond the original: `help`, `compile`, drawings, notebooks, colours elsewhere."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -252,6 +255,25 @@ def test_a_cell_that_is_wrong_is_no_exception(capsys: pytest.CaptureFixture[str]
     assert "error[syntax]" in said
     assert "value: y =  1" in said
     assert "error[unfinished]" in said
+
+
+def test_in_ipython_itself(tmp_path: Path) -> None:
+    pytest.importorskip("IPython")
+    code = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell()
+shell.run_line_magic("load_ext", "rasp.magic")
+shell.run_cell_magic("rasp", "", "x = indices + 1;")
+shell.run_cell("print(rasp_session['x']('abc'))")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "IPYTHONDIR": str(tmp_path)},
+        check=False,
+    )
+    assert done.stdout.endswith('Example: x("hello") = [1, 2, 3, 4, 5] (ints)\n[1, 2, 3]\n'), done.stderr
 
 
 # ------------------------------------------------------------------------------------------------------------ colours

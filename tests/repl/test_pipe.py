@@ -35,6 +35,7 @@ ENDLESS = [
     "x = [1]; for i in range(5000) { x = [x, x]; } x;",
     'x = "a" * 60000; y = [[x] for i in range(90000)]; y;',
     "x = " + "f(" * 3000,
+    "x = [1]; for i in range(999) { x = [x, x]; } def f(a) { return indices; } f(x); y = indices == x; f({1: x});",
 ]
 
 
