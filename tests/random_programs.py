@@ -91,7 +91,9 @@ class Programs:
     def boolean(self, depth: int) -> SOp:
         """An s-op of truth values."""
         if depth <= 0:
-            return self.pick([Tokens("bool"), Map("==", (Tokens("str"), Constant("1"))), Map("<", (Indices(), Constant(2)))])
+            return self.pick(
+                [Tokens("bool"), Map("==", (Tokens("str"), Constant("1"))), Map("<", (Indices(), Constant(2)))]
+            )
         d = depth - 1
         makers: list[Callable[[], SOp]] = [
             lambda: Map(self.pick(PREDICATES), (self.integer(d), self.integer(d))),
