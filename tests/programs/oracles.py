@@ -267,6 +267,26 @@ def caesar(w: Sequence[str]) -> list[str]:
     return [t if t.isdigit() else "abcdefgh"[("abcdefgh".index(t) + shift) % 8] for t in w]
 
 
+def prefix_formula(w: Sequence[str]) -> list[str]:
+    """The value of a prefix formula in the three-valued logic of Kleene, with the last place of a value as its end."""
+
+    def value(at: int, levels: int) -> tuple[str, int]:
+        if at >= len(w):
+            return "?", at
+        if w[at] in "01":
+            return "FT"[int(w[at])], at + 1
+        first, end = value(at + 1, levels - 1)
+        if w[at] == "!":
+            found = {"T": "F", "F": "T", "?": "?"}[first]
+        else:
+            second, end = value(end, levels - 1)
+            strong, weak = ("F", "T") if w[at] == "&" else ("T", "F")
+            found = strong if strong in (first, second) else weak if first == second == weak else "?"
+        return (found if levels > 0 else "?"), end
+
+    return everywhere(w, value(0, 3)[0])
+
+
 def sign(number: int) -> int:
     return (number > 0) - (number < 0)
 
@@ -315,6 +335,7 @@ ORACLES |= {
         int(digit) for digit in format(int("".join(map(str, w)), 2) + 1, f"0{len(w)}b")[-len(w) :]
     ],
     "languages/caesar_cipher": caesar,
+    "languages/prefix_formula": prefix_formula,
 }
 
 
@@ -380,4 +401,56 @@ ORACLES |= {
     "elementwise/hyperbolic_sine": thousandths(math.sinh),
     "elementwise/hyperbolic_cosine": thousandths(math.cosh),
     "elementwise/hyperbolic_tangent": thousandths(math.tanh),
+}
+
+
+def continued(rule: Callable[[Sequence[Any]], Any]) -> Oracle:
+    """The next token after each prefix."""
+    return lambda w: [rule(w[: i + 1]) for i in range(len(w))]
+
+
+def what_followed(p: Sequence[str]) -> str:
+    return next((p[j + 1] for j in range(len(p) - 2, -1, -1) if p[j] == p[-1]), ".")
+
+
+def copied(p: Sequence[str]) -> str:
+    found = p[len(p) - 1 - p.index("|")] if "|" in p else "."
+    return "." if found == "|" else found
+
+
+def turned_round(p: Sequence[str]) -> str:
+    place = 2 * p.index("|") - len(p) if "|" in p else -1
+    return p[place] if place >= 0 else "."
+
+
+def due(p: Sequence[str]) -> str:
+    bar = p.index("|") if "|" in p else len(p)
+    return next((t for t in "abcd" if p[:bar].count(t) > p[bar:].count(t)), ".")
+
+
+def counted(p: Sequence[str]) -> str:
+    if len(p) == 1:
+        return ":"
+    return "." if p[-1] == p[0] else ":123456789.."[":123456789.".index(p[-1]) + 1]
+
+
+def closing(p: Sequence[str]) -> str:
+    """By depth: the last bracket that was opened to the depth at the end."""
+    depths = list(accumulate((t in "([") - (t in ")]") for t in p))
+    at = next((j for j in range(len(p) - 1, -1, -1) if p[j] in "([" and depths[j] == depths[-1] > 0), None)
+    return "." if at is None else {"(": ")", "[": "]"}[p[at]]
+
+
+ORACLES |= {
+    "decoders/repeat_aab": continued(lambda p: "b" if list(p[-2:]) == ["a", "a"] else "a"),
+    "decoders/traffic_light": continued(
+        lambda p: "yellow" if p[-1] != "yellow" else "red" if list(p[-2:-1]) == ["green"] else "green"
+    ),
+    "decoders/induction": continued(what_followed),
+    "decoders/copy": continued(copied),
+    "decoders/reverse": continued(turned_round),
+    "decoders/sort": continued(due),
+    "decoders/count_up": continued(counted),
+    "decoders/close_brackets": continued(closing),
+    "decoders/fibonacci_digits": continued(lambda p: sum(p[-2:]) % 10),
 }
