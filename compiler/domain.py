@@ -210,7 +210,7 @@ class Analysis:
 
     def _loosely(self, node: SOp) -> Iterator[Value]:
         """Values over the arguments' domains, taken as independent."""
-        args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp))
+        args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.variables(arg))
         count = self.count_points(args)
         if count > 16 * MAX_POINTS:
             raise refusal(
@@ -218,19 +218,8 @@ class Analysis:
                 f"{node} combines operands in {count} ways, more than can be tabulated",
                 "round an operand, or compile with a smaller max_length or vocabulary",
             )
-        for _, value in self.combined(node, args):
+        for _, value in self.over(node, args):
             yield value
-
-    def combined(self, node: SOp, args: tuple[SOp, ...]) -> Iterator[tuple[Point, Value]]:
-        """The s-op's value at each combination of values of these arguments; its others must be constants."""
-        evaluate = _evaluator(node)
-        fixed = (arg for arg in node.inputs if isinstance(arg, SOp) and not self.variables(arg))
-        constants = {arg: self.domain(arg).values[0] for arg in fixed}
-        for point in itertools.product(*(self.domain(arg) for arg in args)):
-            known = constants | dict(zip(args, point, strict=True))
-            value = evaluate(*(known[arg] for arg in node.inputs))  # type: ignore[index]
-            if value is not None:
-                yield point, value
 
     def _progression(self, node: SOp) -> Domain | None:
         """The domain of a linear form of integers with integer coefficients, where tabulating would be long."""
@@ -345,17 +334,37 @@ class Analysis:
                 raise refusal("selector-too-large", str(error), "write it with fewer alternatives") from None
         return self._disjuncts[selector]
 
-    def along(self, node: SOp, inner: SOp) -> list[tuple[Value, Value]]:
-        """The s-op's value for each value of one that it is a function of, structurally."""
-        values = list(self.domain(inner))
-        columns: dict[SOp, list[Value | None]] = {inner: list(values)}
+    def over(self, node: SOp, leaves: tuple[SOp, ...]) -> list[tuple[Point, Value]]:
+        """The s-op's value for each combination of values of s-ops that it is a function of, taken as independent."""
+        points = list(itertools.product(*(self.domain(leaf) for leaf in leaves)))
+        columns: dict[SOp, list[Value | None]] = {leaf: [p[i] for p in points] for i, leaf in enumerate(leaves)}
         for current in _cone(node):
-            if current not in columns:
-                if not self.variables(current):
-                    columns[current] = [self.domain(current).values[0]] * len(values)
-                elif isinstance(current, Map | Lookup) and all(arg in columns for arg in current.inputs):
-                    columns[current] = list(map(_evaluator(current), *(columns[arg] for arg in _args(current))))
-        return [(x, y) for x, y in zip(values, columns[node], strict=True) if y is not None]
+            if current in columns:
+                continue
+            if not self.variables(current):
+                columns[current] = [self.domain(current).values[0]] * len(points)
+            elif isinstance(current, Tokens) and TOKEN in columns:
+                converted = self.setting.converted(current.convert)
+                columns[current] = [converted.get(text) for text in columns[TOKEN]]  # type: ignore[arg-type]
+            elif isinstance(current, Map | Lookup) and all(arg in columns for arg in current.inputs):
+                columns[current] = list(map(_evaluator(current), *(columns[arg] for arg in _args(current))))
+        return [(point, value) for point, value in zip(points, columns[node], strict=True) if value is not None]
+
+    def frontier(self, node: SOp) -> tuple[SOp, ...]:
+        """What the s-op is a function of, as far up as possible: linear forms of variables, the token, the position."""
+        leaves: dict[SOp, None] = {}
+        todo: list[SOp] = [node]
+        while todo:
+            current = todo.pop()
+            variables = self.variables(current)
+            if variables in ((TOKEN,), (Indices(),)):
+                leaves[variables[0]] = None
+            elif not isinstance(current, Map | Lookup) or (current is not node and self.linear(current) is not None):
+                if variables:
+                    leaves[current] = None
+            else:
+                todo.extend(reversed(_args(current)))
+        return tuple(leaves)
 
     def never_empty(self, selector: Selector) -> bool:
         """Whether every row of the selector surely selects a key."""

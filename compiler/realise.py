@@ -360,12 +360,15 @@ class _Realiser:
     def _computed(self, node: SOp) -> Reading:
         """The best way to compute a function with neurons: a staircase if it is short, else whichever is best."""
         stairs = [self._staircase(node, waist) for waist in self._waists(node) if _steps(waist.points) <= MAX_STEPS]
-        stairs = [option for option in stairs if len(option[0].kinks) <= MAX_NEURONS]
-        shortest = min(stairs, key=lambda option: len(option[0].kinks), default=None)
-        if shortest is not None and len(shortest[0].kinks) <= SHORT[self.optimize]:
-            return self._climb(node, *shortest)
-        ways = [lambda: self._in_steps(node)]
-        ways.append(lambda: self._after_inner(node) if shortest is None else self._climb(node, *shortest))
+        stairs = sorted((s for s in stairs if len(s[0].kinks) <= MAX_NEURONS), key=lambda s: len(s[0].kinks))
+        at_once = [option for option in stairs if all(self._is_free(term) for term, _ in option[1].terms)]
+        wanted = stairs if self.optimize == "size" else at_once
+        if wanted and len(wanted[0][0].kinks) <= SHORT[self.optimize]:
+            return self._climb(node, *wanted[0])
+        ways: list[Callable[[], Reading | None]] = [lambda: self._in_steps(node)]
+        ways += [lambda option=option: self._climb(node, *option) for option in (at_once[:1] + stairs[:1])]  # type: ignore[misc]
+        if not stairs:
+            ways.append(lambda: self._after_inner(node))
         found = [option for way in ways if (option := self._cost(way)) is not None]
         if not found:
             raise refusal(
@@ -373,8 +376,10 @@ class _Realiser:
                 f"{self.graph.name(node)} combines its operands in too many ways",
                 "round an operand, or compile with a smaller max_length or vocabulary",
             )
-        affordable = [option for option in found if option[1] <= WIDE[self.optimize]] or found
-        return min(affordable, key=lambda option: (option[0].ready, option[1]))[0]
+        affordable = [option for option in found if option[1] <= WIDE[self.optimize]]
+        if affordable:
+            return min(affordable, key=lambda option: (option[0].ready, option[1]))[0]
+        return min(found, key=lambda option: (option[1], option[0].ready))[0]
 
     def _cost(self, way: Callable[[], Reading | None]) -> tuple[Reading, int] | None:
         """Try a way: its reading and how many neurons it adds. What is not chosen is swept away in the end."""
@@ -388,17 +393,47 @@ class _Realiser:
     def _in_steps(self, node: SOp) -> Reading | None:
         """Logic, choice and products from their operands' readings."""
         match node:
-            case Map(op="and", args=(a, b)):
-                return self._both(node, self.read(self._truth(a)), self.read(self._truth(b)))
-            case Map(op="or", args=(a, b)):
-                return self._not(self._both(node, *(self._not(self.read(self._truth(x))) for x in (a, b))))
+            case Map(op="and"):
+                return self._all(node, [self.read(self._truth(x)) for x in _operands(node)])
+            case Map(op="or"):
+                return self._not(self._all(node, [self._not(self.read(self._truth(x))) for x in _operands(node)]))
             case Map(op="if", args=(condition, a, b)) if self._numeric(a, b):
                 return self._choice(node, self._truth(condition), a, b)
             case Map(op="*", args=(a, b)) if a is not b and self._numeric(a, b):
                 return self._product(a, b)
-            case Lookup(arg=Map(op="if", args=(condition, a, b))):
-                return self.read(Map("if", (condition, self._looked_up(node, a), self._looked_up(node, b))))
+        return self._in_branches(node)
+
+    def _in_branches(self, node: SOp) -> Reading | None:
+        """A function of a choice is a choice between the function's values."""
+        choice = self._chosen(node)
+        if choice is None:
+            return None
+        condition, a, b = choice.args
+        return self.read(Map("if", (condition, self._on_branch(node, choice, a), self._on_branch(node, choice, b))))
+
+    def _chosen(self, node: SOp) -> Map | None:
+        """The choice that the s-op is a function of, if that is so."""
+        inner: Node = node
+        while isinstance(inner, Map | Lookup):
+            if inner is not node and isinstance(inner, Map) and inner.op == "if":
+                return inner
+            varying = {arg for arg in inner.inputs if isinstance(arg, SOp) and self.analysis.variables(arg)}
+            if len(varying) != 1:
+                return None
+            inner = varying.pop()
         return None
+
+    def _on_branch(self, node: SOp, choice: SOp, branch: SOp) -> SOp:
+        new: dict[Node, Node] = {choice: branch}
+        for current in reachable([node]):
+            if current not in new:
+                made = rebuilt(current, new) if isinstance(current, Map | Lookup) else current
+                new[current] = (
+                    self._looked_up(made, made.arg) if made is not current and isinstance(made, Lookup) else made
+                )
+        result = new[node]
+        assert isinstance(result, SOp)
+        return result
 
     def _looked_up(self, node: Lookup, branch: SOp) -> SOp:
         """The table on one branch of a choice. What it lacks can only occur while the other branch is taken."""
@@ -420,10 +455,10 @@ class _Realiser:
     def _not(self, bit: Reading) -> Reading:
         return weighted([(self.read(Constant(1)), Fraction(1)), (bit, Fraction(-1))])
 
-    def _both(self, node: SOp, a: Reading, b: Reading) -> Reading:
-        """``a and b = relu(a + b - 1)``."""
-        read = a.form + b.form - Form.constant(1)
-        return self._neuron(node, read, Fraction(1), max(a.ready, b.ready), a.exact and b.exact)
+    def _all(self, node: SOp, bits: Sequence[Reading]) -> Reading:
+        """``a and b and c = relu(a + b + c - 2)``."""
+        read = weighted([(bit, Fraction(1)) for bit in bits])
+        return self._neuron(node, read.form - Form.constant(len(bits) - 1), Fraction(1), read.ready, read.exact)
 
     def _neuron(self, node: SOp, read: Form, largest: Fraction, ready: int, exact: bool) -> Reading:
         direction = self._direction(self._label(node))
@@ -557,15 +592,23 @@ class _Realiser:
         variables = self.analysis.variables(node)
         if self.analysis.count_points(variables) <= MAX_NEURONS:
             yield self._digits(variables, self.analysis.table(node))
+        frontier = self.analysis.frontier(node)
+        if set(frontier) != set(variables) and self.analysis.count_points(frontier) <= MAX_NEURONS:
+            yield self._digits(frontier, self.analysis.over(node, frontier))
         args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.analysis.variables(arg))
         coded = {self._as_numbers(arg)[1] for arg in args}
-        combinations = math.prod(len(self.analysis.domain(arg)) for arg in args)
-        if set(args) != set(variables) and node not in coded and combinations <= MAX_NEURONS:
-            yield self._digits(args, list(self.analysis.combined(node, args)))
+        new = set(args) not in (set(variables), set(frontier)) and node not in coded
+        if new and self.analysis.count_points(args) <= MAX_NEURONS:
+            yield self._digits(args, self.analysis.over(node, args))
 
     def _is_free(self, node: SOp) -> bool:
-        """Whether the s-op is a linear form of variables: reading it takes no neurons."""
-        return self.analysis.linear(node) is not None
+        """Whether reading the s-op takes no neurons: a linear form of variables, or the code of one."""
+        one = (
+            len(self.analysis.variables(node)) <= 1
+            and isinstance(node, Lookup)
+            and not isinstance(node.arg, Map | Lookup)
+        )
+        return one or self.analysis.linear(node) is not None
 
     def _chain(self, node: SOp) -> Iterator[SOp]:
         """The numeric s-ops that the s-op is a function of, one of the other, outermost first."""
@@ -580,8 +623,8 @@ class _Realiser:
 
     def _along(self, node: SOp, inner: SOp) -> _Waist:
         """The s-op as a function of one that its chain leads to."""
-        points = self.analysis.along(node, inner)
-        return _Waist(((inner, Fraction(1)),), sorted((Fraction(x), Fraction(y)) for x, y in points))
+        points = self.analysis.over(node, (inner,))
+        return _Waist(((inner, Fraction(1)),), sorted((Fraction(x), Fraction(y)) for (x,), y in points))
 
     def _digits(self, parts: tuple[SOp, ...], table: list[tuple[Point, Value]]) -> _Waist:
         """Several s-ops as the digits of one number (C8); those with rounding errors are the low digits."""
@@ -623,6 +666,19 @@ class _Realiser:
             unique = f"{name} #{number}"
         self.used.add(unique)
         return Direction(unique)
+
+
+def _operands(node: Map) -> list[SOp]:
+    """The operands of nested operations of one kind, such as ``a and b and c``, each once."""
+    found: dict[SOp, None] = {}
+    todo: list[SOp] = [node]
+    while todo:
+        current = todo.pop()
+        if isinstance(current, Map) and current.op == node.op:
+            todo.extend(reversed(current.args))
+        else:
+            found[current] = None
+    return list(found)
 
 
 def _steps(points: list[tuple[Fraction, Fraction]]) -> Fraction:
