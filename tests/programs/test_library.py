@@ -10,12 +10,13 @@ import pytest
 import compiler
 import rasp
 from rasp import Program
+from rasp.settings import token_text
 from rasp.value import Value, to_python
 from tests.programs.oracles import ORACLES
 
 LIBRARY = Path(__file__).parent.parent.parent / "programs"
 PATHS = {path.relative_to(LIBRARY).with_suffix("").as_posix(): path for path in sorted(LIBRARY.rglob("*.rasp"))}
-SAMPLE = 12
+SAMPLE = 4
 """Every so manieth program is compiled in the core tests, all of them in the slow ones."""
 
 every_program = pytest.mark.parametrize("name", PATHS)
@@ -34,6 +35,8 @@ def test_a_program_is_clean_and_declares_what_a_compiler_needs(name: str) -> Non
     assert settings.vocab is not None
     assert settings.max_length is not None and settings.max_length >= 8
     assert len(settings.examples) >= 3
+    texts = set(map(token_text, settings.vocab))
+    assert all(token_text(token) in texts for example in settings.examples for token in example.input)
     assert min(len(example.input) for example in settings.examples) <= 2, "one of the examples is an edge case"
 
 
@@ -75,4 +78,5 @@ def test_the_compiled_model_gives_the_answers_of_the_header(name: str) -> None:
     model = compiler.compile(program).model
     examples = program.settings.examples
     expected = [answer(program, list(example.input)) for example in examples]
-    assert model.run_batch([example.input for example in examples]) == expected
+    inputs = [[to_python(token) for token in example.input] for example in examples]
+    assert model.run_batch(inputs) == expected
