@@ -167,6 +167,7 @@ ORACLES |= {
     "sequence/insert_zeros": lambda w: [0 if i % 2 else w[i // 2] for i in range(len(w))],
     "sequence/repeat_each_twice": lambda w: [w[i // 2] for i in range(len(w))],
     "sequence/rotate_by_2": lambda w: [w[(i - 2) % len(w)] for i in range(len(w))],
+    "sequence/rotate_by_first": lambda w: [w[(i + w[0]) % len(w)] for i in range(len(w))],
     "sequence/average_of_ends": lambda w: everywhere(w, (w[0] + w[-1]) / 2),
     "sequence/maximum": lambda w: everywhere(w, max(w)),
     "sequence/minimum": lambda w: everywhere(w, min(w)),
