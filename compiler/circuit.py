@@ -208,8 +208,9 @@ class Circuit:
         streams: list[Stream] = [{ONE: Fraction(1), BOS: Fraction(1)}]
         for position, token in enumerate(tokens):
             stream = {ONE: Fraction(1)}
-            stream |= {d: column[token] for d, column in self.tokens.items()}
-            stream |= {d: column[position] for d, column in self.positions.items()}
+            for columns, place in ((self.tokens, token), (self.positions, position)):
+                for direction, column in columns.items():
+                    stream[direction] = stream.get(direction, Fraction(0)) + column[place]
             streams.append(stream)
         return streams
 

@@ -272,7 +272,7 @@ class Transformer(nn.Module):
 
     def encode(self, tokens: Iterable[object]) -> list[int]:
         """Token ids of a string (one token a character) or of any sequence of scalars, told apart by their text."""
-        texts = [str(token) for token in tokens]
+        texts = [str(float(token) if isinstance(token, Fraction) else token) for token in tokens]
         if not texts:
             raise ModelError("the input is empty", "give at least one token")
         if len(texts) > self.config.max_length:

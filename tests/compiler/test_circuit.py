@@ -129,3 +129,11 @@ def test_a_circuit_prints_every_head_neuron_and_output() -> None:
     text = str(circuit(Layer([ALL], [neuron(Form.of(FOUND), BENT)]), output=Form.of(BENT)))
     for part in ("letter = [0, 1] by token", "place = [0, 1, 2, 3] by position", "L0H0 ", "L0N0 ", "output o"):
         assert part in text
+
+
+def test_what_the_token_and_the_position_write_into_one_direction_adds_up() -> None:
+    both = Direction("both")
+    written = replace(
+        circuit(), tokens={both: (Fraction(1), Fraction(2))}, positions={both: tuple(map(Fraction, range(4)))}
+    )
+    assert [stream[both] for stream in written.embed([1, 0])[1:]] == [2, 2]
