@@ -51,7 +51,8 @@ class Decision:
         return self.error / self.margin if self.margin > 0 else math.inf
 
     def __str__(self) -> str:
-        return f"{self.what}: margin {self.margin:.3g}, error {self.error:.2g}"
+        error = f"error {self.error:.2g}" if self.tightness < 1e6 else "no useful bound on the error"
+        return f"{self.what}: margin {self.margin:.3g}, {error}"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from typing import TypeAlias
 import rasp
 from compiler.model import Scalar, Transformer
 from compiler.pipeline import Compiled
+from compiler.witness import is_meant
 from rasp import Program, RaspError, evaluate
 from rasp.settings import token_text
 from rasp.value import Value, to_python
@@ -31,6 +32,8 @@ Progress: TypeAlias = Callable[[int, int], None]
 CIRCUIT_TOKENS = 600
 """The exact simulation of the circuit is slow, so it sees inputs of about this many tokens in all."""
 CHUNK = 256
+SEARCHED = 20
+"""How many times as many inputs are looked at where `requires` leaves some out."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +155,11 @@ class _Check:
 
     def run(self, samples: int, rng: random.Random, max_exhaustive: int) -> Report:
         setting = self.compiled.setting
-        short = list(_short(setting.vocabulary, setting.max_length, max_exhaustive))
-        drawn = [_random(setting.vocabulary, setting.max_length, rng) for _ in range(samples)]
-        awkward = list(dict.fromkeys(_awkward(setting.vocabulary, setting.max_length, rng)))
+        given = setting.vocabulary, setting.max_length
+        short = list(itertools.islice(self._meant(_short(*given, SEARCHED * max_exhaustive)), max_exhaustive))
+        endless = (_random(*given, rng) for _ in range(SEARCHED * samples))
+        drawn = list(itertools.islice(self._meant(endless), samples))
+        awkward = list(self._meant(dict.fromkeys(_awkward(*given, rng))))
         self.report.short, self.report.random, self.report.awkward = len(short), len(drawn), len(awkward)
         inputs = short + drawn + awkward
         for start in range(0, len(inputs), CHUNK):
@@ -163,6 +168,9 @@ class _Check:
             if self.report.differences:
                 break
         return self.report
+
+    def _meant(self, inputs: Iterable[Input]) -> Iterator[Input]:
+        return (tokens for tokens in inputs if is_meant(self.compiled.program, tokens))
 
     def _compare(self, inputs: Sequence[Input]) -> None:
         known = [(tokens, answers) for tokens in inputs if (answers := self._expected(tokens)) is not None]

@@ -133,8 +133,10 @@ Point = tuple[Value, ...]
 class Analysis:
     """Domains and tables of the s-ops of one setting; everything is computed once."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, requires: tuple[SOp, ...] = ()) -> None:
+        """`requires` are s-ops that are True everywhere on the inputs that are meant: they narrow what is tabulated."""
         self.setting = setting
+        self.requires = requires
         self._variables: dict[SOp, tuple[SOp, ...]] = {}
         self._domains: dict[SOp, Domain] = {}
         self._points: dict[tuple[SOp, ...], list[Point]] = {}
@@ -292,21 +294,30 @@ class Analysis:
             product = itertools.product(*(self.domain(var) for var in variables))
             index = next((i for i, var in enumerate(variables) if var is Indices()), None)
             length = next((i for i, var in enumerate(variables) if is_length(var)), None)
-            self._points[variables] = [
+            points = [
                 point
                 for point in product
                 if index is None or length is None or point[index] < point[length]  # type: ignore[operator]
             ]
+            for required in self.requires:
+                if set(self.variables(required)) <= set(variables):
+                    truths = self._evaluated(required, variables, points)
+                    points = [point for point, truth in zip(points, truths, strict=True) if truth]
+            self._points[variables] = points
         return self._points[variables]
 
     def table(self, node: SOp, variables: tuple[SOp, ...] | None = None) -> list[tuple[Point, Value]]:
         """The s-op's value at each joint value of its variables; points where it is undefined are left out."""
         variables = self.variables(node) if variables is None else variables
         points = self.points(variables)
+        values = self._evaluated(node, variables, points)
+        return [(point, value) for point, value in zip(points, values, strict=True) if value is not None]
+
+    def _evaluated(self, node: SOp, variables: tuple[SOp, ...], points: list[Point]) -> list[Value | None]:
         columns: dict[SOp, list[Value | None]] = {}
         for current in _cone(node):
             columns[current] = self._column(current, variables, points, columns)
-        return [(point, value) for point, value in zip(points, columns[node], strict=True) if value is not None]
+        return columns[node]
 
     def _column(
         self, node: SOp, variables: tuple[SOp, ...], points: list[Point], columns: dict[SOp, list[Value | None]]

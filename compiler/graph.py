@@ -86,11 +86,15 @@ def _brief(node: Node) -> str:
     return text if len(text) <= MAX_NAME else "..."
 
 
-def lower(outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting) -> Graph:
-    """Specialise and simplify the s-ops of the outputs."""
-    new = simplify(outputs.values(), setting)
+def lower(
+    outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp] = ()
+) -> Graph:
+    """Specialise and simplify the s-ops of the outputs, for inputs on which the required s-ops are True everywhere."""
+    new = simplify([*outputs.values(), *requires], setting)
     kept: dict[Node, str] = {}
     for node, name in names.items():
         if node in new and not isinstance(new[node], Constant):
             kept.setdefault(new[node], name)
-    return Graph(setting, {name: new[node] for name, node in outputs.items()}, kept, Analysis(setting))  # type: ignore[misc]
+    found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
+    needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
+    return Graph(setting, found, kept, Analysis(setting, needed))

@@ -23,7 +23,7 @@ from compiler.emit import Weights, emit
 from compiler.graph import Graph, lower
 from compiler.plan import Plan, plan
 from compiler.realise import realise
-from compiler.witness import witnesses
+from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program
 from rasp.settings import token_text
 from rasp.sop import SOp, listing, reachable
@@ -74,7 +74,7 @@ class Compiled:
     @cached_property
     def graph(self) -> Graph:
         """The s-ops specialised to the setting, with domains."""
-        return lower(self.sop, self.program.names, self.setting)
+        return lower(self.sop, self.program.names, self.setting, required(self.program))
 
     @cached_property
     def _built(self) -> tuple[Circuit, Certificate]:
@@ -174,6 +174,7 @@ def _declared(program: Program) -> dict[str, Any]:
         "vocab": [to_python(token) for token in settings.vocab],
         "max_length": settings.max_length or DEFAULT_LENGTH,
         "attention": settings.attention,
+        **({"requires": list(settings.requires)} if settings.requires else {}),
     }
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from compiler.domain import Setting, refusal
 from rasp import Diagnostic, Program, RaspError
 from rasp.settings import token_text
+from rasp.sop import SOp
 from rasp.value import Value
 
 TRIED = 120
@@ -25,7 +26,7 @@ TRIED = 120
 def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
     """One warning for each kind of failure. Raises `RaspError` if no input that was tried has an answer."""
     found: dict[str, Diagnostic] = {}
-    inputs = list(itertools.islice(_inputs(setting), TRIED))
+    inputs = [tokens for tokens in itertools.islice(_inputs(setting), TRIED) if is_meant(program, tokens)]
     answered = 0
     for tokens in inputs:
         try:
@@ -35,7 +36,7 @@ def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
         except RaspError as problem:
             first = problem.diagnostics[0]
             found.setdefault(first.code, _warning(first, tokens))
-    if not answered:
+    if inputs and not answered:
         example = next(iter(found.values()))
         raise refusal(
             "never-an-answer",
@@ -43,6 +44,19 @@ def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
             "check the vocabulary (--vocab) and the operation that fails",
         )
     return list(found.values())
+
+
+def required(program: Program) -> list[SOp]:
+    """The s-ops that the header's `requires` names."""
+    return [node for name in program.settings.requires if isinstance(node := program.node(name), SOp)]
+
+
+def is_meant(program: Program, tokens: Sequence[Value]) -> bool:
+    """Whether the program promises anything about an input: what it requires is True everywhere."""
+    try:
+        return all(all(program[name].exact(tokens)) for name in program.settings.requires)
+    except RaspError:
+        return False
 
 
 def _warning(problem: Diagnostic, tokens: Sequence[Value]) -> Diagnostic:

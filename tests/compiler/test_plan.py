@@ -1,0 +1,80 @@
+"""Plans, witnesses and `requires`: what is known about a program before its model is made."""
+
+from __future__ import annotations
+
+import pytest
+
+import compiler
+import rasp
+from compiler.compare import check
+from compiler.pipeline import Compiled
+from compiler.plan import rasp_count
+
+DIGITS = """
+#@ output: o
+#@ vocab: "01-"
+#@ max_length: 6
+#@ requires: digits
+digits = tokens in ["0", "1"];
+o = tokens_int + indices;
+"""
+
+
+def test_the_plan_counts_what_each_mode_builds() -> None:
+    compiled = Compiled(rasp.load("programs/paper/dyck_2_ptf.rasp"))
+    plan = compiled.plan()
+    assert (plan.rasp_layers, [mode.name for mode in plan.modes]) == (4, ["depth", "balanced", "size"])
+    depth, balanced, size = plan.modes
+    assert depth.layers <= balanced.layers <= size.layers
+    assert size.neurons <= depth.neurons
+    assert depth.attention_layers == 4
+    assert "RASP counts 4 layers" in str(plan)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("reverse", 2),
+        ("histogram", 1),
+        ("double_histogram", 2),
+        ("sort", 2),
+        ("paper/most_frequent", 3),
+        ("paper/dyck_1_ptf", 2),
+        ("paper/dyck_2_ptf", 4),
+        ("paper/dyck_3_ptf", 4),
+        ("paper/long_addition", 5),
+    ],
+)
+def test_as_many_layers_as_rasp_counts(name: str, layers: int) -> None:
+    compiled = Compiled(rasp.load(f"programs/{name}.rasp"), optimize="depth")
+    assert rasp_count(compiled.sop)[0] == layers
+    assert compiled.certificate.ok
+    assert len(compiled.circuit.layers) == layers
+
+
+def test_an_input_without_an_answer_is_shown() -> None:
+    compiled = Compiled(rasp.parse('#@ vocab: "abc"\n#@ max_length: 4\na = 1 / (indices - 2);'))
+    [warning] = compiled.warnings
+    assert "there is no answer on the input" in warning.message
+    assert "division by zero" in warning.message
+    assert warning.span is not None
+    shown = warning.message.split("`")[1].split()
+    with pytest.raises(rasp.RaspError):
+        compiled.program["a"](shown)
+
+
+def test_a_program_that_never_answers_is_refused() -> None:
+    with pytest.raises(rasp.RaspError, match="no answer on any"):
+        compiler.compile(rasp.parse('#@ vocab: "abc"\na = tokens_int + 1;'))
+
+
+def test_what_is_required_narrows_domains() -> None:
+    graph = Compiled(rasp.parse(DIGITS)).graph
+    assert list(graph.analysis.domain(graph.outputs["o"])) == list(range(7))
+
+
+def test_only_what_is_required_is_checked() -> None:
+    report = check(rasp.parse(DIGITS), samples=100)
+    assert report.ok
+    assert report.skipped == 0
+    assert report.short == sum(2**length for length in range(1, 7))
