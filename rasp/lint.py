@@ -19,7 +19,7 @@ from rasp.interpreter import Run
 from rasp.settings import Settings
 from rasp.sop import Aggregate, Lookup, Map, Node, SOp, Tokens
 from rasp.source import Diagnostic, RaspError, Span
-from rasp.syntax import Binary, Expression, Module, Unary
+from rasp.syntax import Binary, Expression, Module, Ternary, Unary
 from rasp.value import Value
 
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
@@ -27,14 +27,17 @@ _COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
 
 def lint(module: Module, settings: Settings, defaulted: Mapping[Node, Span]) -> list[Diagnostic]:
     """Everything suspicious about a program, in the order of the text."""
-    found = [*precedence(module), *missing_defaults(settings, defaulted)]
-    return sorted(found, key=lambda one: one.span.start if one.span else 0)
+    return sorted([*precedence(module), *missing_defaults(settings, defaulted)], key=_place)
 
 
 def precedence(module: Module) -> list[Diagnostic]:
-    """Expressions that group otherwise than they look."""
+    """Expressions that group otherwise than they look, in the order of the text; parentheses settle them."""
     found = (_trap(node) for node in _nodes(module.statements))
-    return [one for one in found if one is not None]
+    return sorted((one for one in found if one is not None), key=_place)
+
+
+def _place(found: Diagnostic) -> int:
+    return found.span.start if found.span else 0
 
 
 def _nodes(roots: Iterable[Any]) -> Iterator[Any]:
@@ -50,32 +53,95 @@ def _nodes(roots: Iterable[Any]) -> Iterator[Any]:
 
 
 def _trap(node: Any) -> Diagnostic | None:
+    """What groups otherwise than it looks at this node; of a chain of one kind only its beginning tells."""
     match node:
-        case Binary(_, op, Unary(_, "not", arg) as left, right) if op in _COMPARISONS | {"in"}:
-            x, y = _text(arg), _text(right)
-            return _warning(
-                node, f"`not` binds tighter than `{op}`", f"({_text(left)}) {op} {y}", f"not ({x} {op} {y})"
-            )
+        case Binary(_, op) if op in _COMPARISONS:
+            return _comparison(node)
+        case Binary(_, "in"):
+            return _membership(node)
+        case Binary(_, ("%" | "^")):
+            return _arithmetic(node)
         case Binary(_, "and", Binary(_, "or", a, b) as left, c):
             meant = f"{_text(a)} or ({_text(b)} and {_text(c)})"
             return _warning(node, "`and` and `or` bind alike", f"({_text(left)}) and {_text(c)}", meant)
-        case Binary(_, "in", a, Binary(_, ("and" | "or") as op, b, c) as right):
+        case Ternary(_, Ternary(_, a, p, b) as left, q, c) if not isinstance(a, Ternary):
+            meant = f"{_text(a)} if {_text(p)} else ({_text(b)} if {_text(q)} else {_text(c)})"
+            read = f"({_text(left)}) if {_text(q)} else {_text(c)}"
+            return _warning(node, "a chain of `if` and `else` groups to the left", read, meant)
+        case _:
+            return None
+
+
+def _comparison(node: Binary) -> Diagnostic | None:
+    match node:
+        case Binary(_, op, Unary(_, "not", arg) as left, right):
+            return _not(node, op, arg, left, right)
+        case Binary(_, op, Binary(_, first, a, b) as left, c) if first in _COMPARISONS and not _compares(a):
+            read, meant = f"({_text(left)}) {op} {_text(c)}", f"{_text(left)} and {_text(b)} {op} {_text(c)}"
+            return _warning(node, "comparisons do not chain", read, meant)
+        case _:
+            return None
+
+
+def _compares(node: Expression) -> bool:
+    return isinstance(node, Binary) and node.op in _COMPARISONS
+
+
+def _membership(node: Binary) -> Diagnostic | None:
+    match node:
+        case Binary(_, op, Unary(_, "not", arg) as left, right):
+            return _not(node, op, arg, left, right)
+        case Binary(_, _, a, Binary(_, op, b, c) as right) if op in _COMPARISONS | {"and", "or"}:
             meant = f"({_text(a)} in {_text(b)}) {op} {_text(c)}"
             return _warning(node, f"`{op}` binds tighter than `in`", f"{_text(a)} in ({_text(right)})", meant)
-        case Binary(_, "in", Binary(_, ("and" | "or") as op, a, b) as left, c):
+        case Binary(_, _, Binary(_, op, a, b) as left, c) if op in _COMPARISONS | {"and", "or"}:
             meant = f"{_text(a)} {op} ({_text(b)} in {_text(c)})"
             return _warning(node, f"`{op}` binds tighter than `in`", f"({_text(left)}) in {_text(c)}", meant)
+        case Binary(_, _, a, Ternary(_, b, p, c) as right):
+            meant = f"({_text(a)} in {_text(b)}) if {_text(p)} else {_text(c)}"
+            return _warning(node, "`if` binds tighter than `in`", f"{_text(a)} in ({_text(right)})", meant)
+        case Binary(_, _, Ternary(_, a, p, b) as left, c):
+            meant = f"{_text(a)} if {_text(p)} else ({_text(b)} in {_text(c)})"
+            return _warning(node, "`if` binds tighter than `in`", f"({_text(left)}) in {_text(c)}", meant)
+        case _:
+            return None
+
+
+def _not(node: Binary, op: str, arg: Expression, left: Expression, right: Expression) -> Diagnostic:
+    read, meant = f"({_text(left)}) {op} {_text(right)}", f"not ({_text(arg)} {op} {_text(right)})"
+    return _warning(node, f"`not` binds tighter than `{op}`", read, meant)
+
+
+def _arithmetic(node: Binary) -> Diagnostic | None:
+    match node:
+        case Binary(_, "%", a, Binary(_, ("*" | "/"), b) as right):
+            op = right.op
+            while isinstance(b, Binary) and b.op in {"*", "/"}:
+                op, b = b.op, b.left
+            behind = _short(right.span.source.text[b.span.end : right.span.end])
+            reason = f"`{op}` binds tighter than `%`"
+            return _warning(node, reason, f"{_text(a)} % ({_text(right)})", f"({_text(a)} % {_text(b)}) {behind}")
+        case Binary(_, "^", Unary(_, "-", arg) as left, right):
+            read, meant = f"({_text(left)}) ^ {_text(right)}", f"-({_text(arg)} ^ {_text(right)})"
+            return _warning(node, "`-` in front binds tighter than `^`", read, meant)
+        case Binary(_, "^", Binary(_, "^", a, b) as left, c) if not (isinstance(a, Binary) and a.op == "^"):
+            meant = f"{_text(a)} ^ ({_text(b)} ^ {_text(c)})"
+            return _warning(node, "`^` groups to the left", f"({_text(left)}) ^ {_text(c)}", meant)
         case _:
             return None
 
 
 def _text(node: Expression) -> str:
     """A part of an expression as it was written, if that is short."""
-    text = " ".join(node.span.text.split())
+    return _short(node.span.text)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= 40 else "..."
 
 
-def _warning(node: Binary, reason: str, read: str, meant: str) -> Diagnostic:
+def _warning(node: Binary | Ternary, reason: str, read: str, meant: str) -> Diagnostic:
     hint = f"write `{meant}`, or, if it is meant as it reads, put the parentheses there"
     return Diagnostic("precedence", "warning", f"{reason}: this reads `{read}`", node.span, hint)
 
