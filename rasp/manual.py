@@ -21,7 +21,7 @@ display       examples on|off    s-op examples on|off    selector examples on|of
 compile NAME  the transformer an s-op becomes, for the tokens of the example and inputs up to 16 tokens;
               #@ vocab: "abc"    #@ max_length: 8    #@ attention: causal    change that
 leave         exit    quit    Ctrl-D
-help TOPIC    more about select aggregate selectors example compile load draw range zip len round indicator sort ...
+help TOPIC    more about select aggregate selectors precedence example compile load draw range zip len round sort ...
 keys          Tab completes   Enter runs what is complete, else begins a line   Ctrl-C drops the input   Up: history"""
 
 PAGES = {
@@ -65,6 +65,18 @@ Runs when the program is read. For loops show nothing; what they bind stays boun
     "if": "a if condition else b\nWith an s-op as condition both sides are computed, and chosen position by position.",
     "in": 'x in list    s in list    "a" in s\n`in` binds loosest of all: write (x in list) and y.',
     "not": "not x\nBinds tightest of all: write not (a == b).",
+    "precedence": """\
+tightest   s[0]  f(a)
+           not x  -x  +x         not a == b is (not a) == b     -2 ^ 2 is (-2) ^ 2
+           ^                     2 ^ 3 ^ 2 is (2 ^ 3) ^ 2
+           * /
+           %                     7 % 2 * 3 is 7 % (2 * 3)
+           + -
+           == != < <= > >=       0 < s < 2 is (0 < s) < 2
+           and or                a or b and c is (a or b) and c
+           a if c else b         a if p else b if q else c is (a if p else b) if q else c
+loosest    in                    a in s and b is a in (s and b)
+What stands on one level groups to the left. Parentheses help.""",
     "length": "length\nAn s-op: the number of tokens, at every position.",
     "indices": "indices\nAn s-op: the position, from 0.",
     "tokens": """\

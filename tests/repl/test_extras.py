@@ -21,6 +21,7 @@ from rasp.environment import Function
 from rasp.extras import program_of
 from rasp.magic import load_ipython_extension
 from rasp.manual import PAGES
+from rasp.parser import parse_text
 from rasp.pygments_lexer import RaspLexer
 from rasp.settings import Settings
 from rasp.sop import listing
@@ -45,6 +46,14 @@ def test_help_names_the_parameters_that_are_there() -> None:
     for name, value in library().values.items():
         if isinstance(value, Function):
             assert PAGES[name].split("\n")[0].count(",") == len(value.parameters) - 1
+
+
+def test_help_about_precedence_is_true() -> None:
+    cells = [cell for line in PAGES["precedence"].split("\n") for cell in re.split(r"  +", line) if " is " in cell]
+    assert len(cells) == 8
+    for cell in cells:
+        short, _, explicit = cell.partition(" is ")
+        assert str(parse_text(f"{short};").module) == str(parse_text(f"{explicit};").module)
 
 
 def test_help_about_what_there_is_not(say) -> None:
