@@ -1,7 +1,8 @@
 """The console at a terminal: history, editing over several lines, completion, colours.
 
-In: keys. Out: what the session says, errors in red. Enter runs a statement that is complete and begins a new line in
-one that is not; two empty lines run it nevertheless, so that one sees what is missing.
+In: keys. Out: what the session says, errors in red, warnings about a statement below it. Enter runs a statement that
+is complete and begins a new line in one that is not; two empty lines run it nevertheless, so that one sees what is
+missing.
 Invariant: Ctrl-C drops what was typed or stops what is running, Ctrl-D leaves; the history survives the session where
 its file can be written (`RASP_HISTORY`, else below the user's state folder; empty for none).
 """
@@ -28,7 +29,10 @@ from prompt_toolkit.styles import Style
 
 from rasp.completion import begun, candidates
 from rasp.console import Console
+from rasp.environment import Environment
 from rasp.extras import is_command
+from rasp.lint import precedence
+from rasp.parser import Parse
 from rasp.pygments_lexer import RaspLexer
 from rasp.reader import Reader
 from rasp.session import Session
@@ -56,10 +60,21 @@ RED, YELLOW, DIM, CYAN, PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[36m", "
 _LABEL = re.compile(r"^[ \t]*(?:\S+ : )? +(?:s-op|selector|list|dict|value|\S+ function):(?= |$)|^[ \t]+Example:")
 
 
+class _Console(Console):
+    """A session that also says which expressions group otherwise than they look."""
+
+    def take(self, parse: Parse, env: Environment | None = None) -> None:
+        """Run the statements, then warn about those that were typed; a file's are not."""
+        super().take(parse, env)
+        if parse.module is not None and not self.loading:
+            for one in precedence(parse.module):
+                self.complain(one)
+
+
 def run_terminal() -> None:
     """A session at the terminal, to its end."""
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    session = Session(Console(_write, _complain))
+    session = Session(_Console(_write, _complain))
     lines = _prompt(session)
     print(WELCOME)
     while not session.console.done:

@@ -170,6 +170,17 @@ def test_an_error_is_shown_and_the_session_goes_on(terminal: Terminal) -> None:
     terminal.see("value: out =  1")
 
 
+def test_what_groups_otherwise_than_it_looks_is_said_below_the_statement(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.enter("x = 0 < indices < 2;")
+    terminal.see('Example: x("hello")')
+    terminal.see("warning[precedence]: comparisons do not chain: this reads `(0 < indices) < 2`")
+    (tmp_path / "chained.rasp").write_text("y = 0 < indices < 2;\n")
+    terminal.enter('load "chained";')
+    terminal.see("s-op: y")
+    terminal.enter("1;")
+    assert "warning" not in terminal.see("value: out =  1")
+
+
 def test_colours(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, TERM="xterm-256color", NO_COLOR="")
     terminal.process.close(force=True)
