@@ -65,6 +65,7 @@ class Head:
     """
 
     name: str
+    selects: str  # in words, for people
     mode: Literal["mean", "sum"]
     parts: tuple[Part, ...]
     sure: bool
@@ -84,6 +85,15 @@ class Head:
     def baseline(self) -> Form | None:
         """What scores contain that depends on the query alone; None for a sure head, which needs none."""
         return None if self.sure else total(part.baseline for part in self.parts)
+
+    def purpose(self) -> str:
+        """What the head is for, in words."""
+        moved = ", ".join(dict.fromkeys(str(channel.write) for channel in self.channels))
+        if all(channel.read.terms.keys() <= {ONE} for channel in self.channels):
+            verb = "counts" if self.mode == "sum" else "looks for"
+        else:
+            verb = "adds up over" if self.mode == "sum" else "fetches from" if self.single else "averages over"
+        return f"{moved}: {verb} {self.selects}"
 
     def reads(self) -> Iterator[Form]:
         """Every form the head reads."""

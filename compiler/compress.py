@@ -72,7 +72,7 @@ def _spanning(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Colu
             for d, column in columns.items()
             if d not in indicators
         }
-        return indicators, forms
+        return {by_place[place]: columns[by_place[place]] for place in sorted(by_place)}, forms
     if len(columns) > FEW:
         return dict(columns), {}
     return _eliminated(columns, [*indicators, *(d for d in columns if d not in indicators)])

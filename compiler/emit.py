@@ -229,7 +229,7 @@ def _labels(circuit: Circuit, columns: dict[Direction, int]) -> dict[str, Any]:
         "columns": [str(direction) for direction in columns],
         "layers": [
             {
-                "heads": [{"name": head.name, "does": str(head)} for head in layer.heads],
+                "heads": [{"name": h.name, "purpose": h.purpose(), "does": str(h)} for h in layer.heads],
                 "neurons": [{"name": neuron.name, "does": str(neuron)} for neuron in layer.neurons],
             }
             for layer in circuit.layers

@@ -367,7 +367,7 @@ class Transformer(nn.Module):
         ]
         for number, layer in enumerate(self.labels.get("layers", [])):
             lines += ["", f"layer {number}"]
-            lines += [f"  L{number}H{i} {head['does']}" for i, head in enumerate(layer["heads"])]
+            lines += [f"  L{number}H{i} {head['purpose']}" for i, head in enumerate(layer["heads"])]
             lines += [f"  L{number}N{i} {neuron['does']}" for i, neuron in enumerate(layer["neurons"])]
         return "\n".join(lines)
 

@@ -28,7 +28,7 @@ from compiler.direction import ONE, Direction, Form
 from compiler.domain import Domain, Point, refusal
 from compiler.graph import Graph
 from compiler.mlp import Kink, Staircase, exact_step, staircase
-from compiler.relation import ALWAYS, EQUAL, Conjunction, exclusive
+from compiler.relation import ALWAYS, EQUAL, Conjunction, exclusive, symbol
 from compiler.simplify import rebuilt
 from rasp.operators import PREDICATES
 from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Tokens, Width, reachable
@@ -328,6 +328,7 @@ class _Realiser:
     ) -> _OpenHead:
         head = Head(
             name=self._label(node),
+            selects=" or ".join(self._in_words(case) for case in cases),
             mode=mode,
             parts=tuple(found.parts),
             sure=sure,
@@ -658,6 +659,16 @@ class _Realiser:
                     return f"{self._label(arg)} in {{{shown}}}" if len(members) != 1 else f"{self._label(arg)}={shown}"
                 return self._label(arg)
         return self.graph.name(node)
+
+    def _in_words(self, case: Conjunction) -> str:
+        compared = [
+            f"its {self.graph.name(key)} {symbol(c)} my {self.graph.name(query)}" for key, query, c in case.parts
+        ]
+        constant = [not self.analysis.variables(query) for _, query, _ in case.parts]
+        words = [
+            w.replace(" my ", " ") if is_constant else w for w, is_constant in zip(compared, constant, strict=True)
+        ]
+        return "positions where " + " and ".join(words) if words else "all positions"
 
     def _direction(self, name: str) -> Direction:
         unique, number = name, 1

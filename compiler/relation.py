@@ -91,10 +91,11 @@ class Conjunction:
         return found or Select(Constant(1), Constant(1), "==")
 
     def __str__(self) -> str:
-        return " and ".join(f"{key} {_symbol(c)} {query}" for key, query, c in self.parts) or "always"
+        return " and ".join(f"{key} {symbol(c)} {query}" for key, query, c in self.parts) or "always"
 
 
-def _symbol(comparison: Comparison) -> str:
+def symbol(comparison: Comparison) -> str:
+    """The comparison as one writes it."""
     return "".join(sign for sign in "<>=" if sign in comparison)
 
 

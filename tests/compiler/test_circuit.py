@@ -16,6 +16,7 @@ LETTER, PLACE, FOUND, BENT = map(Direction, ["letter", "place", "found", "bent"]
 def head(scores: tuple[tuple[Form, Form], ...], baseline: Form | None, *channels: Channel, mode: str = "mean") -> Head:
     return Head(
         name="head",
+        selects="all positions",
         mode="sum" if mode == "sum" else "mean",
         parts=(Part("table", scores, baseline or Form(), reach=Fraction(0)),),
         sure=baseline is None,
