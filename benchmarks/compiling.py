@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from benchmarks.cases import Case
 from benchmarks.report import Column, Row, Section, count, milliseconds
 from benchmarks.timing import LONG, TooLong, limit, once, repeated
-from compiler.certify import certify
+from compiler.certify import Certificate, certify
+from compiler.model import Transformer
 from compiler.pipeline import Compiled
 from rasp import RaspError
 
@@ -41,39 +42,46 @@ CASES = (
 
 @dataclass
 class Compilation:
-    """What became of a case: seconds of each run by stage, the last run's stages, or why there are none."""
+    """What became of a case: seconds of each run by stage, the last run's model, or why there is none.
+
+    The other stages are let go: with many kept, collecting garbage would be part of every later time.
+    """
 
     case: Case
     runs: list[dict[str, float]] = field(default_factory=list)
-    compiled: Compiled | None = None
-    certifying: float | None = None  # seconds of one certificate of the final circuit
+    model: Transformer | None = None
+    certificate: Certificate | None = None
     problem: str = ""
 
     @property
     def certified(self) -> bool:
         """Whether there is a model all of whose decisions hold."""
-        return self.compiled is not None and self.compiled.certificate.ok
+        return self.certificate is not None and self.certificate.ok
 
     @property
     def total(self) -> float | None:
         """Median seconds from text to model."""
-        return statistics.median(sum(run.values()) for run in self.runs) if self.runs else None
+        return statistics.median(map(_total, self.runs)) if self.runs else None
 
     @property
     def fastest(self) -> float | None:
         """Seconds of the run that was disturbed least."""
-        return min(sum(run.values()) for run in self.runs) if self.runs else None
+        return min(map(_total, self.runs)) if self.runs else None
 
     def stage(self, name: str) -> float | None:
-        """Median seconds of one stage."""
+        """Median seconds of one stage; "certifying" is one certificate of the final circuit, a part of "circuit"."""
         return statistics.median(run[name] for run in self.runs) if self.runs else None
 
     @property
     def verdict(self) -> str:
         """Certified, not certified, or why there is no model."""
-        if self.compiled is None:
+        if self.model is None:
             return self.problem
         return "certified" if self.certified else "not certified"
+
+
+def _total(run: dict[str, float]) -> float:
+    return sum(run[name] for name in STAGES)
 
 
 def compilation(case: Case, budget: float, longest: float) -> Compilation:
@@ -81,8 +89,8 @@ def compilation(case: Case, budget: float, longest: float) -> Compilation:
     found = Compilation(case)
 
     def run() -> None:
-        found.compiled = None
-        found.compiled, seconds = _staged(case)
+        compiled, seconds = _staged(case)
+        found.model, found.certificate = compiled.model, compiled.certificate
         found.runs.append(seconds)
 
     try:
@@ -91,10 +99,6 @@ def compilation(case: Case, budget: float, longest: float) -> Compilation:
         if budget and first <= LONG:
             found.runs.clear()
             repeated(run, budget)
-        assert found.compiled is not None
-        circuit = found.compiled.circuit
-        with limit(longest):
-            found.certifying = once(lambda: certify(circuit))
     except RaspError as problem:
         found.problem = f"refused: {problem.diagnostics[0].message}"
     except TooLong as problem:
@@ -124,7 +128,8 @@ def _staged(case: Case) -> tuple[Compiled, dict[str, float]]:
     passed()
     assert compiled.model
     passed()
-    return compiled, {name: marks[i + 1] - marks[i] for i, name in enumerate(STAGES)}
+    seconds = {name: marks[i + 1] - marks[i] for i, name in enumerate(STAGES)}
+    return compiled, seconds | {"certifying": once(lambda: certify(compiled.circuit))}
 
 
 COLUMNS = (
@@ -150,7 +155,7 @@ COLUMNS = (
 def row(found: Compilation) -> Row:
     """A compilation as a row."""
     settings = found.case.program().settings
-    model = found.compiled.model if found.compiled else None
+    model = found.model
     return {
         "program": found.case.name,
         "vocabulary": len(settings.vocab or ()),
@@ -158,8 +163,7 @@ def row(found: Compilation) -> Row:
         "runs": len(found.runs) or None,
         "seconds": found.total,
         "fastest": found.fastest,
-        **{name: found.stage(name) for name in STAGES},
-        "certifying": found.certifying,
+        **{name: found.stage(name) for name in (*STAGES, "certifying")},
         "parameters": model.stored() if model else None,
         "nonzero": model.nonzero() if model else None,
         "verdict": found.verdict,

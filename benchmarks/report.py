@@ -113,4 +113,6 @@ def show(section: Section) -> None:
     """Print a section, in lines as wide as the table."""
     table = section.table()
     width = Console(width=1000).measure(table).maximum
-    Console(width=max(width, Console().width)).print(table, "")
+    console = Console(width=max(width, Console().width))
+    console.print(table, "")
+    console.file.flush()

@@ -53,8 +53,7 @@ def randomised(config: Config) -> Transformer:
 def from_compilations(found: Iterable[Compilation], positions: int) -> Iterator[Contest]:
     """What was compiled, at its full length, in batches of about so many positions."""
     for one in found:
-        if one.compiled is not None:
-            model = one.compiled.model
+        if (model := one.model) is not None:
             length = model.config.max_length
             yield Contest(str(one.case), model, max(1, positions // length), length)
 

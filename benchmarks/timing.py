@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any
 
 MOST_RUNS = 25
+FEWEST_TURNS = 7
 LONG = 5.0
 """Seconds from which a warm-up run is itself the measurement."""
 
@@ -78,11 +79,13 @@ def repeated(work: Callable[[], object], budget: float) -> Times:
 
 def interleaved(rivals: Sequence[Callable[[], object]], budget: float) -> list[Times]:
     """Warm up, then run all rivals in turns: what disturbs one disturbs the others. One budget for all together."""
-    rounds = [[once(rival) for rival in rivals] for _ in range(2)][1:]
-    gc.collect()
-    while sum(map(sum, rounds)) < budget and len(rounds) < 40 * MOST_RUNS:
-        rounds.append([_seconds(rival) for rival in rivals])
-    return [Times(seconds) for seconds in zip(*rounds, strict=True)]
+    least = FEWEST_TURNS if budget else 1
+    for rival in rivals:
+        once(rival)
+    turns = [[_seconds(rival) for rival in rivals] for _ in range(least)]
+    while sum(map(sum, turns)) < budget:
+        turns.append([_seconds(rival) for rival in rivals])
+    return [Times(seconds) for seconds in zip(*turns, strict=True)]
 
 
 def _seconds(work: Callable[[], object]) -> float:
