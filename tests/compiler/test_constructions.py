@@ -472,3 +472,25 @@ def test_c18_clean_numbers_rescue_what_noisy_ones_cannot_do() -> None:
     graph = made(source, "abcd", 100).graph
     assert not certify(realise(graph, snap=False)).ok
     assert certify(realise(graph, snap=True)).ok
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "o = round(1 / aggregate(select(tokens, tokens, ==) or select(indices, 0, ==), indicator(indices == 0))) - 1;",
+        'o = round(length * aggregate(full_s, indicator(tokens == "a")));',
+        'o = round((indices + 1) * aggregate(select(indices, indices, <=), indicator(tokens == "a")));',
+        "s = select(tokens, tokens, ==); o = selector_width(s) * aggregate(s, indicator(indices > 2));",
+    ],
+)
+def test_c11_hand_written_counts_are_counts(text: str) -> None:
+    """They need no neuron, and answer as the interpreter does; what is rounded is an int."""
+    compiled = compiler.compile(rasp.parse(f'#@ output: o\n#@ vocab: "abc"\n#@ max_length: 40\n{text}'))
+    assert not any(layer.neurons for layer in compiled.circuit.layers)
+    rng = random.Random(11)
+    for length in (1, 2, 3, 17, 40):
+        tokens = "".join(rng.choices("abc", k=length))
+        expected = compiled.program["o"](tokens)
+        found = compiled.model.run(tokens)
+        assert found == expected
+        assert "round" not in text or {type(value) for value in found} == {int}
