@@ -21,6 +21,8 @@ from rasp.value import Value
 
 TRIED = 120
 """How many inputs are tried."""
+LONGEST = 64
+"""How long they are at most: what fails mostly fails on short ones, and this comes before every compilation."""
 
 
 def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
@@ -73,4 +75,4 @@ def _inputs(setting: Setting) -> Iterator[tuple[Value, ...]]:
     if setting.max_length > 1:
         yield from itertools.islice(itertools.product(vocabulary, repeat=2), TRIED // 4)
     while True:
-        yield tuple(rng.choice(vocabulary) for _ in range(rng.randint(1, setting.max_length)))
+        yield tuple(rng.choice(vocabulary) for _ in range(rng.randint(1, min(setting.max_length, LONGEST))))
