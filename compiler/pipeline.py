@@ -142,7 +142,7 @@ class Compiled:
 
     def plan(self) -> Plan:
         """What each way to optimise costs, without making a model."""
-        return plan(self.graph)
+        return plan(self.graph, build)
 
     def save(self, folder: str | Path) -> None:
         """Write the checkpoint. Raises `ModelError` where the folder is something else."""

@@ -10,14 +10,14 @@ Invariant: the numbers are those of the circuits themselves; nothing is estimate
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from compiler.certify import Certificate, certify
+from compiler.certify import Certificate
 from compiler.circuit import Circuit
 from compiler.emit import emit
 from compiler.graph import Graph
-from compiler.realise import WIDE, realise
+from compiler.realise import WIDE
 from rasp.sop import Aggregate, Node, Selector, SOp, Width, reachable
 
 
@@ -56,13 +56,13 @@ class Plan:
         return "\n".join([counted, "", head, *map(str, self.modes)])
 
 
-def plan(graph: Graph) -> Plan:
-    """Build the circuit of each mode and measure it."""
+def plan(graph: Graph, build: Callable[[Graph, str], tuple[Circuit, Certificate]]) -> Plan:
+    """Build the circuit that each mode would come to, and measure it."""
     layers, heads = rasp_count(graph.outputs)
-    return Plan(layers, heads, tuple(_measured(name, realise(graph, name)) for name in WIDE))
+    return Plan(layers, heads, tuple(_measured(name, *build(graph, name)) for name in WIDE))
 
 
-def _measured(name: str, circuit: Circuit) -> Mode:
+def _measured(name: str, circuit: Circuit, certificate: Certificate) -> Mode:
     weights = emit(circuit)
     return Mode(
         name,
@@ -72,7 +72,7 @@ def _measured(name: str, circuit: Circuit) -> Mode:
         neurons=sum(len(layer.neurons) for layer in circuit.layers),
         columns=weights.config["d_model"],
         parameters=sum(tensor.size for tensor in weights.tensors.values()),
-        certificate=certify(circuit),
+        certificate=certificate,
     )
 
 

@@ -27,6 +27,7 @@ def test_the_plan_counts_what_each_mode_builds() -> None:
     depth, balanced, size = plan.modes
     assert depth.layers <= balanced.layers <= size.layers
     assert size.neurons <= depth.neurons
+    assert all(mode.certificate.ok for mode in plan.modes)
     assert depth.attention_layers == 4
     assert "RASP counts 4 layers" in str(plan)
 
