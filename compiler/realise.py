@@ -414,15 +414,8 @@ class _Realiser:
 
     def _chosen(self, node: SOp) -> Map | None:
         """The choice that the s-op is a function of, if that is so."""
-        inner: Node = node
-        while isinstance(inner, Map | Lookup):
-            if inner is not node and isinstance(inner, Map) and inner.op == "if":
-                return inner
-            varying = {arg for arg in inner.inputs if isinstance(arg, SOp) and self.analysis.variables(arg)}
-            if len(varying) != 1:
-                return None
-            inner = varying.pop()
-        return None
+        choices = (inner for inner in self._links(node) if isinstance(inner, Map) and inner.op == "if")
+        return next(choices, None)
 
     def _on_branch(self, node: SOp, choice: SOp, branch: SOp) -> SOp:
         new: dict[Node, Node] = {choice: branch}
@@ -613,14 +606,17 @@ class _Realiser:
 
     def _chain(self, node: SOp) -> Iterator[SOp]:
         """The numeric s-ops that the s-op is a function of, one of the other, outermost first."""
+        return (inner for inner in self._links(node) if self._numeric(inner))
+
+    def _links(self, node: SOp) -> Iterator[SOp]:
+        """The s-ops that the s-op is a function of, one of the other, outermost first."""
         inner = node
         while isinstance(inner, Map | Lookup):
             varying = {arg for arg in inner.inputs if isinstance(arg, SOp) and self.analysis.variables(arg)}
             if len(varying) != 1:
                 return
             inner = varying.pop()
-            if self._numeric(inner):
-                yield inner
+            yield inner
 
     def _along(self, node: SOp, inner: SOp) -> _Waist:
         """The s-op as a function of one that its chain leads to."""

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import compress
 from typing import Any, TypeAlias, cast
 
-from rasp.operators import OPERATORS, PREDICATES, Undefined, bounded, show
+from rasp.operators import OPERATORS, PREDICATES, Undefined, bounded, convert, show
 from rasp.sop import (
     Aggregate,
     And,
@@ -122,8 +122,8 @@ class Run:
 
     def _values(self, node: SOp) -> list[Value]:
         match node:
-            case Tokens(convert):
-                return [self._convert(node, convert, at) for at in range(self.n)]
+            case Tokens(how):
+                return [self._convert(node, how, at) for at in range(self.n)]
             case Indices():
                 return list(range(self.n))
             case Constant(value):
@@ -139,12 +139,12 @@ class Run:
             case _:
                 raise TypeError(f"not an s-op: {node!r}")
 
-    def _convert(self, node: SOp, convert: TokenKind, at: int) -> Value:
+    def _convert(self, node: SOp, how: TokenKind, at: int) -> Value:
         token = self.tokens[at]
         try:
-            return _CONVERT[convert](token)
-        except (ValueError, OverflowError):
-            message = f"the token {show(token)} at position {at} is not {_WANTED[convert]}"
+            return convert(token, how)
+        except Undefined:
+            message = f"the token {show(token)} at position {at} is not {_WANTED[how]}"
             raise self.fail(node, "token", message) from None
 
     def _map(self, node: SOp, op: str, args: tuple[SOp, ...]) -> list[Value]:
@@ -285,24 +285,6 @@ def _default_hint(node: SOp, number: Value) -> str | None:
     return None
 
 
-def _as_string(value: Value) -> Value:
-    return str(float(value)) if isinstance(value, Fraction) else str(value)
-
-
-def _as_float(value: Value) -> Value:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError
-    return Fraction(repr(number)) if isinstance(value, str) else Fraction(value)
-
-
-_CONVERT: dict[TokenKind, Callable[[Value], Value]] = {
-    "asis": lambda value: value,
-    "str": _as_string,
-    "int": lambda value: int(value),
-    "float": _as_float,
-    "bool": lambda value: bool(value),
-}
 _WANTED = {
     "asis": "a scalar",
     "str": "short enough for a string",

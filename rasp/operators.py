@@ -202,14 +202,25 @@ OPERATORS: dict[str, Operator] = {
 
 def convert(element: Value, how: str) -> Value:
     """An input element as `tokens_asis`, `tokens_str`, `tokens_int`, `tokens_float` or `tokens_bool` sees it."""
-    match how:
-        case "asis":
-            return element
-        case "str":
-            return str(float(element)) if isinstance(element, Fraction) else str(element)
-        case "bool":
-            return bool(element)
     try:
-        return int(element) if how == "int" else Fraction(element)
-    except ValueError:
-        raise Undefined(f"{show(element)} is no {'integer' if how == 'int' else 'number'}") from None
+        match how:
+            case "str":
+                return str(float(element)) if isinstance(element, Fraction) else str(element)
+            case "int":
+                return int(element)
+            case "float":
+                return _finite(element)
+            case "bool":
+                return bool(element)
+            case _:
+                return element
+    except (ValueError, OverflowError):
+        raise Undefined(f"{show(element)} cannot be read as {how}") from None
+
+
+def _finite(element: Value) -> Fraction:
+    """A number as it is; a text as the decimal that its binary64 float shows. Raises `ValueError` for infinities."""
+    number = float(element)
+    if not math.isfinite(number):
+        raise ValueError
+    return Fraction(repr(number)) if isinstance(element, str) else Fraction(element)

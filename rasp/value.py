@@ -24,11 +24,6 @@ def kind(value: Value) -> Kind:
     return _KINDS[type(value)]
 
 
-def identity(value: Value) -> tuple[Kind, Value]:
-    """A key under which ``1``, ``1.0`` and ``True`` differ."""
-    return kind(value), value
-
-
 def to_python(value: Value) -> bool | int | float | str:
     """The value as a caller of the Python API sees it: a fraction becomes the nearest binary64 float."""
     return float(value) if isinstance(value, Fraction) else value

@@ -191,3 +191,16 @@ def test_conversions_of_the_token_are_the_interpreter_s(how: str) -> None:
     found = set(analysis.domain(node))
     for tokens in [(token,) for token in vocabulary]:
         assert set(answer(node, tokens, False) or ()) <= found
+
+
+@pytest.mark.parametrize("how", ["asis", "str", "int", "float", "bool"])
+def test_a_token_is_converted_as_the_interpreter_converts_it(how: str) -> None:
+    texts = ("7", " 7 ", "1.5", "1/2", "1e3", "nan", "inf", "", "x", "0.1234567890123456789", "True")
+    converted = Setting(texts, 1, False).converted(how)
+    node = Tokens(how)  # type: ignore[arg-type]
+    for text in texts:
+        try:
+            expected = evaluate(node, [text])[0]
+        except RaspError:
+            expected = None
+        assert (type(converted[text]), converted[text]) == (type(expected), expected)
