@@ -1,0 +1,59 @@
+"""`rasp compile`: from a program to a checkpoint, a stage of it, or its cost."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from compiler.cli.call import DONE, Commands, command, setting_flags
+from compiler.cli.targets import program_at, source_path, warn
+from rasp.source import error
+
+STAGES = ("syntax", "sop", "graph", "circuit", "weights")
+
+
+def compile_(call: argparse.Namespace) -> int:
+    """Compile a program: save the checkpoint, print one stage, or print what each way to optimise would cost."""
+    if call.out is None and call.emit is None and not call.plan:
+        raise error(
+            "usage", "nothing to do", hint="-o DIR saves a checkpoint, --emit STAGE prints a stage, --plan costs"
+        )
+    from compiler.pipeline import Compiled
+
+    compiled = Compiled(program_at(source_path(call.file), call), call.optimize, call.uncertified)
+    warn(compiled)
+    if call.plan:
+        print(compiled.plan())
+    if call.emit is not None:
+        print(compiled.emit(call.emit).rstrip("\n"))
+    if call.out is not None:
+        compiled.save(Path(call.out))
+        print(f"{call.out}: {compiled.summary()}")
+    return DONE
+
+
+def define(commands: Commands) -> None:
+    """Add the command."""
+    flags = command(
+        commands,
+        "compile",
+        compile_,
+        """
+        rasp compile programs/sort.rasp -o sort
+        rasp compile programs/sort.rasp --emit graph
+        rasp compile programs/sort.rasp --plan
+        rasp compile mine.rasp -o mine --output answer --vocab abc --max-length 16
+        """,
+    )
+    flags.add_argument("file", metavar="FILE", help="a .rasp file")
+    flags.add_argument("-o", "--out", metavar="DIR", help="save the checkpoint in this folder")
+    flags.add_argument("--plan", action="store_true", help="print layers, heads, neurons and parameters of each mode")
+    flags.add_argument(
+        "--optimize",
+        choices=("depth", "balanced", "size"),
+        default="balanced",
+        help="few layers, few layers at a bearable size (default), or few parameters",
+    )
+    flags.add_argument("--uncertified", action="store_true", help="compile even where rounding could change an answer")
+    flags.add_argument("--emit", metavar="STAGE", choices=STAGES, help="print a stage: " + ", ".join(STAGES))
+    setting_flags(flags)

@@ -1,0 +1,81 @@
+"""`rasp run`: what a program or a checkpoint answers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from compiler.cli.call import DONE, Commands, command, setting_flags
+from compiler.cli.targets import model_at, naming, program_at, refuse_overrides, target_path, tokens_of
+
+if TYPE_CHECKING:
+    from compiler.model import Scalar
+
+
+def run(call: argparse.Namespace) -> int:
+    """Print what a program (its interpreter) or a checkpoint (its transformer) answers to each input."""
+    inputs = [tokens_of(text, call.list) for text in call.inputs]
+    path = target_path(call.target)
+    answers = _run_checkpoint(path, inputs, call) if path.is_dir() else _run_program(path, inputs, call)
+    for answer in answers:
+        for line in _answer_lines(answer, call.json):
+            print(line)
+    return DONE
+
+
+Answer: TypeAlias = "dict[str, list[Scalar]]"
+
+
+def _run_program(path: Path, inputs: list[list[object]], call: argparse.Namespace) -> list[Answer]:
+    program = program_at(path, call)
+    answers = []
+    for number, tokens in enumerate(inputs, start=1):
+        with naming(number, len(inputs)):
+            answers.append({name: program[name](tokens) for name in program.outputs})
+    return answers
+
+
+def _run_checkpoint(path: Path, inputs: list[list[object]], call: argparse.Namespace) -> list[Answer]:
+    refuse_overrides(call, "output")
+    model = model_at(path)
+    for number, tokens in enumerate(inputs, start=1):
+        with naming(number, len(inputs)):
+            model.encode(tokens)
+    names = [output.name for output in model.config.outputs] if call.output is None else [call.output]
+    columns = [model.run_batch(inputs, name) for name in names]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _answer_lines(answer: Answer, as_json: bool) -> Iterator[str]:
+    """One line an output: JSON, or the language's own print format (named where there are several)."""
+    from rasp.show import sequence
+    from rasp.value import from_python
+
+    for name, values in answer.items():
+        if as_json:
+            yield json.dumps({"output": name, "values": values}, ensure_ascii=False)
+        else:
+            text = sequence([from_python(value) for value in values])
+            yield text if len(answer) == 1 else f"{name} = {text}"
+
+
+def define(commands: Commands) -> None:
+    """Add the command."""
+    flags = command(
+        commands,
+        "run",
+        run,
+        """
+        rasp run programs/sort.rasp "cab"
+        rasp run programs/sort.rasp --list '["hi","there"]' '[3,1,2]'
+        rasp run checkpoint "cab" "bca" --json
+        """,
+    )
+    flags.add_argument("target", metavar="TARGET", help="a .rasp file, or a checkpoint folder")
+    flags.add_argument("inputs", metavar="INPUT", nargs="+", help="an input: one token a character")
+    flags.add_argument("--list", action="store_true", help="read each INPUT as a JSON list of tokens")
+    flags.add_argument("--json", action="store_true", help='print {"output": NAME, "values": [...]}, a line an input')
+    setting_flags(flags)
