@@ -7,6 +7,7 @@ Invariants: a folder is written whole or not at all; what is read is what was wr
       config.json        format, shape, vocabulary, output values, hashes of the other files
       model.safetensors  the weights, by the names of `compiler.model`
       labels.json        what each column, head and neuron is; where variables are read; source and compiler version
+      *.json             further documents, if there are any; `document` reads one
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import safetensors
@@ -33,14 +36,26 @@ MAX_JSON = 1 << 28
 """Largest JSON file that is read, in bytes."""
 
 
+PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}\.json")
+"""The name of a document: no folder, no hidden file."""
+
+
 def save(
-    folder: str | Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], labels: Mapping[str, Any]
+    folder: str | Path,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    labels: Mapping[str, Any],
+    documents: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Write a checkpoint. An existing checkpoint there is replaced at the end, at once; anything else is left alone.
 
-    Raises `ModelError` if the folder exists and is not a checkpoint, or cannot be written.
+    `documents` are further files, JSON data by plain file name. Raises `ModelError` if the folder exists and is not a
+    checkpoint, or cannot be written.
     """
     folder = Path(folder)
+    for name in documents:
+        if not _is_document(name):
+            raise ModelError(f"{name!r} is no name for a document", "take letters, digits, - and _, and end in .json")
     if folder.is_symlink():  # the folder it points at is replaced, the link stays
         if not folder.exists():
             raise ModelError(f"{folder} is a link to nowhere", "choose another folder, or remove it")
@@ -52,7 +67,7 @@ def save(
     except OSError as problem:
         raise ModelError(f"cannot write {folder}: {problem.strerror}", "choose another folder") from None
     try:
-        _write(made, config, tensors, labels)
+        _write(made, config, tensors, {LABELS: labels, **documents})
         _exchange(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -72,10 +87,13 @@ def _refuse_foreign(folder: Path) -> None:
             ) from None
 
 
-def _write(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], labels: Mapping[str, Any]) -> None:
+def _write(
+    folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], documents: Mapping[str, Any]
+) -> None:
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
-    (folder / LABELS).write_text(json.dumps(labels, indent=1, ensure_ascii=False), encoding="utf-8")
-    hashes = {name: _hash(folder / name) for name in (WEIGHTS, LABELS)}
+    for name, data in documents.items():
+        (folder / name).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+    hashes = {name: _hash(folder / name) for name in (WEIGHTS, *documents)}
     whole = {"format": FORMAT, "version": VERSION, **config}
     whole["sha256"] = {**hashes, CONFIG: _hash_of(whole)}
     (folder / CONFIG).write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -102,11 +120,9 @@ def _exchange(made: Path, folder: Path) -> None:
 def load(folder: str | Path) -> Transformer:
     """Read a checkpoint. Raises `ModelError` if it is missing, foreign, from a newer version, or damaged."""
     folder = Path(folder)
-    data = _config(folder)
-    for name in (WEIGHTS, LABELS):
+    data = _signed_config(folder)
+    for name in (WEIGHTS, LABELS, *_documents(data)):
         _require_hash(folder, name, data)
-    if _hash_of({key: value for key, value in data.items() if key != "sha256"}) != data["sha256"].get(CONFIG):
-        raise _damaged(folder, f"{CONFIG} is not the file that was written")
     try:
         shape = {key: value for key, value in data.items() if key not in ("format", "version", "sha256")}
         config = Config.from_json(shape)
@@ -115,6 +131,29 @@ def load(folder: str | Path) -> Transformer:
     model = _model(folder, config)
     model.labels = _json(folder / LABELS)
     return model.eval()
+
+
+def documents(folder: str | Path) -> list[str]:
+    """The names of the further documents of a checkpoint."""
+    return _documents(_signed_config(Path(folder)))
+
+
+def document(folder: str | Path, name: str) -> Any:
+    """The JSON data of one further document, its hash verified. Raises `ModelError` if it is missing or damaged."""
+    folder = Path(folder)
+    data = _signed_config(folder)
+    if name not in _documents(data):
+        raise ModelError(f"the checkpoint {folder} has no {name}", "compile the program again")
+    _require_hash(folder, name, data)
+    return _data(folder / name)
+
+
+def _documents(data: Mapping[str, Any]) -> list[str]:
+    return sorted(name for name in data["sha256"] if _is_document(name))
+
+
+def _is_document(name: str) -> bool:
+    return PLAIN.fullmatch(name) is not None and name not in (CONFIG, LABELS)
 
 
 def _model(folder: Path, config: Config) -> Transformer:
@@ -149,24 +188,38 @@ def _config(folder: Path) -> dict[str, Any]:
     return data
 
 
+def _signed_config(folder: Path) -> dict[str, Any]:
+    """The config of a checkpoint of ours, with a hash for each file it names, its own verified."""
+    data = _config(folder)
+    hashes = data.get("sha256")
+    content = {key: value for key, value in data.items() if key != "sha256"}
+    if not isinstance(hashes, dict) or _hash_of(content) != hashes.get(CONFIG):
+        raise _damaged(folder, f"{CONFIG} is not the file that was written")
+    if foreign := [name for name in hashes if name not in (CONFIG, WEIGHTS, LABELS) and not _is_document(name)]:
+        raise _damaged(folder, f"{CONFIG} names a file that is none of a checkpoint's: {foreign[0]!r}")
+    return data
+
+
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > MAX_JSON:
-            raise _damaged(path.parent, f"{path.name} is too large")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raise _damaged(path.parent, f"{path.name} cannot be read") from None
+    data = _data(path)
     if not isinstance(data, dict):
         raise _damaged(path.parent, f"{path.name} holds no object")
     return data
 
 
+def _data(path: Path) -> Any:
+    try:
+        if path.stat().st_size > MAX_JSON:
+            raise _damaged(path.parent, f"{path.name} is too large")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise _damaged(path.parent, f"{path.name} cannot be read") from None
+
+
 def _require_hash(folder: Path, name: str, data: Mapping[str, Any]) -> None:
-    hashes = data.get("sha256")
-    wanted = hashes.get(name) if isinstance(hashes, dict) else None
     if not (folder / name).is_file():
         raise _damaged(folder, f"{name} is missing")
-    if _hash(folder / name) != wanted:
+    if _hash(folder / name) != data["sha256"].get(name):
         raise _damaged(folder, f"{name} is not the file that was written")
 
 

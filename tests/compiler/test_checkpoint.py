@@ -347,3 +347,58 @@ def test_a_link_to_nowhere_is_not_overwritten(other: Compiled, tmp_path: Path) -
         other.save(link)
     assert link.is_symlink()
     assert not (tmp_path / "gone").exists()
+
+
+# ------------------------------------------------------------------------------------------------- further documents
+
+
+DOCUMENTS = {"certificate.json": {"margins": [1, "1/3", None]}, "provenance.json": ["é", {}]}
+
+
+@pytest.fixture
+def documented(made: Compiled, tmp_path: Path) -> Path:
+    checkpoint.save(
+        tmp_path / "more", made.weights.config, made.model.state_dict(), made.weights.labels, documents=DOCUMENTS
+    )
+    return tmp_path / "more"
+
+
+def test_documents_come_back(documented: Path) -> None:
+    assert compiler.load(documented).run("ab") == ["b", "a"]
+    assert checkpoint.documents(documented) == sorted(DOCUMENTS)
+    for name, data in DOCUMENTS.items():
+        assert checkpoint.document(documented, name) == data
+
+
+def test_a_checkpoint_without_documents_says_so(folder: Path) -> None:
+    assert checkpoint.documents(folder) == []
+    with pytest.raises(ModelError, match="has no certificate"):
+        checkpoint.document(folder, "certificate.json")
+
+
+@pytest.mark.parametrize("name", sorted(DOCUMENTS))
+def test_a_damaged_or_missing_document_is_found_before_the_first_answer(documented: Path, name: str) -> None:
+    path = documented / name
+    path.write_text(path.read_text().replace("1", "2").replace("é", "e"))
+    refuses(documented, f"{name} is not the file that was written")
+    with pytest.raises(ModelError, match=name):
+        checkpoint.document(documented, name)
+    path.unlink()
+    refuses(documented, f"{name} is missing")
+
+
+@pytest.mark.parametrize("name", ["../x.json", "a/b.json", ".x.json", "x.txt", "config.json", "labels.json", ""])
+def test_a_document_s_name_is_plain(made: Compiled, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError, match="no name for a document"):
+        checkpoint.save(tmp_path / "new", made.weights.config, made.model.state_dict(), {}, documents={name: 1})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["../outside.json", "/etc/passwd", "deep/er.json", ".."])
+def test_a_config_cannot_name_files_outside_its_folder(folder: Path, name: str) -> None:
+    (folder.parent / "outside.json").write_text("{}")
+    hashes = json.loads((folder / checkpoint.CONFIG).read_text())["sha256"]
+    change_config(folder, sha256=hashes | {name: "0" * 64})
+    refuses(folder, "names a file")
+    with pytest.raises(ModelError):
+        checkpoint.document(folder, name)
