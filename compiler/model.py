@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Scalar: TypeAlias = bool | int | float | str
-DTYPES = ("float32", "float64")
+DTYPES = ("float32", "float64", "bfloat16", "float16")
 BATCH_CELLS = 1 << 22
 """`run_batch` splits its inputs so that batch * length^2 stays below this (attention scores of one head)."""
 
