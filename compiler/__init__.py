@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from compiler.checkpoint import load
     from compiler.compare import Report, check
+    from compiler.hosts import export
     from compiler.model import ModelError, Transformer
     from compiler.pipeline import Compiled, compile
 
-__all__ = ["Compiled", "ModelError", "Report", "Transformer", "check", "compile", "load"]
+__all__ = ["Compiled", "ModelError", "Report", "Transformer", "check", "compile", "export", "load"]
 
 _HOMES = {
     "Compiled": "pipeline",
@@ -27,6 +28,7 @@ _HOMES = {
     "Transformer": "model",
     "check": "compare",
     "compile": "pipeline",
+    "export": "hosts",
     "load": "checkpoint",
 }
 

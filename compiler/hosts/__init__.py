@@ -1,0 +1,136 @@
+"""Hosts: a compiled model inside other people's architectures and file formats.
+
+In: a `compiler.model.Transformer` or a checkpoint folder, a host, a folder. Out: that folder, and a `Verification`.
+Invariant: a folder is written whole or not at all, and only after the host's own forward pass, loaded from it, gave the
+interpreter's answers on a sample. A host sees the native model alone, never the circuit that it came from.
+
+    >>> from compiler.hosts import export
+    >>> export("sort", "bert", "sort-bert")                                 # doctest: +SKIP
+    Verification(inputs=340, skipped=0, difference=0.0, lead=32.0, bound=0.000244140625)
+
+A host is a module of this folder with two functions (`HostModule`):
+
+* `write(model, folder)` writes the host's files and returns a `Page`, the host's part of the model card. It raises
+  `ModelError` where the host cannot carry the model.
+* `load(model, folder)` opens those files with the host's own classes and returns a `Forward`, from token ids to logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from compiler.hosts.verify import Verification
+    from compiler.model import Transformer
+
+Forward: TypeAlias = "Callable[[Sequence[Sequence[int]]], list[Tensor]]"
+"""Inputs of different lengths as token ids without BOS -> for each its logits [n, d_vocab_out], in the native order."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A host's part of the model card: Markdown that says how the folder is used, and the card's YAML header."""
+
+    usage: str
+    header: dict[str, Any] = field(default_factory=dict)
+
+
+class HostModule(Protocol):
+    """What a host's module offers."""
+
+    def write(self, model: Transformer, folder: Path) -> Page:
+        """Write the host's files into an empty folder. Raises `ModelError` where the host cannot carry the model."""
+
+    def load(self, model: Transformer, folder: Path) -> Forward:
+        """The host's own forward pass over what `write` wrote; `model` tells sizes and vocabulary only."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host's name, module, purpose; the packages it imports and the extra of ours that installs them."""
+
+    name: str
+    module: str
+    about: str
+    needs: tuple[str, ...] = ()
+    extra: str = ""
+    several_outputs: bool = False  # else the model is narrowed to one output before the host sees it
+
+    def open(self) -> HostModule:
+        """The module. Raises `ModelError` where a package is missing."""
+        from compiler.model import ModelError
+
+        missing = [package for package in self.needs if find_spec(package) is None]
+        if missing:
+            raise ModelError(
+                f"the host {self.name} needs {' and '.join(missing)}", f"pip install 'rasp-compiler[{self.extra}]'"
+            )
+        return cast(HostModule, import_module(f"compiler.hosts.{self.module}"))
+
+
+_HF = ("transformers", "tokenizers")
+HOSTS = {
+    host.name: host
+    for host in (
+        Host("gpt2", "gpt2", "GPT2LMHeadModel of transformers, for causal programs", _HF, "hf"),
+        Host("bert", "bert", "BertForTokenClassification of transformers", _HF, "hf"),
+        Host("mobilebert", "mobilebert", "MobileBertForTokenClassification of transformers", _HF, "hf"),
+        Host("llama", "llama", "LlamaForCausalLM of transformers, for causal programs", _HF, "hf"),
+        Host("onnx", "onnx", "an ONNX graph", ("onnx", "onnxruntime"), "onnx", several_outputs=True),
+        Host("torch-export", "torch_export", "a program of torch.export", several_outputs=True),
+        Host(
+            "transformer-lens",
+            "transformer_lens",
+            "a TransformerBridge of TransformerLens",
+            ("transformer_lens",),
+            "lens",
+            several_outputs=True,
+        ),
+    )
+}
+
+
+def host_named(name: str) -> Host:
+    """The host of this name. Raises `ModelError` for any other."""
+    from compiler.model import ModelError
+    from rasp.source import did_you_mean
+
+    if name not in HOSTS:
+        known = f"it is one of {', '.join(HOSTS)}"
+        raise ModelError(f"there is no host `{name}`", did_you_mean(name, HOSTS) or known)
+    return HOSTS[name]
+
+
+def export(
+    model: Transformer | str | Path, host: str, out: str | Path, output: str | None = None, samples: int = 100
+) -> Verification:
+    """Write a model, or the one in a checkpoint folder, into the folder `out` as the host's own files, verified.
+
+    `output`: which of several outputs to keep, where the host holds one (the first, if not given); `samples`: how many
+    random inputs are compared with the interpreter, besides short and awkward ones. Raises `ModelError` where the host
+    cannot carry the program, `out` is something else, or a package is missing.
+    """
+    from compiler.hosts.folder import finish, whole_folder
+    from compiler.hosts.verify import narrowed, verify
+
+    chosen = host_named(host)
+    module = chosen.open()
+    native = narrowed(_model(model), output, chosen.several_outputs)
+    with whole_folder(Path(out)) as folder:
+        page = module.write(native, folder)
+        result = verify(native, module.load(native, folder), chosen.name, samples)
+        finish(folder, native, chosen, page, result)
+    return result
+
+
+def _model(model: Transformer | str | Path) -> Transformer:
+    from compiler.checkpoint import load
+
+    return load(model) if isinstance(model, str | Path) else model

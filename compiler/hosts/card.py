@@ -1,0 +1,83 @@
+"""The model card: the README.md of an exported folder.
+
+In: the native model, the host, its page, the verification. Out: Markdown under a YAML header.
+Invariant: every number in it was measured on the folder that it lies in.
+
+    # sort: `sorted` in BertForTokenClassification
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from compiler.model import Transformer
+
+if TYPE_CHECKING:
+    from compiler.hosts import Host, Page
+    from compiler.hosts.verify import Verification
+
+SHOWN = 24
+"""So many tokens or values are listed."""
+
+
+def card(model: Transformer, host: Host, page: Page, result: Verification) -> str:
+    """The whole card."""
+    config = model.config
+    names = ", ".join(f"`{output.name}`" for output in config.outputs)
+    return "\n".join(
+        [
+            _header(page.header),
+            f"# {names} in the host {host.name}",
+            "",
+            f"A RASP program compiled to the weights of a transformer, as {host.about}. Nothing in it was trained.",
+            "",
+            f"* Inputs: 1 to {config.max_length} of {len(config.vocabulary)} tokens: {_listed(config.vocabulary)}",
+            *(
+                f"* Output `{output.name}`: {len(output.values)} values: {_listed(map(str, output.values))}"
+                for output in config.outputs
+            ),
+            f"* Attention: {'causal' if config.causal else 'bidirectional'}",
+            "",
+            "## Use",
+            "",
+            page.usage.strip(),
+            "",
+            "## Verification",
+            "",
+            _verified(result),
+            "",
+            "## Program",
+            "",
+            "```",
+            model.labels["program"]["source"].rstrip("\n"),
+            "```",
+            "",
+            f"Settings: `{json.dumps(model.labels['program']['settings'], ensure_ascii=False)}`",
+            "",
+        ]
+    )
+
+
+def _header(fields: dict[str, Any]) -> str:
+    """YAML; JSON values are YAML values."""
+    whole = {"tags": ["rasp"], **fields}
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in whole.items()]
+    return "\n".join(["---", *lines, "---", ""])
+
+
+def _listed(texts: Any) -> str:
+    texts = [json.dumps(text, ensure_ascii=False) for text in texts]
+    return ", ".join(texts[:SHOWN]) + (", ..." if len(texts) > SHOWN else "")
+
+
+def _verified(result: Verification) -> str:
+    skipped = f" ({result.skipped} more have no answer)" if result.skipped else ""
+    return (
+        f"When this folder was written it was loaded with the host's own classes and run on {result.inputs} inputs"
+        f"{skipped}: every answer was the interpreter's.\n\n"
+        "| nats | |\n|---|---|\n"
+        f"| largest difference of a logit from the native model's | {result.difference:.3g} |\n"
+        f"| bound on that difference | {result.bound:.3g} |\n"
+        f"| least lead of the best logit over the next | {result.lead:.6g} |"
+    )

@@ -1,0 +1,129 @@
+"""An exported folder: written whole or not at all, with a record of what it is and a model card.
+
+In: a place. Out: a folder that is put there when everything has been written, and `rasp.json` inside it.
+Invariant: what was at that place is left alone unless it is an exported folder itself, and until the end in any case.
+
+    sort-bert/
+      ...                the host's own files
+      rasp.json          format, version, host, what each logit stands for, program, verification, hashes
+      README.md          the model card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compiler.hosts.card import card
+from compiler.model import ModelError, Transformer
+
+if TYPE_CHECKING:
+    from compiler.hosts import Host, Page
+    from compiler.hosts.verify import Verification
+
+FORMAT = "rasp-host"
+VERSION = 1
+RECORD, CARD = "rasp.json", "README.md"
+
+
+@contextmanager
+def whole_folder(place: Path) -> Iterator[Path]:
+    """An empty folder to write into; it takes its place when the block ends without an exception.
+
+    Raises `ModelError` if something else is there, or the folder cannot be made.
+    """
+    _refuse_foreign(place)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    except OSError as problem:
+        raise ModelError(f"cannot write {place}: {problem.strerror}", "choose another folder") from None
+    try:
+        yield made
+        _exchange(made, place)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _refuse_foreign(place: Path) -> None:
+    if place.is_symlink() or (place.exists() and not place.is_dir()):
+        raise ModelError(f"{place} is not a folder", "choose a folder that does not exist yet")
+    if place.exists() and any(place.iterdir()):
+        try:
+            record(place)
+        except ModelError:
+            raise ModelError(
+                f"{place} exists and is not an exported folder, so it is left alone",
+                "choose another folder, or remove it",
+            ) from None
+
+
+def _exchange(made: Path, place: Path) -> None:
+    """Put the new folder in the old one's place. The old one is moved aside first and removed last."""
+    mask = os.umask(0)
+    os.umask(mask)
+    made.chmod(0o777 & ~mask)  # mkdtemp makes private folders
+    if not place.exists():
+        made.rename(place)
+        return
+    old = made.with_name(made.name + ".old")
+    place.rename(old)
+    try:
+        made.rename(place)
+    except BaseException:  # an interrupt, too, must not leave the place empty
+        old.rename(place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def finish(folder: Path, model: Transformer, host: Host, page: Page, result: Verification) -> None:
+    """Write the record and the model card beside the host's files."""
+    written = sorted(path for path in folder.rglob("*") if path.is_file())
+    config = model.config
+    data = {
+        "format": FORMAT,
+        "version": VERSION,
+        "host": host.name,
+        "vocabulary": list(config.vocabulary),
+        "max_length": config.max_length,
+        "attention": "causal" if config.causal else "bidirectional",
+        "outputs": [{"name": output.name, "values": list(output.values)} for output in config.outputs],
+        "program": model.labels["program"],
+        "verification": result.to_json(),
+        "compiler": metadata.version("rasp-compiler"),
+        "sha256": {path.relative_to(folder).as_posix(): _hash(path) for path in written},
+    }
+    (folder / RECORD).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+    (folder / CARD).write_text(card(model, host, page, result), encoding="utf-8")
+
+
+def record(folder: str | Path) -> dict[str, Any]:
+    """What an exported folder says about itself. Raises `ModelError` if it is missing, foreign or newer than we are."""
+    path = Path(folder) / RECORD
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise ModelError(
+            f"{folder} is not an exported folder: it has no {RECORD}", "`rasp export DIR --to HOST -o OUT` makes one"
+        ) from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise ModelError(f"{folder} was exported by another program", "give a folder that `rasp export` made")
+    version = data.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise ModelError(
+            f"{folder} has format version {version}, newer than {VERSION}", "update this package, or export again"
+        )
+    return data
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
