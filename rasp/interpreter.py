@@ -2,7 +2,8 @@
 
 In: nodes and one input. Out: for an s-op its n values, for a selector its n x n booleans, [query][key].
 Inside, a selector's row is one integer, bit k for key k, so that `and`, `or`, `not`, counting and picking are integer
-operations; comparisons are made once for each distinct value.
+operations; comparisons are made once for each distinct value. Several inputs are run as one, end to end: only
+selectors and aggregates know where one ends.
 Invariant: every s-op on the way to an answer is checked too: its values are all strings or all numbers.
 
     >>> evaluate(Select(Indices(), Constant(1), "<"), "ab")
@@ -15,7 +16,7 @@ import bisect
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from itertools import compress
+from itertools import accumulate, chain, compress
 from typing import Any, TypeAlias, cast
 
 from rasp.operators import OPERATORS, PREDICATES, Undefined, bounded, convert, show
@@ -60,6 +61,24 @@ def evaluate(
     return answers[0] if isinstance(nodes, Node) else answers
 
 
+def evaluate_each(
+    nodes: Sequence[SOp], inputs: Sequence[Sequence[Any]], causal: bool = False
+) -> list[list[list[Value]] | RaspError]:
+    """For each input the values of every node, or the error that says why there are none: `evaluate`, but faster."""
+    if not inputs:
+        return []
+    try:
+        run = Run(chain.from_iterable(inputs), causal, lengths=[len(tokens) for tokens in inputs])
+        run.compute(nodes)
+    except RaspError as problem:  # in one of them at least: look for it in smaller parts
+        if len(inputs) == 1:
+            return [problem]
+        step = -(-len(inputs) // 16)
+        parts = [inputs[start : start + step] for start in range(0, len(inputs), step)]
+        return [answer for part in parts for answer in evaluate_each(nodes, part, causal)]
+    return [[run.values[node][part] for node in nodes] for part in run.parts]
+
+
 def read_input(tokens: Input) -> list[Value]:
     """The exact elements of an input: the characters of a string, the items of a list, the keys of a dictionary."""
     try:
@@ -74,14 +93,29 @@ def read_input(tokens: Input) -> list[Value]:
 
 
 class Run:
-    """One input and what is known about it: a memo from nodes to values or rows."""
+    """One input and what is known about it: a memo from nodes to values or rows.
 
-    def __init__(self, tokens: Input, causal: bool = False, spans: Mapping[Node, Span] | None = None) -> None:
+    Or several inputs, end to end: `lengths` says how long each is, `parts` where it lies. What is said about positions
+    in the message of an error is then of no use.
+    """
+
+    def __init__(
+        self,
+        tokens: Input,
+        causal: bool = False,
+        spans: Mapping[Node, Span] | None = None,
+        lengths: Sequence[int] | None = None,
+    ) -> None:
         self.tokens = read_input(tokens)
         self.n = len(self.tokens)
         self.causal = causal
         self.spans = spans if spans is not None else {}
-        self.full = (1 << self.n) - 1
+        lengths = lengths or [self.n]
+        if not all(lengths):
+            raise error("empty-input", "an input has at least one token")
+        self.parts = [slice(end - length, end) for length, end in zip(lengths, accumulate(lengths), strict=True)]
+        self.positions = list(chain.from_iterable(map(range, lengths)))
+        self.full = [row for length in lengths for row in [(1 << length) - 1] * length]
         self.values: dict[SOp, list[Value]] = {}
         self.rows: dict[Selector, Rows] = {}
 
@@ -108,6 +142,13 @@ class Run:
         return RaspError(Diagnostic(code, "error", message, self.spans.get(node), hint))
 
     def _checked(self, node: SOp, values: list[Value]) -> list[Value]:
+        if str not in (kinds := set(map(type, values))) or len(kinds) == 1:
+            return values
+        for part in self.parts:
+            self._check_kinds(node, values[part])
+        return values
+
+    def _check_kinds(self, node: SOp, values: list[Value]) -> None:
         if str in (kinds := set(map(type, values))) and len(kinds) > 1:
             text = next(at for at, value in enumerate(values) if isinstance(value, str))
             number = next(at for at, value in enumerate(values) if not isinstance(value, str))
@@ -118,14 +159,13 @@ class Run:
                 f"{show(values[number])} at position {number}",
                 _default_hint(node, values[number]),
             )
-        return values
 
     def _values(self, node: SOp) -> list[Value]:
         match node:
             case Tokens(how):
                 return [self._convert(node, how, at) for at in range(self.n)]
             case Indices():
-                return list(range(self.n))
+                return list(self.positions)
             case Constant(value):
                 return [value] * self.n
             case Map(op, args):
@@ -133,7 +173,8 @@ class Run:
             case Lookup(table, arg):
                 return self._lookup(node, dict(table), arg)
             case Aggregate(selector, value, default):
-                return self._aggregate(node, self.seen(selector), self.values[value], default)
+                rows, values = self.seen(selector), self.values[value]
+                return [got for part in self.parts for got in self._aggregate(node, rows[part], values[part], default)]
             case Width(selector):
                 return [row.bit_count() for row in self.seen(selector)]
             case _:
@@ -171,7 +212,9 @@ class Run:
     def seen(self, selector: Selector) -> Rows:
         """The rows of a selector as an aggregate sees them: without the future, in a causal run."""
         rows = self.rows[selector]
-        return [row & ((2 << query) - 1) for query, row in enumerate(rows)] if self.causal else rows
+        return (
+            [row & ((2 << query) - 1) for query, row in zip(self.positions, rows, strict=True)] if self.causal else rows
+        )
 
     def _aggregate(self, node: SOp, rows: Rows, values: list[Value], default: Value) -> list[Value]:
         mean = _Mean(values)
@@ -194,7 +237,7 @@ class Run:
             raise self.fail(node, "undefined", f"at position {query}: {problem}") from None
 
     def _not_numbers(self, node: SOp, query: int, row: int, values: list[Value]) -> RaspError:
-        keys = [key for key in range(self.n) if row >> key & 1]
+        keys = [key for key in range(len(values)) if row >> key & 1]
         shown = " and ".join(show(values[key]) for key in keys[:2]) + (
             f" and {len(keys) - 2} more" if len(keys) > 2 else ""
         )
@@ -208,9 +251,10 @@ class Run:
     def _rows(self, node: Selector) -> Rows:
         match node:
             case Select(key, query, predicate):
-                return self._select(node, self.values[key], self.values[query], predicate)
+                keys, queries = self.values[key], self.values[query]
+                return [row for part in self.parts for row in self._select(node, keys[part], queries[part], predicate)]
             case Not(arg):
-                return [self.full ^ row for row in self.rows[arg]]
+                return [full ^ row for full, row in zip(self.full, self.rows[arg], strict=True)]
             case And(left, right):
                 return [a & b for a, b in zip(self.rows[left], self.rows[right], strict=True)]
             case Or(left, right):
@@ -225,10 +269,11 @@ class Run:
         if predicate == "==":
             return [masks.get(query, 0) for query in queries]
         if predicate == "!=":
-            return [self.full ^ masks.get(query, 0) for query in queries]
+            full = (1 << len(keys)) - 1
+            return [full ^ masks.get(query, 0) for query in queries]
         if isinstance(keys[0], str) != isinstance(queries[0], str):
             raise self.fail(node, "undefined", _incomparable(keys[0], queries[0], predicate))
-        return _ordered(masks, queries, predicate, self.full)
+        return _ordered(masks, queries, predicate, (1 << len(keys)) - 1)
 
 
 def _ordered(masks: dict[Value, int], queries: list[Value], predicate: str, full: int) -> Rows:

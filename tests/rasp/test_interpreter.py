@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from fractions import Fraction
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rasp
-from rasp.interpreter import evaluate
+from rasp.interpreter import evaluate, evaluate_each
 from rasp.operators import OPERATORS, PREDICATES, Undefined
 from rasp.sop import (
     Aggregate,
@@ -31,6 +32,7 @@ from rasp.sop import (
 )
 from rasp.source import RaspError
 from rasp.value import Value, kind, kind_of_all
+from tests.random_programs import VOCABULARY, seeded
 
 
 class Refused(Exception):
@@ -241,3 +243,36 @@ def test_a_deep_graph_needs_no_recursion() -> None:
     for at in range(20_000):
         node = Map("+", (node, Constant(at % 3)))
     assert evaluate(node, "a") == [sum(at % 3 for at in range(20_000))]
+
+
+def alone(node: SOp, tokens: list[str], causal: bool) -> list[tuple[str, Value]] | str:
+    """The values with their kinds, or the error as text."""
+    try:
+        return [(kind(value), value) for value in evaluate(node, tokens, causal)]
+    except RaspError as problem:
+        return str(problem)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_many_inputs_at_once_have_the_answers_that_each_has_alone(causal: bool) -> None:
+    """Errors too, to the letter: one input without an answer takes none from the others."""
+    chance = random.Random(0)
+    failed = answered = 0
+    for seed in range(150):
+        node = seeded(seed, depth=2 + seed % 4)
+        inputs = [
+            [chance.choice([*VOCABULARY, "a"][: 4 + seed % 2]) for _ in range(chance.randint(0, 6))] for _ in range(40)
+        ]
+        together = evaluate_each([node], inputs, causal)
+        for tokens, found in zip(inputs, together, strict=True):
+            if isinstance(found, RaspError):
+                assert str(found) == alone(node, tokens, causal)
+                failed += 1
+            else:
+                assert [(kind(value), value) for value in found[0]] == alone(node, tokens, causal)
+                answered += 1
+    assert failed > 500 and answered > 3000
+
+
+def test_no_inputs_have_no_answers() -> None:
+    assert evaluate_each([Indices()], []) == []
