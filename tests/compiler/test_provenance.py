@@ -1,0 +1,296 @@
+"""Provenance is the truth: what it says nobody reads has no effect, what it says is read has one."""
+
+from __future__ import annotations
+
+import doctest
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import torch
+from torch import Tensor
+
+import compiler
+import rasp
+from compiler.model import ModelError, Transformer
+from compiler.pipeline import Compiled
+from compiler.provenance import provenance
+
+ROOT = Path(__file__).parent.parent.parent
+SCHEMA = json.loads((ROOT / "compiler" / "provenance.schema.json").read_text())
+
+SOURCES = {
+    "reverse": "opposite = select(indices, length - 1 - indices, ==);\nreverse = aggregate(opposite, tokens);",
+    "histogram": "o = selector_width(select(tokens, tokens, ==));",
+    "sorted": "o = sort(tokens, tokens);",
+    "a function of the token": 'o = tokens == "a";',
+    "two outputs": 'o = aggregate(select(indices, indices - 1, ==), tokens, "-");\np = length % 3;',
+    "neurons that read neurons": """
+        a = selector_width(select(tokens, tokens, ==));
+        b = a * a % 3;
+        o = b * selector_width(select(b, b, ==));
+    """,
+    "hidden loop": "o = 0;\nfor i in [1, 2] {\n  o = aggregate(select(indices, indices - i, ==), indices) + o;\n}",
+}
+OUTPUTS = {"two outputs": ["o", "p"]}
+LIBRARY = ["neighbours/swap_pairs", "paper/dyck_1_ptf", "paper/most_frequent", "sequence/majority", "sort"]
+
+
+@cache
+def compiled(name: str, attention: str = "bidirectional") -> Compiled:
+    """A program of `SOURCES` over "abc" and 8 tokens, or of the library as its header wants it."""
+    if name in SOURCES:
+        output = OUTPUTS.get(name)
+        return compiler.compile(rasp.parse(SOURCES[name]), output, vocab="abc", max_length=8, attention=attention)
+    return compiler.compile(rasp.load(ROOT / "programs" / f"{name}.rasp"))
+
+
+def batch(model: Transformer) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    vocabulary = len(model.config.vocabulary)
+    return torch.randint(vocabulary, (16, model.config.max_length), generator=generator)
+
+
+def some(kind: str) -> Any:
+    return pytest.mark.parametrize("name", [*SOURCES, *LIBRARY] if kind == "all" else SOURCES)
+
+
+# ----------------------------------------------------------------------------------------------- by hand, and its form
+
+
+def test_the_circuit_of_reverse_is_the_one_in_the_readme() -> None:
+    found = provenance(compiled("reverse").model)
+    assert found["columns"] == ["one", "bos", "tokens", "indices", "(indices - 3)^2", "length", "reverse"]
+    carried = {
+        (edge["from"], edge["to"], edge["input"]): [found["columns"][column] for column in edge["columns"]]
+        for edge in found["edges"]
+        if not edge["constant"]
+    }
+    assert carried == {
+        ("pos_embed", "L1H0", "q"): ["indices"],
+        ("L0H0", "L1H0", "q"): ["length"],
+        ("pos_embed", "L1H0", "k"): ["indices", "(indices - 3)^2"],
+        ("embed", "L1H0", "v"): ["tokens"],
+        ("L1H0", "output:reverse", "in"): ["reverse"],
+    }
+
+
+def test_lines_are_those_that_bind_the_variable() -> None:
+    found = provenance(compiled("reverse").model)
+    assert {variable["name"]: variable["lines"] for variable in found["variables"]} == {
+        "tokens": [],
+        "indices": [],
+        "length": [],
+        "reverse": [2],
+    }
+    [head] = [node for node in found["nodes"] if node["id"] == "L1H0"]
+    assert (head["variables"], head["lines"]) == (["reverse"], [2])
+    looped = provenance(compiled("hidden loop").model)
+    assert [variable["lines"] for variable in looped["variables"] if variable["name"] == "o"] == [[1, 3]]
+
+
+def test_variables_name_the_nodes_that_write_them() -> None:
+    found = provenance(compiled("neurons that read neurons").model)
+    nodes = {variable["name"]: variable["nodes"] for variable in found["variables"]}
+    assert nodes["tokens"] == ["embed"] and nodes["a"] == ["L0H0"]
+    assert nodes["b"] and all(node.startswith("L0N") for node in nodes["b"])
+    assert nodes["o"] and all(node.startswith("L1N") for node in nodes["o"])
+
+
+@some("all")
+def test_the_document_follows_the_schema(name: str) -> None:
+    found = provenance(compiled(name).model)
+    assert json.loads(json.dumps(found)) == found
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.Draft202012Validator(SCHEMA).validate(found)
+
+
+@some("all")
+def test_ids_are_unique_and_edges_go_forward(name: str) -> None:
+    found = provenance(compiled(name).model)
+    ids = [node["id"] for node in found["nodes"]]
+    assert len(set(ids)) == len(ids)
+    for edge in found["edges"]:
+        assert ids.index(edge["from"]) < ids.index(edge["to"])
+    config = compiled(name).model.config
+    assert sum(node["kind"] == "head" for node in found["nodes"]) == sum(layer.n_heads for layer in config.layers)
+    assert sum(node["kind"] == "neuron" for node in found["nodes"]) == sum(layer.d_mlp for layer in config.layers)
+
+
+def test_a_model_that_was_not_compiled_is_refused() -> None:
+    with pytest.raises(ModelError, match="labels") as caught:
+        provenance(Transformer(compiled("reverse").model.config))
+    assert caught.value.hint
+
+
+# -------------------------------------------------------------------------------------------------- edges on real runs
+
+
+def step(node: dict[str, Any], model: Transformer) -> int:
+    """After which of `Transformer.residuals` a node has written."""
+    match node["kind"]:
+        case "embedding":
+            return 0
+        case "head":
+            return 2 * int(node["layer"]) + 1
+        case "neuron":
+            return 2 * int(node["layer"]) + 2
+        case _:
+            return 2 * len(model.config.layers) + 1
+
+
+def readings(model: Transformer, streams: list[Tensor], node: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """What each input of a node makes of the stream it sees."""
+    seen = streams[min(step(node, model), len(streams)) - 1]
+    if node["kind"] == "head":
+        attn = list(model.layers())[node["layer"]].attn
+        assert attn is not None
+        for letter, matrix in (("q", attn.W_Q), ("k", attn.W_K), ("v", attn.W_V)):
+            yield letter, seen @ matrix[node["index"]]
+    elif node["kind"] == "neuron":
+        mlp = list(model.layers())[node["layer"]].mlp
+        assert mlp is not None
+        yield "in", seen @ mlp.W_in[:, node["index"]]
+    elif node["kind"] == "output":
+        start, stop = node["logits"]
+        yield "in", seen @ model.unembed.W_U[:, start:stop]
+
+
+def noise(node: dict[str, Any], model: Transformer) -> Tensor:
+    """Whole numbers on the columns that a node writes."""
+    found = torch.zeros(model.config.d_model, dtype=model.embed.W_E.dtype)
+    columns = node["output"]["columns"]
+    found[columns] = torch.arange(3, 3 + len(columns), dtype=found.dtype)
+    return found
+
+
+@some("all")
+@torch.no_grad()
+def test_an_input_changes_with_what_it_has_an_edge_from_and_with_nothing_else(name: str) -> None:
+    model = compiled(name).model
+    found = provenance(model)
+    edges = {(edge["from"], edge["to"], edge["input"]) for edge in found["edges"]}
+    streams = list(model.residuals(batch(model)))
+    for writer in sample(found["nodes"]):
+        moved = [stream + noise(writer, model) for stream in streams]
+        for reader in sample(found["nodes"]):
+            if step(writer, model) >= step(reader, model):
+                continue
+            pairs = zip(readings(model, streams, reader), readings(model, moved, reader), strict=True)
+            for (letter, before), (_, after) in pairs:
+                expected = (writer["id"], reader["id"], letter) in edges
+                assert torch.equal(before, after) != expected, (writer["id"], reader["id"], letter)
+
+
+def sample(nodes: list[dict[str, Any]], most: int = 40) -> list[dict[str, Any]]:
+    """All nodes but neurons, and neurons from all over the model."""
+    neurons = [node for node in nodes if node["kind"] == "neuron"]
+    return [node for node in nodes if node["kind"] != "neuron"] + neurons[:: len(neurons) // most + 1]
+
+
+def descendants(edges: list[dict[str, Any]], start: str) -> set[str]:
+    """Edges come in the order of their readers, so one pass finds all."""
+    reached = {start}
+    for edge in edges:
+        if edge["from"] in reached:
+            reached.add(edge["to"])
+    return reached - {start}
+
+
+@torch.no_grad()
+def values(model: Transformer, ids: Tensor, nodes: list[dict[str, Any]]) -> dict[str, list[Tensor]]:
+    streams = list(model.residuals(ids))
+    return {node["id"]: [value for _, value in readings(model, streams, node)] for node in nodes}
+
+
+@some("all")
+def test_ablating_a_node_reaches_its_descendants_and_nothing_else(name: str) -> None:
+    original = compiled(name).model
+    found = provenance(original)
+    ids = batch(original)
+    before = values(original, ids, found["nodes"])
+    for node in sample(found["nodes"], 8):
+        if node["kind"] == "output":
+            continue
+        after = values(without(original, node), ids, found["nodes"])
+        reached = descendants(found["edges"], node["id"])
+        assert reached
+        for other in found["nodes"]:
+            if other["id"] not in reached:
+                pairs = zip(before[other["id"]], after[other["id"]], strict=True)
+                assert all(torch.equal(a, b) for a, b in pairs), (node["id"], other["id"])
+
+
+def without(model: Transformer, node: dict[str, Any]) -> Transformer:
+    """The same model, in which a node writes nothing."""
+    changed = Transformer(model.config)
+    changed.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        if node["kind"] == "embedding":
+            table = changed.embed.W_E if node["id"] == "embed" else changed.embed.W_pos
+            assert table is not None
+            table.zero_()
+            return changed
+        block = list(changed.layers())[node["layer"]]
+        if node["kind"] == "head":
+            assert block.attn is not None
+            block.attn.W_O[node["index"]] = 0
+        else:
+            assert block.mlp is not None
+            block.mlp.W_out[node["index"]] = 0
+    return changed
+
+
+@some("few")
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_answers_need_every_head(name: str, attention: str) -> None:
+    """No head is idle: without it some logit differs. So the graph has no decoys."""
+    model = compiled(name, attention).model
+    ids = batch(model)
+    with torch.no_grad():
+        for node in provenance(model)["nodes"]:
+            if node["kind"] == "head":
+                assert not torch.equal(model(ids), without(model, node)(ids)), node["id"]
+
+
+# ----------------------------------------------------------------------------------------------------------- variables
+
+
+@some("all")
+@torch.no_grad()
+def test_a_variable_is_read_where_the_document_says(name: str) -> None:
+    made = compiled(name)
+    model, program = made.model, made.program
+    known = [v for v in provenance(model)["variables"] if v["name"] in program]
+    assert known
+    tokens = [model.config.vocabulary[number] for number in batch(model)[0].tolist()][:5]
+    given = [next(token for token in made.setting.texts if str(token) == text) for text in tokens]
+    streams = [stream[0, 1:].double() for stream in model.residuals(torch.tensor([model.encode(tokens)]))]
+    for variable in known:
+        stream = streams[variable["step"]]
+        answer = program[variable["name"]](given)  # type: ignore[operator]
+        for indicator in variable["indicators"]:
+            found = stream[:, indicator["column"]].round(decimals=3).tolist()
+            assert found == [float(str(value) == indicator["value"]) for value in answer], variable["name"]
+        if not variable["values"]:
+            assert variable["indicators"]
+            continue
+        number = sum(float(Fraction(term["coefficient"])) * stream[:, term["column"]] for term in variable["read"])
+        read = [nearest(float(one), variable["values"]) for one in (number + torch.zeros(len(stream))).tolist()]
+        assert read == answer, variable["name"]
+
+
+def nearest(number: float, entries: list[dict[str, Any]]) -> object:
+    value = min(entries, key=lambda entry: abs(float(Fraction(entry["number"])) - number))["value"]
+    return float(Fraction(value["float"])) if isinstance(value, dict) else value
+
+
+def test_the_examples_of_the_documentation_are_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    result = doctest.testfile(str(ROOT / "docs" / "provenance.md"), module_relative=False)
+    assert result.attempted > 5 and result.failed == 0
