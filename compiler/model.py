@@ -9,7 +9,8 @@ Invariant: answers do not depend on padding or batching.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -64,6 +65,8 @@ class Config:
     has_positions: bool = True
     dtype: str = "float32"
     unknown: str | None = None  # the token that stands for tokens outside the vocabulary
+    generate: str | None = None  # the output that is the next token; None: the first
+    stop: tuple[str, ...] = ()  # the texts of the tokens after which generation ends
 
     @property
     def n_ctx(self) -> int:
@@ -108,6 +111,7 @@ class Config:
         fields["vocabulary"] = tuple(str(text) for text in fields["vocabulary"])
         if fields["dtype"] not in DTYPES:
             raise ValueError(f"unknown dtype {fields['dtype']!r}")
+        fields["stop"] = tuple(str(text) for text in fields.get("stop", ()))
         fields["layers"] = tuple(LayerShape(**layer) for layer in fields["layers"])
         fields["outputs"] = tuple(
             OutputSlice(str(output["name"]), tuple(_value_from_json(value) for value in output["values"]))
@@ -133,10 +137,10 @@ class Embedding(nn.Module):
         self.W_E = nn.Parameter(torch.zeros(config.d_vocab, config.d_model))
         self.W_pos = nn.Parameter(torch.zeros(config.n_ctx, config.d_model)) if config.has_positions else None
 
-    def forward(self, token_ids: Tensor) -> Tensor:
-        """Token ids, BOS included, [batch, pos] -> residual stream [batch, pos, d_model]."""
+    def forward(self, token_ids: Tensor, start: int = 0) -> Tensor:
+        """Token ids [batch, pos], the first one at position `start`, BOS being at 0 -> stream [batch, pos, d_model]."""
         resid = F.embedding(token_ids, self.W_E)
-        return resid if self.W_pos is None else resid + self.W_pos[: token_ids.shape[1]]
+        return resid if self.W_pos is None else resid + self.W_pos[start : start + token_ids.shape[1]]
 
 
 class Attention(nn.Module):
@@ -149,20 +153,63 @@ class Attention(nn.Module):
         self.W_K = nn.Parameter(torch.zeros(inward))
         self.W_V = nn.Parameter(torch.zeros(shape.n_heads, config.d_model, shape.d_value))
         self.W_O = nn.Parameter(torch.zeros(shape.n_heads, shape.d_value, config.d_model))
+        self.causal = config.causal
+        self.n_heads = shape.n_heads
+        self.width = max(shape.d_head, shape.d_value)
 
-    def forward(self, resid: Tensor, mask: Tensor | None) -> Tensor:
-        """[batch, pos, d_model] -> what the heads add, [batch, pos, d_model]. `mask` is [batch, 1, 1 or pos, pos]."""
-        query, key, value = (torch.einsum("bpm,hmd->bhpd", resid, W) for W in (self.W_Q, self.W_K, self.W_V))
-        width = max(query.shape[-1], value.shape[-1])  # the fast kernels want one width; zeros change nothing
-        query, key, value = (F.pad(x, (0, width - x.shape[-1])) for x in (query, key, value))
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=1.0)
-        return torch.einsum("bhpd,hdm->bpm", mixed[..., : self.W_O.shape[1]], self.W_O)
+    def inward(self) -> Tensor:
+        """W_Q, W_K and W_V as one matrix [3 * head * width, d_model]: one product instead of three.
+
+        The fast kernels want queries, keys and values of one width; the zeros that fill up change nothing.
+        """
+        padded = [F.pad(W, (0, self.width - W.shape[-1])) for W in (self.W_Q, self.W_K, self.W_V)]
+        return torch.stack(padded).transpose(-1, -2).flatten(0, 2)
+
+    def outward(self) -> Tensor:
+        """W_O as one matrix [d_model, head * width]."""
+        return F.pad(self.W_O, (0, 0, 0, self.width - self.W_O.shape[1])).flatten(0, 1).T
+
+    def forward(self, resid: Tensor, mask: Tensor | None, past: Past | None = None) -> Tensor:
+        """[batch, pos, d_model] -> what the heads add, [batch, pos, d_model].
+
+        `mask` [batch, 1, 1, pos] says which keys are there; None: all. With a `past`, the keys and values of earlier
+        positions are taken from it and those of these are put there.
+        """
+        inward, outward = (self.inward(), self.outward()) if past is None else (past.inward, past.outward)
+        parts = F.linear(resid, inward).unflatten(-1, (3, self.n_heads, self.width))
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        if past is not None:
+            key, value = past.extend(key, value)
+        causal = self.causal and query.shape[2] > 1  # a single query is the last position, which sees all
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal, scale=1.0)
+        return F.linear(mixed.transpose(1, 2).flatten(2), outward)
 
     def pattern(self, resid: Tensor, mask: Tensor | None) -> Tensor:
-        """The attention pattern, [batch, head, query, key], for looking at."""
+        """The attention pattern, [batch, head, query, key], for looking at; in float32 or better."""
         query, key = (torch.einsum("bpm,hmd->bhpd", resid, W) for W in (self.W_Q, self.W_K))
+        if resid.dtype.itemsize < 4:
+            query, key = query.float(), key.float()
         scores = query @ key.transpose(-1, -2)
+        if self.causal:
+            scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), -torch.inf)
         return (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(-1)
+
+
+class Past:
+    """The keys and values of a layer's earlier positions, [batch, head, pos, width], and its matrices, made once."""
+
+    def __init__(self, attn: Attention, positions: int) -> None:
+        self.inward, self.outward = attn.inward(), attn.outward()
+        self.keys = self.inward.new_empty(1, attn.n_heads, positions, attn.width)
+        self.values = torch.empty_like(self.keys)
+        self.length = 0
+
+    def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Append those of new positions; all up to here."""
+        start, self.length = self.length, self.length + key.shape[2]
+        self.keys[:, :, start : self.length] = key
+        self.values[:, :, start : self.length] = value
+        return self.keys[:, :, : self.length], self.values[:, :, : self.length]
 
 
 class MLP(nn.Module):
@@ -176,21 +223,24 @@ class MLP(nn.Module):
 
     def forward(self, resid: Tensor) -> Tensor:
         """[batch, pos, d_model] -> what the neurons add, [batch, pos, d_model]."""
-        return F.relu(resid @ self.W_in + self.b_in) @ self.W_out
+        return F.linear(F.linear(resid, self.W_in.T, self.b_in).relu_(), self.W_out.T)
 
 
 class Block(nn.Module):
-    """One layer: heads, then neurons, each added to the residual stream. An empty sublayer holds no weights."""
+    """One layer: heads, then neurons, each added to the residual stream. An empty sublayer holds no weights.
+
+    The addition is an operation of its own, rounded once: numbers in the stream are made to be rounded there.
+    """
 
     def __init__(self, config: Config, shape: LayerShape) -> None:
         super().__init__()
         self.attn = Attention(config, shape) if shape.n_heads else None
         self.mlp = MLP(config, shape) if shape.d_mlp else None
 
-    def forward(self, resid: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, resid: Tensor, mask: Tensor | None, past: Past | None = None) -> Tensor:
         """[batch, pos, d_model] -> [batch, pos, d_model]."""
         if self.attn is not None:
-            resid = resid + self.attn(resid, mask)
+            resid = resid + self.attn(resid, mask, past)
         if self.mlp is not None:
             resid = resid + self.mlp(resid)
         return resid
@@ -254,25 +304,27 @@ class Transformer(nn.Module):
             yield block
 
     def with_bos(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Put BOS in front, and make the boolean attention mask [batch, 1, 1 or pos, pos]; None where all see all."""
+        """Put BOS in front, and make the boolean mask of the keys that are there, [batch, 1, 1, pos].
+
+        None where it changes nothing: without padding, and in a causal model, whose tokens never see what follows.
+        """
+        _require_precision(token_ids.device.type, self.embed.W_E.dtype)
         if token_ids.shape[1] > self.config.max_length:
             raise ModelError(
                 f"the input has {token_ids.shape[1]} tokens, the model holds {self.config.max_length}",
                 "compile with a larger max_length",
             )
-        token_ids = F.pad(token_ids, (1, 0), value=self.config.d_vocab - 1)
-        mask = None
         if attention_mask is not None:
-            mask = F.pad(attention_mask.bool(), (1, 0), value=True)[:, None, None, :]
-        if self.config.causal:
-            length = token_ids.shape[1]
-            past = torch.ones(length, length, dtype=torch.bool, device=token_ids.device).tril()[None, None]
-            mask = past if mask is None else mask & past
-        return token_ids, mask
+            attention_mask = attention_mask.bool()
+            _require_padding_on_the_right(attention_mask)
+        token_ids = F.pad(token_ids, (1, 0), value=self.config.d_vocab - 1)
+        if attention_mask is None or self.config.causal:
+            return token_ids, None
+        return token_ids, F.pad(attention_mask, (1, 0), value=True)[:, None, None, :]
 
     def encode(self, tokens: Iterable[object]) -> list[int]:
         """Token ids of a string (one token a character) or of any sequence of scalars, told apart by their text."""
-        texts = [str(float(token) if isinstance(token, Fraction) else token) for token in tokens]
+        texts = [_text(token) for token in tokens]
         if not texts:
             raise ModelError("the input is empty", "give at least one token")
         if len(texts) > self.config.max_length:
@@ -319,6 +371,88 @@ class Transformer(nn.Module):
             return self(ids)  # type: ignore[no-any-return]
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in encoded], device=device)
         return self(ids, mask)  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def patterns(self, tokens: Iterable[object] | Tensor) -> list[Tensor]:
+        """What every head looks at in one input (tokens, or a tensor of token ids): for each layer
+        [head, query, key], BOS at position 0."""
+        ids = tokens if isinstance(tokens, Tensor) else torch.tensor(self.encode(tokens), device=self.embed.W_E.device)
+        if ids.numel() != ids.shape[-1]:
+            raise ModelError("patterns are those of one input", "give one input at a time")
+        streams = list(self.residuals(ids.reshape(1, -1)))
+        nothing = streams[0].new_zeros(0, len(streams[0][0]), len(streams[0][0]))
+        return [
+            nothing if block.attn is None else block.attn.pattern(resid, None)[0]
+            for block, resid in zip(self.layers(), streams[:-1:2], strict=True)
+        ]
+
+    def generate(
+        self,
+        prompt: Iterable[object],
+        max_tokens: int | None = None,
+        *,
+        output: str | None = None,
+        stop: Iterable[object] | None = None,
+        temperature: float = 0.0,
+        seed: int | torch.Generator | None = None,
+        cached: bool = True,
+    ) -> list[Scalar]:
+        """The tokens that follow the prompt, one at a time, each the output at the last position so far.
+
+        It ends with a token of `stop` (that token is the last one given), after `max_tokens`, or where the model holds
+        no more, which is after `max_length - len(prompt) + 1` tokens. `output` and `stop` are the config's unless
+        given. `temperature` 0 takes the best logit; above that tokens are drawn. `cached` False reads everything again
+        for each token.
+        """
+        return list(
+            self.stream(
+                prompt,
+                max_tokens,
+                output=output,
+                stop=stop,
+                temperature=temperature,
+                seed=seed,
+                cached=cached,
+            )
+        )
+
+    def stream(
+        self,
+        prompt: Iterable[object],
+        max_tokens: int | None = None,
+        *,
+        output: str | None = None,
+        stop: Iterable[object] | None = None,
+        temperature: float = 0.0,
+        seed: int | torch.Generator | None = None,
+        cached: bool = True,
+    ) -> Iterator[Scalar]:
+        """The tokens of `generate`, each as soon as it is known."""
+        if not self.config.causal:
+            raise ModelError(
+                "a bidirectional model does not generate: each new token would change the answers before it",
+                "compile with causal attention",
+            )
+        ids = self.encode(prompt)
+        start, chosen = self._slice(self.config.generate if output is None else output)
+        ends = set(self.config.stop) if stop is None else {_text(token) for token in stop}
+        most = self.config.max_length - len(ids) + 1
+        most = most if max_tokens is None else min(most, max_tokens)
+        choose = _chooser(temperature, seed, self.embed.W_E.device)
+        reading = Reading(self, 1 + len(ids) + most) if cached else Rereading(self)
+        for position in range(len(ids), len(ids) + most):
+            logits = reading.read(ids)[start : start + len(chosen.values)]
+            value = chosen.values[choose(logits)]
+            known = self._ids.get(_text(value))
+            if known is None and _text(value) not in ends:
+                raise ModelError(
+                    f'the next token, "{value}" at position {position}, is not in the vocabulary',
+                    f"what {chosen.name} gives must be tokens: compile with a vocabulary that holds it",
+                )
+            yield value
+            if known is None or _text(value) in ends:
+                return
+            ids = [known]
 
     def _slice(self, name: str | None) -> tuple[int, OutputSlice]:
         start = 0
@@ -370,6 +504,97 @@ class Transformer(nn.Module):
             lines += [f"  L{number}H{i} {head['purpose']}" for i, head in enumerate(layer["heads"])]
             lines += [f"  L{number}N{i} {neuron['does']}" for i, neuron in enumerate(layer["neurons"])]
         return "\n".join(lines)
+
+
+class Reading:
+    """A causal model that reads on: what it has read stays in a cache of keys and values of `positions` positions."""
+
+    def __init__(self, model: Transformer, positions: int) -> None:
+        self.model = model
+        with torch.inference_mode():
+            self.pasts = [None if block.attn is None else Past(block.attn, positions) for block in model.layers()]
+        self.length = 0
+
+    @torch.inference_mode()
+    def read(self, ids: Sequence[int]) -> Tensor:
+        """The logits [d_vocab_out] behind these further tokens."""
+        model = self.model
+        token_ids = torch.tensor([ids], device=model.embed.W_E.device)
+        if self.length == 0:
+            token_ids, _ = model.with_bos(token_ids)
+        resid = model.embed(token_ids, self.length)
+        self.length += token_ids.shape[1]
+        for block, past in zip(model.blocks, self.pasts, strict=True):
+            resid = block(resid, None, past)
+        logits: Tensor = model.unembed(resid[:, -1])
+        return logits[0]
+
+
+class Rereading:
+    """The same without a cache: everything is read again."""
+
+    def __init__(self, model: Transformer) -> None:
+        self.model = model
+        self.ids: list[int] = []
+
+    @torch.inference_mode()
+    def read(self, ids: Sequence[int]) -> Tensor:
+        """The logits [d_vocab_out] behind these further tokens."""
+        self.ids += ids
+        logits: Tensor = self.model(torch.tensor([self.ids], device=self.model.embed.W_E.device))[0, -1]
+        return logits
+
+
+def _chooser(temperature: float, seed: int | torch.Generator | None, device: torch.device) -> Callable[[Tensor], int]:
+    """How a token is taken from logits [values]: the best one, or drawn at a temperature."""
+    if not temperature:
+        return lambda logits: int(logits.argmax())
+    if not 0 < temperature < math.inf:
+        raise ModelError(f"the temperature is {temperature}", "0 takes the best token; 1 and more draw one")
+    generator = seed
+    if not isinstance(generator, torch.Generator):
+        generator = torch.Generator(device)
+        generator.seed() if seed is None else generator.manual_seed(seed)
+    return lambda logits: int(torch.multinomial((logits.double() / temperature).softmax(-1), 1, generator=generator))
+
+
+def _require_precision(device: str, dtype: torch.dtype) -> None:
+    """Refuse to run where torch was told to round products more than the model was compiled for.
+
+    Such settings are the process's, not the model's, so they are not changed here behind its back.
+    """
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        raise ModelError("autocast rounds more than the model was compiled for", "run the model outside of it")
+    backend = torch.backends.cuda if device == "cuda" else torch.backends.mkldnn
+    if dtype == torch.float32:
+        products = getattr(backend, "matmul", None)  # not in older torch, which has one setting for all
+        precision = getattr(products, "fp32_precision", None) or torch.get_float32_matmul_precision()
+        if precision not in ("none", "ieee", "highest"):
+            raise ModelError(
+                f"products of float32 are set to {precision}, which rounds more than the model was compiled for",
+                'torch.set_float32_matmul_precision("highest") makes them float32 again',
+            )
+    setting = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype)
+    if device == "cuda" and setting is not None:
+        name = f"allow_{setting}_reduced_precision_reduction"
+        if getattr(torch.backends.cuda.matmul, name):
+            raise ModelError(
+                f"sums of {setting} may be rounded on the way; the model was compiled for float32 sums",
+                f"torch.backends.cuda.matmul.{name} = False",
+            )
+
+
+def _require_padding_on_the_right(mask: Tensor) -> None:
+    """Positions are counted from the left. What cannot be looked at (traced, or without data) is not checked."""
+    if mask.device.type == "meta" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return
+    if (mask[:, 1:] & ~mask[:, :-1]).any():
+        raise ModelError("the attention mask has padding in front of a token", "pad on the right")
+
+
+def _text(token: object) -> str:
+    """The text that is a token's identity."""
+    return str(float(token) if isinstance(token, Fraction) else token)
 
 
 def _plural(count: int, noun: str) -> str:
