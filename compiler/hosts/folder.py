@@ -70,7 +70,9 @@ def _exchange(made: Path, place: Path) -> None:
     """Put the new folder in the old one's place. The old one is moved aside first and removed last."""
     mask = os.umask(0)
     os.umask(mask)
-    made.chmod(0o777 & ~mask)  # mkdtemp makes private folders
+    made.chmod(0o777 & ~mask)  # mkdtemp makes private folders, safetensors private files
+    for path in made.rglob("*"):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
     if not place.exists():
         made.rename(place)
         return

@@ -71,14 +71,19 @@ def narrowed(model: Transformer, output: str | None, several: bool) -> Transform
     return result.eval()
 
 
-def verify(model: Transformer, forward: Forward, name: str, samples: int = 100, seed: int = 0) -> Verification:
-    """Compare. Raises `ModelError` where the host answers differently, or is too imprecise to promise an answer."""
-    watch = _Watch(model, forward)
+def program_of(model: Transformer) -> rasp.Program:
+    """The program a model was compiled from, with the settings it was compiled under and the outputs that it has."""
     program = model.labels.get("program")
     if program is None:
         raise ModelError("the model does not say which program it is", "compile it, and export what `compile` returns")
     names = [output.name for output in model.config.outputs]
-    compiled = Compiled(rasp.parse(program["source"]).replace(**{**program["settings"], "output": names}))
+    return rasp.parse(program["source"]).replace(**{**program["settings"], "output": names})
+
+
+def verify(model: Transformer, forward: Forward, name: str, samples: int = 100, seed: int = 0) -> Verification:
+    """Compare. Raises `ModelError` where the host answers differently, or is too imprecise to promise an answer."""
+    watch = _Watch(model, forward)
+    compiled = Compiled(program_of(model))
     report = _Check(compiled, {name: watch.answers}, None).run(samples, random.Random(seed), SHORT)
     if not report.ok:
         raise ModelError(f"the host {name} does not carry this program: {report}", _SUGGESTION)
@@ -103,13 +108,10 @@ class _Watch:
         found: list[Answers] = []
         for start in range(0, len(encoded), CHUNK):
             chunk = encoded[start : start + CHUNK]
-            for ids, logits in zip(chunk, self.forward(chunk), strict=True):
-                found.append(self._decoded(logits, self._native(ids)))
+            native = self.model._logits(chunk)
+            for ids, logits, ours in zip(chunk, self.forward(chunk), native, strict=True):
+                found.append(self._decoded(logits, ours[: len(ids)]))
         return found
-
-    @torch.no_grad()
-    def _native(self, ids: list[int]) -> Tensor:
-        return self.model(torch.tensor([ids]))[0]  # type: ignore[no-any-return]
 
     def _decoded(self, logits: Tensor, native: Tensor) -> Answers:
         if logits.shape != native.shape:

@@ -1,0 +1,87 @@
+"""The host gpt2: a causal program as a stock `GPT2LMHeadModel`.
+
+In: a causal native model with one output. Out: a folder for `AutoModelForCausalLM`, and its forward pass.
+Invariant: the logit of an output value is the logit of the id with that value's text; all other ids stay far below.
+
+    values "a" and 7 over the vocabulary a b: ids a=0 b=1 <bos>=2 <pad>=3 "= 7"=4; logits [a, -32768, -32768, -32768, 7]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from compiler.hosts import Page, huggingface
+from compiler.hosts.lm import Head, head, page, save_generation
+from compiler.hosts.tokenizer import save_tokenizer
+from compiler.hosts.uniform import Uniform, balanced, scaled, uniform, with_constant
+from compiler.model import Transformer
+
+if TYPE_CHECKING:
+    from compiler.hosts import Forward
+
+
+def write(model: Transformer, folder: Path) -> Page:
+    """Write config, weights, tokenizer."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    huggingface.require_causal(model, "gpt2")
+    huggingface.require_float32(model, "gpt2")
+    outer = head(model)
+    inner = balanced(scaled(with_constant(uniform(model))))
+    config = GPT2Config(
+        vocab_size=outer.size,
+        n_positions=model.config.n_ctx,
+        n_embd=inner.width,
+        n_layer=len(inner.layers),
+        n_head=inner.n_heads,
+        n_inner=inner.d_mlp,
+        activation_function="relu",
+        layer_norm_epsilon=huggingface.EPSILON,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        resid_pdrop=0.0,
+        tie_word_embeddings=False,
+        **outer.config(),
+    )
+    huggingface.save(config, GPT2LMHeadModel, dict(_state(inner, outer)), folder)
+    save_generation(model, outer, folder)
+    save_tokenizer(outer.words, model.config, folder, left=outer.generates)
+    return page(model, outer, "gpt2")
+
+
+def _state(inner: Uniform, outer: Head) -> Any:
+    """The tensors by GPT-2's names; its matrices are [in, out]."""
+    width = inner.width
+    yield "transformer.wte.weight", outer.embedding(inner)
+    yield "transformer.wpe.weight", inner.W_pos
+    yield "lm_head.weight", outer.unembedding(inner)
+    yield from _norm("transformer.ln_f", width)
+    for number, layer in enumerate(inner.layers):
+        block = f"transformer.h.{number}"
+        yield from _norm(f"{block}.ln_1", width)
+        yield from _norm(f"{block}.ln_2", width)
+        yield from _linear(f"{block}.attn.c_attn", torch.cat([layer.W_Q, layer.W_K, layer.W_V], dim=1))
+        yield from _linear(f"{block}.attn.c_proj", layer.W_O)
+        yield from _linear(f"{block}.mlp.c_fc", layer.W_in, layer.b_in)
+        yield from _linear(f"{block}.mlp.c_proj", layer.W_out)
+
+
+def _norm(name: str, width: int) -> Any:
+    yield f"{name}.weight", torch.full((width,), huggingface.GAIN)
+    yield f"{name}.bias", torch.zeros(width)
+
+
+def _linear(name: str, weight: Tensor, bias: Tensor | None = None) -> Any:
+    yield f"{name}.weight", weight
+    yield f"{name}.bias", torch.zeros(weight.shape[1]) if bias is None else bias
+
+
+def load(model: Transformer, folder: Path) -> Forward:
+    """The forward pass of `GPT2LMHeadModel`."""
+    from transformers import GPT2LMHeadModel
+
+    return head(model).forward(huggingface.pretrained(GPT2LMHeadModel, folder), folder)

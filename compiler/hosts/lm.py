@@ -1,0 +1,166 @@
+"""Language-model heads: the logits of an output over the ids of a tokenizer.
+
+In: a native model with one output. Out: `Head`, which knows the id of every output value; generation settings; how the
+folder is used, for the model card.
+Invariant: a value with a token's text has the token's id, any other value an id of its own that no text is read as.
+
+    next-token programs write over the vocabulary itself, so that stock `generate` continues a text
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from compiler.hosts import Page, huggingface
+from compiler.hosts.tokenizer import VALUE, Words, labels, words
+from compiler.hosts.uniform import Uniform
+from compiler.hosts.verify import program_of
+from compiler.model import ModelError, OutputSlice, Transformer
+from rasp.settings import token_text
+
+if TYPE_CHECKING:
+    from compiler.hosts import Forward
+
+FAR = 2.0**15
+"""Minus this is the logit of an id that stands for no output value."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The output of a language model, and its ids."""
+
+    output: OutputSlice
+    words: Words
+    stops: tuple[str, ...]  # tokens that end a text
+    generates: bool
+
+    @property
+    def size(self) -> int:
+        """All ids."""
+        return len(self.words.ids)
+
+    @cached_property
+    def ids(self) -> list[int]:
+        """The id of each output value."""
+        known = self.words.ids
+        texts = labels(self.output)
+        return [known[text] if text in self.words.vocabulary else known[VALUE + text] for text in texts]
+
+    def config(self) -> dict[str, Any]:
+        """What the configuration says of ids."""
+        stops = [self.words.ids[text] for text in self.stops]
+        named = {number: text for text, number in self.words.ids.items()}
+        named |= dict(zip(self.ids, labels(self.output), strict=True))
+        return {
+            "bos_token_id": self.words.bos_id,
+            "pad_token_id": self.words.pad_id,
+            "eos_token_id": stops or None,
+            "id2label": named,
+            "label2id": {text: number for number, text in named.items()},
+        }
+
+    def embedding(self, model: Uniform) -> Tensor:
+        """[ids, width]; an id that is no input has a row of zeros."""
+        result = torch.zeros(self.size, model.width, dtype=torch.float64)
+        result[: len(model.W_E)] = model.W_E
+        return result
+
+    def unembedding(self, model: Uniform) -> Tensor:
+        """[ids, width]."""
+        result = torch.zeros(self.size, model.width, dtype=torch.float64)
+        result[:, model.one], result[:, model.null] = -FAR, FAR
+        result[self.ids] = model.W_U.T
+        return result
+
+    def forward(self, model: Any, folder: Path) -> Forward:
+        """The logits of the output values; every other id must stay below the best of them."""
+        from transformers import AutoTokenizer
+
+        others = [number for number in range(self.size) if number not in set(self.ids)]
+
+        def choose(logits: Tensor) -> Tensor:
+            chosen = logits[..., self.ids]
+            if others and not bool((logits[..., others].amax(-1) < chosen.amax(-1)).all()):
+                raise ModelError("an id that is no output value has the best logit", "choose another host")
+            return chosen
+
+        return huggingface.forward(self.words, model, AutoTokenizer.from_pretrained(folder), choose)
+
+
+def head(model: Transformer) -> Head:
+    """The ids of a model's only output. Raises `ModelError` where no tokenizer can hold its tokens."""
+    [output] = model.config.outputs
+    own = [label for label in labels(output) if label not in model.config.vocabulary]
+    settings = program_of(model).settings
+    stops = tuple(token_text(token) for token in settings.stop)
+    generates = settings.generate in (True, output.name) and not own
+    return Head(output, words(model.config, own), stops if generates else (), generates)
+
+
+def save_generation(model: Transformer, outer: Head, folder: Path) -> None:
+    """How a text is continued: the best token each time, until a stop token or the longest input."""
+    words = outer.words
+    data = {
+        "bos_token_id": words.bos_id,
+        "pad_token_id": words.pad_id,
+        "eos_token_id": [words.ids[text] for text in outer.stops] or None,
+        "do_sample": False,
+        "max_length": model.config.n_ctx,
+    }
+    (folder / "generation_config.json").write_text(json.dumps(data, indent=1), encoding="utf-8")
+
+
+def page(model: Transformer, outer: Head, architecture: str) -> Page:
+    """How the folder is used."""
+    shown = outer.words.separator.join((model.config.vocabulary * 3)[: min(3, model.config.max_length)])
+    every = f"""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = "."  # this folder
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    logits = model(**tokenizer({shown!r}, return_tensors="pt")).logits
+    best = logits[0, 1:].argmax(-1).tolist()  # behind <bos>, one value a token
+    print([model.config.id2label[id] for id in best])
+    """
+    text = [_how(outer), "", "```python", inspect.cleandoc(every), "```"]
+    if outer.generates:
+        ends = f" It stops behind {_or(outer.stops)}." if outer.stops else ""
+        text += [
+            "",
+            f"The output is the next token, so the stock text generation continues a text.{ends}",
+            "",
+            "```python",
+            "from transformers import pipeline",
+            "",
+            f'print(pipeline("text-generation", ".")({shown!r}))',
+            "```",
+        ]
+    header = {"library_name": "transformers", "pipeline_tag": "text-generation"}
+    return Page("\n".join(text), header)
+
+
+def _how(outer: Head) -> str:
+    between = f"separated by {outer.words.separator!r}" if outer.words.separator else "a character each"
+    own = (
+        f" Values that are no tokens have ids of their own, written `{VALUE}value`, which no text is read as."
+        if outer.words.values
+        else ""
+    )
+    return (
+        f"Tokens are {between}; the tokenizer puts `{outer.words.bos}` in front, and a token outside the vocabulary is "
+        f"an error. The logits are those of `{outer.output.name}` at each position; `id2label` names the values.{own} "
+        f"Every id that is no value has the logit {-FAR:.0f}."
+    )
+
+
+def _or(texts: tuple[str, ...]) -> str:
+    return " or ".join(f"`{text}`" for text in texts)

@@ -1,0 +1,124 @@
+"""The tokenizer of the Hugging Face hosts: whole tokens, BOS in front, nothing guessed.
+
+In: a native model's config, and output values that need an id of their own. Out: `Words`, which knows the id of every
+token, and tokenizer files that `AutoTokenizer` reads in transformers 4 and 5.
+Invariants: a token's id is the native one, BOS comes next, then padding, then output values; a token outside the
+vocabulary is an error, unless the program names one that stands for it; no text is read as an output value.
+
+    vocabulary a b c, one value more: a=0 b=1 c=2 <bos>=3 <pad>=4 "= 7"=5; "cab" -> [3, 2, 0, 1]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compiler.model import Config, ModelError, OutputSlice
+
+SEPARATORS = (" ", ",", ";", "|", "\t", "\n")
+SPECIAL = ("<{}>", "[{}]", "<|{}|>", "<<{}>>", "\u2983{}\u2984")
+VALUE = "= "
+"""Stands in front of an output value that is not a token, so that no text is read as one; decoding drops it."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The ids of a host. `separator` stands between the tokens of a text; "" where a token is a character."""
+
+    vocabulary: tuple[str, ...]
+    bos: str
+    pad: str
+    values: tuple[str, ...]  # labels of the output values that have ids of their own
+    separator: str
+    unknown: str | None
+
+    @property
+    def bos_id(self) -> int:
+        """As in the native model."""
+        return len(self.vocabulary)
+
+    @property
+    def pad_id(self) -> int:
+        """The one after BOS."""
+        return self.bos_id + 1
+
+    @property
+    def ids(self) -> dict[str, int]:
+        """The id of every token's text."""
+        texts = [*self.vocabulary, self.bos, self.pad, *(VALUE + label for label in self.values)]
+        return {text: number for number, text in enumerate(texts)}
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of an input of native token ids."""
+        return self.separator.join(self.vocabulary[number] for number in ids)
+
+
+def words(config: Config, values: Sequence[str] = ()) -> Words:
+    """The ids of a model's tokens. Raises `ModelError` where no text can hold them."""
+    vocabulary = config.vocabulary
+    if "" in vocabulary:
+        raise ModelError("the vocabulary has an empty token, which no tokenizer can find in a text", "give it a text")
+    separator = ""
+    if any(len(text) > 1 for text in vocabulary):
+        separator = next((sign for sign in SEPARATORS if not any(sign in text for text in vocabulary)), "")
+        if not separator:
+            raise ModelError("no character can separate the tokens of this vocabulary", "leave spaces out of tokens")
+    bos, pad = (_special(name, vocabulary) for name in ("bos", "pad"))
+    return Words(vocabulary, bos, pad, tuple(values), separator, config.unknown)
+
+
+def _special(name: str, vocabulary: Sequence[str]) -> str:
+    """A name that is not written with the vocabulary's tokens."""
+    letters = set("".join(vocabulary))
+    return next(text for form in SPECIAL if not set(text := form.format(name)) <= letters)
+
+
+def labels(output: OutputSlice) -> tuple[str, ...]:
+    """A different text for each value: as it prints; strings in quotes where two would be the same."""
+    plain = tuple(map(str, output.values))
+    if len(set(plain)) == len(plain):
+        return plain
+    return tuple(json.dumps(value) if isinstance(value, str) else str(value) for value in output.values)
+
+
+def save_tokenizer(ours: Words, config: Config, folder: Path, left: bool = False) -> None:
+    """Write `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`. `left`: pad on the left."""
+    _tokenizer(ours).save(str(folder / "tokenizer.json"))
+    special = {"bos_token": ours.bos, "pad_token": ours.pad}
+    own: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": config.n_ctx,
+        "padding_side": "left" if left else "right",
+        "truncation_side": "right",
+        "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],
+    }
+    for name, data in (("tokenizer_config.json", own | special), ("special_tokens_map.json", special)):
+        (folder / name).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _tokenizer(ours: Words) -> Any:
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+
+    # A token that is in no vocabulary: what is unknown is then an error, not an answer.
+    unknown = ours.pad + "?" if ours.unknown is None else ours.unknown
+    tokenizer = Tokenizer(models.WordLevel(ours.ids, unk_token=unknown))
+    if ours.separator:
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(ours.separator, "removed")
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{ours.bos} $A", special_tokens=[(ours.bos, ours.bos_id)]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [
+            decoders.Replace(Regex(rf"\A(?:{VALUE})?"), ours.separator),
+            decoders.Fuse(),
+            *([decoders.Strip(ours.separator, 1, 0)] if ours.separator else []),
+        ]
+    )
+    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in (ours.bos, ours.pad)])
+    return tokenizer
