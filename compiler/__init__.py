@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from compiler.hosts import export
     from compiler.model import ModelError, Transformer
     from compiler.pipeline import Compiled, compile
+    from compiler.programs import library
 
-__all__ = ["Compiled", "ModelError", "Report", "Transformer", "check", "compile", "export", "load"]
+__all__ = ["Compiled", "ModelError", "Report", "Transformer", "check", "compile", "export", "library", "load"]
 
 _HOMES = {
     "Compiled": "pipeline",
@@ -29,6 +30,7 @@ _HOMES = {
     "check": "compare",
     "compile": "pipeline",
     "export": "hosts",
+    "library": "programs",
     "load": "checkpoint",
 }
 
