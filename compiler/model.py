@@ -176,7 +176,7 @@ class Attention(nn.Module):
         positions are taken from it and those of these are put there.
         """
         inward, outward = (self.inward(), self.outward()) if past is None else (past.inward, past.outward)
-        parts = F.linear(resid, inward).unflatten(-1, (3, self.n_heads, self.width))
+        parts = F.linear(resid, inward).view(*resid.shape[:2], 3, self.n_heads, self.width)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         if past is not None:
             key, value = past.extend(key, value)
@@ -551,10 +551,11 @@ def _chooser(temperature: float, seed: int | torch.Generator | None, device: tor
         return lambda logits: int(logits.argmax())
     if not 0 < temperature < math.inf:
         raise ModelError(f"the temperature is {temperature}", "0 takes the best token; 1 and more draw one")
-    generator = seed
-    if not isinstance(generator, torch.Generator):
-        generator = torch.Generator(device)
-        generator.seed() if seed is None else generator.manual_seed(seed)
+    generator = seed if isinstance(seed, torch.Generator) else torch.Generator(device)
+    if seed is None:
+        generator.seed()
+    elif isinstance(seed, int):
+        generator.manual_seed(seed)
     return lambda logits: int(torch.multinomial((logits.double() / temperature).softmax(-1), 1, generator=generator))
 
 
@@ -585,8 +586,8 @@ def _require_precision(device: str, dtype: torch.dtype) -> None:
 
 
 def _require_padding_on_the_right(mask: Tensor) -> None:
-    """Positions are counted from the left. What cannot be looked at (traced, or without data) is not checked."""
-    if mask.device.type == "meta" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+    """Positions are counted from the left. Not checked where there is nothing to look at: without data, in a graph."""
+    if mask.device.type == "meta" or torch.compiler.is_compiling():
         return
     if (mask[:, 1:] & ~mask[:, :-1]).any():
         raise ModelError("the attention mask has padding in front of a token", "pad on the right")

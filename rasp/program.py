@@ -10,12 +10,14 @@ Invariant: a `Program` has no errors; warnings wait in `warnings`.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from rasp.elaborate import MAX_FILE, Elaborator, library
 from rasp.environment import Function, Missing, RaspValue, describe, is_atom
+from rasp.generate import tokens_behind
 from rasp.interpreter import Input, Matrix, evaluate
 from rasp.lint import lint, precedence
 from rasp.parser import parse_source
@@ -117,6 +119,22 @@ class Program:
         if is_atom(value):
             return Constant(value)
         raise error("not-an-s-op", f"`{name}` is {describe(value)}, not an s-op or a selector")
+
+    def stream(self, prompt: Input, max_tokens: int | None = None, output: str | None = None) -> Iterator[Any]:
+        """The tokens of `generate`, each as soon as it is known."""
+        declared = self.settings.generate
+        chosen = output or (declared if isinstance(declared, str) else next(iter(self.outputs), ""))
+        node = self.node(chosen)
+        if not isinstance(node, SOp):
+            raise error("not-an-s-op", f"`{chosen}` is a selector: it has no tokens to generate")
+        for value in tokens_behind(node, self.settings, prompt, max_tokens, self._run.spans):
+            yield to_python(value)
+
+    def generate(self, prompt: Input, max_tokens: int | None = None, output: str | None = None) -> list[Any]:
+        """The tokens that follow the prompt: each is what the s-op that `generate` names, or the first output, holds
+        at the last position so far. It ends with a token of `stop` or after `max_tokens`; without a number, after as
+        many as a model of the declared length can give."""
+        return list(self.stream(prompt, max_tokens, output))
 
     def span(self, node: Node) -> Span | None:
         """Where a node was first written."""
