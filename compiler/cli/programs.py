@@ -85,8 +85,8 @@ def page(found: Iterable[Finding]) -> Iterator[str]:
     findings = list(found)
     yield "# The library"
     yield ""
-    yield "Made by `rasp programs --markdown > docs/library.md`. Each program is compiled for its own vocabulary (*tokens*)"
-    yield "and longest input (*length*); *certified* means that no rounding can change an answer."
+    yield "Made by `rasp programs --markdown > docs/library.md`. Each program is compiled for its own vocabulary"
+    yield "(*tokens*) and longest input (*length*); *certified* means that no rounding can change an answer."
     for theme in dict.fromkeys(finding.theme for finding in findings):
         yield f"\n## {theme.capitalize()}\n"
         yield "| program | what it does | tokens | length | layers | heads | neurons | parameters | certified |"
