@@ -106,6 +106,7 @@ class Compiled:
         found.verify()
         unknown = self.program.settings.unknown
         found.config["unknown"] = None if unknown is None else token_text(unknown)
+        found.config |= _generation(self.program)
         found.labels["program"] = {"source": self.program.source.text, "settings": _declared(self.program)}
         found.labels["certificate"] = self.certificate.to_json()
         found.labels["compiler"] = metadata.version("rasp-compiler")
@@ -163,6 +164,14 @@ class Compiled:
     def info(self) -> str:
         """What each column, head and neuron is for."""
         return self.model.info()
+
+
+def _generation(program: Program) -> dict[str, Any]:
+    """Which output is the next token, if one is, and the tokens that end a text: for the config."""
+    named = program.settings.generate
+    generate = named if isinstance(named, str) else program.outputs[0] if named else None
+    stop = [token_text(token) for token in program.settings.stop]
+    return {"generate": generate if generate in program.outputs else None, "stop": stop}
 
 
 def _declared(program: Program) -> dict[str, Any]:
