@@ -106,7 +106,7 @@ class Compiled:
         found.verify()
         unknown = self.program.settings.unknown
         found.config["unknown"] = None if unknown is None else token_text(unknown)
-        found.config |= _generation(self.program)
+        found.config.update(_generation(self.program))
         found.labels["program"] = {"source": self.program.source.text, "settings": _declared(self.program)}
         found.labels["certificate"] = self.certificate.to_json()
         found.labels["compiler"] = metadata.version("rasp-compiler")
