@@ -15,13 +15,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import TypeAlias
 
-from compiler.relation import EQUAL, Conjunction, disjuncts
-from rasp.operators import OPERATORS, Undefined, convert, show
+import numpy as np
+import numpy.typing as npt
+
+from compiler import table as tables
+from compiler.relation import EQUAL, MAX_DISJUNCTS, Conjunction, disjuncts
+from compiler.table import Table
+from rasp.operators import Undefined, convert, show
 from rasp.settings import token_text
 from rasp.sop import (
     Aggregate,
@@ -40,10 +46,23 @@ from rasp.sop import (
 from rasp.source import RaspError, error
 from rasp.value import Kind, Value, kind_of_all
 
-MAX_POINTS = 60_000
-"""Largest number of joint values an s-op is tabulated over."""
-MAX_VALUES = 8_192
-"""Largest number of values of a domain."""
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a compilation goes before it takes another way, or declines a program and says why."""
+
+    points: int = 60_000
+    """Joint values of variables that an s-op is tabulated over; beyond, its operands are taken as independent."""
+    combinations: int = 960_000
+    """Combinations of independent operands that an s-op is tabulated over; beyond, it is refused."""
+    values: int = 8_192
+    """Values of one s-op; one that can take more is refused. What is only moved, not computed, is not counted."""
+    cases: int = MAX_DISJUNCTS
+    """Conjunctions of a selector written as an `or` of them; one with more is refused."""
+    tried: int = 120
+    """Inputs that are run before a compilation, looking for one without an answer."""
+    tried_length: int = 64
+    """Tokens of the longest of them: what fails mostly fails on short ones."""
 
 
 def refusal(code: str, message: str, hint: str) -> RaspError:
@@ -58,6 +77,7 @@ class Setting:
     vocabulary: tuple[Value, ...]
     max_length: int
     causal: bool
+    limits: Limits = Limits()
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -69,10 +89,6 @@ class Setting:
         return {text: _convert(element, how) for text, element in zip(self.texts, self.vocabulary, strict=True)}
 
 
-def _order(value: Value) -> tuple[bool, Value]:
-    return isinstance(value, str), value
-
-
 @dataclass(frozen=True)
 class Domain:
     """A finite set of values, numbers ascending before strings; 1, 1.0 and True are one value here."""
@@ -81,16 +97,16 @@ class Domain:
     kind: Kind | None  # the printed kind of a sequence of such values; None where strings and numbers mix
 
     @staticmethod
-    def of(values: Iterator[Value] | Sequence[Value]) -> Domain:
+    def of(values: Iterable[Value]) -> Domain:
         """The domain of these values; where equal values of several kinds meet, the widest kind wins."""
-        found = list(dict.fromkeys((type(value), value) for value in values))
+        found = dict.fromkeys((type(value), value) for value in values)
         kind = kind_of_all([value for _, value in found]) if found else None
         distinct: dict[Value, Value] = {}
         for _, value in found:
             distinct.setdefault(value, _as_kind(value, kind))
-        return Domain(tuple(sorted(distinct.values(), key=_order)), kind)
+        return Domain(tuple(_ascending(distinct.values())), kind)
 
-    @property
+    @cached_property
     def numeric(self) -> bool:
         """Whether every value is a number (or a bool)."""
         return not any(isinstance(value, str) for value in self.values)
@@ -98,12 +114,13 @@ class Domain:
     @cached_property
     def numbers(self) -> tuple[Fraction, ...]:
         """The values of a numeric domain, as fractions, ascending."""
-        return tuple(Fraction(value) for value in self.values)
+        return tuple(value if isinstance(value, Fraction) else _whole(value) for value in self.values)
 
     @cached_property
     def gap(self) -> Fraction:
         """The smallest distance between two values of a numeric domain; 1 where there is only one."""
-        return min((b - a for a, b in itertools.pairwise(self.numbers)), default=Fraction(1))
+        whole, unit = _over_one_denominator(self.numbers)
+        return min((b - a for a, b in itertools.pairwise(whole)), default=1 / unit) * unit
 
     def __len__(self) -> int:
         return len(self.values)
@@ -124,10 +141,35 @@ def _as_kind(value: Value, kind: Kind | None) -> Value:
     return Fraction(value) if kind == "float" else value
 
 
+def _ascending(values: Iterable[Value]) -> list[Value]:
+    """Numbers by size, then strings. Comparing integers is much faster than comparing fractions."""
+    texts = [value for value in values if isinstance(value, str)]
+    numbers = [value for value in values if not isinstance(value, str)]
+    whole, _ = _over_one_denominator(numbers)
+    return [numbers[i] for i in sorted(range(len(numbers)), key=whole.__getitem__)] + sorted(texts)
+
+
+def _over_one_denominator(numbers: Sequence[int | Fraction]) -> tuple[list[int], Fraction]:
+    """Numbers as whole multiples of one fraction."""
+    common = math.lcm(*(number.denominator for number in numbers))
+    return [number.numerator * (common // number.denominator) for number in numbers], Fraction(1, common)
+
+
+@lru_cache(maxsize=1 << 16)
+def _whole(number: int | str) -> Fraction:
+    """An integer as a fraction; made once, since making one takes longer than most of what is done with it."""
+    return Fraction(number)
+
+
+SHORT_TABLE = 2_000
+"""A linear form over at most this many joint values is tabulated all the same: its domain is tighter then."""
+
 TOKEN = Tokens("str")
 """The variable behind every conversion of the input element: its text, which tells elements apart."""
 
-Point = tuple[Value, ...]
+Point: TypeAlias = tuple[Value, ...]
+Terms: TypeAlias = Mapping[SOp | None, Fraction]
+"""A linear form of s-ops: the coefficient of each; None stands for the constant 1."""
 
 
 class Analysis:
@@ -136,19 +178,24 @@ class Analysis:
     def __init__(self, setting: Setting, requires: tuple[SOp, ...] = ()) -> None:
         """`requires` are s-ops that are True everywhere on the inputs that are meant: they narrow what is tabulated."""
         self.setting = setting
+        self.limits = setting.limits
         self.requires = requires
         self._variables: dict[SOp, tuple[SOp, ...]] = {}
         self._domains: dict[SOp, Domain] = {}
+        self._refused: dict[SOp, RaspError] = {}
+        self._linear: dict[SOp, Terms | None] = {}
+        self._tables: dict[SOp, Table] = {}
+        self._kept: dict[tuple[SOp, ...], npt.NDArray[np.bool_] | None] = {}
         self._points: dict[tuple[SOp, ...], list[Point]] = {}
         self._names: set[SOp] = set()
         self._disjuncts: dict[Selector, list[Conjunction]] = {}
+        self._sure: dict[Conjunction, bool] = {}
+        self._uniform: dict[SOp, bool] = {}
 
     def variables(self, node: SOp) -> tuple[SOp, ...]:
         """What the s-op is computed from, position by position: the token, the position, results of attention."""
-        if node not in self._variables:
-            for current in _cone(node):
-                if current not in self._variables:
-                    self._variables[current] = self._variables_of(current)
+        for current in _cone(node, self._variables):
+            self._variables[current] = self._variables_of(current)
         return self._variables[node]
 
     def _variables_of(self, node: SOp) -> tuple[SOp, ...]:
@@ -165,10 +212,18 @@ class Analysis:
     def domain(self, node: SOp) -> Domain:
         """The values the s-op can take."""
         if node not in self._domains:
-            for current in reachable([node]):
-                if isinstance(current, SOp) and current not in self._domains:
-                    self._domains[current] = self._domain(current)
+            for current in reachable([node], self._domains.__contains__):
+                if isinstance(current, SOp):
+                    self._domains[current] = self._found(current)
         return self._domains[node]
+
+    def _found(self, node: SOp) -> Domain:
+        if node not in self._refused:
+            try:
+                return self._domain(node)
+            except RaspError as problem:
+                self._refused[node] = problem
+        raise RaspError(*self._refused[node].diagnostics)
 
     def _domain(self, node: SOp) -> Domain:
         if node is TOKEN:
@@ -188,45 +243,44 @@ class Analysis:
     def _elementwise(self, node: SOp) -> Domain:
         if (progression := self._progression(node)) is not None:
             return progression
-        points = self.count_points(self.variables(node))
-        if points <= MAX_POINTS:
-            values = {(type(value), value): value for _, value in self.table(node)}
+        variables = self.variables(node)
+        if self.count_points(variables) <= self.limits.points:
+            values = self._table(node).occurring(self._meant(variables))
         else:
-            values = {(type(value), value): value for value in self._loosely(node)}
+            values = self._loosely(node)
         if not values:
             raise refusal(
                 "never-defined",
                 f"{node} has no value for any input",
                 "check its operands: every combination is an error",
             )
-        return self._limited(node, Domain.of(list(values.values())))
+        return self._limited(node, Domain.of(values))
 
     def _limited(self, node: SOp, domain: Domain) -> Domain:
-        if len(domain) > MAX_VALUES:
+        if len(domain) > self.limits.values:
             raise refusal(
                 "too-many-values",
-                f"{node} can take {len(domain)} different values, more than {MAX_VALUES}",
+                f"{node} can take {len(domain)} different values, more than {self.limits.values}",
                 "round it, or compile with a smaller max_length or vocabulary",
             )
         return domain
 
-    def _loosely(self, node: SOp) -> Iterator[Value]:
+    def _loosely(self, node: SOp) -> list[Value]:
         """Values over the arguments' domains, taken as independent."""
         args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.variables(arg))
         count = self.count_points(args)
-        if count > 16 * MAX_POINTS:
+        if count > self.limits.combinations:
             raise refusal(
                 "too-many-combinations",
                 f"{node} combines operands in {count} ways, more than can be tabulated",
                 "round an operand, or compile with a smaller max_length or vocabulary",
             )
-        for _, value in self.over(node, args):
-            yield value
+        return self._table_over(node, args).occurring()
 
     def _progression(self, node: SOp) -> Domain | None:
         """The domain of a linear form of integers with integer coefficients, where tabulating would be long."""
         terms = self.linear(node) if isinstance(node, Map) else None
-        if terms is None or self.count_points(self.variables(node)) <= 2_000:
+        if terms is None or self.count_points(self.variables(node)) <= SHORT_TABLE:
             return None
         domains = {var: self._domains[var] for var in terms if var is not None}
         whole = all(number.denominator == 1 for domain in domains.values() for number in domain.numbers)
@@ -234,20 +288,17 @@ class Analysis:
             return None
         low, high = self.bounds(terms)
         step = math.gcd(*(int(c) for var, c in terms.items() if var is not None))
-        if (high - low) / step > MAX_VALUES:
+        if (high - low) / step > self.limits.values:
             return None
         return Domain.of(range(int(low), int(high) + 1, step))
 
-    def linear(self, node: SOp) -> dict[SOp | None, Fraction] | None:
-        """The s-op as a linear form of numeric variables (None stands for 1), where it visibly is one."""
-        forms: dict[SOp, dict[SOp | None, Fraction] | None] = {}
-        for current in _cone(node):
-            forms[current] = self._linear(current, forms)
-        return forms[node]
+    def linear(self, node: SOp) -> Terms | None:
+        """The s-op as a linear form of numeric variables, where it visibly is one."""
+        for current in _cone(node, self._linear):
+            self._linear[current] = self._linear_of(current, self._linear)
+        return self._linear[node]
 
-    def _linear(
-        self, node: SOp, forms: dict[SOp, dict[SOp | None, Fraction] | None]
-    ) -> dict[SOp | None, Fraction] | None:
+    def _linear_of(self, node: SOp, forms: Mapping[SOp, Terms | None]) -> Terms | None:
         match node:
             case Constant(value=value):
                 return None if isinstance(value, str) else {None: Fraction(value)}
@@ -268,7 +319,7 @@ class Analysis:
             case _:
                 return {node: Fraction(1)} if self.domain(node).numeric else None
 
-    def bounds(self, terms: dict[SOp | None, Fraction]) -> tuple[Fraction, Fraction]:
+    def bounds(self, terms: Terms) -> tuple[Fraction, Fraction]:
         """The least and the greatest value of a linear form, knowing that the position is below the length."""
         index = terms.get(Indices(), Fraction(0))
         length = next((var for var in terms if is_length(var)), None)
@@ -291,82 +342,106 @@ class Analysis:
     def points(self, variables: tuple[SOp, ...]) -> list[Point]:
         """The joint values of variables. A position is below the length; other variables are taken as independent."""
         if variables not in self._points:
-            product = itertools.product(*(self.domain(var) for var in variables))
-            index = next((i for i, var in enumerate(variables) if var is Indices()), None)
-            length = next((i for i, var in enumerate(variables) if is_length(var)), None)
-            points = [
-                point
-                for point in product
-                if index is None or length is None or point[index] < point[length]  # type: ignore[operator]
-            ]
-            for required in self.requires:
-                if set(self.variables(required)) <= set(variables):
-                    truths = self._evaluated(required, variables, points)
-                    points = [point for point, truth in zip(points, truths, strict=True) if truth]
-            self._points[variables] = points
+            domains = [self.domain(var).values for var in variables]
+            self._points[variables] = tables.points(domains, self._meant(variables))
         return self._points[variables]
 
-    def table(self, node: SOp, variables: tuple[SOp, ...] | None = None) -> list[tuple[Point, Value]]:
+    def _meant(self, variables: tuple[SOp, ...]) -> npt.NDArray[np.bool_] | None:
+        """Which joint values may occur on inputs that are meant; None for all of them."""
+        if variables not in self._kept:
+            within = set(variables)
+            masks = [self._truth(node, variables) for node in self.requires if set(self.variables(node)) <= within]
+            if {Indices(), LENGTH} <= within:
+                index, length = (self._axis(var, variables) for var in (Indices(), LENGTH))
+                masks.append(index < length)
+            shape = [len(self.domain(var)) for var in variables]
+            self._kept[variables] = np.broadcast_to(np.logical_and.reduce(masks), shape) if masks else None
+        return self._kept[variables]
+
+    def _truth(self, node: SOp, variables: tuple[SOp, ...]) -> npt.NDArray[np.bool_]:
+        """Where an s-op of some of the variables is True."""
+        own = self.variables(node)
+        table = self._table(node).moved([variables.index(var) for var in own], len(variables))
+        return np.asarray(np.array([bool(value) for value in table.values])[table.codes])
+
+    def _axis(self, var: SOp, variables: tuple[SOp, ...]) -> npt.NDArray[np.int64]:
+        """The integers that a variable can be, along its axis."""
+        shape = [-1 if other is var else 1 for other in variables]
+        return np.array(self.domain(var).values, dtype=np.int64).reshape(shape)
+
+    def table(self, node: SOp) -> list[tuple[Point, Value]]:
         """The s-op's value at each joint value of its variables; points where it is undefined are left out."""
-        variables = self.variables(node) if variables is None else variables
-        points = self.points(variables)
-        values = self._evaluated(node, variables, points)
-        return [(point, value) for point, value in zip(points, values, strict=True) if value is not None]
+        variables = self.variables(node)
+        values = self._table(node).at_points(self._meant(variables))
+        return _defined(self.points(variables), values)
 
-    def _evaluated(self, node: SOp, variables: tuple[SOp, ...], points: list[Point]) -> list[Value | None]:
-        columns: dict[SOp, list[Value | None]] = {}
-        for current in _cone(node):
-            columns[current] = self._column(current, variables, points, columns)
-        return columns[node]
+    def _table(self, node: SOp) -> Table:
+        """The s-op over its own variables: all their joint values, whether they are meant or not."""
+        for current in _cone(node, self._tables):
+            self._tables[current] = self._tabulated(current)
+        return self._tables[node]
 
-    def _column(
-        self, node: SOp, variables: tuple[SOp, ...], points: list[Point], columns: dict[SOp, list[Value | None]]
-    ) -> list[Value | None]:
+    def _tabulated(self, node: SOp) -> Table:
         match node:
             case Constant(value=value):
-                return [value] * len(points)
+                return tables.constant(value)
             case Tokens(convert=how):
-                place = variables.index(TOKEN)
-                converted = self.setting.converted(how)
-                return [converted.get(point[place]) for point in points]
+                values = self._converted(how)
+                return tables.of(values, np.arange(len(values)))
             case Map() | Lookup():
-                args = [columns[arg] for arg in _args(node)]
-                return list(map(_evaluator(node), *args))
+                variables = self.variables(node)
+                places = {var: place for place, var in enumerate(variables)}
+                args = [
+                    self._tables[arg].moved([places[var] for var in self.variables(arg)], len(variables))
+                    for arg in _args(node)
+                ]
+                return tables.apply(node, args)
             case _:
-                place = variables.index(node)
-                return [point[place] for point in points]
+                return tables.along(self.domain(node).values, 0, 1)
+
+    def _converted(self, how: str) -> list[Value | None]:
+        """What a conversion makes of each value of the domain of `TOKEN`."""
+        converted = self.setting.converted(how)
+        return [converted[text] for text in self.domain(TOKEN)]
 
     def disjuncts(self, selector: Selector) -> list[Conjunction]:
         """The selector as an `or` of conjunctions. Raises `RaspError` when they are too many."""
         if selector not in self._disjuncts:
             try:
-                self._disjuncts[selector] = disjuncts(selector)
+                self._disjuncts[selector] = disjuncts(selector, self.limits.cases)
             except ValueError as error:
                 raise refusal("selector-too-large", str(error), "write it with fewer alternatives") from None
         return self._disjuncts[selector]
 
     def over(self, node: SOp, leaves: tuple[SOp, ...]) -> list[tuple[Point, Value]]:
         """The s-op's value for each combination of values of s-ops that it is a function of, taken as independent."""
-        points = list(itertools.product(*(self.domain(leaf) for leaf in leaves)))
-        columns: dict[SOp, list[Value | None]] = {leaf: [p[i] for p in points] for i, leaf in enumerate(leaves)}
-        for current in _cone(node):
-            if current in columns:
-                continue
-            if not self.variables(current):
-                columns[current] = [self.domain(current).values[0]] * len(points)
-            elif isinstance(current, Tokens) and TOKEN in columns:
-                converted = self.setting.converted(current.convert)
-                columns[current] = [converted.get(text) for text in columns[TOKEN]]  # type: ignore[arg-type]
-            elif isinstance(current, Map | Lookup) and all(arg in columns for arg in current.inputs):
-                columns[current] = list(map(_evaluator(current), *(columns[arg] for arg in _args(current))))
-        return [(point, value) for point, value in zip(points, columns[node], strict=True) if value is not None]
+        domains = [self.domain(leaf).values for leaf in leaves]
+        everything = np.ones([len(domain) for domain in domains], dtype=np.bool_)
+        values = self._table_over(node, leaves).at_points(everything)
+        return _defined(tables.points(domains), values)
+
+    def _table_over(self, node: SOp, leaves: tuple[SOp, ...]) -> Table:
+        found = {leaf: tables.along(self.domain(leaf).values, i, len(leaves)) for i, leaf in enumerate(leaves)}
+        for current in _cone(node, found):
+            match current:
+                case Constant(value=value):
+                    found[current] = tables.constant(value).moved((), len(leaves))
+                case Tokens(convert=how):
+                    found[current] = tables.of(self._converted(how), found[TOKEN].codes)
+                case Map() | Lookup():
+                    found[current] = tables.apply(current, [found[arg] for arg in _args(current)])
+        return found[node]
 
     def frontier(self, node: SOp) -> tuple[SOp, ...]:
         """What the s-op is a function of, as far up as possible: linear forms of variables, the token, the position."""
         leaves: dict[SOp, None] = {}
+        seen: set[SOp] = set()
         todo: list[SOp] = [node]
         while todo:
             current = todo.pop()
+            if current in seen:
+                continue
+            seen.add(current)
             variables = self.variables(current)
             if variables in ((TOKEN,), (Indices(),)):
                 leaves[variables[0]] = None
@@ -383,6 +458,11 @@ class Analysis:
 
     def surely_matches(self, conjunction: Conjunction) -> bool:
         """A position that compares its own value finds itself; an index within the sequence finds its place."""
+        if conjunction not in self._sure:
+            self._sure[conjunction] = self._surely_matches(conjunction)
+        return self._sure[conjunction]
+
+    def _surely_matches(self, conjunction: Conjunction) -> bool:
         if all(key is query and "=" in comparison for key, query, comparison in conjunction.parts):
             return True
         match conjunction.parts:
@@ -397,8 +477,7 @@ class Analysis:
             return False
         wanted = _combine(wanted, {None: place.get(None, Fraction(0))}, -1) or {}
         whole = all(c.denominator == 1 and (v is None or self._whole(v)) for v, c in wanted.items())
-        last: dict[SOp | None, Fraction]
-        last = {Indices(): Fraction(1)} if self.setting.causal else {LENGTH: Fraction(1), None: Fraction(-1)}
+        last: Terms = {Indices(): Fraction(1)} if self.setting.causal else {LENGTH: Fraction(1), None: Fraction(-1)}
         beyond = _combine(wanted, last, -1) or {}
         return whole and self.bounds(wanted)[0] >= 0 and self.bounds(beyond)[1] <= 0
 
@@ -424,9 +503,10 @@ class Analysis:
 
     def uniform(self, node: SOp) -> bool:
         """Whether an s-op is the same at all positions: nothing it is computed from depends on the query."""
-        if self.setting.causal:
-            return not self.variables(node)
-        return all(self._uniform_variable(var) for var in self.variables(node))
+        if node not in self._uniform:
+            variables = self.variables(node)
+            self._uniform[node] = not variables if self.setting.causal else all(map(self._uniform_variable, variables))
+        return self._uniform[node]
 
     def _uniform_variable(self, var: SOp) -> bool:
         match var:
@@ -450,34 +530,45 @@ class Analysis:
 
     def numbered(self, node: Aggregate, original: Aggregate) -> None:
         """Note that an aggregate picks numbers in place of what another one picks, so that it selects no more keys."""
-        if self.selects_one(original):
+        if self.selects_one(original) and node not in self._names:
             self._names.add(node)
+            self._refused.clear()  # what was refused for its many means may have none
 
     def noisy(self, var: SOp) -> bool:
         """Whether a variable is a count or a mean, which a head computes up to rounding only."""
         return isinstance(var, Width) or (isinstance(var, Aggregate) and not self.picks(var))
 
     def _aggregated(self, node: Aggregate) -> Domain:
-        values = list(self.domain(node.value)) if self.picks(node) else self._means(node)
-        if not self.never_empty(node.selector):
-            values.append(node.default)
-        return self._limited(node, Domain.of(values))
+        default = [] if self.never_empty(node.selector) else [node.default]
+        if self.picks(node):
+            return Domain.of([*self.domain(node.value), *default])
+        return self._limited(node, Domain.of([*self._means(node), *default]))
 
     def _means(self, node: Aggregate) -> list[Value]:
-        """Single values, and every sum of m values over m: sums are taken to fill the whole progression."""
-        domain = self.domain(node.value)
+        """Single values, and every sum of m values over m: sums are taken to fill the whole progression.
+
+        In lowest terms there are phi(m) fractions of denominator m from one whole number to the next.
+        """
+        domain, n = self.domain(node.value), self.setting.max_length
         low, high = domain.numbers[0], domain.numbers[-1]
         step = Fraction(1, math.lcm(*(number.denominator for number in domain.numbers)))
         step *= math.gcd(*(int((number - low) / step) for number in domain.numbers))
         levels = int((high - low) / step)
-        n = self.setting.max_length
-        if levels * n * n // 2 > 16 * MAX_POINTS:
-            raise refusal(
-                "too-many-values",
-                f"{node} averages up to {n} of {len(domain)} values: too many different means",
-                "compile with a smaller max_length, or average an indicator instead",
-            )
-        means = {low + step * Fraction(s, m) for m in range(2, n + 1) for s in range(levels * m + 1)}
+        count = 0
+        for m in range(1, n + 1):
+            count += levels * sum(1 for s in range(m) if math.gcd(s, m) == 1)
+            if count > self.limits.values:
+                raise refusal(
+                    "too-many-values",
+                    f"{node} averages up to {n} of {len(domain)} values, to more than {self.limits.values} means",
+                    "compile with a smaller max_length, or average an indicator instead",
+                )
+        means = [
+            low + step * Fraction(s, m)
+            for m in range(2, n + 1)
+            for s in range(levels * m + 1)
+            if m == 2 or math.gcd(s, m) == 1
+        ]
         return [*domain, *means]
 
 
@@ -490,39 +581,25 @@ def is_length(node: Node | None) -> bool:
     return node is LENGTH
 
 
-def _cone(node: SOp) -> list[SOp]:
-    """The elementwise part above the variables, inputs first."""
+def _defined(points: Sequence[Point], values: Sequence[Value | None]) -> list[tuple[Point, Value]]:
+    return [(point, value) for point, value in zip(points, values, strict=True) if value is not None]
+
+
+def _cone(node: SOp, known: Container[SOp]) -> list[SOp]:
+    """The elementwise part above the variables, inputs first, without what is known and what is only above that."""
     seen: dict[int, SOp] = {}
     todo: list[SOp] = [node]
     while todo:
         current = todo.pop()
-        if current.id not in seen:
+        if current.id not in seen and current not in known:
             seen[current.id] = current
             if isinstance(current, Map | Lookup):
                 todo.extend(_args(current))
     return [seen[key] for key in sorted(seen)]
 
 
-def _args(node: Map | Lookup) -> list[SOp]:
-    return [arg for arg in node.inputs if isinstance(arg, SOp)]
-
-
-def _evaluator(node: SOp) -> Callable[..., Value | None]:
-    """The elementwise operation of a node as a function of its arguments' values; None is "undefined"."""
-    if isinstance(node, Lookup):
-        return dict(node.table).get
-    assert isinstance(node, Map)
-    apply = OPERATORS[node.op].apply
-
-    def evaluate(*values: Value | None) -> Value | None:
-        if None in values:
-            return None
-        try:
-            return apply(*values)
-        except Undefined:
-            return None
-
-    return evaluate
+def _args(node: Map | Lookup) -> tuple[SOp, ...]:
+    return node.args if isinstance(node, Map) else (node.arg,)
 
 
 def _convert(value: Value, how: str) -> Value | None:
@@ -532,9 +609,7 @@ def _convert(value: Value, how: str) -> Value | None:
         return None
 
 
-def _combine(
-    a: dict[SOp | None, Fraction] | None, b: dict[SOp | None, Fraction] | None, sign: int
-) -> dict[SOp | None, Fraction] | None:
+def _combine(a: Terms | None, b: Terms | None, sign: int) -> Terms | None:
     if a is None or b is None:
         return None
     terms = dict(a)
@@ -543,5 +618,5 @@ def _combine(
     return {var: coefficient for var, coefficient in terms.items() if coefficient}
 
 
-def _scale(a: dict[SOp | None, Fraction] | None, factor: Fraction) -> dict[SOp | None, Fraction] | None:
+def _scale(a: Terms | None, factor: Fraction) -> Terms | None:
     return None if a is None else {var: coefficient * factor for var, coefficient in a.items() if factor}

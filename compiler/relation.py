@@ -22,6 +22,7 @@ Comparison: TypeAlias = frozenset[str]
 ALWAYS: Comparison = frozenset("<=>")
 EQUAL: Comparison = frozenset("=")
 MAX_DISJUNCTS = 64
+"""Most conjunctions of a selector, unless the caller says otherwise."""
 
 _HOLDS: dict[Predicate, Comparison] = {
     "==": EQUAL,
@@ -109,44 +110,45 @@ def _decided(key: SOp, query: SOp, comparison: Comparison) -> Comparison:
     return comparison
 
 
-def disjuncts(selector: Selector) -> list[Conjunction]:
+def disjuncts(selector: Selector, most: int = MAX_DISJUNCTS) -> list[Conjunction]:
     """The selector as conjunctions, none of which implies another. Raises `ValueError` when they are too many."""
-    return _normal(selector, wanted=True)
+    return _normal(selector, True, most)
 
 
-def _normal(selector: Node, wanted: bool) -> list[Conjunction]:
+def _normal(selector: Node, wanted: bool, most: int) -> list[Conjunction]:
     match selector:
         case Select(key=key, query=query, predicate=predicate):
             comparison = _HOLDS[predicate] if wanted else ALWAYS - _HOLDS[predicate]
             conjunction = Conjunction.of([(key, query, comparison)])
             return [] if conjunction is None else [conjunction]
         case Not(arg=arg):
-            return _normal(arg, not wanted)
+            return _normal(arg, not wanted, most)
         case And(left=left, right=right) | Or(left=left, right=right):
-            first, second = _normal(left, wanted), _normal(right, wanted)
-            return _both(first, second) if isinstance(selector, And) == wanted else _either(first, second)
+            first, second = _normal(left, wanted, most), _normal(right, wanted, most)
+            met = isinstance(selector, And) == wanted
+            return _both(first, second, most) if met else _either(first, second, most)
     raise AssertionError(f"not a selector: {selector!r}")
 
 
-def _both(first: list[Conjunction], second: list[Conjunction]) -> list[Conjunction]:
+def _both(first: list[Conjunction], second: list[Conjunction], most: int) -> list[Conjunction]:
     met = (Conjunction.of(a.parts + b.parts) for a in first for b in second)
-    return _either([conjunction for conjunction in met if conjunction is not None], [])
+    return _either([conjunction for conjunction in met if conjunction is not None], [], most)
 
 
-def _either(first: list[Conjunction], second: list[Conjunction]) -> list[Conjunction]:
+def _either(first: list[Conjunction], second: list[Conjunction], most: int) -> list[Conjunction]:
     kept: list[Conjunction] = []
     for conjunction in first + second:
         if any(conjunction.implies(other) for other in kept):
             continue
         kept = [other for other in kept if not other.implies(conjunction)]
         kept.append(conjunction)
-    merged = _merge_one(kept)
-    if len(merged) > MAX_DISJUNCTS:
-        raise ValueError(f"the selector is an `or` of {len(merged)} cases, more than {MAX_DISJUNCTS}")
+    merged = _merge_one(kept, most)
+    if len(merged) > most:
+        raise ValueError(f"the selector is an `or` of {len(merged)} cases, more than {most}")
     return merged
 
 
-def _merge_one(conjunctions: list[Conjunction]) -> list[Conjunction]:
+def _merge_one(conjunctions: list[Conjunction], most: int) -> list[Conjunction]:
     """Join conjunctions that differ in one comparison only: ``a < b or a == b`` is ``a <= b``."""
     for i, a in enumerate(conjunctions):
         for b in conjunctions[i + 1 :]:
@@ -157,7 +159,7 @@ def _merge_one(conjunctions: list[Conjunction]) -> list[Conjunction]:
                 joined = Conjunction.of([*(set(a.parts) & set(b.parts)), (key, query, union)])
                 rest = [c for c in conjunctions if c not in (a, b)]
                 assert joined is not None
-                return _either([*rest, joined], [])
+                return _either([*rest, joined], [], most)
     return conjunctions
 
 

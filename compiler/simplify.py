@@ -45,14 +45,14 @@ def _rewrite(node: Node, setting: Setting) -> Node:
         case Map(op="round", args=(a,)) if (whole := _whole(a)) is not None:  # round(n) = n
             return whole
         case Map(op="/", args=(Constant(value=1), Aggregate(selector=selector, value=value))):
-            if value is AT_START and _includes_start(selector):  # 1 / (1 / width) = width
+            if value is AT_START and _includes_start(selector, setting):  # 1 / (1 / width) = width
                 return _fraction(_rewrite(Width(selector), setting))
         case Map(op="*", args=(a, Aggregate() as mean)) | Map(op="*", args=(Aggregate() as mean, a)):
             return _sum(node, a, mean, setting)
         case Width(selector=selector):
             return _width(node, selector, setting)
         case Aggregate(selector=selector, default=default):
-            return Constant(default) if _cases(selector) == [] else node  # nothing is ever selected
+            return Constant(default) if _cases(selector, setting) == [] else node  # nothing is ever selected
     return node
 
 
@@ -60,11 +60,11 @@ AT_START = Map("indicator", (Map("==", (Indices(), Constant(0))),))
 """1 at the first position, 0 elsewhere."""
 
 
-def _includes_start(selector: Selector) -> bool:
+def _includes_start(selector: Selector, setting: Setting) -> bool:
     """Whether every row selects position 0."""
     start = Conjunction.of([(Indices(), Constant(0), EQUAL)])
     assert start is not None
-    return any(start.implies(case) for case in _cases(selector) or [])
+    return any(start.implies(case) for case in _cases(selector, setting) or [])
 
 
 def _fraction(node: Node) -> SOp:
@@ -92,16 +92,16 @@ def _sum(node: Map, factor: SOp, mean: Aggregate, setting: Setting) -> SOp:
     """width(s) * (mean of a bit over s) = number of keys of s where the bit is 1."""
     if not (isinstance(mean.value, Map) and mean.value.op == "indicator" and mean.default == 0):
         return node
-    if _rewrite(Width(mean.selector), setting) is not factor and not _is_prefix(factor, mean.selector):
+    if _rewrite(Width(mean.selector), setting) is not factor and not _is_prefix(factor, mean.selector, setting):
         return node
     return _fraction(_rewrite(Width(And(mean.selector, Select(mean.value, Constant(1), "=="))), setting))
 
 
-def _is_prefix(factor: SOp, selector: Selector) -> bool:
+def _is_prefix(factor: SOp, selector: Selector, setting: Setting) -> bool:
     """Whether the factor is the position plus one, and the selector all positions up to it."""
     upto = Conjunction.of([(Indices(), Indices(), frozenset("<="))])
     plus = (Map("+", (Indices(), Constant(1))), Map("+", (Constant(1), Indices())))
-    return factor in plus and _cases(selector) == [upto]
+    return factor in plus and _cases(selector, setting) == [upto]
 
 
 def _folded(node: SOp, op: str, values: list[Any]) -> SOp:
@@ -112,7 +112,7 @@ def _folded(node: SOp, op: str, values: list[Any]) -> SOp:
 
 
 def _width(node: Width, selector: Selector, setting: Setting) -> SOp:
-    cases = _cases(selector)
+    cases = _cases(selector, setting)
     if cases == []:  # width(nothing) = 0
         return Constant(0)
     if cases == [Conjunction(())]:  # width(everything) = length, or position + 1 where only the past is seen
@@ -120,8 +120,8 @@ def _width(node: Width, selector: Selector, setting: Setting) -> SOp:
     return node
 
 
-def _cases(selector: Selector) -> list[Conjunction] | None:
+def _cases(selector: Selector, setting: Setting) -> list[Conjunction] | None:
     try:
-        return disjuncts(selector)
+        return disjuncts(selector, setting.limits.cases)
     except ValueError:  # too large: the lowering reports it with the s-op's name
         return None

@@ -19,16 +19,13 @@ from rasp.settings import token_text
 from rasp.sop import SOp
 from rasp.value import Value
 
-TRIED = 120
-"""How many inputs are tried."""
-LONGEST = 64
-"""How long they are at most: what fails mostly fails on short ones, and this comes before every compilation."""
-
 
 def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
     """One warning for each kind of failure. Raises `RaspError` if no input that was tried has an answer."""
     found: dict[str, Diagnostic] = {}
-    inputs = [tokens for tokens in itertools.islice(_inputs(setting), TRIED) if is_meant(program, tokens)]
+    inputs = [
+        tokens for tokens in itertools.islice(_inputs(setting), setting.limits.tried) if is_meant(program, tokens)
+    ]
     answered = 0
     for tokens in inputs:
         try:
@@ -70,9 +67,9 @@ def _warning(problem: Diagnostic, tokens: Sequence[Value]) -> Diagnostic:
 
 def _inputs(setting: Setting) -> Iterator[tuple[Value, ...]]:
     """Short inputs in order, then random ones of every length."""
-    vocabulary, rng = setting.vocabulary, random.Random(0)
-    yield from itertools.islice(itertools.product(vocabulary, repeat=1), TRIED // 4)
+    vocabulary, rng, limits = setting.vocabulary, random.Random(0), setting.limits
+    yield from itertools.islice(itertools.product(vocabulary, repeat=1), limits.tried // 4)
     if setting.max_length > 1:
-        yield from itertools.islice(itertools.product(vocabulary, repeat=2), TRIED // 4)
+        yield from itertools.islice(itertools.product(vocabulary, repeat=2), limits.tried // 4)
     while True:
-        yield tuple(rng.choice(vocabulary) for _ in range(rng.randint(1, min(setting.max_length, LONGEST))))
+        yield tuple(rng.choice(vocabulary) for _ in range(rng.randint(1, min(setting.max_length, limits.tried_length))))

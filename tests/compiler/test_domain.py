@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.domain import LENGTH, MAX_VALUES, Analysis, Domain, Setting, is_length
+from compiler.domain import LENGTH, Analysis, Domain, Limits, Setting, is_length
 from rasp.interpreter import evaluate
 from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Select, Selector, SOp, Tokens, Width
 from rasp.source import RaspError
@@ -178,7 +178,7 @@ def test_too_many_values_are_refused_with_advice() -> None:
 def test_a_large_linear_form_is_not_tabulated() -> None:
     analysis = Analysis(Setting(VOCABULARY, 4_000, causal=False))
     total = Map("+", (Indices(), LENGTH))
-    assert len(analysis.domain(total)) <= MAX_VALUES
+    assert len(analysis.domain(total)) <= Limits().values
     assert analysis.domain(total).values[0] <= 1
     assert analysis.domain(total).values[-1] >= 7_999
 
