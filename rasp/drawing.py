@@ -16,7 +16,7 @@ import html
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,13 +142,13 @@ def flow(sop: Node, tokens: Any, names: Mapping[Node, str], causal: bool = False
     depth: dict[Node, int] = {}
     for node in nodes:
         depth[node] = _depth(node, depth)
-    texts = _texts(nodes, names)
+    named = texts(nodes, names)
     layers: list[Layer] = [Layer([], []) for _ in range(depth[sop] + 1)]
     for node in nodes:
         if isinstance(node, (Aggregate, Width)):
-            _add_head(layers[depth[node]], node, run, texts)
+            _add_head(layers[depth[node]], node, run, named)
         elif isinstance(node, SOp) and (node in names or node is sop) and (node.inputs or node is sop):
-            layers[depth[node]].steps.append(Step(texts[node], run.values[node]))
+            layers[depth[node]].steps.append(Step(named[node], run.values[node]))
     return Flow(run.tokens, layers)
 
 
@@ -165,13 +165,13 @@ def _depth(node: Node, depth: Mapping[Node, int]) -> int:
             return max((depth[part] for part in node.inputs), default=0)
 
 
-def _texts(nodes: list[Node], names: Mapping[Node, str]) -> dict[Node, str]:
-    """What each node is called: its name, or how it is written with the names of its parts."""
-    texts: dict[Node, str] = {}
+def texts(nodes: Iterable[Node], names: Mapping[Node, str]) -> dict[Node, str]:
+    """What each node is called, inputs first: its name, or how it is written with the names of its parts."""
+    found: dict[Node, str] = {}
     for node in nodes:
-        text = names.get(node) or node.written(*(texts[part] for part in node.inputs))
-        texts[node] = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
-    return texts
+        text = names.get(node) or node.written(*(found[part] for part in node.inputs))
+        found[node] = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
+    return found
 
 
 def _add_head(layer: Layer, node: Aggregate | Width, run: Run, texts: Mapping[Node, str]) -> None:

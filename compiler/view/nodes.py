@@ -1,0 +1,91 @@
+"""S-ops and selectors as JSON data, for an interpreter elsewhere.
+
+In: nodes, and the tokens of the vocabulary. Out: a list of entries, inputs first, which name each other by number.
+Invariant: values keep their kind and are exact: `i3`, `f1/3`, `T`, `F`, `sabc`.
+
+    >>> from rasp.sop import Constant, Indices, Map
+    >>> table([Map("+", (Indices(), Constant(1)))], [])[0]
+    [['indices'], ['constant', 'i1'], ['map', '+', [0, 1]]]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from rasp.operators import Undefined, convert
+from rasp.sop import (
+    Aggregate,
+    And,
+    Constant,
+    Indices,
+    Lookup,
+    Map,
+    Node,
+    Not,
+    Or,
+    Select,
+    Tokens,
+    Width,
+    reachable,
+)
+from rasp.value import Value
+
+
+def tagged(value: Value) -> str:
+    """A value as text that keeps its kind."""
+    match value:
+        case bool():
+            return "T" if value else "F"
+        case int():
+            return f"i{value}"
+        case Fraction():
+            return f"f{value.numerator}/{value.denominator}"
+        case str():
+            return f"s{value}"
+
+
+def table(roots: Iterable[Node], vocabulary: Sequence[Value]) -> tuple[list[list[Any]], dict[Node, int]]:
+    """The entries of everything the roots need, and the number of each node."""
+    entries: list[list[Any]] = []
+    numbers: dict[Node, int] = {}
+    for node in reachable(roots):
+        numbers[node] = len(entries)
+        entries.append(_entry(node, [numbers[part] for part in node.inputs], vocabulary))
+    return entries, numbers
+
+
+def _entry(node: Node, parts: list[int], vocabulary: Sequence[Value]) -> list[Any]:
+    match node:
+        case Tokens(how):
+            return ["tokens", [_converted(token, how) for token in vocabulary]]
+        case Indices():
+            return ["indices"]
+        case Constant(value):
+            return ["constant", tagged(value)]
+        case Map(op, _):
+            return ["map", op, parts]
+        case Lookup(pairs, _, sequence):
+            return ["lookup", [[tagged(key), tagged(value)] for key, value in pairs], parts[0], sequence is not None]
+        case Aggregate(_, _, default):
+            return ["aggregate", *parts, tagged(default)]
+        case Width():
+            return ["width", *parts]
+        case Select(_, _, predicate):
+            return ["select", *parts, predicate]
+        case Not():
+            return ["not", *parts]
+        case And():
+            return ["and", *parts]
+        case Or():
+            return ["or", *parts]
+    raise TypeError(f"not an s-op or selector: {node!r}")
+
+
+def _converted(token: Value, how: str) -> str | None:
+    """What a conversion makes of a token, None where it is undefined."""
+    try:
+        return tagged(convert(token, how))
+    except Undefined:
+        return None
