@@ -11,6 +11,7 @@ matter how often a key is found, only whether one is, an order costs a single di
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -30,8 +31,6 @@ MOST_STEPS = 256
 """A number of more values is not made clean bit by bit."""
 LARGEST_TABLE = 1 << 16
 """Most pairs of joint values that an `or` of comparisons is tabulated over."""
-LARGEST_CODE = 2_900
-"""Codes up to this size on either side of zero have exact squares and products in fp32 scores."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Scores:
 
     parts: list[Part] = field(default_factory=list)
     selected: Fraction = Fraction(0)
-    lowest: Fraction = Fraction(0)
+    lowest: Fraction = Fraction(0)  # no selected key scores below this
     ready: int = 0
     exact: bool = True
 
@@ -128,7 +127,8 @@ class Scoring:
 
     `order`: finding some selected key is enough, so one order may score by its distance instead of by a table.
     `absolute`: rows may be empty, so what depends on the query alone must be known too.
-    `snap`: numbers that carry rounding errors are made clean before they are compared.
+    `snap`: numbers that are `noisy`, that is, carry rounding errors, are made clean before they are compared.
+    `largest_code`: numbers farther from their middle than this are compared digit by digit.
     """
 
     analysis: Analysis
@@ -137,6 +137,8 @@ class Scoring:
     order: bool
     absolute: bool
     snap: bool
+    noisy: Callable[[SOp], bool]
+    largest_code: int
 
 
 def _is_order(part: tuple[SOp, SOp, Comparison], analysis: Analysis) -> bool:
@@ -173,14 +175,15 @@ def _score_part(
 ) -> None:
     keys, queries = scoring.analysis.domain(key), scoring.analysis.domain(query)
     common = len(set(keys) & set(queries))
-    if comparison == EQUAL and common > SMALL_TABLE and _parabola(key, query, scoring, found, weight):
+    if comparison == EQUAL and common > SMALL_TABLE:
+        _parabola(key, query, scoring, found, weight)
         return
     table = _truth(keys.values, queries.values, lambda k, q: _holds(comparison, k, q))
     _score_table(key, query, table, scoring, found, weight)
 
 
-def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fraction) -> bool:
-    """``-(q - k)^2 = 2qk - k^2 - q^2``: 0 for the equal key, at most -1 for others (C5). False for large codes."""
+def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fraction) -> None:
+    """``-(q - k)^2 = 2qk - k^2 - q^2``: 0 for the equal key, at most -1 for others (C5)."""
     domains = [scoring.analysis.domain(node) for node in (key, query)]
     if not all(domain.numeric for domain in domains):
         key, query = (scoring.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True))
@@ -191,16 +194,27 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
         numbers = _values(key, query, scoring)
     gap = min(b - a for a, b in itertools.pairwise(numbers))
     centre = Fraction((numbers[0] + numbers[-1]) // 2)
-    if (numbers[-1] - centre) / gap > LARGEST_CODE:
-        return False
+    if (numbers[-1] - centre) / gap > scoring.largest_code:
+        _compare_digits(key, query, numbers, scoring, found, weight)
+        return
     numbers_of = {node: _Number(node, centre, gap, scoring) for node in (key, query)}
     k, q = numbers_of[key], numbers_of[query]
     one = scoring.read(Constant(1))
     pairs = [(q.reading, k.reading, 2 * weight), (one, k.square, -weight)]
     reach = max(abs(number - centre) / gap for number in numbers)
     found.add("parabola", pairs, [(q.square, weight)] if scoring.absolute else [], reach)
-    found.lowest -= 3 * reach * reach * weight
-    return True
+
+
+def _compare_digits(
+    key: SOp, query: SOp, numbers: Sequence[Fraction], scoring: Scoring, found: Scores, weight: Fraction
+) -> None:
+    """Equal numbers have equal digits: a parabola for each, of the ranks among all numbers (C4)."""
+    rank = {number: place for place, number in enumerate(numbers)}
+    base = min(2 * scoring.largest_code + 1, math.isqrt(len(numbers) - 1) + 1)
+    for high in (True, False):
+        digit = {number: place // base if high else place % base for number, place in rank.items()}
+        one, other = (_ranked(node, digit, scoring) for node in (key, query))
+        _score_part(one, other, EQUAL, scoring, found, weight)
 
 
 def _values(key: SOp, query: SOp, scoring: Scoring) -> list[Fraction]:
@@ -218,7 +232,7 @@ class _Number:
         self.node = _scaled(node, centre, gap)
         self.scoring = scoring
         analysis = scoring.analysis
-        noisy = any(map(analysis.noisy, analysis.variables(node)))
+        noisy = any(map(scoring.noisy, analysis.variables(node)))
         self.clean = scoring.snap and noisy and len(analysis.domain(self.node)) <= MOST_STEPS
 
     @property
@@ -310,6 +324,7 @@ def _score_table(key: SOp, query: SOp, table: _Truth, scoring: Scoring, found: S
     """1 where the table holds, 0 elsewhere: one product for each class of equal rows (or columns, if fewer) (C4)."""
     rows, columns = _classes(table.queries, table.rows), _classes(table.keys, table.columns())
     found.selected += weight
+    found.lowest += weight
     if len(rows) <= len(columns):
         bits = [(chosen, _held(table.keys, row)) for row, chosen in rows.items()]
     else:

@@ -1,7 +1,8 @@
 """Certification: every decision of a circuit, its margin, and a bound on the error that can reach it.
 
 In: a `Circuit`, with the range of each direction. Out: `Certificate`: the decisions and the tightest of them.
-Assumed arithmetic: products exact or rounded once, sums accumulated in float32 in any order, one rounding an operation.
+The assumed arithmetic is that of `compiler.precision`: exact products, sums accumulated in float32 or better in any
+order, one rounding an operation, scores possibly rounded to the dtype.
 Errors are bounded, not sampled: each direction carries the largest distance between what the stream
 holds and the exact value, anywhere (docs/constructions.md, C17).
 Invariant: if every margin exceeds its error, the decoded output is the interpreter's wherever it has an answer.
@@ -22,12 +23,8 @@ import numpy as np
 
 from compiler.circuit import Circuit, Head, Neuron, Output, Part
 from compiler.direction import BOS, ONE, Direction, Form
-from compiler.emit import COUNTERWEIGHT, UNDERFLOW, logit_scale, sharpness
+from compiler.emit import centre, gap, logits, sharpness
 
-UNIT = 2.0**-24
-"""Unit roundoff of float32."""
-MANTISSA = 2.0**24
-"""Whole multiples of a power of two up to this many are exact in float32, however they are added up."""
 SLACK = 1 + 2.0**-10
 """Factor on every bound, for second-order terms and for the rounding of this analysis itself."""
 
@@ -89,6 +86,7 @@ class Bound:
     high: float
     error: float = 0.0
     grid: float | None = 1.0  # None: no such power is known
+    spacing: float | None = None  # the same for the exact number, whatever its error
 
     @property
     def size(self) -> float:
@@ -99,14 +97,18 @@ class Bound:
 class _Certifier:
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
+        self.p = circuit.precision
         self.n = circuit.max_length
+        self.bos = circuit.bos()
         self.decisions: list[Decision] = []
         self._own: dict[Direction, float] = {}
         self.bounds: dict[Direction, Bound] = {ONE: Bound(1, 1), BOS: Bound(0, 0)}
         self.mixed = {d for layer in circuit.layers for d in layer.writes()}
         self.columns = {d: np.array([float(x) for x in column]) for d, column in self._embedded()}
         for direction, column in self._embedded():
-            self.bounds[direction] = _exact_bound(column)
+            self.bounds[direction] = self._exact_bound(column)
+        for direction, offset in circuit.offsets.items():
+            self.bounds[direction] = self._exact_bound((offset,))
 
     def _embedded(self) -> Iterator[tuple[Direction, tuple[Fraction, ...]]]:
         yield from self.circuit.tokens.items()
@@ -118,7 +120,7 @@ class _Certifier:
             for head in layer.heads:
                 for direction, bound in self._head(head):
                     written[direction] = self._added(direction, bound, written)
-            self.bounds |= written
+            self.bounds |= {d: self._rounded(d, b) if d in self.circuit.offsets else b for d, b in written.items()}
             groups: dict[Direction, list[tuple[Neuron, Fraction]]] = {}
             for neuron in layer.neurons:
                 for direction, weight in neuron.writes:
@@ -132,13 +134,26 @@ class _Certifier:
     def _added(self, direction: Direction, bound: Bound, written: dict[Direction, Bound]) -> Bound:
         """Several heads add into one direction: errors add, and so does the rounding of the sum."""
         low, high = self._written_range(direction)
-        before = written.get(direction, self.bounds.get(direction))
+        below = None if direction in self.circuit.offsets and bound.spacing else self.bounds.get(direction)
+        before = written.get(direction, below)
         if before is None:
-            return Bound(low, high, bound.error, bound.grid)
+            return Bound(low, high, bound.error, bound.grid, bound.spacing)
         grid = min(before.grid, bound.grid) if before.grid and bound.grid else None
+        spacing = min(before.spacing, bound.spacing) if before.spacing and bound.spacing else None
         size = max(abs(low), abs(high))
-        rounding = 0.0 if grid and size / grid <= MANTISSA else 2 * size * UNIT
-        return Bound(low, high, (before.error + bound.error + rounding) * SLACK, grid)
+        rounding = 0.0 if grid and size / grid <= self.p.whole else 2 * size * self.p.unit
+        return Bound(low, high, (before.error + bound.error + rounding) * SLACK, grid, spacing)
+
+    def _rounded(self, direction: Direction, added: Bound) -> Bound:
+        """Added to an offset near which numbers are 1 apart, a number close to a whole one becomes whole (C19)."""
+        below = self.bounds[direction]
+        low, high = below.low + added.low, below.high + added.high
+        near = self.p.whole / 2 <= low and high <= self.p.whole and below.error == 0.0
+        if added.spacing is None or added.spacing < 1 or not near:
+            return Bound(low, high, added.error + high * self.p.unit, None)
+        if added.error > 0.0:
+            self.decisions.append(Decision(f"{direction}, rounded to a whole number", 0.5, added.error))
+        return Bound(low, high)
 
     def _written_range(self, direction: Direction) -> tuple[float, float]:
         """What the stream can hold there: what heads and neurons write, and what the embedding puts below it."""
@@ -157,11 +172,19 @@ class _Certifier:
         total = sum(abs(c) * bound.size for c, bound, _ in terms)
         carried = sum(abs(c) * bound.error for c, bound, _ in terms)
         grid = _common_grid([(c, bound.grid) for _, bound, c in terms])
-        if grid is not None and total / grid <= MANTISSA:
+        held = all(self.p.holds(c) for _, _, c in terms)
+        stored = max(abs(low), abs(high))
+        if grid is not None and held and _reach(terms) / grid <= self.p.sum_whole and stored / grid <= self.p.whole:
             return Bound(low, high, carried * SLACK, grid)
         plain = len(terms) == 1 and _is_power(terms[0][2])
-        rounding = 0.0 if plain else (len(terms) + 1) * UNIT * total
+        rounding = 0.0 if plain else (len(terms) + 1) * self.p.sum_unit * total + self._stored(stored, total, held)
         return Bound(low, high, (carried + rounding) * SLACK, None)
+
+    def _stored(self, size: float, total: float, held: bool) -> float:
+        """What storing a sum and its coefficients in a narrow dtype rounds, beyond the rounding of the sum."""
+        if self.p.bits == self.p.accumulator:
+            return 0.0
+        return self.p.unit * (size + (0.0 if held else total))
 
     def _range(self, form: Form) -> tuple[float, float]:
         """Token part and position part are taken jointly, everything else as independent."""
@@ -181,19 +204,38 @@ class _Certifier:
     # -- heads -------------------------------------------------------------------------------------------------------
 
     def _head(self, head: Head) -> Iterator[tuple[Direction, Bound]]:
-        sharp = sharpness(head)
+        sharp = sharpness(head, self.p)
         nats = 2 * sharp * sum(self._part(part) for part in head.parts) * SLACK
-        nats += 2 * self._score_rounding(head, sharp)
-        margin = sharp * float(head.step) * (1.0 if head.sure else 0.5) - UNDERFLOW
+        nats += 2 * self._score_rounding(head, sharp) + sharp * self._at_bos(head)
+        margin = sharp * float(head.step) * (1.0 if head.sure else 0.5) - self.p.underflow
         if head.mode == "mean":
             self.decisions.append(Decision(f"{head.name}, selected keys, in nats", margin, nats))
         spread = math.expm1(min(nats, 600.0))
         for channel in head.channels:
             value = self.form(channel.read)
             error = self._mean_error(head, value, spread) if head.mode == "mean" else self._sum_error(head, value, nats)
-            empty = _exact_bound((channel.default,))
-            grid = min(value.grid, empty.grid) if value.grid and empty.grid and error == 0.0 else None
-            yield channel.write, Bound(value.low, value.high, max(error, empty.error) * SLACK, grid)
+            empty = self._exact_bound((channel.default,))
+            spacing = min(value.grid, empty.grid) if value.grid and empty.grid else None
+            exact = error == 0.0 and empty.error == 0.0
+            low, high = (value.low, value.high) if head.mode == "mean" else _summed(value, self.n)
+            yield (
+                channel.write,
+                Bound(
+                    low,
+                    high,
+                    max(error, empty.error) * SLACK,
+                    spacing if exact else None,
+                    spacing if head.mode == "sum" else None,
+                ),
+            )
+
+    def _at_bos(self, head: Head) -> float:
+        """How far BOS, as a key, misses its score: by the rounding of the weight that puts it there."""
+        missed = 0.0
+        for query, key in head.scores:
+            if not self.p.holds(key.at(self.bos)):
+                missed += self.form(query).size * abs(float(key.at(self.bos))) * self.p.unit
+        return missed
 
     def _part(self, part: Part) -> float:
         """How far a score and its threshold may move, in units of the score."""
@@ -220,22 +262,35 @@ class _Certifier:
         total = sum(_largest_score(part, pairs) for part, pairs in zip(head.parts, forms, strict=True))
         pairs = [pair for part in forms for pair in part]
         grid = _common_grid([(Fraction(q.grid), k.grid) if q.grid else (None, None) for q, k in pairs])
-        if grid is not None and total / grid <= MANTISSA:
-            return 0.0
-        return sharp * (len(pairs) + 1) * UNIT * total
+        relative = self.p.relative and head.baseline is not None
+        if relative and head.baseline is not None:
+            baseline = self.form(head.baseline + Form.constant(head.selected))
+            total, grid = total + baseline.size, min(grid, baseline.grid) if grid and baseline.grid else None
+        exact = grid is not None and total / grid <= self.p.sum_whole
+        rounding = 0.0 if exact else (len(pairs) + 1) * self.p.sum_unit * total
+        if self.p.bits < self.p.accumulator and not (relative and exact):  # a selected score of 0 is not rounded
+            best = sum(float(part.reach) ** 2 if part.kind == "parabola" else total for part in head.parts)
+            rounding += 0.0 if exact and grid and best / grid <= self.p.whole else best * self.p.unit
+        return sharp * rounding
 
     def _mean_error(self, head: Head, value: Bound, spread: float) -> float:
         """Weights that should be equal differ by the spread; a single key has weight 1 exactly."""
-        if head.single:
+        if head.single and (value.grid or self.p.bits == self.p.accumulator):
             return value.error
-        return value.error + (value.high - value.low) * spread + (self.n + 8) * UNIT * value.size
+        rounding = (self.n + 8) * self.p.sum_unit * value.size + self._stored(2 * value.size, 0.0, True)
+        return value.error + (value.high - value.low) * spread + rounding
 
     def _sum_error(self, head: Head, value: Bound, nats: float) -> float:
         """C6: spread of the weights, saturation of the softmax, rounding of the sum, and unselected keys."""
-        n, gap = self.n, sharpness(head) * float(head.step)
-        leak = 0.0 if gap + COUNTERWEIGHT - nats >= UNDERFLOW else n * math.exp(min(nats - gap, 600.0))
-        relative = math.expm1(min(nats, 600.0)) + n * math.exp(-COUNTERWEIGHT) + (n / 2 + 8) * UNIT
-        return (n * relative + leak) * value.size + n * value.error
+        n, p, below = self.n, self.p, sharpness(head, self.p) * float(head.step)
+        leak = 0.0 if below + p.counterweight - nats >= p.underflow else n * math.exp(min(nats - below, 600.0))
+        relative = math.expm1(min(nats, 600.0)) + n * math.exp(-p.counterweight) + (n / 2 + 8) * p.sum_unit
+        relative += abs(p.lift * math.exp(-p.counterweight) - 1)
+        if value.grid and value.low >= 0.0 and nats == leak == 0.0:
+            whole = n * value.high / value.grid <= p.whole
+            if whole and relative < p.unit / 2:  # storing the sum rounds it to what it should be (C19)
+                return 0.0
+        return (n * relative + leak) * value.size + n * value.error + self._stored(2 * n * value.size, 0.0, True)
 
     # -- neurons -----------------------------------------------------------------------------------------------------
 
@@ -247,8 +302,11 @@ class _Certifier:
         sums = sum(abs(w) * max(read.high, 0.0) for w, read in zip(weights, reads, strict=True))
         own = sum(abs(w) * r for w, r in zip(weights, rounding, strict=True))
         grid = _common_grid([(weight, read.grid) for (_, weight), read in zip(group, reads, strict=True)])
-        if grid is None or sums / grid > MANTISSA:
-            own += 0.0 if _is_step(group, own) else len(group) * UNIT * sums
+        held = all(self.p.holds(weight) for _, weight in group)
+        size = max(abs(low), abs(high))
+        if grid is None or not held or sums / grid > self.p.sum_whole or size / grid > self.p.whole:
+            rounding_of_sum = len(group) * self.p.sum_unit * sums + self._stored(size, sums, held)
+            own += 0.0 if _is_step(group, own) and self.p.bits == self.p.accumulator else rounding_of_sum
             grid = None
         carried = self._carried(direction, group, reads)
         self._own[direction] = own * SLACK
@@ -257,15 +315,16 @@ class _Certifier:
 
     def _preactivation(self, neuron: Neuron, read: Bound) -> float:
         """Its rounding. One direction times a power of two, less a short number, is exact where it is positive."""
-        if read.grid is not None:
+        bias = neuron.read.terms.get(ONE, Fraction(0))
+        unbiased = max(abs(read.low - float(bias)), abs(read.high - float(bias)))  # stored before the bias is added
+        if read.grid is not None and unbiased / read.grid <= self.p.whole:
             return 0.0
         sizes = {d: float(c) * self.bounds[d].size for d, c in neuron.read.terms.items() if d != ONE}
-        bias = neuron.read.terms.get(ONE, Fraction(0))
         ((direction, size),) = sizes.items() if len(sizes) == 1 else ((ONE, -1.0),)
-        short = _is_dyadic(bias) and bias.denominator * size <= MANTISSA / 4
+        short = _is_dyadic(bias) and bias.denominator * size <= self.p.whole / 4
         if size > 0 and bias <= 0 and short and _is_power(neuron.read.terms[direction]):
             return 0.0
-        return (len(sizes) + 2) * UNIT * (sum(map(abs, sizes.values())) + abs(float(bias)))
+        return (len(sizes) + 2) * self.p.unit * (sum(map(abs, sizes.values())) + abs(float(bias)))
 
     def _carried(self, direction: Direction, group: list[tuple[Neuron, Fraction]], reads: list[Bound]) -> float:
         """The error of what is read, times the steepest slope that it can meet."""
@@ -309,23 +368,72 @@ class _Certifier:
     # -- outputs -----------------------------------------------------------------------------------------------------
 
     def _output(self, output: Output) -> None:
-        """Nearest of the numbers: the error of the form, and the rounding of the logits in units of the form (C10)."""
-        numbers = sorted(number for _, number in output.numbers)
-        gap = min((float(b - a) for a, b in itertools.pairwise(numbers)), default=1.0)
-        centre, _ = logit_scale(numbers)
-        read = self.form(output.read)
-        reach = max(abs(float(number - centre)) for number in numbers)
-        terms = sum(abs(float(c)) * self.bounds[d].size for d, c in output.read.terms.items()) + abs(float(centre))
-        rounding = (len(output.read.terms) + 2) * UNIT * (2 * reach * terms + reach * reach)
-        error = (read.error + rounding / gap) * SLACK
-        self.decisions.append(Decision(f"{output.name}, nearest of {len(numbers)} values", gap / 2, error))
+        """Nearest of the codes: each digit's error, and the rounding of the logits in units of the digit (C10).
+
+        Logits are scaled so that a digit's gap is 1 here; a power of two rounds nothing.
+        """
+        digits = [_Digit.of(form, [code[i] for _, code in output.codes]) for i, form in enumerate(output.digits)]
+        reads = [self.form(form) for form in output.digits]
+        held = all(self.p.holds(c) for form in logits(output, self.p.logit_gap) for c in form.terms.values())
+        rounding = self._logit_rounding(digits, reads, held)
+        for number, (digit, read) in enumerate(zip(digits, reads, strict=True), start=1):
+            place = f", digit {number}" if len(digits) > 1 else ""
+            what = f"{output.name}{place}, nearest of {digit.size} values"
+            self.decisions.append(Decision(what, digit.gap / 2, (read.error + rounding * digit.gap) * SLACK))
+
+    def _logit_rounding(self, digits: list[_Digit], reads: list[Bound], held: bool) -> float:
+        """The rounding of a logit, in units of the squared gap."""
+        total = best = 0.0
+        terms, finest = 1, 1.0
+        for digit, read in zip(digits, reads, strict=True):
+            size = sum(abs(float(c)) * self.bounds[d].size for d, c in digit.form.terms.items()) + abs(digit.middle)
+            total += (2 * digit.reach * size + digit.reach**2) / digit.gap**2
+            best += (digit.reach / digit.gap) ** 2
+            terms += len(digit.form.terms)
+            grid = _common_grid([(c, self.bounds[d].grid) for d, c in digit.form.terms.items()])
+            finest = min(finest, grid / digit.gap) if grid and digit.whole and read.error == 0.0 else 0.0
+        narrow = self.p.bits < self.p.accumulator
+        if held and finest and total / finest <= self.p.sum_whole and best <= self.p.whole:
+            return 0.0
+        return (terms + 1) * self.p.sum_unit * total + (2 * self.p.unit * total if narrow else 0.0)
+
+    def _exact_bound(self, column: tuple[Fraction, ...]) -> Bound:
+        low, high = float(min(column)), float(max(column))
+        if all(map(self.p.holds, column)):
+            return Bound(low, high, 0.0, min(1 / x.denominator for x in column))
+        return Bound(low, high, max(abs(low), abs(high)) * self.p.unit, None)
 
 
-def _exact_bound(column: tuple[Fraction, ...]) -> Bound:
-    low, high = float(min(column)), float(max(column))
-    if all(_is_dyadic(x) and abs(x.numerator) < MANTISSA for x in column):
-        return Bound(low, high, 0.0, min(1 / x.denominator for x in column))
-    return Bound(low, high, max(abs(low), abs(high)) * UNIT, None)
+@dataclass(frozen=True)
+class _Digit:
+    """One digit of an output: what it reads, and the numbers it can be."""
+
+    form: Form
+    size: int
+    gap: float
+    middle: float
+    reach: float  # from the middle to the farthest number
+    whole: bool  # all numbers are whole multiples of the gap
+
+    @staticmethod
+    def of(form: Form, column: list[Fraction]) -> _Digit:
+        numbers = sorted(set(column))
+        distance, middle = gap(numbers), centre(numbers)
+        reach = max(abs(float(number - middle)) for number in numbers)
+        whole = all(((number - middle) / distance).denominator == 1 for number in numbers)
+        return _Digit(form, len(numbers), float(distance), float(middle), reach, whole)
+
+
+def _reach(terms: list[tuple[float, Bound, Fraction]]) -> float:
+    """No partial sum of the terms is larger than this, in whatever order they are added."""
+    up = sum(max(c * bound.high, c * bound.low, 0.0) + abs(c) * bound.error for c, bound, _ in terms)
+    down = sum(max(-c * bound.high, -c * bound.low, 0.0) + abs(c) * bound.error for c, bound, _ in terms)
+    return max(up, down)
+
+
+def _summed(value: Bound, n: int) -> tuple[float, float]:
+    """The range of a sum of up to n such values."""
+    return min(0.0, n * value.low), max(0.0, n * value.high)
 
 
 def _largest_score(part: Part, pairs: Sequence[tuple[Bound, Bound]]) -> float:
@@ -368,5 +476,5 @@ def _is_step(group: list[tuple[Neuron, Fraction]], own: float) -> bool:
 
 
 def certify(circuit: Circuit) -> Certificate:
-    """Derive the certificate of a circuit, in float32."""
+    """Derive the certificate of a circuit, in its precision."""
     return _Certifier(circuit).certificate()

@@ -18,6 +18,7 @@ from fractions import Fraction
 from typing import Literal
 
 from compiler.direction import BOS, ONE, Direction, Form, total
+from compiler.precision import FLOAT32, Precision
 from rasp.value import Value
 
 Stream = dict[Direction, Fraction]
@@ -71,7 +72,7 @@ class Head:
     sure: bool
     selected: Fraction
     step: Fraction
-    lowest: Fraction  # no score over the domains is below this
+    lowest: Fraction  # no selected key scores below this
     exact: bool  # every form it scores with is free of rounding
     single: bool  # no row selects two keys
     channels: tuple[Channel, ...]
@@ -164,16 +165,19 @@ class Layer:
 
 @dataclass(frozen=True)
 class Output:
-    """What is decoded at the end: the value whose number is nearest to the form."""
+    """What is decoded at the end: the value whose code, of one or more digits, is nearest to the forms."""
 
     name: str
-    read: Form
-    numbers: tuple[tuple[Value, Fraction], ...]
+    digits: tuple[Form, ...]
+    codes: tuple[tuple[Value, tuple[Fraction, ...]], ...]
 
     def decode(self, stream: Mapping[Direction, Fraction]) -> Value:
         """The value nearest to what the stream holds."""
-        at = self.read.at(stream)
-        return min(self.numbers, key=lambda entry: abs(entry[1] - at))[0]
+        at = [form.at(stream) for form in self.digits]
+        return min(self.codes, key=lambda entry: sum((x - y) ** 2 for x, y in zip(entry[1], at, strict=True)))[0]
+
+    def __str__(self) -> str:
+        return f"output {self.name}: nearest to {', '.join(map(str, self.digits))} of {len(self.codes)} values"
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,10 @@ class Variable:
 
 @dataclass(frozen=True)
 class Circuit:
-    """A transformer by name. `tokens[d][t]` and `positions[d][i]` are what the embeddings write along d."""
+    """A transformer by name. `tokens[d][t]` and `positions[d][i]` are what the embeddings write along d.
+
+    What is added to a direction of `offsets` is rounded, by the addition itself, until a neuron takes the offset away.
+    """
 
     vocabulary: tuple[str, ...]
     max_length: int
@@ -200,6 +207,8 @@ class Circuit:
     variables: tuple[Variable, ...]
     ranges: dict[Direction, tuple[Fraction, Fraction]]  # least and greatest value of what heads and neurons write
     stairs: dict[Direction, Stairs]
+    precision: Precision = FLOAT32
+    offsets: dict[Direction, Fraction] = field(default_factory=dict)  # written by the embedding at every position
 
     def directions(self) -> list[Direction]:
         """Every direction, in the order in which they are first written."""
@@ -207,7 +216,7 @@ class Circuit:
 
     def written(self) -> dict[Direction, int]:
         """When each direction is complete: 0 after the embedding, 2L - 1 and 2L after the sublayers of layer L."""
-        times = dict.fromkeys([ONE, BOS, *self.tokens, *self.positions], 0)
+        times = dict.fromkeys([ONE, BOS, *self.tokens, *self.positions, *self.offsets], 0)
         for number, layer in enumerate(self.layers, start=1):
             times |= {channel.write: 2 * number - 1 for head in layer.heads for channel in head.channels}
             times |= {direction: 2 * number for neuron in layer.neurons for direction, _ in neuron.writes}
@@ -215,9 +224,9 @@ class Circuit:
 
     def embed(self, tokens: Sequence[int]) -> list[Stream]:
         """The stream before the first layer: BOS, then one position a token."""
-        streams: list[Stream] = [{ONE: Fraction(1), BOS: Fraction(1)}]
+        streams: list[Stream] = [{ONE: Fraction(1), BOS: Fraction(1)} | self.offsets]
         for position, token in enumerate(tokens):
-            stream = {ONE: Fraction(1)}
+            stream = {ONE: Fraction(1)} | self.offsets
             for columns, place in ((self.tokens, token), (self.positions, position)):
                 for direction, column in columns.items():
                     stream[direction] = stream.get(direction, Fraction(0)) + column[place]
@@ -254,15 +263,16 @@ class Circuit:
             for neuron in layer.neurons:
                 _require(known, [neuron.read], f"layer {number}, neuron {neuron.name}")
             known |= {direction for neuron in layer.neurons for direction, _ in neuron.writes}
-        _require(known, [output.read for output in self.outputs], "unembedding")
+        _require(known, [form for output in self.outputs for form in output.digits], "unembedding")
 
     def __str__(self) -> str:
         lines = [f"embedding: {d} = {_column(column)} by token" for d, column in self.tokens.items()]
         lines += [f"embedding: {d} = {_column(column)} by position" for d, column in self.positions.items()]
+        lines += [f"embedding: {d} = {offset}, so that it is rounded" for d, offset in self.offsets.items()]
         for number, layer in enumerate(self.layers):
             lines += [f"L{number}H{i} {head}" for i, head in enumerate(layer.heads)]
             lines += [f"L{number}N{i} {neuron}" for i, neuron in enumerate(layer.neurons)]
-        lines += [f"output {o.name}: nearest to {o.read} of {len(o.numbers)} values" for o in self.outputs]
+        lines += map(str, self.outputs)
         return "\n".join(lines)
 
 

@@ -31,10 +31,14 @@ def compress(circuit: Circuit) -> Circuit:
 
 def _without_unread(circuit: Circuit) -> Circuit:
     """Keep what the outputs need: going back through the layers, only what writes a direction that is read later."""
-    read = {direction for output in circuit.outputs for direction in output.read.terms}
+    read = {direction for output in circuit.outputs for form in output.digits for direction in form.terms}
     layers: list[Layer] = []
     for layer in reversed(circuit.layers):
-        neurons = [neuron for neuron in layer.neurons if any(direction in read for direction, _ in neuron.writes)]
+        neurons = [
+            replace(neuron, writes=tuple((d, weight) for d, weight in neuron.writes if d in read))
+            for neuron in layer.neurons
+        ]
+        neurons = [neuron for neuron in neurons if neuron.writes]
         read |= {direction for neuron in neurons for direction in neuron.read.terms}
         heads = [replace(h, channels=tuple(c for c in h.channels if c.write in read)) for h in layer.heads]
         heads = [head for head in heads if head.channels]
@@ -44,6 +48,7 @@ def _without_unread(circuit: Circuit) -> Circuit:
         circuit,
         tokens={d: column for d, column in circuit.tokens.items() if d in read},
         positions={d: column for d, column in circuit.positions.items() if d in read},
+        offsets={d: offset for d, offset in circuit.offsets.items() if d in read},
         layers=tuple(layer for layer in reversed(layers) if layer.heads or layer.neurons),
     )
 
@@ -119,7 +124,10 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
             for layer in circuit.layers
         ),
         stairs={d: replace(stairs, read=stairs.read.substitute(forms)) for d, stairs in circuit.stairs.items()},
-        outputs=tuple(replace(output, read=output.read.substitute(forms)) for output in circuit.outputs),
+        outputs=tuple(
+            replace(output, digits=tuple(form.substitute(forms) for form in output.digits))
+            for output in circuit.outputs
+        ),
         variables=tuple(
             replace(variable, ready=max((written[d] for d in variable.read.terms), default=0))
             for variable in variables

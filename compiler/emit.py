@@ -1,7 +1,7 @@
 """Emission: directions become columns, forms become matrices, exact numbers become floats.
 
 In: a `Circuit`. Out: `Weights`: a config, a state dict for `compiler.model.Transformer`, and labels that say what every
-column, head and neuron is.
+column, head and neuron is. The circuit's precision says in which dtype the numbers are to be held.
 Invariants: the BOS row attends to itself alone; as a key, it is a head's threshold or counterweight (C1, C2, C6).
 
     W_Q[0] of reverse's second head: column "length" -> 512, column "one" -> -512, column "indices" -> -512 ...
@@ -21,20 +21,17 @@ import numpy.typing as npt
 
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Stream
 from compiler.direction import BOS, ONE, Direction, Form
+from compiler.precision import Precision
 from rasp.value import Value
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
-SHARP = 256
-"""Nats between a selected key and any other of a "mean" head; BOS sits halfway, and exp(-104) is 0 in float32 (C1)."""
-COUNT_EXACT, COUNT_NOISY = 128, 12
-"""The same for a "sum" head: a score's error is multiplied by it, and counts follow the exponential."""
-COUNTERWEIGHT = 24
-"""Nats by which BOS outweighs a key selected by a "sum" head (C6), in float32."""
-UNDERFLOW = 104
-"""exp(-104) is 0 in float32, denormals included."""
-LOGIT_GAP = 32
-"""Least distance between the best logit and the next, in nats, so that sampling picks the answer too (C10)."""
+
+LARGEST = {"float64": float(np.finfo(np.float64).max), "float32": float(np.finfo(np.float32).max)} | {
+    "bfloat16": 2.0**127 * (2 - 2.0**-7),
+    "float16": float(np.finfo(np.float16).max),
+}
+"""The largest number of each dtype."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +44,9 @@ class Weights:
 
     def verify(self) -> None:
         """Raise `ValueError` where a weight is not finite in the model's precision."""
+        largest = LARGEST[self.config["dtype"]]
         for name, tensor in self.tensors.items():
-            with np.errstate(over="ignore"):
-                finite = np.isfinite(tensor.astype(self.config["dtype"])).all()
-            if not finite:
+            if not (np.abs(tensor) <= largest).all():
                 raise ValueError(f"{name} has entries too large for {self.config['dtype']}")
 
     def run(self, tokens: Sequence[int]) -> dict[str, list[int]]:
@@ -99,9 +95,9 @@ class Weights:
 
 
 class _Emitter:
-    def __init__(self, circuit: Circuit, dtype: str) -> None:
+    def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
-        self.dtype = dtype
+        self.precision = circuit.precision
         self.columns = {direction: number for number, direction in enumerate(circuit.directions())}
         self.bos: Stream = circuit.bos()
         self.tensors: dict[str, Array] = {}
@@ -117,11 +113,11 @@ class _Emitter:
             "d_model": len(self.columns),
             "layers": shapes,
             "outputs": [
-                {"name": output.name, "values": [_plain(value) for value, _ in output.numbers]}
+                {"name": output.name, "values": [_plain(value) for value, _ in output.codes]}
                 for output in self.circuit.outputs
             ],
             "has_positions": bool(self.circuit.positions),
-            "dtype": self.dtype,
+            "dtype": self.precision.name,
             "unknown": None,
         }
         return Weights(config, self.tensors, _labels(self.circuit, self.columns))
@@ -142,6 +138,8 @@ class _Emitter:
         embed = np.zeros((size + 1, len(self.columns)))
         embed[:, self.columns[ONE]] = 1
         embed[size, self.columns[BOS]] = 1
+        for direction, offset in self.circuit.offsets.items():
+            embed[:, self.columns[direction]] = float(offset)
         for direction, values in self.circuit.tokens.items():
             embed[:size, self.columns[direction]] = [float(value) for value in values]
         self.tensors["embed.W_E"] = embed
@@ -152,7 +150,7 @@ class _Emitter:
             self.tensors["embed.W_pos"] = positions
 
     def _layer(self, number: int, layer: Layer) -> dict[str, int]:
-        d_head = max((len(head.scores) + 1 for head in layer.heads), default=0)
+        d_head = max((len(self._scores(head)) for head in layer.heads), default=0)
         d_value = max((len(head.channels) for head in layer.heads), default=0)
         if layer.heads:
             self._heads(f"blocks.{number}.attn", layer.heads, d_head, d_value)
@@ -170,22 +168,27 @@ class _Emitter:
                 query[h, :, i], key[h, :, i] = self.vector(q), self.vector(k)
             for i, channel in enumerate(head.channels):
                 at_bos = channel.default if head.mode == "mean" else Fraction(0)
-                value[h, :, i] = self.vector(self.centred(channel.read, at_bos))
-                out[h, i, self.columns[channel.write]] = math.exp(COUNTERWEIGHT) if head.mode == "sum" else 1
+                lift, share = (self.precision.lift, self.precision.value_lift) if head.mode == "sum" else (1, 1)
+                value[h, :, i] = self.vector(self.centred(channel.read, at_bos)) * share
+                out[h, i, self.columns[channel.write]] = lift / share
         for letter, tensor in zip("QKVO", (query, key, value, out), strict=True):
             self.tensors[f"{name}.W_{letter}"] = tensor
 
     def _scores(self, head: Head) -> list[tuple[Form, Form]]:
         """Query and key forms in nats. The last pair is BOS as a key; as a query BOS scores 0 with all but itself."""
-        gap = sharpness(head)
+        gap = sharpness(head, self.precision)
         pairs = [(self.centred(query * gap), self.centred(key)) for query, key in head.scores]
-        if head.baseline is None:
+        bos = head.baseline
+        if bos is None:
             bos = Form.constant(gap * (head.lowest - head.step))
-        elif head.mode == "mean":
-            bos = (head.baseline + Form.constant(head.selected - head.step / 2)) * gap
         else:
-            bos = (head.baseline + Form.constant(head.selected)) * gap + Form.constant(COUNTERWEIGHT)
-        return [*pairs, (self.centred(bos, at_bos=Fraction(SHARP)), Form.of(BOS))]
+            bos = bos + Form.constant(head.selected)
+            if self.precision.relative:
+                pairs.append((self.centred(-bos), self.centred(Form.constant(gap))))
+                bos = Form()
+            below = Fraction(self.precision.counterweight) if head.mode == "sum" else -gap * head.step / 2
+            bos = bos * gap + Form.constant(below)
+        return [*pairs, (self.centred(bos, at_bos=Fraction(self.precision.sharp)), Form.of(BOS))]
 
     def _neurons(self, name: str, neurons: Sequence[Neuron]) -> None:
         inward, out = np.zeros((len(self.columns), len(neurons))), np.zeros((len(neurons), len(self.columns)))
@@ -199,28 +202,39 @@ class _Emitter:
         self.tensors |= {f"{name}.W_in": inward, f"{name}.b_in": bias, f"{name}.W_out": out}
 
     def _unembedding(self) -> None:
-        columns = [self.vector(form) for output in self.circuit.outputs for form in logits(output)]
+        columns = [
+            self.vector(form) for output in self.circuit.outputs for form in logits(output, self.precision.logit_gap)
+        ]
         self.tensors["unembed.W_U"] = np.stack(columns, axis=1)
 
 
-def sharpness(head: Head) -> int:
+def sharpness(head: Head, precision: Precision) -> int:
     """Nats between a selected key and any other."""
-    return SHARP if head.mode == "mean" else COUNT_EXACT if head.exact else COUNT_NOISY
+    if head.mode == "mean":
+        return precision.sharp
+    return precision.count_sharp if head.exact else precision.count_blunt
 
 
-def logit_scale(numbers: Sequence[Fraction]) -> tuple[Fraction, Fraction]:
-    """What numbers are counted from, and the factor that puts `LOGIT_GAP` between the best logit and the next."""
-    ascending = sorted(numbers)
-    gap = min((b - a for a, b in itertools.pairwise(ascending)), default=Fraction(1))
-    return Fraction(round((ascending[0] + ascending[-1]) / 2)), Fraction(2) ** math.ceil(math.log2(LOGIT_GAP / gap**2))
+def centre(numbers: Sequence[Fraction]) -> Fraction:
+    """What the numbers of a digit are counted from: the whole number in their middle."""
+    return Fraction(round((min(numbers) + max(numbers)) / 2))
 
 
-def logits(output: Output) -> list[Form]:
-    """``2vx - v^2``, centred and scaled: largest for the value v nearest to x (C10)."""
-    numbers = [number for _, number in output.numbers]
-    centre, scale = logit_scale(numbers)
-    x = output.read - Form.constant(centre)
-    return [(x * (2 * (v - centre)) - Form.constant((v - centre) ** 2)) * scale for v in numbers]
+def gap(numbers: Sequence[Fraction]) -> Fraction:
+    """The smallest distance between two numbers of a digit."""
+    return min((b - a for a, b in itertools.pairwise(sorted(set(numbers)))), default=Fraction(1))
+
+
+def logits(output: Output, logit_gap: int) -> list[Form]:
+    """``2vx - v^2``, centred, scaled and summed over the digits: largest for the value v nearest to x (C10)."""
+    found = [Form() for _ in output.codes]
+    for place, form in enumerate(output.digits):
+        numbers = [code[place] for _, code in output.codes]
+        middle, scale = centre(numbers), Fraction(2) ** math.ceil(math.log2(logit_gap / gap(numbers) ** 2))
+        x = form - Form.constant(middle)
+        for i, v in enumerate(numbers):
+            found[i] += (x * (2 * (v - middle)) - Form.constant((v - middle) ** 2)) * scale
+    return found
 
 
 def _labels(circuit: Circuit, columns: dict[Direction, int]) -> dict[str, Any]:
@@ -251,6 +265,6 @@ def _plain(value: Value) -> Any:
     return {"float": str(value)} if isinstance(value, Fraction) else value
 
 
-def emit(circuit: Circuit, dtype: str = "float32") -> Weights:
+def emit(circuit: Circuit) -> Weights:
     """Assign columns and fill the matrices."""
-    return _Emitter(circuit, dtype).weights()
+    return _Emitter(circuit).weights()

@@ -53,9 +53,10 @@ def staircase(points: Points, flat: bool) -> Staircase:
     """The function through the points, ascending in x, bent where its slope changes.
 
     With `flat`, it keeps each y over a quarter of the distance to the next point on both sides, so that a small error
-    of x leaves y untouched; that costs up to one more kink a step.
+    of x leaves y untouched; that costs up to one more kink a step. Without, a slope that is no binary fraction is
+    replaced by a level piece and a ramp whose width is a power of two, so that whole numbers stay exact in floats.
     """
-    corners = _plateaus(points) if flat else list(points)
+    corners = _plateaus(points) if flat else _short(points)
     slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.pairwise(corners)]
     if not slopes:
         return Staircase(corners[0][1], Fraction(0), ())
@@ -85,23 +86,53 @@ def _plateaus(points: Points) -> list[tuple[Fraction, Fraction]]:
     corners = [points[0]]
     for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if y0 != y1:
-            quarter = (x1 - x0) / 4
-            corners += [(x0 + quarter, y0), (x1 - quarter, y1)]
+            start, width = _ramp(x0, x1)
+            corners += [(start, y0), (start + width, y1)]
     if corners[0] != points[0] or corners[-1][0] < points[-1][0]:
         corners.append((points[-1][0], corners[-1][1]))
     return corners
 
 
-def exact_step(below: Fraction, here: Fraction) -> tuple[Kink, Kink]:
-    """From 0 to 1 between two numbers, flat over at least a quarter of their distance on both sides.
+def _short(points: Points) -> list[tuple[Fraction, Fraction]]:
+    """The points, and a corner wherever the slope between two of them would be no binary fraction, though they are."""
+    corners = [points[0]]
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
+        if _is_binary(x0, y0, x1, y1) and not _is_binary((y1 - y0) / (x1 - x0)):
+            corners.append((x1 - _power_below(x1 - x0), y0))
+        corners.append((x1, y1))
+    return corners
 
-    The ramps start at short binary fractions a power of two apart, so that their difference is exact in floats (C18).
-    """
-    width = Fraction(1)
-    while width > (here - below) / 2:
+
+def _is_binary(*numbers: Fraction) -> bool:
+    return all(number.denominator & (number.denominator - 1) == 0 for number in numbers)
+
+
+def _power_below(number: Fraction) -> Fraction:
+    """The largest power of two that is not above a positive number."""
+    power = Fraction(2) ** (number.numerator.bit_length() - number.denominator.bit_length() + 1)
+    while power > number:
+        power /= 2
+    return power
+
+
+def _ramp(below: Fraction, here: Fraction) -> tuple[Fraction, Fraction]:
+    """Where a step between two numbers begins and how wide it is: flat for at least a quarter of the distance on both
+    sides, a power of two wide, and beginning at a short binary fraction."""
+    quarter = (here - below) / 4
+    width = _power_below(2 * quarter)
+    start = _near((below + here - width) / 2, width / 64)
+    if not below + quarter <= start <= here - quarter - width:
         width /= 2
-    while 2 * width <= (here - below) / 2:
-        width *= 2
-    grid = width / 64
-    start = Fraction(round((below + here - width) / 2 / grid)) * grid
+        start = _near((below + here - width) / 2, width / 64)
+    return start, width
+
+
+def _near(number: Fraction, grid: Fraction) -> Fraction:
+    """The multiple of a power of two next to a number; the number itself if it is a short binary fraction."""
+    return number if _is_binary(number) and number.denominator < 1 << 10 else Fraction(round(number / grid)) * grid
+
+
+def exact_step(below: Fraction, here: Fraction) -> tuple[Kink, Kink]:
+    """From 0 to 1 between two numbers, as two ramps whose difference is exact in floats (C18)."""
+    start, width = _ramp(below, here)
     return Kink(start, 1, 1 / width), Kink(start + width, 1, -1 / width)

@@ -22,7 +22,8 @@ from compiler.domain import Setting, refusal
 from compiler.emit import Weights, emit
 from compiler.graph import Graph, lower
 from compiler.plan import Plan, plan
-from compiler.realise import realise
+from compiler.precision import FLOAT32, PRECISIONS, Precision
+from compiler.realise import Care, realise
 from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program
 from rasp.settings import token_text
@@ -45,6 +46,7 @@ class Compiled:
     program: Program
     optimize: str = "balanced"
     uncertified: bool = False
+    dtype: str = "float32"
 
     @cached_property
     def setting(self) -> Setting:
@@ -57,6 +59,15 @@ class Compiled:
                 'add a line such as `#@ vocab: "abc"`, or give --vocab',
             )
         return Setting(settings.vocab, settings.max_length or DEFAULT_LENGTH, settings.attention == "causal")
+
+    @property
+    def precision(self) -> Precision:
+        """The arithmetic the model is made for."""
+        if self.dtype not in PRECISIONS:
+            raise refusal(
+                "no-such-dtype", f"there is no dtype {self.dtype!r}", f"choose one of {', '.join(PRECISIONS)}"
+            )
+        return PRECISIONS[self.dtype]
 
     @cached_property
     def sop(self) -> dict[str, SOp]:
@@ -78,7 +89,7 @@ class Compiled:
 
     @cached_property
     def _built(self) -> tuple[Circuit, Certificate]:
-        return build(self.graph, self.optimize)
+        return build(self.graph, self.optimize, self.precision)
 
     @property
     def circuit(self) -> Circuit:
@@ -120,7 +131,8 @@ class Compiled:
         from compiler.model import Config, Transformer
 
         model = Transformer(Config.from_json(self.weights.config))
-        model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in self.weights.tensors.items()})
+        dtype = getattr(torch, self.dtype)
+        model.load_state_dict({name: torch.from_numpy(t).to(dtype) for name, t in self.weights.tensors.items()})
         model.labels = self.weights.labels
         return model.eval()
 
@@ -187,14 +199,15 @@ def _declared(program: Program) -> dict[str, Any]:
     }
 
 
-def build(graph: Graph, optimize: str = "balanced") -> tuple[Circuit, Certificate]:
+def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT32) -> tuple[Circuit, Certificate]:
     """The first circuit that can be certified: as wanted, else with clean numbers, else with the shortest staircases.
 
     If none can, the one that was wanted, with the certificate that says why.
     """
     first: tuple[Circuit, Certificate] | None = None
-    for mode, snap in itertools.product(dict.fromkeys((optimize, "size")), (False, True)):
-        circuit = realise(graph, mode, snap)
+    cares: tuple[Care, ...] = ("plain", "whole", "clean")
+    for mode, care in itertools.product(dict.fromkeys((optimize, "size")), cares):
+        circuit = realise(graph, mode, care, precision)
         found = circuit, certify(circuit)
         if found[1].ok:
             return found
@@ -211,17 +224,18 @@ def compile(
     attention: str | None = None,
     optimize: str = "balanced",
     uncertified: bool = False,
+    dtype: str = "float32",
 ) -> Compiled:
     """Compile a program. Arguments override its header. Raises `rasp.RaspError` for a program that is refused.
 
     Every margin is compared with the error that can reach it; `uncertified` compiles even where one does not hold.
     `optimize`: "depth" for few layers, "size" for few parameters, "balanced" for few layers at a bearable size.
     `output`: the s-op (or several) to decode; `vocab`: the tokens, a string for one a character; `max_length`: of an
-    input, in tokens; `attention`: "bidirectional" or "causal".
+    input, in tokens; `attention`: "bidirectional" or "causal"; `dtype`: "float32", "float64", "bfloat16", "float16".
     """
     given = {"output": output, "vocab": vocab, "max_length": max_length, "attention": attention}
     settings = {name: value for name, value in given.items() if value is not None}
-    compiled = Compiled(program.replace(**settings), optimize, uncertified)
+    compiled = Compiled(program.replace(**settings), optimize, uncertified, dtype)
     assert compiled.warnings is not None  # an input without an answer is looked for before the work
     assert compiled.model  # every stage is made now, so that mistakes show here
     return compiled

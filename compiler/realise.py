@@ -28,6 +28,7 @@ from compiler.direction import ONE, Direction, Form
 from compiler.domain import Domain, Point, refusal
 from compiler.graph import Graph
 from compiler.mlp import Kink, Staircase, exact_step, staircase
+from compiler.precision import FLOAT32, Precision
 from compiler.relation import ALWAYS, EQUAL, Conjunction, exclusive, symbol
 from compiler.simplify import rebuilt
 from rasp.operators import PREDICATES
@@ -41,8 +42,6 @@ SHORT = {"depth": 64, "balanced": 64, "size": 8}
 """A staircase of at most this many neurons is taken without looking for anything else, by what is optimised."""
 WIDE = {"depth": MAX_NEURONS, "balanced": 512, "size": 0}
 """How many neurons an s-op may cost to be ready earlier, by what is optimised."""
-MAX_RANGE = 1_200
-"""An output with a larger range, in units of its smallest step, is decoded from its rank instead (C10)."""
 MAX_STEPS = 1 << 11
 """Largest range of a number that a staircase tells apart, in units of its smallest step (C8)."""
 
@@ -75,20 +74,24 @@ class _OpenHead:
     channels: list[Channel] = field(default_factory=list)
 
 
-def realise(graph: Graph, optimize: str = "balanced", snap: bool = False) -> Circuit:
-    """Build the circuit of a graph.
+Care = Literal["plain", "whole", "clean"]
+"""What is done about rounding errors: nothing; counts are rounded to whole numbers by adding them to a large one, at a
+neuron a layer (C19); and means that are compared become clean bits too, at columns and neurons for each value (C18)."""
 
-    `optimize` is one of "depth", "balanced", "size". With `snap`, counts and means that are compared for equality are
-    first rounded to clean bits, one for each value, which costs columns and neurons and buys certainty (C18).
-    """
-    return _Realiser(graph, optimize, snap).circuit()
+
+def realise(graph: Graph, optimize: str = "balanced", care: Care = "plain", precision: Precision = FLOAT32) -> Circuit:
+    """Build the circuit of a graph. `optimize` is one of "depth", "balanced", "size"."""
+    return _Realiser(graph, optimize, care, precision).circuit()
 
 
 class _Realiser:
-    def __init__(self, graph: Graph, optimize: str, snap: bool) -> None:
+    def __init__(self, graph: Graph, optimize: str, care: Care, precision: Precision) -> None:
         self.graph = graph
         self.optimize = optimize
-        self.snap = snap
+        self.precision = precision
+        self.whole = care != "plain" and precision.counts_need_offset
+        self.snap = care == "clean"
+        self.offsets: dict[Direction, Fraction] = {}
         self.analysis = graph.analysis
         self.codes = Codes(graph.setting.texts)
         self.readings: dict[SOp, Reading] = {}
@@ -119,16 +122,35 @@ class _Realiser:
             tuple(self._variables()),
             self.ranges,
             self.stairs,
+            self.precision,
+            self.offsets,
         )
         return compress(found)
 
     def _output(self, name: str, node: SOp) -> Output:
         numbers, coded = self._as_numbers(node)
-        domain = self.analysis.domain(node)
-        if domain.numeric and (domain.numbers[-1] - domain.numbers[0]) / domain.gap > MAX_RANGE:
-            numbers = tuple((value, Fraction(rank)) for rank, value in enumerate(domain))
-            coded = Lookup(tuple((value, int(rank)) for value, rank in numbers), node)
-        return Output(name, self.read(coded).form, numbers)
+        column = [number for _, number in numbers]
+        reach = (max(column) - min(column)) / Domain.of(column).gap
+        if reach <= 2 * self.precision.largest_digit:
+            return Output(name, (self.read(coded).form,), tuple((value, (number,)) for value, number in numbers))
+        return self._in_digits(name, node, len(numbers))
+
+    def _in_digits(self, name: str, node: SOp, size: int) -> Output:
+        """A large output is decoded from the digits of its rank: squares of larger numbers would be rounded (C10)."""
+        base = min(2 * self.precision.largest_digit + 1, math.isqrt(size - 1) + 1)
+        places = 1
+        while base**places < size:
+            places += 1
+        codes = {
+            value: [rank // base**i % base for i in range(places)]
+            for rank, value in enumerate(self.analysis.domain(node))
+        }
+        digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]
+        return Output(
+            name,
+            tuple(self.read(digit).form for digit in digits),
+            tuple((value, tuple(map(Fraction, code))) for value, code in codes.items()),
+        )
 
     def _as_numbers(self, node: SOp) -> tuple[tuple[tuple[Value, Fraction], ...], SOp]:
         """The domain with the number that stands for each value, and the s-op that takes these numbers."""
@@ -141,10 +163,14 @@ class _Realiser:
         heads = [opened for shared in self.heads.values() for opened in shared]
         last = max([opened.written for opened in heads] + [time for time, _ in self.neurons], default=0)
         for number in range(1, (last + 1) // 2 + 1):
-            yield Layer(
-                [replace(h.head, channels=tuple(h.channels)) for h in heads if h.written == 2 * number - 1],
-                [neuron for time, neuron in self.neurons if time == 2 * number],
-            )
+            found = [replace(h.head, channels=tuple(h.channels)) for h in heads if h.written == 2 * number - 1]
+            neurons = [neuron for time, neuron in self.neurons if time == 2 * number]
+            ended = {d: offset for d, offset in self.offsets.items() if self.readings_end(d, heads) == 2 * number - 1}
+            yield Layer(found, [*_without_offsets(neurons, ended)])
+
+    def readings_end(self, direction: Direction, heads: Sequence[_OpenHead]) -> int:
+        """When the last head has written the direction."""
+        return max(h.written for h in heads if any(channel.write == direction for channel in h.channels))
 
     def _variables(self) -> Iterator[Variable]:
         """The named s-ops that can be read off the stream without further work."""
@@ -232,7 +258,10 @@ class _Realiser:
             self._channel("sum", (case,), Reading(Form.constant(sign), 0, True), Fraction(0), direction, node)
             for sign, case in counted
         ]
-        return Reading(Form.of(direction), max(reading.ready for reading in readings), exact=False)
+        if self.whole:
+            self.offsets[direction] = self.precision.offset
+        ready = max(reading.ready for reading in readings)
+        return Reading(Form.of(direction), ready, exact=self.whole or not self.precision.counts_need_offset)
 
     def _counted(self, case: Conjunction) -> list[tuple[int, Conjunction]]:
         """What to count: all but the equal ones are all minus the equal ones, which is cheaper than a table."""
@@ -306,7 +335,7 @@ class _Realiser:
         order = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
         shared = self.heads.setdefault((mode, order, cases), [])
         if not shared:
-            found = scores(cases, Scoring(self.analysis, self.codes, self.read, order, not sure, self.snap))
+            found = scores(cases, self._scoring(order, sure))
             shared.append(self._open(mode, found, sure, cases, node))
         earliest = after_attention(value.ready)
         opened = next((head for head in shared if head.written >= earliest), None)
@@ -318,6 +347,10 @@ class _Realiser:
             opened.head = replace(opened.head, single=True)
         exact = mode == "mean" and (order or (opened.head.single and value.exact))
         return Reading(Form.of(direction), opened.written, exact)
+
+    def _scoring(self, order: bool, sure: bool) -> Scoring:
+        largest = self.precision.largest_code
+        return Scoring(self.analysis, self.codes, self.read, order, not sure, self.snap, self._noisy, largest)
 
     def _selects_one(self, cases: tuple[Conjunction, ...], node: SOp) -> bool:
         unique = len(cases) == 1 and self.analysis.unique(cases[0])
@@ -457,7 +490,7 @@ class _Realiser:
     def _neuron(self, node: SOp, read: Form, largest: Fraction, ready: int, exact: bool) -> Reading:
         direction = self._direction(self._label(node))
         self.ranges[direction] = Fraction(0), largest
-        written = after_mlp(ready)
+        written = after_mlp(self._settled(Reading(read, ready, exact)).ready)
         self.neurons.append((written, Neuron(self._label(node), read, ((direction, Fraction(1)),))))
         return Reading(Form.of(direction), written, exact)
 
@@ -479,11 +512,11 @@ class _Realiser:
 
     def _staircase(self, node: SOp, waist: _Waist) -> tuple[Staircase, _Waist]:
         bit = self.snap or len(self.analysis.domain(node)) <= 2
-        noisy = any(self.analysis.noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
+        noisy = any(self._noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
         return staircase(waist.points, flat=bit and noisy), waist
 
     def _climb(self, node: SOp, stairs: Staircase, below: _Waist) -> Reading:
-        waist = weighted([(self.read(term), factor) for term, factor in below.terms])
+        waist = self._settled(weighted([(self.read(term), factor) for term, factor in below.terms]))
         if self.snap and stairs.flat and len(self.analysis.domain(node)) <= 2:
             return self._steps(waist, below)
         line = waist.form * stairs.slope + Form.constant(stairs.constant)
@@ -498,6 +531,21 @@ class _Realiser:
         self._ramps(self._label(node), stairs.kinks, waist.form, direction, ready)
         exact = waist.exact and all(is_short(kink.at) and is_short(kink.weight) for kink in stairs.kinks)
         return Reading(line + Form.of(direction), ready, exact)
+
+    def _noisy(self, variable: SOp) -> bool:
+        """Whether the variable carries rounding errors."""
+        whole = self.whole or not self.precision.counts_need_offset
+        return self.analysis.noisy(variable) and not (whole and isinstance(variable, Width))
+
+    def _settled(self, reading: Reading) -> Reading:
+        """Numbers that still carry their offset can be added up in the same layer only if no sum grows beyond it."""
+        carrying = {d: c for d, c in reading.form.terms.items() if d in self.offsets}
+        if not carrying or reading.ready % 2 == 0:
+            return reading
+        up, down = (sum((s * c for c in carrying.values() if s * c > 0), Fraction(0)) for s in (1, -1))
+        rest = [c for d, c in reading.form.terms.items() if d not in carrying]
+        safe = max(up, down) <= 1 and all(c.denominator == 1 for c in rest)
+        return reading if safe else replace(reading, ready=reading.ready + 1)
 
     def _ramps(self, label: str, kinks: Sequence[Kink], read: Form, direction: Direction, ready: int) -> None:
         for kink in kinks:
@@ -673,6 +721,15 @@ class _Realiser:
             unique = f"{name} #{number}"
         self.used.add(unique)
         return Direction(unique)
+
+
+def _without_offsets(neurons: Sequence[Neuron], ended: Mapping[Direction, Fraction]) -> Iterator[Neuron]:
+    """Neurons that read past the offsets of their layer, and one that takes the offsets away."""
+    for neuron in neurons:
+        carried = sum((c * ended[d] for d, c in neuron.read.terms.items() if d in ended), Fraction(0))
+        yield replace(neuron, read=neuron.read - Form.constant(carried)) if carried else neuron
+    if ended:
+        yield Neuron("offsets off", Form.constant(1), tuple((d, -offset) for d, offset in ended.items()))
 
 
 def _operands(node: Map) -> list[SOp]:

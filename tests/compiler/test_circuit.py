@@ -31,7 +31,7 @@ def head(scores: tuple[tuple[Form, Form], ...], baseline: Form | None, *channels
 
 def circuit(*layers: Layer, output: Form | None = None, causal: bool = False) -> Circuit:
     """Over "ab": `letter` is 0 or 1, `place` the position."""
-    numbers = tuple((number, Fraction(number)) for number in range(10))
+    codes = tuple((number, (Fraction(number),)) for number in range(10))
     return Circuit(
         ("a", "b"),
         4,
@@ -39,7 +39,7 @@ def circuit(*layers: Layer, output: Form | None = None, causal: bool = False) ->
         {LETTER: (Fraction(0), Fraction(1))},
         {PLACE: tuple(map(Fraction, range(4)))},
         layers,
-        (Output("o", output or Form.of(LETTER), numbers),),
+        (Output("o", (output or Form.of(LETTER),), codes),),
         variables=(),
         ranges={},
         stairs={},
@@ -121,7 +121,7 @@ def test_directions_come_in_the_order_of_writing_and_once_each() -> None:
 
 
 def test_the_nearest_value_is_decoded() -> None:
-    output = replace(circuit().outputs[0], numbers=(("low", Fraction(0)), ("high", Fraction(3))))
+    output = replace(circuit().outputs[0], codes=(("low", (Fraction(0),)), ("high", (Fraction(3),))))
     assert output.decode({LETTER: Fraction(1)}) == "low"
     assert output.decode({LETTER: Fraction(2)}) == "high"
 

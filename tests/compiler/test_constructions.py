@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 import compiler
 import rasp
 from compiler.certify import certify
+from compiler.emit import emit
 from compiler.mlp import staircase
-from compiler.model import Scalar
+from compiler.model import Config, Scalar, Transformer
 from compiler.pipeline import Compiled
+from compiler.precision import FLOAT16, FLOAT32, FLOAT64
 from compiler.realise import realise
 
 ROUNDING = 2.0**-24
@@ -445,8 +447,8 @@ def test_c17_a_circuit_without_a_margin_is_not_certified() -> None:
     """Two outputs a millionth apart, told from a count of 200: rounding alone could swap them."""
     circuit = made("o = selector_width(select(tokens, tokens, ==));", "a", 200).circuit
     (output,) = circuit.outputs
-    close = ((0, Fraction(199)), (1, Fraction(199) + Fraction(1, 1_000_000)))
-    certificate = certify(replace(circuit, outputs=(replace(output, numbers=close),)))
+    close = ((0, (Fraction(199),)), (1, (Fraction(199) + Fraction(1, 1_000_000),)))
+    certificate = certify(replace(circuit, outputs=(replace(output, codes=close),)))
     assert not certificate.ok
     assert certificate.tightest.what == "o, nearest of 2 values"
     assert str(certificate).startswith("not certified")
@@ -467,11 +469,60 @@ def test_c18_a_step_is_a_bit_beyond_its_ramp_however_noisy_the_number() -> None:
 
 
 def test_c18_clean_numbers_rescue_what_noisy_ones_cannot_do() -> None:
-    """A comparison of counts at a length where the parabola of the noisy count is not certified."""
+    """A comparison of means at a length where the parabola of the noisy mean is not certified."""
+    source = (
+        'm = aggregate(select(indices, indices, <=), indicator(tokens == "a"));\no = selector_width(select(m, m, ==));'
+    )
+    graph = made(source, "ab", 8).graph
+    assert not certify(realise(graph, care="whole")).ok
+    assert certify(realise(graph, care="clean")).ok
+
+
+# ---------------------------------------------------------------------------------------------------- C19 whole numbers
+
+
+def test_c19_adding_to_the_offset_rounds_to_whole_numbers() -> None:
+    """In each dtype, for every whole number that can occur and errors of up to nearly a half."""
+    torch.manual_seed(0)
+    for precision in (FLOAT32, FLOAT64, FLOAT16):
+        dtype, offset = getattr(torch, precision.name), float(precision.offset)
+        most = int(precision.whole - precision.offset) - 1
+        whole = torch.randint(0, min(most, 1 << 20), (100_000,)).double()
+        noise = (torch.rand(100_000).double() - 0.5) * (0.98 - 2.0 ** (9 - precision.bits))
+        noisy = (whole + noise).to(dtype)  # storing it rounds once more
+        noisy = torch.where((noisy.double() - whole).abs() < 0.5, noisy, whole.to(dtype))
+        added = torch.tensor(offset, dtype=dtype) + noisy
+        assert torch.equal(added - torch.tensor(offset, dtype=dtype), whole.to(dtype))
+
+
+def test_c19_whole_counts_rescue_what_noisy_ones_cannot_do() -> None:
+    """A comparison of counts at a length where the parabola of the noisy count is not certified, at one neuron more."""
     source = "h = selector_width(select(tokens, tokens, ==));\no = selector_width(select(h, h, ==));"
     graph = made(source, "abcd", 100).graph
-    assert not certify(realise(graph, snap=False)).ok
-    assert certify(realise(graph, snap=True)).ok
+    noisy, whole = realise(graph, care="plain"), realise(graph, care="whole")
+    assert not certify(noisy).ok
+    assert certify(whole).ok
+    neurons = [sum(len(layer.neurons) for layer in circuit.layers) for circuit in (noisy, whole)]
+    assert neurons[1] <= neurons[0] + 2  # one for each layer that counts
+
+
+@pytest.mark.parametrize("length", [512, 2_048])
+def test_c19_counts_leave_their_layer_whole(length: int) -> None:
+    """The stream of the running model, after the layer's MLP, holds integers to the bit."""
+    source = "o = selector_width(select(tokens, tokens, ==));"
+    graph = made(source, "ab", length).graph
+    circuit = realise(graph, care="whole")
+    assert certify(circuit).ok
+    weights = emit(circuit)
+    model = Transformer(Config.from_json(weights.config))
+    model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in weights.tensors.items()})
+    column = [str(direction) for direction in circuit.directions()].index("o")
+    for tokens in ("a" * length, ("ab" * length)[:length], "b" * (length - 1) + "a"):
+        ids = torch.tensor([model.encode(tokens)])
+        with torch.no_grad():
+            *_, last = model.residuals(ids)
+        held = last[0, 1:, column]
+        assert torch.equal(held, torch.tensor([float(tokens.count(token)) for token in tokens]))
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,24 @@ def test_a_flat_staircase_goes_through_its_points(given_points: Points) -> None:
 
 
 @given(points, st.fractions(min_value=0, max_value=1))
-def test_between_two_points_a_staircase_is_straight(given_points: Points, part: Fraction) -> None:
+def test_between_two_points_a_staircase_is_straight_or_level_first(given_points: Points, part: Fraction) -> None:
     stairs = staircase(given_points, flat=False)
     for (x0, y0), (x1, y1) in itertools.pairwise(given_points):
-        assert stairs(x0 + part * (x1 - x0)) == y0 + part * (y1 - y0)
+        found = stairs(x0 + part * (x1 - x0))
+        assert (
+            found == y0 + part * (y1 - y0)
+            or (y0 <= found <= y0 + part * (y1 - y0))
+            or (y0 + part * (y1 - y0) <= found <= y0)
+        )
+
+
+@given(
+    st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50)), min_size=2, max_size=12, unique_by=lambda p: p[0])
+)
+def test_whole_points_have_kinks_that_are_binary_fractions(pairs: list[tuple[int, int]]) -> None:
+    for flat in (False, True):
+        for kink in staircase(ints(*sorted(pairs)), flat=flat).kinks:
+            assert all(x.denominator & (x.denominator - 1) == 0 for x in (kink.at, kink.weight))
 
 
 @given(bits, st.fractions(min_value=0, max_value=1))
@@ -55,7 +69,7 @@ def test_a_plateau_keeps_its_value_up_to_a_quarter_of_the_way(given_points: Poin
 def test_all_kinks_of_a_staircase_look_to_one_side(given_points: Points) -> None:
     stairs = staircase(given_points, flat=False)
     assert len({kink.side for kink in stairs.kinks}) <= 1
-    assert len(stairs.kinks) <= max(len(given_points) - 2, 0)
+    assert len(stairs.kinks) <= max(2 * len(given_points) - 3, 0)
 
 
 def test_kinks_look_to_the_side_on_which_they_add_up_to_less() -> None:

@@ -1,0 +1,150 @@
+"""Precision: the arithmetic a model runs in, and the constants of the constructions that follow from it.
+
+In: the name of a dtype. Out: `Precision`. Assumed of every machine: products of two stored numbers are exact, sums are
+accumulated in float32 or better in any order, what an operation stores is rounded once, scores may be rounded to dtype.
+Invariant: every constant here is a number that the dtype holds exactly, apart from `lift` in float32 and float64.
+
+    float32: whole numbers up to 2^24 are exact, steps of 256 nats tell keys apart, BOS outweighs a counted key by 24
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+
+@dataclass(frozen=True)
+class Precision:
+    """One dtype. Scores are in nats."""
+
+    name: str
+    bits: int  # of the significand, the hidden one included
+    accumulator: int  # the same for the sums inside a matrix product
+    sharp: int
+    """Between a selected key and any other of a "mean" head; BOS sits halfway (C1)."""
+    count_sharp: int
+    """The same for a "sum" head, where its scores are exact."""
+    count_blunt: int
+    """And where they are not: an error of a score is multiplied by it, and counts follow the exponential."""
+    counterweight: float
+    """By how much BOS outweighs a key selected by a "sum" head (C6)."""
+    lift: float
+    """What brings a counted key's weight back to 1: exp(counterweight), or the power of two it is rounded to."""
+    value_lift: float
+    """The share of `lift` that is in W_V; the rest is in W_O."""
+    underflow: int
+    """exp(-underflow) is as good as 0: it is, or what it multiplies is rounded away."""
+    logit_gap: int
+    """Least distance between the best logit and the next, so that sampling picks the answer too (C10)."""
+    relative: bool
+    """Whether scores are counted from the selected one, so that rounding a score cannot move it."""
+    counts_need_offset: bool
+    """Whether counts carry rounding errors unless they are added to an offset (C19)."""
+    largest_code: int
+    """Codes up to this size on either side of zero have exact squares and products (C5); larger ones are digits."""
+    largest_digit: int
+    """The same for one digit of an output, whose logit is a square too (C10)."""
+
+    @property
+    def unit(self) -> float:
+        """Unit roundoff."""
+        return 2.0**-self.bits
+
+    @property
+    def whole(self) -> float:
+        """Whole numbers up to this are exact."""
+        return 2.0**self.bits
+
+    @property
+    def sum_unit(self) -> float:
+        """Unit roundoff of the sums inside a matrix product."""
+        return 2.0**-self.accumulator
+
+    @property
+    def sum_whole(self) -> float:
+        """Whole numbers up to this are exact inside a matrix product, however they are added up."""
+        return 2.0**self.accumulator
+
+    @property
+    def offset(self) -> Fraction:
+        """Numbers near it are a distance of 1 apart: what is added to it is rounded to a whole number (C19)."""
+        return Fraction(3 << self.bits - 2)
+
+    def holds(self, number: Fraction) -> bool:
+        """Whether the dtype holds the number exactly (its range apart)."""
+        size = abs(number.numerator)
+        odd = size >> ((size & -size).bit_length() - 1) if size else 0
+        return number.denominator & (number.denominator - 1) == 0 and odd < 1 << self.bits
+
+
+FLOAT32 = Precision(
+    name="float32",
+    bits=24,
+    accumulator=24,
+    sharp=256,
+    count_sharp=128,
+    count_blunt=12,
+    counterweight=24,
+    lift=math.exp(24),
+    value_lift=1,
+    underflow=104,
+    logit_gap=32,
+    relative=False,
+    counts_need_offset=True,
+    largest_code=2_300,
+    largest_digit=2_300,
+)
+FLOAT64 = Precision(
+    name="float64",
+    bits=53,
+    accumulator=53,
+    sharp=2_048,
+    count_sharp=1_024,
+    count_blunt=12,
+    counterweight=36,
+    lift=math.exp(36),
+    value_lift=1,
+    underflow=746,
+    logit_gap=32,
+    relative=False,
+    counts_need_offset=True,
+    largest_code=1 << 20,
+    largest_digit=1 << 20,
+)
+# exp(-15.25) is 2^-22 up to 1 part in 1,300: either half type rounds it to that power of two, so counts are whole.
+BFLOAT16 = Precision(
+    name="bfloat16",
+    bits=8,
+    accumulator=24,
+    sharp=256,
+    count_sharp=256,
+    count_blunt=256,
+    counterweight=15.25,
+    lift=2.0**22,
+    value_lift=1,
+    underflow=104,
+    logit_gap=32,
+    relative=True,
+    counts_need_offset=False,
+    largest_code=8,
+    largest_digit=8,
+)
+FLOAT16 = Precision(
+    name="float16",
+    bits=11,
+    accumulator=24,
+    sharp=64,
+    count_sharp=64,
+    count_blunt=64,
+    counterweight=15.25,
+    lift=2.0**22,
+    value_lift=2.0**8,
+    underflow=31,
+    logit_gap=16,
+    relative=True,
+    counts_need_offset=True,
+    largest_code=32,
+    largest_digit=32,
+)
+PRECISIONS = {precision.name: precision for precision in (FLOAT32, FLOAT64, BFLOAT16, FLOAT16)}
