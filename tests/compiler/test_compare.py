@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,12 @@ from safetensors.torch import load_file
 import compiler
 import rasp
 from compiler import checkpoint
-from compiler.compare import Report, check
+from compiler.compare import Place, Report, check
+from compiler.compare.inputs import awkward, by_rows
+from compiler.compare.report import Difference
 from compiler.model import Config, Transformer
 from rasp import Program
+from rasp.sop import SOp
 
 ROOT = Path(__file__).parent.parent.parent
 HISTOGRAM = '#@ vocab: "abc"\n#@ max_length: 6\no = selector_width(select(tokens, tokens, ==));'
@@ -28,7 +34,7 @@ def reference(text: str = HISTOGRAM) -> Program:
     return rasp.parse(text)
 
 
-def small(target: Program | Path, **settings: int) -> Report:
+def small(target: Program | Path, **settings: Any) -> Report:
     return check(target, samples=60, max_exhaustive=60, **settings)
 
 
@@ -81,6 +87,7 @@ def test_one_changed_weight_is_found_and_the_input_made_small(tmp_path: Path) ->
     assert difference.tokens == ("a",)
     assert difference.expected == [1] and difference.found == [6]
     assert "model differs from the interpreter in o" in str(report)
+    assert difference.place == Place("o", "unembedding", [1], [6])
 
 
 def test_a_difference_that_needs_two_tokens_shrinks_to_two(tmp_path: Path) -> None:
@@ -139,7 +146,9 @@ def test_the_same_seed_gives_the_same_report(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_inputs_in_every_process() -> None:
-    code = "import random; from compiler.compare import _awkward as a; print(*a(tuple('abcd'), 9, random.Random(0)))"
+    code = (
+        "import random; from compiler.compare.inputs import awkward as a; print(*a(tuple('abcd'), 9, random.Random(0)))"
+    )
     runs = [
         subprocess.run(
             [sys.executable, "-c", code],
@@ -173,3 +182,200 @@ def test_an_ablated_model_is_wrong(tmp_path: Path) -> None:
         broken = Transformer(Config.from_json(shape_of(folder)))
         broken.load_state_dict(state | {name: torch.zeros_like(state[name])})
         assert broken.run_batch(inputs) != right, name
+
+
+# ------------------------------------------------------------------------------------------ the first s-op that differs
+
+
+TWO_STEPS = """
+#@ vocab: "abc"
+#@ max_length: 5
+#@ output: last
+seen = selector_width(select(tokens, tokens, ==));
+place = selector_width(select(seen, seen, <));
+last = aggregate(select(indices, place, ==), seen);
+"""
+
+
+def spoilt(tmp_path: Path, name: str, scale: float) -> Difference:
+    """The difference that a check of a checkpoint with one scaled tensor finds."""
+    folder = saved(tmp_path, TWO_STEPS)
+    tensors = load_file(folder / checkpoint.WEIGHTS)
+    tensors[name] = tensors[name] * scale
+    checkpoint.save(folder, shape_of(folder), tensors, checkpoint.load(folder).labels)
+    (difference,) = small(folder).differences
+    return difference
+
+
+@pytest.mark.parametrize(("name", "sop"), [("blocks.0.attn.W_O", "seen"), ("blocks.1.attn.W_O", "place")])
+def test_the_first_s_op_that_differs_is_named(tmp_path: Path, name: str, sop: str) -> None:
+    """The output is wrong too, and so is what lies between: the first is where the cause is."""
+    difference = spoilt(tmp_path, name, 3.0)
+    assert difference.place is not None
+    assert difference.place.sop == sop
+    program = reference(TWO_STEPS)
+    assert difference.place.expected == program[sop](difference.tokens) != difference.place.found
+    assert difference.expected == program["last"](difference.tokens) != difference.found
+    assert f"first wrong  {sop}, after L" in str(difference)
+
+
+def test_a_wrong_stage_above_the_model_is_named_with_its_s_op(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all stages that differ the first one is reported: here a simplification that is no equation."""
+    program = reference('#@ vocab: "ab"\n#@ max_length: 3\n#@ output: far\nnear = indices + 1;\nfar = near * 2;')
+    made = compiler.compile(program)
+    wrong = compiler.compile(reference(program.source.text.replace("+ 1", "+ 2")))
+    vars(made)["graph"] = wrong.graph
+    del made.__dict__["_built"], made.__dict__["weights"], made.__dict__["model"]
+    (difference,) = check(made, samples=10).differences
+    assert (difference.stage, difference.output, difference.tokens) == ("graph", "far", ("a",))
+    assert difference.place == Place("near", "graph", [1], [2])
+
+
+def test_a_wrong_circuit_is_named_with_its_s_op() -> None:
+    program = reference(TWO_STEPS)
+    made = compiler.compile(program)
+    wrong = compiler.compile(reference(TWO_STEPS.replace("seen, seen, <", "seen, seen, <=")))
+    vars(made)["_built"] = wrong.__dict__["_built"]
+    (difference,) = check(made, samples=10).differences
+    assert difference.stage == "circuit"
+    assert difference.place is not None and difference.place.sop == "place"
+
+
+# ----------------------------------------------------------------------------------------------- which inputs are tried
+
+
+def test_an_input_that_is_not_meant_is_not_held_against_a_model_even_when_made_small(tmp_path: Path) -> None:
+    """The smallest difference, too, is one of the inputs that the program promises something about."""
+    text = """
+    #@ vocab: "ab"
+    #@ max_length: 6
+    #@ requires: starts_with_b
+    #@ output: o
+    starts_with_b = tokens[0] == "b";
+    o = selector_width(select(tokens, tokens, ==));
+    """
+    folder = saved(tmp_path, "\n".join(line.strip() for line in text.splitlines()))
+    with_changed_weight(folder, "unembed.W_U", (0, 1), -1e6)  # the logit of 2
+    (difference,) = small(folder).differences
+    assert difference.tokens == ("b", "b")
+
+
+def test_a_requirement_that_nothing_meets_is_no_success() -> None:
+    text = '#@ vocab: "ab"\n#@ max_length: 3\n#@ requires: never\n#@ output: o\nnever = indices < 0;\no = indices;'
+    try:
+        report = small(reference(text))
+    except rasp.RaspError:
+        return  # refused, which is right too
+    assert report.inputs == 0
+    assert not report.ok
+
+
+def test_a_time_budget_gives_whole_lengths(tmp_path: Path) -> None:
+    report = check(saved(tmp_path), samples=0, seconds=0.5)
+    assert report.ok
+    assert 1 <= report.complete <= 6
+    assert report.short == sum(3**length for length in range(1, report.complete + 1))
+    assert f"up to {report.complete} tokens" in report.details() or report.complete == 1
+
+
+def test_without_time_only_the_shortest_inputs_are_all_tried() -> None:
+    report = check(reference(), samples=5, seconds=0.0)
+    assert (report.complete, report.short) == (1, 3)
+
+
+def test_awkward_inputs_hold_the_extremes() -> None:
+    vocabulary = tuple("abcd")
+    inputs = list(awkward(vocabulary, 9, random.Random(0)))
+    assert ("a",) * 9 in inputs and ("d",) * 9 in inputs
+    assert any(sorted(tokens) == list(tokens) and len(set(tokens)) == 4 and len(tokens) == 9 for tokens in inputs)
+    assert any(sorted(tokens)[::-1] == list(tokens) and len(set(tokens)) == 4 for tokens in inputs)
+    assert any(sorted(map(tokens.count, set(tokens))) == [1, 8] for tokens in inputs)
+    assert {len(tokens) for tokens in inputs} == {9, 8, 4}
+
+
+def test_inputs_with_empty_rows_are_among_the_awkward_ones() -> None:
+    """A row is empty where a token does not come again: in this pool, in one input only."""
+    program = reference(
+        '#@ vocab: "abc"\no = aggregate(select(tokens, tokens, ==) and select(indices, indices, <), 1);'
+    )
+    pool = [("a", "a", "a"), ("a", "b", "c"), ("a", "a", "b")]
+    node = program.node("o")
+    assert isinstance(node, SOp)
+    assert list(by_rows([node], pool, causal=False)) == [("a", "b", "c"), ("a", "a", "a")]
+
+
+# ---------------------------------------------------------------------------------------------------- several processes
+
+
+def test_two_processes_report_what_one_reports(tmp_path: Path) -> None:
+    folder = saved(tmp_path, HISTOGRAM.replace("6", "24"))
+    with_changed_weight(folder, "unembed.W_U", (0, 8), -1e7)
+    reports = [check(folder, samples=900, max_exhaustive=100, jobs=jobs) for jobs in (1, 2)]
+    assert len({str(report) for report in reports}) == 1
+    assert reports[0].differences
+
+
+def test_a_program_is_checked_in_two_processes() -> None:
+    report = check(reference(), samples=600, jobs=2)
+    assert report.ok
+    assert str(report) == str(check(reference(), samples=600))
+    assert report.exact > 0
+
+
+SLOW_CHECK = """
+import compiler, sys
+from compiler.compare import check
+if __name__ == "__main__":
+    check(sys.argv[1], samples=10**7, jobs=2, progress=lambda done, total: print(done, flush=True))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_an_interrupted_check(tmp_path: Path, how: signal.Signals) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SLOW_CHECK)
+    folder = saved(tmp_path)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, script, folder], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(3):
+            process.stdout.readline()
+        workers = children(process.pid)
+        assert len(workers) >= 2
+        process.send_signal(how)
+        process.wait(30)
+    for _ in range(200):
+        if not any(map(alive, workers)):
+            break
+        time.sleep(0.1)
+    assert not any(map(alive, workers))
+
+
+def children(parent: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits to be noticed does not."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
+
+
+# ---------------------------------------------------------------------------------------------------------------- JSON
+
+
+def test_the_report_as_json(tmp_path: Path) -> None:
+    folder = saved(tmp_path)
+    good = json.loads(json.dumps(small(folder, seed=3).to_json()))
+    assert good["ok"] is True and good["differences"] == [] and good["seed"] == 3
+    assert good["inputs"]["short"] == good["inputs"]["random"] == 60
+    with_changed_weight(folder, "unembed.W_U", (0, 5), 1e6)
+    bad = json.loads(json.dumps(small(folder).to_json()))
+    assert bad["ok"] is False
+    (difference,) = bad["differences"]
+    assert difference["tokens"] == ["a"] and difference["found"] == [6]
+    assert difference["first_wrong"]["sop"] == "o"

@@ -1,0 +1,129 @@
+"""What a check found: counts, and the smallest input on which something differs.
+
+In: what the stages answered. Out: `Report`, as text and as JSON data.
+Invariant: a report is good news only if most of its inputs had an answer to compare.
+
+    363 short inputs, 1000 random, 40 awkward: graph, circuit, weights, model agree with the interpreter
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from compiler.model import Scalar
+from rasp.settings import token_text
+from rasp.value import Value, to_python
+
+Input: TypeAlias = tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The first s-op of the program whose value differs, where the difference shows first, and both values."""
+
+    sop: str
+    where: str
+    expected: list[Scalar]
+    found: list[Scalar]
+
+    def __str__(self) -> str:
+        return f"{self.sop}, {self.where}: {self.found} instead of {self.expected}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The smallest input found on which something differs from the interpreter, and the first stage that does."""
+
+    stage: str
+    output: str
+    tokens: Input
+    expected: list[Scalar]
+    found: list[Scalar]
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.stage} differs from the interpreter in {self.output}",
+            f"  input        {' '.join(map(token_text, self.tokens))}",
+            f"  interpreter  {self.expected}",
+            f"  {self.stage:<11}  {self.found}",
+        ]
+        if self.place is not None:
+            lines.append(f"  first wrong  {self.place}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The difference as JSON data."""
+        place = self.place
+        return {
+            "stage": self.stage,
+            "output": self.output,
+            "tokens": [to_python(token) for token in self.tokens],
+            "expected": self.expected,
+            "found": self.found,
+            "first_wrong": None
+            if place is None
+            else {"sop": place.sop, "where": place.where, "expected": place.expected, "found": place.found},
+        }
+
+
+@dataclass
+class Report:
+    """What a check found. `complete` is the length up to which every input was among them."""
+
+    stages: list[str]
+    short: int = 0
+    random: int = 0
+    awkward: int = 0
+    skipped: int = 0
+    reason: str = ""
+    differences: list[Difference] = field(default_factory=list)
+    complete: int = 0
+    exact: int = 0
+    seed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs were tried, those included that had no answer."""
+        return self.short + self.random + self.awkward
+
+    @property
+    def ok(self) -> bool:
+        """No difference, and at least half of the inputs had an answer to compare."""
+        return not self.differences and self.inputs > self.skipped and 2 * self.skipped <= self.inputs
+
+    def __str__(self) -> str:
+        counts = f"{self.short} short inputs, {self.random} random, {self.awkward} awkward"
+        if self.skipped:
+            counts += f" ({self.skipped} skipped, the interpreter has no answer: {self.reason})"
+        if self.differences:
+            return "\n".join([counts, *map(str, self.differences)])
+        if not self.ok:
+            return f"{counts}: too few had an answer to tell anything"
+        agree = "agrees" if len(self.stages) == 1 else "agree"
+        return f"{counts}: {', '.join(self.stages)} {agree} with the interpreter"
+
+    def details(self) -> str:
+        """In a line: what was tried completely, where the slow stage looked, how fast it went."""
+        upto = "of one token" if self.complete == 1 else f"of up to {self.complete} tokens"
+        parts = [f"every input {upto} is among them"] if self.complete else []
+        if self.exact:
+            parts.append(f"the circuit, in exact arithmetic, ran on {self.exact} of them")
+        return "; ".join([*parts, f"seed {self.seed}, {self.seconds:.1f} s"])
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON data."""
+        return {
+            "ok": self.ok,
+            "stages": self.stages,
+            "inputs": {"short": self.short, "random": self.random, "awkward": self.awkward, "circuit": self.exact},
+            "every_input_up_to": self.complete,
+            "skipped": self.skipped,
+            "reason": self.reason,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 3),
+            "inputs_per_second": round(self.inputs / self.seconds) if self.seconds else 0,
+            "differences": [difference.to_json() for difference in self.differences],
+        }

@@ -1,0 +1,313 @@
+"""What is checked: a program with all of its stages, or a checkpoint with its model, beside the interpreter.
+
+In: a program or a checkpoint folder; batches of inputs. Out: for each batch a `Finding`; for one input a `Difference`.
+Invariant: the interpreter runs the program as written, never a simplified one; an input on which it raises, or which
+the program does not mean (`requires`), is never held against a stage.
+
+    subject.compare(Batch((("a", "b"),), ("model",))).wrong is None
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import rasp
+from compiler.compare.inputs import chunks
+from compiler.compare.report import Difference, Input, Place
+from compiler.domain import Setting
+from compiler.model import ModelError, Scalar, Transformer
+from compiler.pipeline import Compiled
+from compiler.trace import trace
+from compiler.witness import required
+from rasp import Program, RaspError
+from rasp.interpreter import evaluate_each
+from rasp.settings import token_text
+from rasp.sop import SOp
+from rasp.value import Value
+
+Rows: TypeAlias = list[list[Scalar]]
+Stage: TypeAlias = Callable[[Sequence[Input]], dict[str, Rows]]
+SHRUNK = 16
+"""How many smaller inputs are tried at a time."""
+SHRINKING = 1_000_000
+"""How many tokens are tried in all to make an input small."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs that are compared together, and the stages that are to answer them."""
+
+    inputs: Sequence[Input]
+    stages: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """An input on which a stage differs from the interpreter."""
+
+    stage: str
+    output: str
+    tokens: Input
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came out for a batch: how many inputs had no answer, and why; the first difference."""
+
+    tried: int
+    skipped: int = 0
+    reason: str = ""
+    wrong: Wrong | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A program, and the stages whose answers are compared with the interpreter's."""
+
+    compiled: Compiled
+    stages: Mapping[str, Stage]
+    model: Callable[[], Transformer]
+
+    @property
+    def setting(self) -> Setting:
+        """The inputs that are meant."""
+        return self.compiled.setting
+
+    @cached_property
+    def _texts(self) -> dict[str, int]:
+        return {text: number for number, text in enumerate(self.setting.texts)}
+
+    def meant(self, inputs: Sequence[Input]) -> list[Input]:
+        """The inputs that the program promises something about: what it requires is True everywhere."""
+        needed = required(self.compiled.program)
+        if not needed:
+            return list(inputs)
+        found = evaluate_each(needed, inputs, self.setting.causal)
+        return [
+            tokens
+            for tokens, answer in zip(inputs, found, strict=True)
+            if not isinstance(answer, RaspError) and all(map(all, answer))
+        ]
+
+    def compare(self, batch: Batch) -> Finding:
+        """Run the interpreter and the stages on the inputs of a batch."""
+        outputs = self.compiled.sop
+        answers = evaluate_each(list(outputs.values()), batch.inputs, self.setting.causal)
+        known, expected, reason = [], [], ""
+        for tokens, answer in zip(batch.inputs, answers, strict=True):
+            if isinstance(answer, RaspError):
+                reason = reason or answer.diagnostics[0].message
+            else:
+                known.append(tokens)
+                expected.append(answer)
+        columns = {name: [_plain(answer[i]) for answer in expected] for i, name in enumerate(outputs)}
+        wrong = self._first_wrong(known, columns, batch.stages)
+        return Finding(len(batch.inputs), len(batch.inputs) - len(known), reason, wrong)
+
+    def _first_wrong(self, inputs: list[Input], expected: dict[str, Rows], stages: Sequence[str]) -> Wrong | None:
+        for stage in stages if inputs else ():
+            found = self.stages[stage](inputs)
+            for output, rows in expected.items():
+                if rows != found[output]:
+                    at = next(i for i, row in enumerate(rows) if row != found[output][i])
+                    return Wrong(stage, output, inputs[at])
+        return None
+
+    def smallest(self, wrong: Wrong) -> Difference:
+        """The difference made small; which stage is the first to differ there, and in which s-op."""
+        left = SHRINKING
+        smaller: Wrong | None = wrong
+        while smaller is not None and left > 0:
+            wrong, smaller = smaller, None
+            for inputs in chunks(_smaller(wrong.tokens, self.setting.vocabulary), SHRUNK):
+                left -= sum(map(len, inputs))
+                if smaller := self.compare(Batch(self.meant(inputs), (wrong.stage,))).wrong:
+                    break
+        for stage in self.stages:
+            if first := self.compare(Batch([wrong.tokens], (stage,))).wrong:
+                return self._difference(first)
+        raise AssertionError("a difference went away")
+
+    def _difference(self, wrong: Wrong) -> Difference:
+        [answer] = evaluate_each([self.compiled.sop[wrong.output]], [wrong.tokens], self.setting.causal)
+        assert not isinstance(answer, RaspError)
+        [found] = self.stages[wrong.stage]([wrong.tokens])[wrong.output]
+        return Difference(wrong.stage, wrong.output, wrong.tokens, _plain(answer[0]), found, self._place(wrong, found))
+
+    def _place(self, wrong: Wrong, found: list[Scalar]) -> Place | None:
+        """The first s-op that differs; the output itself where every variable of the stream is right."""
+        try:
+            places = {"graph": self._in_graph, "circuit": self._in_circuit}.get(wrong.stage, self._in_stream)
+            first = next(places(wrong.tokens), None)
+        except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, RuntimeError):
+            return None  # labels that do not fit the model
+        return first or Place(wrong.output, "unembedding", self._known(wrong.output, wrong.tokens) or [], found)
+
+    def _known(self, name: str | None, tokens: Input) -> list[Scalar] | None:
+        """What the interpreter says about an s-op of the program."""
+        node = self.compiled.program.node(name) if name is not None and name in self.compiled.program else None
+        [answer] = evaluate_each([node], [tokens], self.setting.causal) if isinstance(node, SOp) else [None]
+        return None if answer is None or isinstance(answer, RaspError) else _plain(answer[0])
+
+    def _in_graph(self, tokens: Input) -> Iterator[Place]:
+        graph = self.compiled.graph
+        for node in graph.nodes:
+            if isinstance(node, SOp) and (expected := self._known(graph.names.get(node), tokens)) is not None:
+                [answer] = evaluate_each([node], [tokens], self.setting.causal)
+                found = _answer(answer, 0)
+                if found != expected:
+                    yield Place(graph.names[node], "graph", expected, found)
+
+    def _in_circuit(self, tokens: Input) -> Iterator[Place]:
+        circuit = self.compiled.circuit
+        streams = list(circuit.stages(self.ids(tokens)))
+        for variable in sorted(circuit.variables, key=lambda variable: variable.ready):
+            if (expected := self._known(variable.name, tokens)) is not None:
+                numbers = [variable.read.at(stream) for stream in streams[variable.ready][1:]]
+                nearest = [min(variable.numbers, key=lambda pair: abs(pair[1] - number))[0] for number in numbers]
+                if _plain(nearest) != expected:
+                    yield Place(variable.name, _step(variable.ready), expected, _plain(nearest))
+
+    def _in_stream(self, tokens: Input) -> Iterator[Place]:
+        rows = trace(self.model(), self.compiled.program, tokens).rows
+        for row in sorted(rows, key=lambda row: next(i for i, values in enumerate(row.found) if values is not None)):
+            ready, found = next((i, values) for i, values in enumerate(row.found) if values is not None)
+            if found != row.expected:
+                yield Place(row.name, _step(ready), row.expected, found)
+
+    def ids(self, tokens: Input) -> list[int]:
+        """Token ids."""
+        return [self._texts[token_text(token)] for token in tokens]
+
+
+def _step(number: int) -> str:
+    """What the stream went through: 0 the embedding, then attention and MLP of each layer."""
+    if number == 0:
+        return "after the embedding"
+    return f"after L{(number - 1) // 2} {'attention' if number % 2 else 'MLP'}"
+
+
+def _smaller(tokens: Input, vocabulary: Input) -> Iterator[Input]:
+    """Shorter inputs first, large pieces left out before small ones; then those with earlier tokens in them."""
+    size = len(tokens) // 2
+    while size:
+        yield from (tokens[:i] + tokens[i + size :] for i in range(0, len(tokens), size) if len(tokens) > size)
+        size //= 2
+    order = {token_text(token): number for number, token in enumerate(vocabulary)}
+    for text in sorted({token_text(token) for token in tokens}, key=order.__getitem__):
+        for earlier in vocabulary[: order[text]]:
+            yield tuple(earlier if token_text(token) == text else token for token in tokens)
+    for i, token in enumerate(tokens):
+        for earlier in vocabulary[: order[token_text(token)]]:
+            yield (*tokens[:i], earlier, *tokens[i + 1 :])
+
+
+def _plain(values: Sequence[Value]) -> list[Scalar]:
+    return [float(value) if type(value) is Fraction else value for value in values]  # type: ignore[misc]
+
+
+# ------------------------------------------------------------------------------------------------------------ stages
+
+
+def of_compilation(compiled: Compiled) -> Subject:
+    """A compiled program and each of its stages."""
+    subject = Subject(compiled, {}, lambda: compiled.model)
+
+    def graph(inputs: Sequence[Input]) -> dict[str, Rows]:
+        outputs = compiled.graph.outputs
+        found = evaluate_each(list(outputs.values()), inputs, compiled.setting.causal)
+        return {name: [_answer(answers, i) for answers in found] for i, name in enumerate(outputs)}
+
+    def circuit(inputs: Sequence[Input]) -> dict[str, Rows]:
+        return _transposed([_all_plain(compiled.circuit.run(subject.ids(tokens))) for tokens in inputs])
+
+    def weights(inputs: Sequence[Input]) -> dict[str, Rows]:
+        values = {output.name: output.values for output in compiled.model.config.outputs}
+        found = [compiled.weights.run(subject.ids(tokens)) for tokens in inputs]
+        return _transposed([{name: [values[name][i] for i in best] for name, best in row.items()} for row in found])
+
+    stages = {"graph": graph, "circuit": circuit, "weights": weights, "model": _model_stage(compiled.model)}
+    return Subject(compiled, stages, lambda: compiled.model)
+
+
+def _answer(answers: list[list[Value]] | RaspError, number: int) -> list[Scalar]:
+    return [f"error: {answers.diagnostics[0].message}"] if isinstance(answers, RaspError) else _plain(answers[number])
+
+
+def _all_plain(answers: dict[str, list[Value]]) -> dict[str, list[Scalar]]:
+    return {name: _plain(values) for name, values in answers.items()}
+
+
+def _transposed(answers: list[dict[str, list[Scalar]]]) -> dict[str, Rows]:
+    return {name: [answer[name] for answer in answers] for name in answers[0]}
+
+
+def _model_stage(model: Transformer) -> Stage:
+    def run(inputs: Sequence[Input]) -> dict[str, Rows]:
+        texts = [list(map(token_text, tokens)) for tokens in inputs]
+        return {output.name: model.run_batch(texts, output.name) for output in model.config.outputs}
+
+    return run
+
+
+def of_checkpoint(folder: Path) -> Subject:
+    """A checkpoint's model, beside the program that its labels hold. Raises `ModelError` where the two do not fit."""
+    from compiler.checkpoint import load
+
+    model = load(folder)
+    compiled = Compiled(_program(folder, model))
+    setting = compiled.setting
+    told = setting.texts, setting.max_length, setting.causal, tuple(compiled.sop)
+    config = model.config
+    held = config.vocabulary, config.max_length, config.causal, tuple(output.name for output in config.outputs)
+    if told != held:
+        raise ModelError(f"{folder} was not compiled under the settings that it names", "compile the program again")
+    return Subject(compiled, {"model": _model_stage(model)}, lambda: model)
+
+
+def _program(folder: Path, model: Transformer) -> Program:
+    """The program that a checkpoint says it was compiled from."""
+    try:
+        told = model.labels["program"]
+        source, settings = str(told["source"]), dict(told["settings"])
+    except (KeyError, TypeError, ValueError):
+        raise ModelError(
+            f"{folder} does not say which program it was compiled from", "compile the program again"
+        ) from None
+    return rasp.parse(source).replace(**settings)
+
+
+# ------------------------------------------------------------------------------------------- in a process of its own
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a subject is made from, as plain data, so that another process can make it."""
+
+    folder: str | None
+    source: str = ""
+    path: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def subject(self) -> Subject:
+        """Load the checkpoint, or compile the program."""
+        if self.folder is not None:
+            return of_checkpoint(Path(self.folder))
+        program = rasp.parse(self.source, self.path).replace(**self.settings)
+        return of_compilation(Compiled(program, **self.options))
+
+
+def recipe_of(target: Compiled | Path) -> Recipe:
+    """How to make the subject of a compiled program, or of a checkpoint folder."""
+    if isinstance(target, Path):
+        return Recipe(str(target))
+    source = target.program.source
+    path = source.name if Path(source.name).is_file() else None
+    options = {one.name: getattr(target, one.name) for one in fields(target) if one.name != "program"}
+    return Recipe(None, source.text, path, target.weights.labels["program"]["settings"], options)
