@@ -73,11 +73,13 @@ def _listed(texts: Any) -> str:
 
 def _verified(result: Verification) -> str:
     skipped = f" ({result.skipped} more have no answer)" if result.skipped else ""
+    lead = "one value only" if result.lead is None else f"{result.lead:.6g} nats"
     return (
         f"When this folder was written it was loaded with the host's own classes and run on {result.inputs} inputs"
         f"{skipped}: every answer was the interpreter's.\n\n"
-        "| nats | |\n|---|---|\n"
-        f"| largest difference of a logit from the native model's | {result.difference:.3g} |\n"
-        f"| bound on that difference | {result.bound:.3g} |\n"
-        f"| least lead of the best logit over the next | {result.lead:.6g} |"
+        "| the host's numeric margin | |\n|---|---|\n"
+        f"| largest difference of a logit from the native model's | {result.difference:.3g} nats |\n"
+        f"| bound on that difference | {result.bound:.3g} nats |\n"
+        f"| least lead of the best logit over another | {lead} |\n"
+        f"| largest part of a lead that the host's rounding takes away | {result.used:.3g} |"
     )

@@ -8,16 +8,17 @@ Invariant: the logit of an output value is the logit of the id with that value's
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from compiler.hosts import Page, huggingface
-from compiler.hosts.lm import Head, head, page, save_generation
+from compiler.hosts.lm import head, page, save_generation
 from compiler.hosts.tokenizer import save_tokenizer
-from compiler.hosts.uniform import Uniform, balanced, scaled, uniform, with_constant
+from compiler.hosts.uniform import Uniform, mirrored, scaled, uniform
 from compiler.model import Transformer
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def write(model: Transformer, folder: Path) -> Page:
     huggingface.require_causal(model, "gpt2")
     huggingface.require_float32(model, "gpt2")
     outer = head(model)
-    inner = balanced(scaled(with_constant(uniform(model))))
+    inner = mirrored(scaled(outer.over_ids(uniform(model, copies=2))))
     config = GPT2Config(
         vocab_size=outer.size,
         n_positions=model.config.n_ctx,
@@ -47,37 +48,27 @@ def write(model: Transformer, folder: Path) -> Page:
         tie_word_embeddings=False,
         **outer.config(),
     )
-    huggingface.save(config, GPT2LMHeadModel, dict(_state(inner, outer)), folder)
+    huggingface.save(config, GPT2LMHeadModel, dict(_state(inner)), folder)
     save_generation(model, outer, folder)
     save_tokenizer(outer.words, model.config, folder, left=outer.generates)
     return page(model, outer, "gpt2")
 
 
-def _state(inner: Uniform, outer: Head) -> Any:
+def _state(inner: Uniform) -> Iterator[tuple[str, Tensor]]:
     """The tensors by GPT-2's names; its matrices are [in, out]."""
     width = inner.width
-    yield "transformer.wte.weight", outer.embedding(inner)
+    yield "transformer.wte.weight", inner.W_E
     yield "transformer.wpe.weight", inner.W_pos
-    yield "lm_head.weight", outer.unembedding(inner)
-    yield from _norm("transformer.ln_f", width)
+    yield "lm_head.weight", inner.W_U.T
+    yield from huggingface.norm("transformer.ln_f", width)
     for number, layer in enumerate(inner.layers):
         block = f"transformer.h.{number}"
-        yield from _norm(f"{block}.ln_1", width)
-        yield from _norm(f"{block}.ln_2", width)
-        yield from _linear(f"{block}.attn.c_attn", torch.cat([layer.W_Q, layer.W_K, layer.W_V], dim=1))
-        yield from _linear(f"{block}.attn.c_proj", layer.W_O)
-        yield from _linear(f"{block}.mlp.c_fc", layer.W_in, layer.b_in)
-        yield from _linear(f"{block}.mlp.c_proj", layer.W_out)
-
-
-def _norm(name: str, width: int) -> Any:
-    yield f"{name}.weight", torch.full((width,), huggingface.GAIN)
-    yield f"{name}.bias", torch.zeros(width)
-
-
-def _linear(name: str, weight: Tensor, bias: Tensor | None = None) -> Any:
-    yield f"{name}.weight", weight
-    yield f"{name}.bias", torch.zeros(weight.shape[1]) if bias is None else bias
+        yield from huggingface.norm(f"{block}.ln_1", width)
+        yield from huggingface.norm(f"{block}.ln_2", width)
+        yield from huggingface.conv1d(f"{block}.attn.c_attn", torch.cat([layer.W_Q, layer.W_K, layer.W_V], dim=1))
+        yield from huggingface.conv1d(f"{block}.attn.c_proj", layer.W_O)
+        yield from huggingface.conv1d(f"{block}.mlp.c_fc", layer.W_in, layer.b_in)
+        yield from huggingface.conv1d(f"{block}.mlp.c_proj", layer.W_out)
 
 
 def load(model: Transformer, folder: Path) -> Forward:

@@ -69,6 +69,31 @@ def save(
     path.write_text(json.dumps({**written, **(extra or {})}, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
+def rows(embedding: Tensor, size: int) -> Tensor:
+    """[size, width]: an id that is no input has a row of zeros."""
+    result = torch.zeros(size, embedding.shape[1], dtype=embedding.dtype)
+    result[: len(embedding)] = embedding
+    return result
+
+
+def norm(name: str, width: int) -> Iterator[tuple[str, Tensor]]:
+    """A norm that does not divide."""
+    yield f"{name}.weight", torch.full((width,), GAIN)
+    yield f"{name}.bias", torch.zeros(width)
+
+
+def linear(name: str, weight: Tensor, bias: Tensor | None = None) -> Iterator[tuple[str, Tensor]]:
+    """An `nn.Linear`, which holds its matrix as [out, in]."""
+    yield f"{name}.weight", weight.T
+    yield f"{name}.bias", torch.zeros(weight.shape[1]) if bias is None else bias
+
+
+def conv1d(name: str, weight: Tensor, bias: Tensor | None = None) -> Iterator[tuple[str, Tensor]]:
+    """A `Conv1D` of GPT-2, which holds its matrix as [in, out]."""
+    yield f"{name}.weight", weight
+    yield f"{name}.bias", torch.zeros(weight.shape[1]) if bias is None else bias
+
+
 @contextmanager
 def no_progress_bars() -> Iterator[None]:
     """The library shows a bar for every file, however small."""
@@ -95,10 +120,9 @@ def forward(words: Words, model: Any, tokenizer: Any, choose: Callable[[Tensor],
     @torch.no_grad()
     def run(inputs: Sequence[Sequence[int]]) -> list[Tensor]:
         found = tokenizer([words.text(ids) for ids in inputs], padding=True, padding_side="right", return_tensors="pt")
-        logits = choose(model(input_ids=found["input_ids"], attention_mask=found["attention_mask"]).logits)
-        return [
-            _own(words, *row) for row in zip(inputs, found["input_ids"], found["attention_mask"], logits, strict=True)
-        ]
+        logits = model(input_ids=found["input_ids"], attention_mask=found["attention_mask"]).logits
+        rows = zip(inputs, found["input_ids"], found["attention_mask"], logits, strict=True)
+        return [choose(_own(words, *row)) for row in rows]
 
     return run
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from compiler.hosts import Page, huggingface
 from compiler.hosts.tokenizer import VALUE, Words, labels, words
-from compiler.hosts.uniform import Uniform
+from compiler.hosts.uniform import Uniform, with_constant
 from compiler.hosts.verify import program_of
 from compiler.model import ModelError, OutputSlice, Transformer
 from rasp.settings import token_text
@@ -67,18 +67,13 @@ class Head:
             "label2id": {text: number for number, text in named.items()},
         }
 
-    def embedding(self, model: Uniform) -> Tensor:
-        """[ids, width]; an id that is no input has a row of zeros."""
-        result = torch.zeros(self.size, model.width, dtype=torch.float64)
-        result[: len(model.W_E)] = model.W_E
-        return result
-
-    def unembedding(self, model: Uniform) -> Tensor:
-        """[ids, width]."""
-        result = torch.zeros(self.size, model.width, dtype=torch.float64)
-        result[:, model.one], result[:, model.null] = -FAR, FAR
-        result[self.ids] = model.W_U.T
-        return result
+    def over_ids(self, model: Uniform) -> Uniform:
+        """The model with embedding and logits over all ids, instead of tokens and values."""
+        model = with_constant(model)
+        W_U = torch.zeros(model.width, self.size, dtype=torch.float64)
+        W_U[model.one] = -FAR
+        W_U[:, self.ids] = model.W_U
+        return replace(model, W_E=huggingface.rows(model.W_E, self.size), W_U=W_U)
 
     def forward(self, model: Any, folder: Path) -> Forward:
         """The logits of the output values; every other id must stay below the best of them."""

@@ -9,7 +9,6 @@ Invariant: columns, heads and neurons keep their numbers; what is added reads an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -47,34 +46,20 @@ class Uniform:
 
     @property
     def one(self) -> int:
-        """The column that is 1 at every position, where `with_constant` has made it so."""
+        """The column that `with_constant` makes 1 at every position."""
         return self.spare
 
-    @property
-    def null(self) -> int:
-        """The column that is 0 everywhere: it shows what a norm has subtracted."""
-        return self.spare + 1
 
-    @property
-    def balance(self) -> int:
-        """The column that holds minus the sum of the others."""
-        return self.spare + 2
-
-
-SPARE = 3
-"""Columns beside the native ones: constant, null, balance."""
-
-
-def uniform(model: Transformer, square: bool = True) -> Uniform:
+def uniform(model: Transformer, copies: int = 1, square: bool = True) -> Uniform:
     """The model with equal layers, at least one. `d_head` is a power of 4, so that its root folds into W_Q exactly.
 
-    `square`: the heads together are as wide as the stream.
+    The stream has room for `copies` of the native columns and a constant. `square`: the heads together are as wide.
     """
     shapes = model.config.layers
     d_head = 4
     while d_head < max((max(shape.d_head, shape.d_value) for shape in shapes), default=0):
         d_head *= 4
-    width = model.config.d_model + SPARE
+    width = copies * (model.config.d_model + 1)
     n_heads = max(1, *(shape.n_heads for shape in shapes), 0)
     if square:
         n_heads = max(n_heads, -(-width // d_head))
@@ -144,46 +129,26 @@ def with_constant(model: Uniform) -> Uniform:
     return replace(model, W_E=W_E)
 
 
-def balanced(model: Uniform) -> Uniform:
+def mirrored(model: Uniform) -> Uniform:
     """For hosts whose norm subtracts the mean of the columns, and does nothing else.
 
-    Every matrix that writes into the stream makes the sum of the columns zero, so that the mean is small; every matrix
-    that reads from it also reads minus the sum of its weights from the null column, so that a mean m cancels:
-    sum w_i (x_i - m) - (sum w_i) (0 - m) = sum w_i x_i.
+    The second half of the stream is minus the first, so that the mean is 0 up to rounding. Half the difference is read,
+    and the mean cancels: ((x - m) - (-x - m)) / 2 = x. Both roundings are alike, so theirs cancels, too.
     """
+    half = model.width // 2
+
+    def written(matrix: Tensor) -> Tensor:
+        return torch.cat([matrix[..., :half], -matrix[..., :half]], dim=-1)
+
+    def read(matrix: Tensor) -> Tensor:
+        return torch.cat([matrix[:half], -matrix[:half]]) / 2
+
     layers = tuple(
         replace(
             layer,
-            **{name: _blind(getattr(layer, name), model.null) for name in ("W_Q", "W_K", "W_V", "W_in")},
-            **{name: _level(getattr(layer, name), model.balance) for name in ("W_O", "W_out")},
+            **{name: read(getattr(layer, name)) for name in ("W_Q", "W_K", "W_V", "W_in")},
+            **{name: written(getattr(layer, name)) for name in ("W_O", "W_out")},
         )
         for layer in model.layers
     )
-    return replace(
-        model,
-        W_E=_level(model.W_E, model.balance),
-        W_pos=_level(model.W_pos, model.balance),
-        layers=layers,
-        W_U=_blind(model.W_U, model.null),
-    )
-
-
-def _level(writes: Tensor, balance: int) -> Tensor:
-    """[..., width]: rows that add up to zero."""
-    writes = writes.clone()
-    writes[..., balance] -= writes.sum(-1)
-    return writes
-
-
-def _blind(reads: Tensor, null: int) -> Tensor:
-    """[width, ...]: columns that add up to zero."""
-    reads = reads.clone()
-    reads[null] -= reads.sum(0)
-    return reads
-
-
-def tensors(model: Uniform) -> Iterator[Tensor]:
-    """Every matrix."""
-    yield from (model.W_E, model.W_pos, model.W_U)
-    for layer in model.layers:
-        yield from vars(layer).values()
+    return replace(model, W_E=written(model.W_E), W_pos=written(model.W_pos), layers=layers, W_U=read(model.W_U))

@@ -1,0 +1,79 @@
+"""The host bert: a program as a stock `BertForTokenClassification`.
+
+In: a native model with one output. Out: a folder for `AutoModelForTokenClassification`, and its forward pass.
+Invariant: label i is the native logit i; a causal program becomes a BERT with `is_decoder`, which masks the future.
+
+    a norm stands behind each sublayer: it subtracts the mean of the stream, which is rounding at most
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from compiler.hosts import Page, classifier, huggingface
+from compiler.hosts.tokenizer import save_tokenizer, words
+from compiler.hosts.uniform import Uniform, mirrored, scaled, uniform
+from compiler.model import Transformer
+
+if TYPE_CHECKING:
+    from compiler.hosts import Forward
+
+
+def write(model: Transformer, folder: Path) -> Page:
+    """Write config, weights, tokenizer."""
+    from transformers import BertConfig, BertForTokenClassification
+
+    huggingface.require_float32(model, "bert")
+    names = words(model.config)
+    inner = mirrored(scaled(uniform(model, copies=2)))
+    config = BertConfig(
+        vocab_size=len(names.ids),
+        max_position_embeddings=model.config.n_ctx,
+        type_vocab_size=1,
+        hidden_size=inner.width,
+        num_hidden_layers=len(inner.layers),
+        num_attention_heads=inner.n_heads,
+        intermediate_size=inner.d_mlp,
+        hidden_act="relu",
+        layer_norm_eps=huggingface.EPSILON,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        is_decoder=model.config.causal,
+        use_cache=False,
+        **classifier.label_config(model, names),
+    )
+    huggingface.save(config, BertForTokenClassification, dict(_state(inner, len(names.ids))), folder)
+    save_tokenizer(names, model.config, folder)
+    return classifier.page(model, names)
+
+
+def _state(inner: Uniform, size: int) -> Iterator[tuple[str, Tensor]]:
+    """The tensors by BERT's names; its matrices are [out, in]."""
+    embeddings = "bert.embeddings"
+    yield f"{embeddings}.word_embeddings.weight", huggingface.rows(inner.W_E, size)
+    yield f"{embeddings}.position_embeddings.weight", inner.W_pos
+    yield f"{embeddings}.token_type_embeddings.weight", torch.zeros(1, inner.width)
+    yield from huggingface.norm(f"{embeddings}.LayerNorm", inner.width)
+    for number, layer in enumerate(inner.layers):
+        block = f"bert.encoder.layer.{number}"
+        yield from huggingface.linear(f"{block}.attention.self.query", layer.W_Q)
+        yield from huggingface.linear(f"{block}.attention.self.key", layer.W_K)
+        yield from huggingface.linear(f"{block}.attention.self.value", layer.W_V)
+        yield from huggingface.linear(f"{block}.attention.output.dense", layer.W_O)
+        yield from huggingface.norm(f"{block}.attention.output.LayerNorm", inner.width)
+        yield from huggingface.linear(f"{block}.intermediate.dense", layer.W_in, layer.b_in)
+        yield from huggingface.linear(f"{block}.output.dense", layer.W_out)
+        yield from huggingface.norm(f"{block}.output.LayerNorm", inner.width)
+    yield from huggingface.linear("classifier", inner.W_U)
+
+
+def load(model: Transformer, folder: Path) -> Forward:
+    """The forward pass of `BertForTokenClassification`."""
+    from transformers import BertForTokenClassification
+
+    return classifier.load(BertForTokenClassification, model, folder)

@@ -1,0 +1,69 @@
+"""Token classifiers: one label a token, as the hosts bert and mobilebert give it.
+
+In: a native model with one output. Out: its labels for a configuration, its forward pass, how the folder is used.
+Invariant: label i is the native logit i.
+
+    {'word': 'c', 'entity': 'a', ...}, {'word': 'a', 'entity': 'b', ...}
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compiler.hosts import Page, huggingface
+from compiler.hosts.tokenizer import Words, labels, words
+from compiler.model import Transformer
+
+if TYPE_CHECKING:
+    from compiler.hosts import Forward
+
+
+def label_config(model: Transformer, names: Words) -> dict[str, Any]:
+    """What the configuration says of labels and special ids."""
+    [output] = model.config.outputs
+    found = labels(output)
+    return {
+        "id2label": dict(enumerate(found)),
+        "label2id": {text: number for number, text in enumerate(found)},
+        "bos_token_id": names.bos_id,
+        "pad_token_id": names.pad_id,
+    }
+
+
+def load(kind: Any, model: Transformer, folder: Path) -> Forward:
+    """The forward pass of a token classifier."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return huggingface.forward(
+        words(model.config), huggingface.pretrained(kind, folder), tokenizer, lambda logits: logits
+    )
+
+
+def page(model: Transformer, names: Words) -> Page:
+    """How the folder is used."""
+    [output] = model.config.outputs
+    shown = names.separator.join((model.config.vocabulary * 3)[: min(3, model.config.max_length)])
+    between = f"separated by {names.separator!r}" if names.separator else "a character each"
+    about = (
+        f"Tokens are {between}; the tokenizer puts `{names.bos}` in front, and a token outside the vocabulary is an "
+        f"error. The label of a token is the value of `{output.name}` at its position. The pipeline leaves out tokens "
+        "with the label `O` unless it is told otherwise, hence `ignore_labels=[]`."
+    )
+    text = f"""
+    from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
+
+    folder = "."  # this folder
+    classify = pipeline("token-classification", folder, ignore_labels=[])
+    print([token["entity"] for token in classify({shown!r})])
+
+    model = AutoModelForTokenClassification.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    logits = model(**tokenizer({shown!r}, return_tensors="pt")).logits
+    best = logits[0, 1:].argmax(-1).tolist()  # behind {names.bos}
+    print([model.config.id2label[label] for label in best])
+    """
+    header = {"library_name": "transformers", "pipeline_tag": "token-classification"}
+    return Page("\n".join([about, "", "```python", inspect.cleandoc(text), "```"]), header)
