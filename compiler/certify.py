@@ -187,8 +187,13 @@ class _Certifier:
         return self.p.unit * (size + (0.0 if held else total))
 
     def _range(self, form: Form) -> tuple[float, float]:
-        """Token part and position part are taken jointly, everything else as independent."""
+        """Token part, position part, and a staircase with what it is read from are taken jointly, others as independent."""
         low = high = 0.0
+        for direction in [d for d in form.terms if d in self.circuit.stairs]:
+            joint = self._with_argument(form, direction)
+            if joint is not None:
+                form, ends = joint
+                low, high = low + ends[0], high + ends[1]
         for part in (self.circuit.tokens, self.circuit.positions):
             columns = [float(c) * self.columns[d] for d, c in form.terms.items() if d in part and d not in self.mixed]
             if columns:
@@ -200,6 +205,19 @@ class _Certifier:
                 ends = sorted((float(coefficient) * bound.low, float(coefficient) * bound.high))
                 low, high = low + ends[0], high + ends[1]
         return low, high
+
+    def _with_argument(self, form: Form, direction: Direction) -> tuple[Form, tuple[float, float]] | None:
+        """What is left of a form without a staircase and a multiple of its argument, and the range of these two."""
+        stairs, factor = self.circuit.stairs[direction], form.terms.get(direction)
+        argument = {d: c for d, c in stairs.read.terms.items() if d != ONE}
+        if factor is None or not argument.keys() <= form.terms.keys():
+            return None
+        (multiple, *others) = {form.terms[d] / c for d, c in argument.items()} or {Fraction(0)}
+        if others:
+            return None
+        sums = [multiple * x + factor * y for x, y in zip(stairs.numbers, stairs.values, strict=True)]
+        rest = form - stairs.read * multiple - Form({direction: factor})
+        return rest, (float(min(sums)), float(max(sums)))
 
     # -- heads -------------------------------------------------------------------------------------------------------
 

@@ -148,6 +148,7 @@ class Stairs:
 
     read: Form
     numbers: tuple[Fraction, ...]
+    values: tuple[Fraction, ...]  # of the function, at the numbers
 
 
 @dataclass

@@ -155,7 +155,7 @@ class Compiled:
 
     def plan(self) -> Plan:
         """What each way to optimise costs, without making a model."""
-        return plan(self.graph, build)
+        return plan(self.graph, lambda graph, mode: build(graph, mode, self.precision))
 
     def save(self, folder: str | Path) -> None:
         """Write the checkpoint. Raises `ModelError` where the folder is something else."""
@@ -200,12 +200,12 @@ def _declared(program: Program) -> dict[str, Any]:
 
 
 def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT32) -> tuple[Circuit, Certificate]:
-    """The first circuit that can be certified: as wanted, else with clean numbers, else with the shortest staircases.
+    """The first circuit that can be certified: as wanted, else with whole counts, clean means, shorter staircases.
 
     If none can, the one that was wanted, with the certificate that says why.
     """
     first: tuple[Circuit, Certificate] | None = None
-    cares: tuple[Care, ...] = ("plain", "whole", "clean")
+    cares: tuple[Care, ...] = ("plain", "whole", "clean") if precision.counts_need_offset else ("plain", "clean")
     for mode, care in itertools.product(dict.fromkeys((optimize, "size")), cares):
         circuit = realise(graph, mode, care, precision)
         found = circuit, certify(circuit)

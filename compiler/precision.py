@@ -144,7 +144,7 @@ FLOAT16 = Precision(
     logit_gap=16,
     relative=True,
     counts_need_offset=True,
-    largest_code=32,
-    largest_digit=32,
+    largest_code=16,
+    largest_digit=16,
 )
 PRECISIONS = {precision.name: precision for precision in (FLOAT32, FLOAT64, BFLOAT16, FLOAT16)}

@@ -527,7 +527,7 @@ class _Realiser:
         numbers = tuple(x for x, _ in below.points)
         bends = [y - stairs.slope * x - stairs.constant for x, y in below.points]
         self.ranges[direction] = min(bends), max(bends)
-        self.stairs[direction] = Stairs(waist.form, numbers)
+        self.stairs[direction] = Stairs(waist.form, numbers, tuple(bends))
         self._ramps(self._label(node), stairs.kinks, waist.form, direction, ready)
         exact = waist.exact and all(is_short(kink.at) and is_short(kink.weight) for kink in stairs.kinks)
         return Reading(line + Form.of(direction), ready, exact)
@@ -570,7 +570,7 @@ class _Realiser:
             name = f"{waist.form} >= {here}"
             direction, ready = self._direction(name), after_mlp(waist.ready)
             self.ranges[direction] = Fraction(0), Fraction(1)
-            self.stairs[direction] = Stairs(waist.form, numbers)
+            self.stairs[direction] = Stairs(waist.form, numbers, tuple(Fraction(x >= here) for x in numbers))
             self._ramps(name, kinks, waist.form, direction, ready)
             self.passed[key] = Reading(Form.of(direction), ready, True)
         return self.passed[key]

@@ -20,7 +20,7 @@ def compile_(call: argparse.Namespace) -> int:
         )
     from compiler.pipeline import Compiled
 
-    compiled = Compiled(program_at(source_path(call.file), call), call.optimize, call.uncertified)
+    compiled = Compiled(program_at(source_path(call.file), call), call.optimize, call.uncertified, call.dtype)
     warn(compiled)
     if call.plan:
         print(compiled.plan())
@@ -42,6 +42,7 @@ def define(commands: Commands) -> None:
         rasp compile programs/sort.rasp -o sort
         rasp compile programs/sort.rasp --emit graph
         rasp compile programs/sort.rasp --plan
+        rasp compile programs/sort.rasp --dtype float16 -o sort16
         rasp compile mine.rasp -o mine --output answer --vocab abc --max-length 16
         """,
     )
@@ -55,5 +56,11 @@ def define(commands: Commands) -> None:
         help="few layers, few layers at a bearable size (default), or few parameters",
     )
     flags.add_argument("--uncertified", action="store_true", help="compile even where rounding could change an answer")
+    flags.add_argument(
+        "--dtype",
+        choices=("float32", "float64", "bfloat16", "float16"),
+        default="float32",
+        help="what the weights are held and computed in (default float32)",
+    )
     flags.add_argument("--emit", metavar="STAGE", choices=STAGES, help="print a stage: " + ", ".join(STAGES))
     setting_flags(flags)
