@@ -27,7 +27,7 @@ VERSION = 1
 DOCUMENT = "provenance.json"
 """The name of the file in a checkpoint."""
 INDICATOR = re.compile(r"(?P<name>\w+)=(?P<value>.*?)( #\d+)?", re.DOTALL)
-"""The name of a column that is 1 where a variable has a value, else 0."""
+"""The name of a column that is larger by 1 where a variable has a value."""
 ATOMS = ("tokens", "indices", "length")
 
 
@@ -119,7 +119,8 @@ def _neurons(model: Transformer, number: int, block: Block) -> Iterator[_Node]:
             "inputs": {"in": {"hook": f"{hook}pre"}},
             "output": {"hook": f"{hook}post"},
         }
-        yield _varying(f"L{number}N{n}", 2 * number + 2, {"in": reads[n]}, writes[n], shown)
+        constant = writes[n] & ~reads[n].any()  # with a bias alone it says the same everywhere
+        yield _Node(f"L{number}N{n}", 2 * number + 2, {"in": reads[n]}, writes[n], constant, shown)
 
 
 def _outputs(model: Transformer) -> Iterator[_Node]:
@@ -184,7 +185,7 @@ def _numeric(
 
 
 def _categorical(nodes: list[_Node], columns: list[str], lines: dict[str, list[int]]) -> Iterator[dict[str, Any]]:
-    """The variables that stand in the stream as a 0 or 1 for each value, by the names of the columns."""
+    """The variables that have a column for each value, by the names of the columns."""
     found: dict[str, dict[int, str]] = {}
     for number, column in enumerate(columns):
         if (match := INDICATOR.fullmatch(column)) and match["name"] in {*lines, *ATOMS}:

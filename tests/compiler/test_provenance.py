@@ -99,7 +99,7 @@ def test_variables_name_the_nodes_that_write_them() -> None:
     nodes = {variable["name"]: variable["nodes"] for variable in found["variables"]}
     assert nodes["tokens"] == ["embed"] and nodes["a"] == ["L0H0"]
     assert nodes["b"] and all(node.startswith("L0N") for node in nodes["b"])
-    assert nodes["o"] and all(node.startswith("L1N") for node in nodes["o"])
+    assert nodes["o"] and all("N" in node and node > "L1" for node in nodes["o"])
 
 
 @some("all")
@@ -275,8 +275,9 @@ def test_a_variable_is_read_where_the_document_says(name: str) -> None:
         stream = streams[variable["step"]]
         answer = program[variable["name"]](given)  # type: ignore[operator]
         for indicator in variable["indicators"]:
-            found = stream[:, indicator["column"]].round(decimals=3).tolist()
-            assert found == [float(str(value) == indicator["value"]) for value in answer], variable["name"]
+            has = torch.tensor([float(str(value) == indicator["value"]) for value in answer])
+            offset = (stream[:, indicator["column"]] - has).round(decimals=3)
+            assert len(set(offset.tolist())) == 1, (variable["name"], indicator)
         if not variable["values"]:
             assert variable["indicators"]
             continue
