@@ -129,6 +129,7 @@ ORACLES |= {
     "neighbours/falling_so_far": lambda w: [all(a >= b for a, b in pairwise(w[: i + 1])) for i in range(len(w))],
     "neighbours/run_length": lambda w: [i + 1 for _, run in groupby(w) for i, _ in enumerate(run)],
     "neighbours/moving_majority": lambda w: [int(sum(w[max(i - 1, 0) : i + 2]) >= 2) for i in range(len(w))],
+    "neighbours/contains_aba": lambda w: everywhere(w, "aba" in "".join(w)),
     "neighbours/window_sum": lambda w: [sum(w[max(i - 3, 0) : i + 1]) for i in range(len(w))],
 }
 
@@ -195,7 +196,13 @@ ORACLES |= {
     "sequence/count_token": lambda w: everywhere(w, w.count("a")),
     "sequence/count_distinct": lambda w: everywhere(w, len(set(w))),
     "sequence/rarity": lambda w: [["rare", "common", "common", "frequent"][min(w.count(t), 4) - 1] for t in w],
-    "sequence/polynomial": lambda w: everywhere(w, sum(t * 2**i for i, t in enumerate(w))),
+    "sequence/polynomial": lambda w: [sum(c * t**i for i, c in enumerate(w[:3])) for t in w],
+    "sequence/normalised_frequency": lambda w: [w.count(t) / len(w) for t in w],
+    "sequence/first_occurrence": lambda w: [w.index(t) for t in w],
+    "sequence/distance_to_previous": lambda w: [
+        next((d for d in range(1, i + 1) if w[i - d] == w[i]), 0) for i in range(len(w))
+    ],
+    "sequence/smaller_minus_greater": lambda w: [sum(sign(t - u) for u in w) for t in w],
     "sequence/unique_tokens": lambda w: padded(w, list(dict.fromkeys(w)), "."),
     "sequence/has_previous": lambda w: [t in w[:i] for i, t in enumerate(w)],
     "sequence/is_last_occurrence": lambda w: [t not in w[i + 1 :] for i, t in enumerate(w)],
@@ -263,6 +270,25 @@ def compared(w: Sequence[str]) -> list[str]:
     return everywhere(w, "<" if a < b else ">" if a > b else "=")
 
 
+def columns_added(w: Sequence[str]) -> list[int]:
+    upper, lower = (int("".join(column[row] for column in w), 2) for row in (0, 1))
+    return [int(digit) for digit in format(upper + lower, f"0{len(w)}b")[-len(w) :]]
+
+
+def nested(w: Sequence[str]) -> list[bool]:
+    """A stack says whether the brackets fit, and how high it has been says how deep they are."""
+    pairs = {"(": ")", "[": "]", "{": "}"}
+    stack: list[str] = []
+    good = True
+    for token in w:
+        if token in pairs:
+            stack.append(pairs[token])
+        else:
+            good = good and bool(stack) and stack.pop() == token
+        good = good and len(stack) <= 3
+    return everywhere(w, good and not stack)
+
+
 def caesar(w: Sequence[str]) -> list[str]:
     shift = int(w[0]) if w[0].isdigit() else 0
     return [t if t.isdigit() else "abcdefgh"[("abcdefgh".index(t) + shift) % 8] for t in w]
@@ -305,6 +331,7 @@ ORACLES |= {
     "words/abbreviation": lambda w: padded(w, [word[0] for word in "".join(w).split()], "."),
     "words/count_words": lambda w: everywhere(w, len("".join(w).split())),
     "words/longest_word": longest_word,
+    "words/symmetric_words": by_word(lambda word: everywhere(word, set(word) <= set("AMOT")), False),
     "words/isogram": by_word(lambda word: everywhere(word, len(set(word)) == len(word)), False),
     "words/anagram_of_listen": lambda w: everywhere(w, sorted(w) == sorted("listen")),
     "words/vowels_or_consonants": lambda w: everywhere(
@@ -335,6 +362,8 @@ ORACLES |= {
     "languages/binary_increment": lambda w: [
         int(digit) for digit in format(int("".join(map(str, w)), 2) + 1, f"0{len(w)}b")[-len(w) :]
     ],
+    "languages/binary_addition": columns_added,
+    "languages/nested_brackets_3_deep": nested,
     "languages/caesar_cipher": caesar,
     "languages/prefix_formula": prefix_formula,
 }
@@ -365,6 +394,9 @@ def thousandths(function: Callable[[float], float]) -> Oracle:
 
 
 ORACLES |= {
+    "elementwise/identity": each(lambda t: t),
+    "elementwise/decrement": each(lambda t: t - 1),
+    "elementwise/triple": each(lambda t: t * 3),
     "elementwise/increment": each(lambda t: t + 1),
     "elementwise/negate": each(lambda t: -t),
     "elementwise/double": each(lambda t: t * 2),
@@ -388,7 +420,7 @@ ORACLES |= {
     "elementwise/is_square": each(lambda t: math.isqrt(t) ** 2 == t),
     "elementwise/is_power_of_two": each(lambda t: t.bit_count() == 1),
     "elementwise/divisible_by_3": each(lambda t: t // 3 * 3 == t),
-    "elementwise/digit_sum": each(lambda t: sum(map(int, str(t)))),
+    "elementwise/digit_sum": each(lambda t: sum(map(int, str(t)[-2:]))),
     "elementwise/exponential": thousandths(math.exp),
     "elementwise/logarithm": thousandths(math.log10),
     "elementwise/square_root": thousandths(math.sqrt),
