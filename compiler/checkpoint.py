@@ -1,7 +1,8 @@
 """Checkpoints: a folder with a transformer's weights, its config and its labels. No pickle.
 
 In: config, tensors and labels, or a folder. Out: a folder, or a `Transformer`.
-Invariants: a folder is written whole or not at all; what is read is what was written (hashes); nothing in it is run.
+Invariants: a folder is written whole or not at all; what is read is what was written (hashes); nothing in it is run,
+nothing outside of it is read, and no more memory is taken than its files are long.
 
     sort/
       config.json        format, shape, vocabulary, output values, hashes of the other files
@@ -17,6 +18,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +26,8 @@ from types import MappingProxyType
 from typing import Any
 
 import safetensors
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as tensors_of
+from safetensors.torch import save_file
 from torch import Tensor
 
 from compiler.model import Config, ModelError, Transformer
@@ -32,8 +35,12 @@ from compiler.model import Config, ModelError, Transformer
 FORMAT = "rasp-transformer"
 VERSION = 1
 CONFIG, WEIGHTS, LABELS = "config.json", "model.safetensors", "labels.json"
-MAX_JSON = 1 << 28
-"""Largest JSON file that is read, in bytes."""
+MAX_JSON, MAX_WEIGHTS = 1 << 26, 1 << 33
+"""Largest files that are read and written, in bytes."""
+MAX_LENGTH, MAX_LAYERS = 1 << 24, 1 << 12
+"""Longest input and most layers: sizes that a config may name though no tensor has them."""
+FRACTION = re.compile(r"-?[0-9]{1,4000}(/[0-9]{1,4000})?")
+"""An exact number as text: no exponent, so that it is not longer than it looks."""
 
 
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}\.json")
@@ -93,6 +100,8 @@ def _write(
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
     for name, data in documents.items():
         (folder / name).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+        if (folder / name).stat().st_size > MAX_JSON:
+            raise ModelError(f"{name} would have more than {MAX_JSON} bytes", "compile for fewer or shorter inputs")
     hashes = {name: _hash(folder / name) for name in (WEIGHTS, *documents)}
     whole = {"format": FORMAT, "version": VERSION, **config}
     whole["sha256"] = {**hashes, CONFIG: _hash_of(whole)}
@@ -121,16 +130,87 @@ def load(folder: str | Path) -> Transformer:
     """Read a checkpoint. Raises `ModelError` if it is missing, foreign, from a newer version, or damaged."""
     folder = Path(folder)
     data = _signed_config(folder)
-    for name in (WEIGHTS, LABELS, *_documents(data)):
-        _require_hash(folder, name, data)
+    for name in _documents(data):
+        _read(folder, name, data)
+    shape = {key: value for key, value in data.items() if key not in ("format", "version", "sha256")}
     try:
-        shape = {key: value for key, value in data.items() if key not in ("format", "version", "sha256")}
+        _require_numbers(data["outputs"])
         config = Config.from_json(shape)
+        _require_sizes(config)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
-        raise _damaged(folder, f"{CONFIG} does not describe a model ({problem})") from None
-    model = _model(folder, config)
-    model.labels = _json(folder / LABELS)
+        raise _damaged(folder, f"{CONFIG} does not describe a model ({_brief(problem)})") from None
+    labels = _parsed(folder, LABELS, _read(folder, LABELS, data))
+    try:
+        _require_labels(labels)
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise _damaged(folder, f"{LABELS} does not describe a model ({_brief(problem)})") from None
+    model = _model(folder, config, data)
+    model.labels = labels
     return model.eval()
+
+
+def _brief(problem: Exception) -> str:
+    text = f"{type(problem).__name__}: {problem}"
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
+def _require_sizes(config: Config) -> None:
+    """Raise `ValueError` for sizes of a kind that no model has: `from_json` takes whatever JSON holds."""
+    sizes = [(config.d_model, 1), (config.max_length, 1)]
+    for layer in config.layers:
+        least = 1 if layer.n_heads else 0
+        sizes += [(layer.n_heads, 0), (layer.d_head, least), (layer.d_value, least), (layer.d_mlp, 0)]
+    if not all(type(size) is int and size >= least for size, least in sizes):
+        raise ValueError("a size is no whole number, or too small")
+    if config.max_length > MAX_LENGTH or len(config.layers) > MAX_LAYERS:
+        raise ValueError(f"more than {MAX_LENGTH} tokens or {MAX_LAYERS} layers")
+    if not all(type(flag) is bool for flag in (config.causal, config.has_positions)):
+        raise ValueError("a flag is neither true nor false")
+    if not all(text is None or isinstance(text, str) for text in (config.unknown, config.generate)):
+        raise ValueError("a name is no text")
+    if not config.outputs or not all(output.values for output in config.outputs):
+        raise ValueError("an output has no values")
+
+
+def _require_numbers(data: Any) -> None:
+    """Raise `ValueError` for exact numbers, `{"float": "1/3"}`, that would be larger than they look."""
+    todo = [data]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, dict):
+            if "float" in item:
+                _fraction(item["float"])
+            todo += item.values()
+        elif isinstance(item, list):
+            todo += item
+
+
+def _fraction(text: object) -> None:
+    if not isinstance(text, str) or not FRACTION.fullmatch(text):
+        raise ValueError("not a fraction")
+
+
+def _require_labels(labels: Mapping[str, Any]) -> None:
+    """Raise `ValueError`, `TypeError` or `KeyError` where what readers of labels look for has another form."""
+    columns = labels.get("columns", [])
+    _texts(columns)
+    for layer in labels.get("layers", []):
+        _texts([head[key] for head in layer["heads"] for key in ("name", "purpose", "does")])
+        _texts([neuron[key] for neuron in layer["neurons"] for key in ("name", "does")])
+    for variable in labels.get("variables", []):
+        _texts([variable["name"], *variable["read"]])
+        _require_numbers(variable["values"])
+        for number in [*variable["read"].values(), *variable["numbers"]]:
+            _fraction(number)
+        if type(variable["ready"]) is not int or not set(variable["read"]) <= set(columns):
+            raise ValueError("a variable is read from nowhere")
+        if len(variable["values"]) != len(variable["numbers"]):
+            raise ValueError("a variable has more values than numbers, or fewer")
+
+
+def _texts(items: object) -> None:
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise TypeError("not a list of texts")
 
 
 def documents(folder: str | Path) -> list[str]:
@@ -144,8 +224,7 @@ def document(folder: str | Path, name: str) -> Any:
     data = _signed_config(folder)
     if name not in _documents(data):
         raise ModelError(f"the checkpoint {folder} has no {name}", "compile the program again")
-    _require_hash(folder, name, data)
-    return _data(folder / name)
+    return _parsed(folder, name, _read(folder, name, data), dict | list | str | int | float | None)
 
 
 def _documents(data: Mapping[str, Any]) -> list[str]:
@@ -156,14 +235,15 @@ def _is_document(name: str) -> bool:
     return PLAIN.fullmatch(name) is not None and name not in (CONFIG, LABELS)
 
 
-def _model(folder: Path, config: Config) -> Transformer:
-    """Shapes are compared before anything of the config's sizes is allocated."""
+def _model(folder: Path, config: Config, data: Mapping[str, Any]) -> Transformer:
+    """The tensors' names, shapes and dtypes are compared before anything of the config's sizes is allocated."""
+    content = _read(folder, WEIGHTS, data)
     try:
-        tensors = load_file(folder / WEIGHTS)
-    except (safetensors.SafetensorError, OSError) as problem:
-        raise _damaged(folder, f"{WEIGHTS} cannot be read ({problem})") from None
-    expected = config.shapes()
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        tensors = tensors_of(content)
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as problem:
+        raise _damaged(folder, f"{WEIGHTS} cannot be read ({_brief(problem)})") from None
+    expected = {name: (shape, f"torch.{config.dtype}") for name, shape in config.shapes().items()}
+    found = {name: (tuple(tensor.shape), str(tensor.dtype)) for name, tensor in tensors.items()}
     if found != expected:
         differing = min(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
         raise _damaged(folder, f"{CONFIG} and {WEIGHTS} disagree about {differing}")
@@ -173,11 +253,12 @@ def _model(folder: Path, config: Config) -> Transformer:
 
 
 def _config(folder: Path) -> dict[str, Any]:
+    """The config of a checkpoint of ours."""
     if not folder.exists():
         raise ModelError(f"there is no folder {folder}", "`rasp compile PROGRAM -o DIR` makes a checkpoint")
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{folder} is not a checkpoint: it has no {CONFIG}", "give a folder that `rasp compile` made")
-    data = _json(folder / CONFIG)
+    data = _parsed(folder, CONFIG, _content(folder, CONFIG))
     if data.get("format") != FORMAT:
         raise ModelError(f"{folder} is a checkpoint of another program", "give a folder that `rasp compile` made")
     version = data.get("version")
@@ -196,31 +277,46 @@ def _signed_config(folder: Path) -> dict[str, Any]:
     if not isinstance(hashes, dict) or _hash_of(content) != hashes.get(CONFIG):
         raise _damaged(folder, f"{CONFIG} is not the file that was written")
     if foreign := [name for name in hashes if name not in (CONFIG, WEIGHTS, LABELS) and not _is_document(name)]:
-        raise _damaged(folder, f"{CONFIG} names a file that is none of a checkpoint's: {foreign[0]!r}")
+        raise _damaged(folder, f"{CONFIG} names a file that is none of a checkpoint's: {foreign[0][:100]!r}")
     return data
 
 
-def _json(path: Path) -> dict[str, Any]:
-    data = _data(path)
-    if not isinstance(data, dict):
-        raise _damaged(path.parent, f"{path.name} holds no object")
-    return data
-
-
-def _data(path: Path) -> Any:
+def _parsed(folder: Path, name: str, content: bytes, wanted: Any = dict) -> Any:
+    """JSON data. Numbers that JSON does not have are refused."""
     try:
-        if path.stat().st_size > MAX_JSON:
-            raise _damaged(path.parent, f"{path.name} is too large")
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raise _damaged(path.parent, f"{path.name} cannot be read") from None
+        data = json.loads(content.decode("utf-8"), parse_constant=_refused)
+    except (ValueError, RecursionError):
+        raise _damaged(folder, f"{name} cannot be read") from None
+    if not isinstance(data, wanted):
+        raise _damaged(folder, f"{name} holds no object")
+    return data
 
 
-def _require_hash(folder: Path, name: str, data: Mapping[str, Any]) -> None:
-    if not (folder / name).is_file():
-        raise _damaged(folder, f"{name} is missing")
-    if _hash(folder / name) != data["sha256"].get(name):
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _read(folder: Path, name: str, data: Mapping[str, Any]) -> bytes:
+    """The content of a file whose hash the config names. What is hashed is what is used."""
+    content = _content(folder, name)
+    if hashlib.sha256(content).hexdigest() != data["sha256"].get(name):
         raise _damaged(folder, f"{name} is not the file that was written")
+    return content
+
+
+def _content(folder: Path, name: str) -> bytes:
+    """The content of an ordinary file of the folder: no link, no device, not too long."""
+    try:
+        found = (folder / name).lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise _damaged(folder, f"{name} is not an ordinary file")
+        if found.st_size > (MAX_WEIGHTS if name == WEIGHTS else MAX_JSON):
+            raise _damaged(folder, f"{name} is too large")
+        return (folder / name).read_bytes()
+    except FileNotFoundError:
+        raise _damaged(folder, f"{name} is missing") from None
+    except OSError:
+        raise _damaged(folder, f"{name} cannot be read") from None
 
 
 def _hash(path: Path) -> str:
