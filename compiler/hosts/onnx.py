@@ -1,7 +1,7 @@
 """The host onnx: the native model as an ONNX graph, `model.onnx`, for onnxruntime and whatever else reads ONNX.
 
 In: a native model in float32 or float64. Out: `model.onnx`, and its forward pass in onnxruntime.
-Invariant: one graph for every batch and for every length up to max_length; vocabulary and output values stand in the file.
+Invariant: one graph for every batch and every length up to max_length; vocabulary and output values are in the file.
 
     InferenceSession("model.onnx").run(["logits"], {"token_ids": ..., "attention_mask": ...})
 """
@@ -60,7 +60,7 @@ meaning = {{key: json.loads(text) for key, text in session.get_modelmeta().custo
 token_ids = np.array([[1, 0], [0, 0]])              # places in meaning["vocabulary"]; padding on the right
 attention_mask = np.array([[1, 1], [1, 0]])         # 1 for a token, 0 for padding
 [logits] = session.run(["logits"], {{"token_ids": token_ids, "attention_mask": attention_mask}})
-start = 0                                           # logits: [batch, length, values of all outputs, one after the other]
+start = 0                                           # logits: [batch, length, values of all outputs in a row]
 for output in meaning["outputs"]:
     stop = start + len(output["values"])
     print(output["name"], [[output["values"][i] for i in row] for row in logits[..., start:stop].argmax(-1)])
