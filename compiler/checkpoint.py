@@ -76,6 +76,10 @@ def save(
     try:
         _write(made, config, tensors, {LABELS: labels, **documents})
         _exchange(made, folder)
+    except (OSError, safetensors.SafetensorError) as problem:
+        raise ModelError(
+            f"cannot write {folder}: {problem}", "is the disk full? what was there is left alone"
+        ) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
@@ -258,7 +262,7 @@ def _config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"there is no folder {folder}", "`rasp compile PROGRAM -o DIR` makes a checkpoint")
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{folder} is not a checkpoint: it has no {CONFIG}", "give a folder that `rasp compile` made")
-    data = _parsed(folder, CONFIG, _content(folder, CONFIG))
+    data: dict[str, Any] = _parsed(folder, CONFIG, _content(folder, CONFIG))
     if data.get("format") != FORMAT:
         raise ModelError(f"{folder} is a checkpoint of another program", "give a folder that `rasp compile` made")
     version = data.get("version")
@@ -282,9 +286,9 @@ def _signed_config(folder: Path) -> dict[str, Any]:
 
 
 def _parsed(folder: Path, name: str, content: bytes, wanted: Any = dict) -> Any:
-    """JSON data. Numbers that JSON does not have are refused."""
+    """JSON data. In a config, numbers that JSON does not have are refused."""
     try:
-        data = json.loads(content.decode("utf-8"), parse_constant=_refused)
+        data = json.loads(content.decode("utf-8"), parse_constant=_refused if name == CONFIG else None)
     except (ValueError, RecursionError):
         raise _damaged(folder, f"{name} cannot be read") from None
     if not isinstance(data, wanted):
