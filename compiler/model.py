@@ -564,25 +564,30 @@ def _require_precision(device: str, dtype: torch.dtype) -> None:
 
     Such settings are the process's, not the model's, so they are not changed here behind its back.
     """
+    if setting := _coarse_setting(device, dtype):
+        raise ModelError(f"{setting[0]}, which rounds more than the model was compiled for", setting[1])
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _coarse_setting(device: str, dtype: torch.dtype) -> tuple[str, str] | None:
+    """The setting of the process that makes products coarse, and how to take it back.
+
+    A compiled graph asks once; torch makes a new one when autocast or the precision of products changes.
+    """
     if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        raise ModelError("autocast rounds more than the model was compiled for", "run the model outside of it")
+        return "autocast is on", "run the model outside of it"
     backend = torch.backends.cuda if device == "cuda" else torch.backends.mkldnn
     if dtype == torch.float32:
         products = getattr(backend, "matmul", None)  # not in older torch, which has one setting for all
         precision = getattr(products, "fp32_precision", None) or torch.get_float32_matmul_precision()
         if precision not in ("none", "ieee", "highest"):
-            raise ModelError(
-                f"products of float32 are set to {precision}, which rounds more than the model was compiled for",
-                'torch.set_float32_matmul_precision("highest") makes them float32 again',
-            )
-    setting = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype)
-    if device == "cuda" and setting is not None:
-        name = f"allow_{setting}_reduced_precision_reduction"
-        if getattr(torch.backends.cuda.matmul, name):
-            raise ModelError(
-                f"sums of {setting} may be rounded on the way; the model was compiled for float32 sums",
-                f"torch.backends.cuda.matmul.{name} = False",
-            )
+            return f"products of float32 are made in {precision}", 'torch.set_float32_matmul_precision("highest")'
+    half = {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype)
+    if device == "cuda" and half is not None:
+        name = f"torch.backends.cuda.matmul.allow_{half}_reduced_precision_reduction"
+        if getattr(torch.backends.cuda.matmul, name.rpartition(".")[-1]):
+            return f"sums of {half} may be rounded on the way", f"{name} = False"
+    return None
 
 
 def _require_padding_on_the_right(mask: Tensor) -> None:
