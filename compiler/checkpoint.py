@@ -201,6 +201,9 @@ def _require_labels(labels: Mapping[str, Any]) -> None:
     for layer in labels.get("layers", []):
         _texts([head[key] for head in layer["heads"] for key in ("name", "purpose", "does")])
         _texts([neuron[key] for neuron in layer["neurons"] for key in ("name", "does")])
+    if certificate := labels.get("certificate"):
+        _texts([certificate["tightest"]])
+        bool(certificate["certified"])
     for variable in labels.get("variables", []):
         _texts([variable["name"], *variable["read"]])
         _require_numbers(variable["values"])

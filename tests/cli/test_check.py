@@ -1,0 +1,81 @@
+"""`rasp check` at the command line: what it prints, as text and as JSON, and its exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import compiler
+from compiler.checkpoint import save
+
+
+def spoil(folder: str) -> None:
+    """A checkpoint whose logits are in another order."""
+    model = compiler.load(folder)
+    config = json.loads((Path(folder) / "config.json").read_text())
+    del config["sha256"]
+    weights = model.state_dict()
+    weights["unembed.W_U"] = weights["unembed.W_U"].flip(-1)
+    save(folder, config, weights, model.labels)
+
+
+@pytest.mark.parametrize("target", ["reverse.rasp", "reversed"])
+def test_it_says_what_was_tried(target: str, rasp, room: Path) -> None:
+    done = rasp("check", target, "--samples", "20", "--max-exhaustive", "39")
+    first, second = done.out.splitlines()
+    assert first.startswith("39 short inputs, 20 random, ") and first.endswith(" with the interpreter")
+    assert second.startswith("every input of up to 3 tokens is among them; ")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_json_is_one_object(rasp, room: Path) -> None:
+    done = rasp("check", "reversed", "--samples", "20", "--json", "--seed", "5")
+    [line] = done.out.splitlines()
+    report = json.loads(line)
+    assert (report["ok"], report["stages"], report["seed"], report["differences"]) == (True, ["model"], 5, [])
+    assert report["inputs"]["random"] == 20
+    assert report["every_input_up_to"] == 4
+    assert report["inputs"]["short"] == 3 + 9 + 27 + 81
+
+
+def test_a_difference_is_small_and_says_where_it_begins(rasp, room: Path) -> None:
+    spoil("reversed")
+    done = rasp("check", "reversed", "--samples", "20")
+    assert (done.code, done.err) == (1, "")
+    assert "model differs from the interpreter in reversed\n  input        a\n" in done.out
+    assert "  first wrong  reversed, unembedding: ['c'] instead of ['a']\n" in done.out
+
+
+def test_a_difference_as_json(rasp, room: Path) -> None:
+    spoil("reversed")
+    done = rasp("check", "reversed", "--samples", "20", "--json")
+    [difference] = json.loads(done.out)["differences"]
+    assert done.code == 1
+    assert (difference["stage"], difference["tokens"]) == ("model", ["a"])
+    assert (difference["expected"], difference["found"]) == (["a"], ["c"])
+
+
+def test_two_processes_say_what_one_says(rasp, room: Path) -> None:
+    words = ("check", "reversed", "--samples", "300", "--max-exhaustive", "39")
+    one, two = (rasp(*words, "--jobs", jobs).out.splitlines()[0] for jobs in ("1", "2"))
+    assert one == two
+
+
+def test_too_few_answers_are_no_success(rasp, room: Path) -> None:
+    (room / "few.rasp").write_text('#@ output: a\n#@ vocab: "abc"\n#@ max_length: 4\na = {"a": 1}[tokens];\n')
+    done = rasp("check", "few.rasp", "--samples", "20")
+    assert done.code == 1
+    assert "too few had an answer to tell anything" in done.out
+
+
+@pytest.mark.parametrize(
+    "words", [("--jobs", "0"), ("--seconds", "-1"), ("--seconds", "soon"), ("--seconds", "inf"), ("--jobs", "many")]
+)
+def test_a_mistake_in_the_call(words: tuple[str, str], rasp, room: Path) -> None:
+    done = rasp("check", "reversed", *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error[usage]: argument {words[0]}: expected a number")
+
+
+def test_without_a_terminal_there_is_no_progress_bar(rasp, room: Path) -> None:
+    assert rasp("check", "reversed", "--samples", "500").err == ""
