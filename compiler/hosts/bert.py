@@ -17,7 +17,7 @@ from torch import Tensor
 
 from compiler.hosts import Page, classifier, huggingface
 from compiler.hosts.tokenizer import save_tokenizer, words
-from compiler.hosts.uniform import Uniform, mirrored, scaled, uniform
+from compiler.hosts.uniform import Uniform, mirrored, scaled, settled, uniform
 from compiler.model import Transformer
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def write(model: Transformer, folder: Path) -> Page:
 
     huggingface.require_float32(model, "bert")
     names = words(model.config)
-    inner = mirrored(scaled(uniform(model, copies=2)))
+    inner = mirrored(settled(scaled(uniform(model, copies=2))))
     config = BertConfig(
         vocab_size=len(names.ids),
         max_position_embeddings=model.config.n_ctx,
@@ -64,10 +64,10 @@ def _state(inner: Uniform, size: int) -> Iterator[tuple[str, Tensor]]:
         yield from huggingface.linear(f"{block}.attention.self.query", layer.W_Q)
         yield from huggingface.linear(f"{block}.attention.self.key", layer.W_K)
         yield from huggingface.linear(f"{block}.attention.self.value", layer.W_V)
-        yield from huggingface.linear(f"{block}.attention.output.dense", layer.W_O)
+        yield from huggingface.linear(f"{block}.attention.output.dense", layer.W_O, layer.b_O)
         yield from huggingface.norm(f"{block}.attention.output.LayerNorm", inner.width)
         yield from huggingface.linear(f"{block}.intermediate.dense", layer.W_in, layer.b_in)
-        yield from huggingface.linear(f"{block}.output.dense", layer.W_out)
+        yield from huggingface.linear(f"{block}.output.dense", layer.W_out, layer.b_out)
         yield from huggingface.norm(f"{block}.output.LayerNorm", inner.width)
     yield from huggingface.linear("classifier", inner.W_U)
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from compiler.hosts import Page, huggingface
 from compiler.hosts.lm import head, page, save_generation
 from compiler.hosts.tokenizer import save_tokenizer
-from compiler.hosts.uniform import Uniform, mirrored, scaled, uniform
+from compiler.hosts.uniform import Uniform, mirrored, scaled, settled, uniform
 from compiler.model import Transformer
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def write(model: Transformer, folder: Path) -> Page:
     huggingface.require_causal(model, "gpt2")
     huggingface.require_float32(model, "gpt2")
     outer = head(model)
-    inner = mirrored(scaled(outer.over_ids(uniform(model, copies=2))))
+    inner = mirrored(outer.over_ids(settled(scaled(uniform(model, copies=2)))))
     config = GPT2Config(
         vocab_size=outer.size,
         n_positions=model.config.n_ctx,
@@ -66,9 +66,9 @@ def _state(inner: Uniform) -> Iterator[tuple[str, Tensor]]:
         yield from huggingface.norm(f"{block}.ln_1", width)
         yield from huggingface.norm(f"{block}.ln_2", width)
         yield from huggingface.conv1d(f"{block}.attn.c_attn", torch.cat([layer.W_Q, layer.W_K, layer.W_V], dim=1))
-        yield from huggingface.conv1d(f"{block}.attn.c_proj", layer.W_O)
+        yield from huggingface.conv1d(f"{block}.attn.c_proj", layer.W_O, layer.b_O)
         yield from huggingface.conv1d(f"{block}.mlp.c_fc", layer.W_in, layer.b_in)
-        yield from huggingface.conv1d(f"{block}.mlp.c_proj", layer.W_out)
+        yield from huggingface.conv1d(f"{block}.mlp.c_proj", layer.W_out, layer.b_out)
 
 
 def load(model: Transformer, folder: Path) -> Forward:

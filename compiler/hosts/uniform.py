@@ -25,9 +25,11 @@ class UniformLayer:
     W_K: Tensor
     W_V: Tensor
     W_O: Tensor
+    b_O: Tensor
     W_in: Tensor
     b_in: Tensor
     W_out: Tensor
+    b_out: Tensor
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,14 @@ def _padded(tensor: Tensor, *shape: int) -> Tensor:
 
 
 def _empty(blank: Uniform) -> UniformLayer:
-    inner = blank.n_heads * blank.d_head
-    return UniformLayer(
-        *(torch.zeros(blank.width, inner, dtype=torch.float64) for _ in range(3)),
-        torch.zeros(inner, blank.width, dtype=torch.float64),
-        torch.zeros(blank.width, blank.d_mlp, dtype=torch.float64),
-        torch.zeros(blank.d_mlp, dtype=torch.float64),
-        torch.zeros(blank.d_mlp, blank.width, dtype=torch.float64),
-    )
+    inner, width = blank.n_heads * blank.d_head, blank.width
+    shapes = {
+        **dict.fromkeys(("W_Q", "W_K", "W_V"), (width, inner)),
+        **{"W_O": (inner, width), "b_O": (width,)},
+        **{"W_in": (width, blank.d_mlp), "b_in": (blank.d_mlp,)},
+        **{"W_out": (blank.d_mlp, width), "b_out": (width,)},
+    }
+    return UniformLayer(**{name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()})
 
 
 def _layer(blank: Uniform, block: Block) -> UniformLayer:
@@ -129,6 +131,37 @@ def with_constant(model: Uniform) -> Uniform:
     return replace(model, W_E=W_E)
 
 
+COARSE = 2.0**22
+"""The least offset that rounds what is added to it: from here on float32 has no halves, or soon none."""
+
+
+def settled(model: Uniform) -> Uniform:
+    """Offsets leave the stream before the MLPs, where norms would have to carry them.
+
+    The embedding may fill a column with a large number, so that adding to it rounds to whole numbers, until an MLP
+    takes it away. Here the attention in front of that MLP has minus the offset as its bias: what the heads add is
+    rounded when the bias is added, the stream holds the whole number, and the MLP's biases make up for the difference.
+    """
+    layers = list(model.layers)
+    for column in range(model.spare):
+        offset = model.W_E[0, column]
+        first = next((i for i, layer in enumerate(layers) if _meets(layer, column)), None)
+        if first is None or abs(offset) < COARSE or not bool((model.W_E[:, column] == offset).all()):
+            continue
+        unit = torch.zeros(model.width, dtype=torch.float64)
+        unit[column] = offset
+        layer = layers[first]
+        layers[first] = replace(
+            layer, b_O=layer.b_O - unit, b_in=layer.b_in + unit @ layer.W_in, b_out=layer.b_out + unit
+        )
+    return replace(model, layers=tuple(layers))
+
+
+def _meets(layer: UniformLayer, column: int) -> bool:
+    """Whether the MLP reads or writes the column."""
+    return bool(layer.W_in[column].any()) or bool(layer.W_out[:, column].any())
+
+
 def mirrored(model: Uniform) -> Uniform:
     """For hosts whose norm subtracts the mean of the columns, and does nothing else.
 
@@ -147,7 +180,7 @@ def mirrored(model: Uniform) -> Uniform:
         replace(
             layer,
             **{name: read(getattr(layer, name)) for name in ("W_Q", "W_K", "W_V", "W_in")},
-            **{name: written(getattr(layer, name)) for name in ("W_O", "W_out")},
+            **{name: written(getattr(layer, name)) for name in ("W_O", "b_O", "W_out", "b_out")},
         )
         for layer in model.layers
     )
