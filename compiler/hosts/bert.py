@@ -8,16 +8,12 @@ Invariant: label i is the native logit i; a causal program becomes a BERT with `
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
 from compiler.hosts import Page, classifier, huggingface
 from compiler.hosts.tokenizer import save_tokenizer, words
-from compiler.hosts.uniform import Uniform, mirrored, scaled, settled, uniform
+from compiler.hosts.uniform import mirrored, scaled, settled, uniform
 from compiler.model import Transformer
 
 if TYPE_CHECKING:
@@ -47,29 +43,14 @@ def write(model: Transformer, folder: Path) -> Page:
         use_cache=False,
         **classifier.label_config(model, names),
     )
-    huggingface.save(config, BertForTokenClassification, dict(_state(inner, len(names.ids))), folder)
+    huggingface.save(
+        config,
+        BertForTokenClassification,
+        dict(classifier.state("bert", inner, len(names.ids), huggingface.GAIN)),
+        folder,
+    )
     save_tokenizer(names, model.config, folder)
     return classifier.page(model, names)
-
-
-def _state(inner: Uniform, size: int) -> Iterator[tuple[str, Tensor]]:
-    """The tensors by BERT's names; its matrices are [out, in]."""
-    embeddings = "bert.embeddings"
-    yield f"{embeddings}.word_embeddings.weight", huggingface.rows(inner.W_E, size)
-    yield f"{embeddings}.position_embeddings.weight", inner.W_pos
-    yield f"{embeddings}.token_type_embeddings.weight", torch.zeros(1, inner.width)
-    yield from huggingface.norm(f"{embeddings}.LayerNorm", inner.width)
-    for number, layer in enumerate(inner.layers):
-        block = f"bert.encoder.layer.{number}"
-        yield from huggingface.linear(f"{block}.attention.self.query", layer.W_Q)
-        yield from huggingface.linear(f"{block}.attention.self.key", layer.W_K)
-        yield from huggingface.linear(f"{block}.attention.self.value", layer.W_V)
-        yield from huggingface.linear(f"{block}.attention.output.dense", layer.W_O, layer.b_O)
-        yield from huggingface.norm(f"{block}.attention.output.LayerNorm", inner.width)
-        yield from huggingface.linear(f"{block}.intermediate.dense", layer.W_in, layer.b_in)
-        yield from huggingface.linear(f"{block}.output.dense", layer.W_out, layer.b_out)
-        yield from huggingface.norm(f"{block}.output.LayerNorm", inner.width)
-    yield from huggingface.linear("classifier", inner.W_U)
 
 
 def load(model: Transformer, folder: Path) -> Forward:

@@ -1,6 +1,6 @@
 """Token classifiers: one label a token, as the hosts bert and mobilebert give it.
 
-In: a native model with one output. Out: its labels for a configuration, its forward pass, how the folder is used.
+In: a native model with one output. Out: labels for a configuration, tensors, forward pass, how the folder is used.
 Invariant: label i is the native logit i.
 
     {'word': 'c', 'entity': 'a', ...}, {'word': 'a', 'entity': 'b', ...}
@@ -9,11 +9,16 @@ Invariant: label i is the native logit i.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import Tensor
+
 from compiler.hosts import Page, huggingface
 from compiler.hosts.tokenizer import Words, labels, words
+from compiler.hosts.uniform import Uniform
 from compiler.model import Transformer
 
 if TYPE_CHECKING:
@@ -30,6 +35,26 @@ def label_config(model: Transformer, names: Words) -> dict[str, Any]:
         "bos_token_id": names.bos_id,
         "pad_token_id": names.pad_id,
     }
+
+
+def state(model: str, inner: Uniform, size: int, gain: float) -> Iterator[tuple[str, Tensor]]:
+    """The tensors by the names of BERT and its relatives. `gain`: the weight with which a norm does not divide."""
+    embeddings = f"{model}.embeddings"
+    yield f"{embeddings}.word_embeddings.weight", huggingface.rows(inner.W_E, size)
+    yield f"{embeddings}.position_embeddings.weight", inner.W_pos
+    yield f"{embeddings}.token_type_embeddings.weight", torch.zeros(1, inner.width)
+    yield from huggingface.norm(f"{embeddings}.LayerNorm", inner.width, gain)
+    for number, layer in enumerate(inner.layers):
+        block = f"{model}.encoder.layer.{number}"
+        yield from huggingface.linear(f"{block}.attention.self.query", layer.W_Q)
+        yield from huggingface.linear(f"{block}.attention.self.key", layer.W_K)
+        yield from huggingface.linear(f"{block}.attention.self.value", layer.W_V)
+        yield from huggingface.linear(f"{block}.attention.output.dense", layer.W_O, layer.b_O)
+        yield from huggingface.norm(f"{block}.attention.output.LayerNorm", inner.width, gain)
+        yield from huggingface.linear(f"{block}.intermediate.dense", layer.W_in, layer.b_in)
+        yield from huggingface.linear(f"{block}.output.dense", layer.W_out, layer.b_out)
+        yield from huggingface.norm(f"{block}.output.LayerNorm", inner.width, gain)
+    yield from huggingface.linear("classifier", inner.W_U)
 
 
 def load(kind: Any, model: Transformer, folder: Path) -> Forward:

@@ -76,9 +76,9 @@ def rows(embedding: Tensor, size: int) -> Tensor:
     return result
 
 
-def norm(name: str, width: int) -> Iterator[tuple[str, Tensor]]:
+def norm(name: str, width: int, gain: float = GAIN) -> Iterator[tuple[str, Tensor]]:
     """A norm that does not divide."""
-    yield f"{name}.weight", torch.full((width,), GAIN)
+    yield f"{name}.weight", torch.full((width,), gain)
     yield f"{name}.bias", torch.zeros(width)
 
 

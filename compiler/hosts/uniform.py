@@ -52,25 +52,27 @@ class Uniform:
         return self.spare
 
 
-def uniform(model: Transformer, copies: int = 1, square: bool = True) -> Uniform:
+def uniform(model: Transformer, copies: int = 1, more: int = 0, square: bool = True) -> Uniform:
     """The model with equal layers, at least one. `d_head` is a power of 4, so that its root folds into W_Q exactly.
 
-    The stream has room for `copies` of the native columns and a constant. `square`: the heads together are as wide.
+    The stream has room for `copies` of the native columns and a constant, and for `more` columns. `square`: the heads
+    together are as wide as the stream.
     """
     shapes = model.config.layers
     d_head = 4
     while d_head < max((max(shape.d_head, shape.d_value) for shape in shapes), default=0):
         d_head *= 4
-    width = copies * (model.config.d_model + 1)
+    width = copies * (model.config.d_model + 1) + more
     n_heads = max(1, *(shape.n_heads for shape in shapes), 0)
     if square:
         n_heads = max(n_heads, -(-width // d_head))
         width = n_heads * d_head
+    width += -width % n_heads  # a multiple, as some configurations ask for
     d_mlp = max(1, *(shape.d_mlp for shape in shapes), 0)
     blank = Uniform(n_heads, d_head, d_mlp, width, model.config.d_model, *[torch.empty(0)] * 2, (), torch.empty(0))
     d = model.config.d_model
     positions = torch.zeros(model.config.n_ctx, d) if model.embed.W_pos is None else model.embed.W_pos
-    layers = [_layer(blank, block) for block in model.layers()] or [_empty(blank)]
+    layers = [_layer(blank, block) for block in model.layers()] or [empty(blank)]
     return replace(
         blank,
         W_E=_padded(model.embed.W_E, model.config.d_vocab, width),
@@ -87,7 +89,8 @@ def _padded(tensor: Tensor, *shape: int) -> Tensor:
     return result
 
 
-def _empty(blank: Uniform) -> UniformLayer:
+def empty(blank: Uniform) -> UniformLayer:
+    """A layer that adds nothing."""
     inner, width = blank.n_heads * blank.d_head, blank.width
     shapes = {
         **dict.fromkeys(("W_Q", "W_K", "W_V"), (width, inner)),
@@ -99,7 +102,7 @@ def _empty(blank: Uniform) -> UniformLayer:
 
 
 def _layer(blank: Uniform, block: Block) -> UniformLayer:
-    layer = _empty(blank)
+    layer = empty(blank)
     heads, d, width = blank.n_heads, blank.d_head, blank.width
     if (attn := block.attn) is not None:
         query, key, value = (
