@@ -22,7 +22,7 @@ from torch import Tensor, nn
 Scalar: TypeAlias = bool | int | float | str
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 BATCH_CELLS = 1 << 22
-"""`run_batch` splits its inputs so that batch * length^2 stays below this (attention scores of one head)."""
+"""`run_batch` splits its inputs so that no tensor it makes holds more numbers, where one input does not by itself."""
 
 
 class ModelError(ValueError):
@@ -82,6 +82,12 @@ class Config:
     def d_vocab_out(self) -> int:
         """Logits of all outputs together."""
         return sum(len(output.values) for output in self.outputs)
+
+    @property
+    def widest(self) -> int:
+        """The most numbers that the model holds at once for one position."""
+        inward = (3 * layer.n_heads * max(layer.d_head, layer.d_value) for layer in self.layers)
+        return max(self.d_model, self.d_vocab_out, *inward, *(layer.d_mlp for layer in self.layers), 1)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every stored tensor by its name."""
@@ -354,7 +360,7 @@ class Transformer(nn.Module):
         encoded = [self.encode(tokens) for tokens in inputs]
         order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
         decoded: list[list[Scalar]] = [[] for _ in encoded]
-        for batch in _batches(order, encoded):
+        for batch in _batches(order, encoded, self.config.widest):
             best = self._logits([encoded[number] for number in batch])[..., start : start + len(chosen.values)].argmax(
                 -1
             )
@@ -607,11 +613,12 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _batches(order: list[int], encoded: list[list[int]]) -> Iterable[list[int]]:
-    """Inputs of similar length together; `order` is ascending by length."""
+def _batches(order: list[int], encoded: list[list[int]], widest: int) -> Iterable[list[int]]:
+    """Inputs of similar length together; `order` is ascending by length. Room is left for a square of scores."""
     batch: list[int] = []
     for number in order:
-        if batch and (len(batch) + 1) * (len(encoded[number]) + 1) ** 2 > BATCH_CELLS:
+        length = len(encoded[number]) + 1
+        if batch and (len(batch) + 1) * length * max(length, widest) > BATCH_CELLS:
             yield batch
             batch = []
         batch.append(number)

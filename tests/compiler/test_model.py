@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import compiler
 import rasp
-from compiler.model import Config, ModelError, Transformer
+from compiler.model import Attention, Config, LayerShape, ModelError, OutputSlice, Past, Transformer
 from compiler.pipeline import Compiled
 
 SOURCE = """
@@ -121,6 +125,31 @@ def test_the_pattern_is_what_attention_does(model: Transformer) -> None:
     assert pattern[1, :, :, 3:].abs().max() == 0
 
 
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_patterns_say_what_every_head_looks_at(attention: str) -> None:
+    model = compiled(attention).model
+    patterns = model.patterns("abca")
+    assert [tuple(pattern.shape) for pattern in patterns] == [(layer.n_heads, 5, 5) for layer in model.config.layers]
+    ids = torch.tensor(model.encode("abca"))
+    for given, same in zip(patterns, model.patterns(ids), strict=True):
+        assert torch.equal(given, same)
+        assert torch.allclose(given.sum(-1), torch.ones(()))
+        if attention == "causal":
+            assert given.triu(1).abs().max() == 0
+
+
+def test_a_pattern_shows_the_selector() -> None:
+    source = 'r = aggregate(select(indices, length - 1 - indices, ==), tokens, "-");'
+    made = compiler.compile(rasp.parse(source), vocab="abc", max_length=8)
+    opposite = torch.eye(4).flip(0)
+    assert torch.equal(made.model.patterns("abca")[-1][-1, 1:, 1:], opposite)
+
+
+def test_patterns_are_those_of_one_input(model: Transformer) -> None:
+    with pytest.raises(ModelError, match="one input"):
+        model.patterns(torch.tensor([[0, 1], [1, 0]]))
+
+
 def test_the_state_dict_is_all_there_is(model: Transformer, inputs: list[str]) -> None:
     fresh = Transformer(model.config)
     fresh.load_state_dict(model.state_dict())
@@ -195,3 +224,218 @@ def test_the_info_names_columns_heads_and_neurons(model: Transformer) -> None:
     assert "1 to 12 of 3 tokens (a, b, c)" in text
     for part in ["residual stream", "layer 0", "L0H0", "L0N0", *(f"output {name}" for name in OUTPUTS)]:
         assert part in text
+
+
+def test_padding_in_front_is_a_clear_mistake(model: Transformer) -> None:
+    with pytest.raises(ModelError, match="in front of a token"):
+        model(torch.tensor([[0, 1, 2]]), torch.tensor([[0, 1, 1]]))
+
+
+def shaped(d_model: int = 8, causal: bool = False, length: int = 32, dtype: str = "float32") -> Transformer:
+    """A model with random weights."""
+    layers = (LayerShape(2, 3, 5, 16), LayerShape(0, 0, 0, 4), LayerShape(1, 4, 2, 0))
+    words = ("a", "b", "c")
+    torch.manual_seed(3)
+    model = Transformer(Config(words, length, causal, d_model, layers, (OutputSlice("o", words),), dtype=dtype))
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return model.eval()
+
+
+def written_out(model: Transformer, ids: Tensor) -> Tensor:
+    """The logits of one input in float64, head by head, as the formulas say."""
+    weights = {name: tensor.double() for name, tensor in model.state_dict().items()}
+    resid = weights["embed.W_E"][[model.config.d_vocab - 1, *ids.tolist()]] + weights["embed.W_pos"][: len(ids) + 1]
+    for number, layer in enumerate(model.config.layers):
+        attn, mlp = f"blocks.{number}.attn.W_", f"blocks.{number}.mlp."
+        heads = torch.zeros_like(resid)
+        for head in range(layer.n_heads):
+            scores = (resid @ weights[attn + "Q"][head]) @ (resid @ weights[attn + "K"][head]).T
+            if model.config.causal:
+                scores += torch.full_like(scores, -torch.inf).triu(1)
+            heads = heads + scores.softmax(-1) @ (resid @ weights[attn + "V"][head]) @ weights[attn + "O"][head]
+        resid = resid + heads
+        if layer.d_mlp:
+            resid = resid + (resid @ weights[mlp + "W_in"] + weights[mlp + "b_in"]).relu() @ weights[mlp + "W_out"]
+    return resid[1:] @ weights["unembed.W_U"]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_the_model_is_what_its_formulas_say(causal: bool) -> None:
+    model = shaped(causal=causal)
+    ids = torch.randint(3, (20,))
+    alone = model(ids[None])[0].double()
+    assert torch.allclose(alone, written_out(model, ids), atol=1e-4)
+    padded = torch.cat([ids, torch.zeros(7, dtype=torch.long)])
+    mask = (torch.arange(27) < 20).long()
+    assert torch.allclose(model(padded[None], mask[None])[0, :20].double(), alone, atol=1e-5)
+
+
+class Largest(TorchDispatchMode):
+    """How many numbers the largest tensor held that any operation made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, (tuple, list)) else [out]:
+            if isinstance(tensor, Tensor):
+                self.size = max(self.size, tensor.untyped_storage().nbytes() // tensor.element_size())
+        return out
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_long_input_makes_no_square(causal: bool, padded: bool) -> None:
+    length = 2048
+    model = shaped(causal=causal, length=length)
+    mask = (torch.arange(length) < length - 3).long()[None] if padded else None
+    with torch.no_grad(), Largest() as largest:
+        model(torch.zeros(1, length, dtype=torch.long), mask)
+    widest = 3 * 2 * 5  # queries, keys and values of the two heads of layer 0
+    assert 0 < largest.size <= (length + 1) * widest
+
+
+def test_a_batch_holds_no_more_numbers_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = shaped()
+    monkeypatch.setattr("compiler.model.BATCH_CELLS", 5000)
+    with Largest() as largest:
+        answers = model.run_batch(["ab"] * 1000)
+    assert len(answers) == 1000
+    assert largest.size <= 5000
+
+
+@pytest.fixture
+def usual_precision() -> Iterator[None]:
+    yield
+    torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.usefixtures("usual_precision")
+def test_coarse_products_are_refused(model: Transformer) -> None:
+    torch.set_float32_matmul_precision("medium")
+    with pytest.raises(ModelError, match="float32 are made in bf16") as caught:
+        model.run("abc")
+    assert "highest" in caught.value.hint
+    ghost = Transformer(model.config).to(torch.float64)
+    assert ghost(torch.tensor([[0]])).dtype == torch.float64
+    torch.set_float32_matmul_precision("highest")
+    assert model.run("abc", "reverse") == ["c", "b", "a"]
+
+
+@pytest.mark.usefixtures("usual_precision")
+@pytest.mark.parametrize("setting", ["high", "medium"])
+def test_coarse_products_are_refused_on_other_devices(setting: str) -> None:
+    from compiler.model import _require_precision
+
+    _require_precision("cuda", torch.float32)
+    torch.set_float32_matmul_precision(setting)
+    with pytest.raises(ModelError, match="tf32"):
+        _require_precision("cuda", torch.float32)
+    with pytest.raises(ModelError, match="sums of bf16"):
+        _require_precision("cuda", torch.bfloat16)
+
+
+def test_autocast_is_refused(model: Transformer) -> None:
+    with torch.autocast("cpu"), pytest.raises(ModelError, match="autocast"):
+        model.run("abc")
+
+
+OFFSET = 1.5 * 2**23
+"""Numbers next to it are 1 apart: adding it rounds to whole numbers."""
+
+
+def rounding() -> Transformer:
+    """64 heads, then 64 neurons, each add 0.3 to a column that holds the offset: both sums, 19.2, are rounded to 19."""
+    config = Config(("a",), 4, False, 2, (LayerShape(64, 1, 1, 64),), (OutputSlice("o", (0,)),), has_positions=False)
+    model = Transformer(config)
+    with torch.no_grad():
+        model.embed.W_E[:] = torch.tensor([OFFSET, 1.0])
+        (block,) = model.layers()
+        assert block.attn is not None and block.mlp is not None
+        block.attn.W_V[:, 1], block.attn.W_O[:, :, 0] = 1.0, 0.3
+        block.mlp.W_in[1], block.mlp.W_out[:, 0] = 1.0, 0.3
+        model.unembed.W_U[0] = 1.0
+    return model.eval()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 4)])
+def test_what_a_sublayer_adds_is_summed_before_it_is_added(shape: tuple[int, int]) -> None:
+    with torch.no_grad():
+        logits = rounding()(torch.zeros(shape, dtype=torch.long))
+    assert (logits - OFFSET).unique().tolist() == [38.0]
+
+
+def test_the_model_is_one_graph_for_torch_compile() -> None:
+    for causal in (False, True):
+        model = shaped(causal=causal)
+        ids, mask = torch.randint(3, (2, 9)), torch.tensor([[1] * 9, [1] * 4 + [0] * 5])
+        graph = torch.compile(model, backend="eager", fullgraph=True)
+        with torch.no_grad():
+            assert torch.equal(graph(ids), model(ids))
+            assert torch.equal(graph(ids, mask), model(ids, mask))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torch_compile_gives_the_same_answers() -> None:
+    made = compiled("causal").model
+    ids = torch.tensor([made.encode(text) for text in ("abcabc", "aaaaaa", "cbacba")])
+    with torch.no_grad():
+        assert torch.equal(torch.compile(made)(ids).argmax(-1), made(ids).argmax(-1))
+        logits = torch.compile(rounding())(torch.zeros(3, 4, dtype=torch.long))
+    assert (logits - OFFSET).unique().tolist() == [38.0]
+
+
+# -- half precision --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_model_runs_in_every_dtype(dtype: str, causal: bool) -> None:
+    model = shaped(dtype=dtype, causal=causal)
+    ids, mask = torch.randint(3, (2, 9)), torch.tensor([[1] * 9, [1] * 4 + [0] * 5])
+    assert model(ids, mask).dtype == getattr(torch, dtype)
+    assert torch.allclose(model(ids)[0].double(), written_out(model, ids[0]), atol=0.5, rtol=0.1)
+    assert model.run_batch(["abc", "b"]) == [model.run("abc"), model.run("b")]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("grad", [False, True])
+def test_scores_are_not_rounded_to_a_half_type(dtype: torch.dtype, cached: bool, grad: bool) -> None:
+    """4096 and 4097 are one number in both half types; as scores they are a nat apart."""
+    shape = LayerShape(1, 2, 1, 0)
+    attn = Attention(Config(("a",), 4, True, 4, (shape,), ()), shape).to(dtype)
+    with torch.no_grad():
+        attn.W_Q[0, 0] = torch.tensor([64.0, 1.0])
+        attn.W_K[0, 1], attn.W_K[0, 2] = torch.tensor([64.0, 0.0]), torch.tensor([64.0, 1.0])
+        attn.W_V[0, 2, 0] = attn.W_O[0, 0, 0] = 1.0
+    resid = torch.eye(4)[[1, 2, 0]][None].to(dtype)
+    with torch.set_grad_enabled(grad):
+        if cached:
+            past = Past(attn, 3)
+            attn(resid[:, :2], None, past)
+            added = attn(resid[:, 2:], None, past)
+        else:
+            added = attn(resid, None)
+    assert added[0, -1, 0].item() == pytest.approx(1 / (1 + torch.e**-1), abs=0.005)
+    assert attn.pattern(resid, None)[0, 0, -1].tolist()[:2] == pytest.approx([0.2689, 0.7311], abs=0.0001)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_sums_are_not_rounded_to_a_half_type(dtype: torch.dtype) -> None:
+    """Ones add up to 4096; one after the other in a half type they would not pass 256 or 2048."""
+    shape = LayerShape(0, 0, 0, 4096)
+    config = Config(("a",), 4, False, 2, (shape,), (OutputSlice("o", (0,)),), has_positions=False)
+    model = Transformer(config).to(dtype)
+    with torch.no_grad():
+        model.embed.W_E[:, 0] = 1.0
+        (block,) = model.layers()
+        assert block.mlp is not None
+        block.mlp.W_in[0], block.mlp.W_out[:, 1] = 1.0, 1.0
+        model.unembed.W_U[1] = 1.0
+        assert model(torch.zeros(1, 1, dtype=torch.long)).item() == 4096
+        assert model(torch.zeros(3, 4, dtype=torch.long)).unique().tolist() == [4096]
