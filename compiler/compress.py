@@ -8,12 +8,17 @@ others have the plain function values as coefficients.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from compiler.circuit import Circuit, Head, Layer, Neuron
-from compiler.direction import Direction, Form, total
+from compiler.direction import ONE, Direction, Form
 
 Column = tuple[Fraction, ...]
 FEW = 24
@@ -67,20 +72,24 @@ def _basis(
 
 
 def _spanning(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
-    indicators = {
-        d: column for d, column in columns.items() if sorted(column)[-2:] in ([0, 1], [1]) and sum(column) == 1
-    }
-    if columns and len(indicators) == len(next(iter(columns.values()))):
-        by_place = {column.index(1): direction for direction, column in indicators.items()}
+    places = {d: place for d, column in columns.items() if (place := _indicated(column)) is not None}
+    if columns and len(places) == len(next(iter(columns.values()))):
+        by_place = {place: direction for direction, place in places.items()}
         forms = {
-            d: total(Form.of(by_place[place]) * value for place, value in enumerate(column) if value)
+            d: Form({by_place[place]: value for place, value in enumerate(column) if value})
             for d, column in columns.items()
-            if d not in indicators
+            if d not in places
         }
         return {by_place[place]: columns[by_place[place]] for place in sorted(by_place)}, forms
     if len(columns) > FEW:
         return dict(columns), {}
-    return _eliminated(columns, [*indicators, *(d for d in columns if d not in indicators)])
+    return _eliminated(columns, [*places, *(d for d in columns if d not in places)])
+
+
+def _indicated(column: Column) -> int | None:
+    """Where a column is 1, if it is 0 everywhere else."""
+    places = [place for place, value in enumerate(column) if value]
+    return places[0] if len(places) == 1 and column[places[0]] == 1 else None
 
 
 def _eliminated(
@@ -88,30 +97,100 @@ def _eliminated(
 ) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
     basis: dict[Direction, Column] = {}
     forms: dict[Direction, Form] = {}
-    size = len(next(iter(columns.values()), ()))
-    rows: list[tuple[int, Column, Form]] = []  # (pivot place, column with 1 there, how it is made)
-    one = (Fraction(1),) * size
-    for direction, column in ([(None, one)] if size else []) + [(d, columns[d]) for d in order]:
-        made = Form.constant(1) if direction is None else Form.of(direction)
-        rest, combination = column, made
-        for pivot, row, how in rows:
-            if factor := rest[pivot]:
-                rest = tuple(x - factor * y for x, y in zip(rest, row, strict=True))
-                combination = combination - how * factor
-        place = next((i for i, x in enumerate(rest) if x), None)
-        if place is None and direction is not None:
-            form = made - combination
-            if all(coefficient.denominator & (coefficient.denominator - 1) == 0 for coefficient in form.terms.values()):
-                forms[direction] = form
-            else:  # thirds would round, and equal scores must be equal to the bit
-                basis[direction] = column
-        if place is None:
-            continue
-        scale = 1 / rest[place]
-        rows.append((place, tuple(x * scale for x in rest), combination * scale))
-        if direction is not None:
-            basis[direction] = column
+    span = _Span(len(next(iter(columns.values()), ())))
+    for direction in order:
+        factors = span.factors(columns[direction])
+        form = None if factors is None else Form(dict(zip([ONE, *span.directions], factors, strict=True)))
+        if form is None:
+            span.directions.append(direction)
+            basis[direction] = columns[direction]
+        elif all(_is_dyadic(coefficient) for coefficient in form.terms.values()):
+            forms[direction] = form
+        else:  # thirds would round, and equal scores must be equal to the bit
+            basis[direction] = columns[direction]
     return basis, forms
+
+
+def _is_dyadic(number: Fraction) -> bool:
+    return number.denominator & (number.denominator - 1) == 0
+
+
+class _Span:
+    """The columns that the constant and independent columns span, by exact elimination.
+
+    Of each reduced row only its entries at the pivots are kept, and how it is made of the columns: a column's factors
+    follow from its entries at the pivots, and whether they are right everywhere is one product of integers.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.directions: list[Direction] = []  # of the columns after the constant
+        self.columns: list[_Whole] = []
+        self.pivots: list[int] = []
+        self.rows: list[list[Fraction]] = []  # entries at the pivots: 1 at its own, 0 at earlier ones
+        self.made: list[list[Fraction]] = []  # factors of the columns
+        if size:
+            self.factors((Fraction(1),) * size)
+
+    def factors(self, column: Column) -> list[Fraction] | None:
+        """The factors of the columns whose sum this one is; None if it is independent, and then it is taken in."""
+        rest = [column[pivot] for pivot in self.pivots]
+        factors = [Fraction(0)] * len(self.columns)
+        for number, (row, made) in enumerate(zip(self.rows, self.made, strict=True)):
+            if factor := rest[number]:
+                rest = [x - factor * y if y else x for x, y in zip(rest, row, strict=True)]
+                factors = [x + factor * y if y else x for x, y in zip(factors, made, strict=True)]
+        new = _Whole.of(column)
+        place = new.first_difference(self.columns, factors)
+        if place is None:
+            return factors
+        self._take(new, place, factors)
+        return None
+
+    def _take(self, new: _Whole, place: int, factors: Sequence[Fraction]) -> None:
+        """A row more: the column less what is spanned already, scaled to 1 at the place."""
+        self.columns.append(new)
+        for row, made in zip(self.rows, self.made, strict=True):
+            row.append(self._at(place, made))
+            made.append(Fraction(0))
+        made = [*(-factor for factor in factors), Fraction(1)]
+        scale = 1 / self._at(place, made)
+        self.pivots.append(place)
+        self.rows.append([*[Fraction(0)] * (len(self.pivots) - 1), Fraction(1)])
+        self.made.append([factor * scale for factor in made])
+
+    def _at(self, place: int, factors: Sequence[Fraction]) -> Fraction:
+        terms = (f * column.at(place) for f, column in zip(factors, self.columns, strict=False) if f)
+        return sum(terms, Fraction(0))
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """A column as whole multiples of one fraction."""
+
+    multiples: npt.NDArray[Any]  # of Python's integers, which do not overflow
+    unit: Fraction
+
+    @staticmethod
+    def of(column: Column) -> _Whole:
+        common = math.lcm(*(value.denominator for value in column))
+        multiples = [value.numerator * (common // value.denominator) for value in column]
+        return _Whole(np.array(multiples, dtype=object), Fraction(1, common))
+
+    def at(self, place: int) -> Fraction:
+        """One value."""
+        return self.unit * int(self.multiples[place])
+
+    def first_difference(self, columns: Sequence[_Whole], factors: Sequence[Fraction]) -> int | None:
+        """The first place at which the column is not the sum of the others times their factors."""
+        weights = [self.unit, *(-f * column.unit for f, column in zip(factors, columns, strict=True))]
+        common = math.lcm(*(weight.denominator for weight in weights))
+        rest = sum(
+            part.multiples * int(weight * common)
+            for part, weight in zip([self, *columns], weights, strict=True)
+            if weight
+        )
+        places = np.flatnonzero(rest)
+        return int(places[0]) if len(places) else None
 
 
 def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 
 @dataclass(frozen=True, order=True)
@@ -35,7 +36,9 @@ class Form:
     __slots__ = ("terms",)
 
     def __init__(self, terms: Mapping[Direction, Fraction | int] = {}) -> None:
-        self.terms: dict[Direction, Fraction] = {d: Fraction(c) for d, c in terms.items() if c != 0}
+        self.terms: dict[Direction, Fraction] = {
+            d: c if isinstance(c, Fraction) else whole(c) for d, c in terms.items() if c
+        }
 
     @staticmethod
     def of(direction: Direction) -> Form:
@@ -48,19 +51,18 @@ class Form:
         return Form({ONE: value})
 
     def __add__(self, other: Form) -> Form:
-        terms = dict(self.terms)
-        for direction, coefficient in other.terms.items():
-            terms[direction] = terms.get(direction, Fraction(0)) + coefficient
-        return Form(terms)
+        return total((self, other))
 
     def __mul__(self, factor: Fraction | int) -> Form:
-        return Form({direction: coefficient * factor for direction, coefficient in self.terms.items()})
+        if factor == 1:
+            return self
+        return Form({direction: _product(coefficient, factor) for direction, coefficient in self.terms.items()})
 
     def __neg__(self) -> Form:
         return self * -1
 
     def __sub__(self, other: Form) -> Form:
-        return self + -other
+        return total((self, -other))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Form) and self.terms == other.terms
@@ -74,9 +76,16 @@ class Form:
 
     def substitute(self, forms: Mapping[Direction, Form]) -> Form:
         """The form with some directions replaced by forms over others."""
-        if not any(direction in forms for direction in self.terms):
+        if forms.keys().isdisjoint(self.terms):
             return self
-        return total(forms.get(d, Form.of(d)) * c for d, c in self.terms.items())
+        terms: dict[Direction, Fraction] = {}
+        for direction, coefficient in self.terms.items():
+            if direction in forms:
+                for inner, factor in forms[direction].terms.items():
+                    _accumulate(terms, inner, _product(factor, coefficient))
+            else:
+                _accumulate(terms, direction, coefficient)
+        return Form(terms)
 
     def __str__(self) -> str:
         if not self.terms:
@@ -101,5 +110,24 @@ def total(forms: Iterable[Form]) -> Form:
     terms: dict[Direction, Fraction] = {}
     for form in forms:
         for direction, coefficient in form.terms.items():
-            terms[direction] = terms.get(direction, Fraction(0)) + coefficient
+            _accumulate(terms, direction, coefficient)
     return Form(terms)
+
+
+def _accumulate(terms: dict[Direction, Fraction], direction: Direction, coefficient: Fraction) -> None:
+    before = terms.get(direction)
+    terms[direction] = coefficient if before is None else _sum(before, coefficient)
+
+
+@lru_cache(maxsize=1 << 16)
+def whole(number: int) -> Fraction:
+    """A whole number as a fraction, made once: making a fraction takes longer than most of what is done with it."""
+    return Fraction(number)
+
+
+def _sum(a: Fraction, b: Fraction) -> Fraction:
+    return whole(a.numerator + b.numerator) if a.denominator == 1 == b.denominator else a + b
+
+
+def _product(a: Fraction, b: Fraction | int) -> Fraction:
+    return whole(a.numerator * b.numerator) if a.denominator == 1 == b.denominator else a * b

@@ -18,13 +18,14 @@ import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from compiler import table as tables
+from compiler.direction import whole
 from compiler.relation import EQUAL, MAX_DISJUNCTS, Conjunction, disjuncts
 from compiler.table import Table
 from rasp.operators import Undefined, convert, show
@@ -114,13 +115,13 @@ class Domain:
     @cached_property
     def numbers(self) -> tuple[Fraction, ...]:
         """The values of a numeric domain, as fractions, ascending."""
-        return tuple(value if isinstance(value, Fraction) else _whole(value) for value in self.values)
+        return tuple(value if isinstance(value, Fraction) else whole(int(value)) for value in self.values)
 
     @cached_property
     def gap(self) -> Fraction:
         """The smallest distance between two values of a numeric domain; 1 where there is only one."""
-        whole, unit = _over_one_denominator(self.numbers)
-        return min((b - a for a, b in itertools.pairwise(whole)), default=1 / unit) * unit
+        multiples, unit = _over_one_denominator(self.numbers)
+        return min((b - a for a, b in itertools.pairwise(multiples)), default=1 / unit) * unit
 
     def __len__(self) -> int:
         return len(self.values)
@@ -145,20 +146,14 @@ def _ascending(values: Iterable[Value]) -> list[Value]:
     """Numbers by size, then strings. Comparing integers is much faster than comparing fractions."""
     texts = [value for value in values if isinstance(value, str)]
     numbers = [value for value in values if not isinstance(value, str)]
-    whole, _ = _over_one_denominator(numbers)
-    return [numbers[i] for i in sorted(range(len(numbers)), key=whole.__getitem__)] + sorted(texts)
+    multiples, _ = _over_one_denominator(numbers)
+    return [numbers[i] for i in sorted(range(len(numbers)), key=multiples.__getitem__)] + sorted(texts)
 
 
 def _over_one_denominator(numbers: Sequence[int | Fraction]) -> tuple[list[int], Fraction]:
     """Numbers as whole multiples of one fraction."""
     common = math.lcm(*(number.denominator for number in numbers))
     return [number.numerator * (common // number.denominator) for number in numbers], Fraction(1, common)
-
-
-@lru_cache(maxsize=1 << 16)
-def _whole(number: int | str) -> Fraction:
-    """An integer as a fraction; made once, since making one takes longer than most of what is done with it."""
-    return Fraction(number)
 
 
 SHORT_TABLE = 2_000

@@ -22,6 +22,8 @@ from rasp.value import Value
 
 MAX_NAME = 48
 """Longest name made from a node's text, in characters."""
+MAX_WRITTEN = 8
+"""Most nodes whose text goes into another one's name."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,18 @@ class Graph:
 
 
 def _brief(node: Node) -> str:
-    text = str(node) if len(reachable([node])) <= 8 else "..."
+    text = str(node) if _is_small(node) else "..."
     return text if len(text) <= MAX_NAME else "..."
+
+
+def _is_small(node: Node) -> bool:
+    """Whether a node is computed from few others; it stops counting where they are many."""
+    seen, todo = {node}, [node]
+    while todo and len(seen) <= MAX_WRITTEN:
+        new = [arg for arg in dict.fromkeys(todo.pop().inputs) if arg not in seen]
+        seen.update(new)
+        todo += new
+    return len(seen) <= MAX_WRITTEN
 
 
 def lower(

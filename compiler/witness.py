@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from compiler.domain import Setting, refusal
 from rasp import Diagnostic, Program, RaspError
+from rasp.interpreter import evaluate_each
 from rasp.settings import token_text
 from rasp.sop import SOp
 from rasp.value import Value
@@ -22,32 +23,39 @@ from rasp.value import Value
 
 def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
     """One warning for each kind of failure. Raises `RaspError` if no input that was tried has an answer."""
-    found: dict[str, Diagnostic] = {}
-    inputs = [
-        tokens for tokens in itertools.islice(_inputs(setting), setting.limits.tried) if is_meant(program, tokens)
-    ]
-    answered = 0
-    for tokens in inputs:
-        try:
-            for name in program.outputs:
-                program[name].exact(tokens)
-            answered += 1
-        except RaspError as problem:
-            first = problem.diagnostics[0]
-            found.setdefault(first.code, _warning(first, tokens))
-    if inputs and not answered:
-        example = next(iter(found.values()))
+    inputs = _meant(program, list(itertools.islice(_inputs(setting), setting.limits.tried)), setting)
+    outputs = [node for name in program.outputs if isinstance(node := program.node(name), SOp)]
+    answers = evaluate_each(outputs, inputs, setting.causal)
+    failed: dict[str, Sequence[Value]] = {}
+    for tokens, answer in zip(inputs, answers, strict=True):
+        if isinstance(answer, RaspError):
+            failed.setdefault(answer.diagnostics[0].code, tokens)
+    found = [_warning(program, tokens) for tokens in failed.values()]
+    if inputs and all(isinstance(answer, RaspError) for answer in answers):
         raise refusal(
             "never-an-answer",
-            f"the program has no answer on any of the {len(inputs)} inputs tried; {example.message}",
+            f"the program has no answer on any of the {len(inputs)} inputs tried; {found[0].message}",
             "check the vocabulary (--vocab) and the operation that fails",
         )
-    return list(found.values())
+    return found
 
 
 def required(program: Program) -> list[SOp]:
     """The s-ops that the header's `requires` names."""
     return [node for name in program.settings.requires if isinstance(node := program.node(name), SOp)]
+
+
+def _meant(program: Program, inputs: list[tuple[Value, ...]], setting: Setting) -> list[tuple[Value, ...]]:
+    """The inputs on which what the program requires is True everywhere."""
+    needed = required(program)
+    if not needed:
+        return inputs
+    truths = evaluate_each(needed, inputs, setting.causal)
+    return [
+        tokens
+        for tokens, truth in zip(inputs, truths, strict=True)
+        if not isinstance(truth, RaspError) and all(map(all, truth))
+    ]
 
 
 def is_meant(program: Program, tokens: Sequence[Value]) -> bool:
@@ -58,11 +66,22 @@ def is_meant(program: Program, tokens: Sequence[Value]) -> bool:
         return False
 
 
-def _warning(problem: Diagnostic, tokens: Sequence[Value]) -> Diagnostic:
+def _warning(program: Program, tokens: Sequence[Value]) -> Diagnostic:
+    problem = _failure(program, tokens)
     shown = " ".join(map(token_text, tokens))
     message = f"there is no answer on the input `{shown}`: {problem.message}"
     hint = problem.hint or "the model answers something there; nothing is promised for such inputs"
     return replace(problem, severity="warning", message=message, hint=hint)
+
+
+def _failure(program: Program, tokens: Sequence[Value]) -> Diagnostic:
+    """What goes wrong on an input, and at which position and place in the text: it is run once more, alone."""
+    try:
+        for name in program.outputs:
+            program[name].exact(tokens)
+    except RaspError as failure:
+        return failure.diagnostics[0]
+    raise AssertionError("an input that fails among others fails alone")
 
 
 def _inputs(setting: Setting) -> Iterator[tuple[Value, ...]]:
@@ -72,4 +91,4 @@ def _inputs(setting: Setting) -> Iterator[tuple[Value, ...]]:
     if setting.max_length > 1:
         yield from itertools.islice(itertools.product(vocabulary, repeat=2), limits.tried // 4)
     while True:
-        yield tuple(rng.choice(vocabulary) for _ in range(rng.randint(1, min(setting.max_length, limits.tried_length))))
+        yield tuple(rng.choices(vocabulary, k=rng.randint(1, min(setting.max_length, limits.tried_length))))
