@@ -37,8 +37,15 @@ def write(model: Transformer, folder: Path) -> Page:
         raise ModelError(
             f"onnxruntime computes {model.config.dtype} in part only", "compile the program in float32 or float64"
         )
+    names = {0: "batch"} | ({1: "length"} if model.config.max_length > 1 else {})
     with _quiet():
-        converted = torch.onnx.export(traced(model), dynamo=True, verbose=False, output_names=["logits"])
+        converted = torch.onnx.export(
+            traced(model),
+            dynamo=True,
+            verbose=False,
+            output_names=["logits"],
+            dynamic_shapes=dict.fromkeys(INPUTS, names),
+        )
     assert converted is not None
     graph = converted.model_proto
     for node in graph.graph.node:

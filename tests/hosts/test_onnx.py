@@ -1,0 +1,119 @@
+"""onnx: the folder answers in onnxruntime alone, for any batch and length, and tells nothing about this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnxruntime
+import pytest
+
+from compiler.hosts import export
+from compiler.hosts.folder import record
+from compiler.model import ModelError
+from compiler.pipeline import Compiled
+from tests.hosts.fresh import card_prints, compiled, require_right
+
+pytestmark = pytest.mark.slow
+
+OPEN = """
+import json, sys
+import numpy as np
+import onnxruntime
+
+for line in sys.stdin:
+    results = []
+    for folder, inputs in json.loads(line):
+        session = onnxruntime.InferenceSession(folder + "/model.onnx", providers=["CPUExecutionProvider"])
+        outputs = json.loads(session.get_modelmeta().custom_metadata_map["outputs"])
+        ends = np.cumsum([len(output["values"]) for output in outputs])[:-1]
+        answers = []
+        for size in (1, 2, 77):  # one at a time, in pairs, in large batches; each input once in each
+            found = []
+            for start in range(0, len(inputs), size):
+                batch = inputs[start : start + size]
+                width = max(map(len, batch))
+                ids = np.array([row + [0] * (width - len(row)) for row in batch])
+                mask = np.array([[1] * len(row) + [0] * (width - len(row)) for row in batch])
+                [logits] = session.run(None, {"token_ids": ids, "attention_mask": mask})
+                for row, own in zip(batch, logits):
+                    found.append([part.argmax(-1).tolist() for part in np.split(own[: len(row)], ends, axis=-1)])
+            answers.append(found)
+        assert answers[0] == answers[1] == answers[2]
+        results.append(answers[0])
+    assert "torch" not in sys.modules
+    print(json.dumps(results))
+"""
+TWO = 'o = selector_width(select(tokens, tokens, ==));\np = tokens + "!";'
+
+
+@pytest.fixture(scope="module")
+def made() -> list[Compiled]:
+    return [
+        compiled("sort", vocab="abc", max_length=12),
+        compiled("sequence/fraction_so_far"),
+        compiled("paper/dyck_1_ptf"),
+        compiled("histogram", attention="causal", vocab="abcd", max_length=20),
+        compiled(TWO, ["o", "p"], vocab="abc", max_length=6),
+        compiled('o = tokens == "a";', vocab="abc", max_length=4),
+        compiled("histogram", vocab=list(range(150)), max_length=1),
+    ]
+
+
+@pytest.fixture(scope="module")
+def folders(made: list[Compiled], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    home = tmp_path_factory.mktemp("onnx")
+    for number, one in enumerate(made):
+        export(one.model, "onnx", home / str(number))
+    return [home / str(number) for number in range(len(made))]
+
+
+def test_a_fresh_process_gives_the_interpreters_answers(made: list[Compiled], folders: list[Path]) -> None:
+    require_right(made, folders, OPEN)
+
+
+def test_the_card_works(folders: list[Path]) -> None:
+    assert card_prints(folders[4]).splitlines()[0] == "o [[1, 1], [1, 1]]"  # the last place is padding
+
+
+def test_no_file_name_of_this_machine_is_written(folders: list[Path]) -> None:
+    for folder in folders:
+        data = (folder / "model.onnx").read_bytes()
+        assert b"compiler/" not in data and b"site-packages" not in data
+
+
+def test_batch_and_length_are_free_and_the_meaning_is_inside(made: list[Compiled], folders: list[Path]) -> None:
+    session = onnxruntime.InferenceSession(folders[0] / "model.onnx")
+    assert [(one.name, one.shape) for one in session.get_inputs()] == [
+        ("token_ids", ["batch", "length"]),
+        ("attention_mask", ["batch", "length"]),
+    ]
+    found = {key: json.loads(text) for key, text in session.get_modelmeta().custom_metadata_map.items()}
+    assert found["vocabulary"] == ["a", "b", "c"] and found["max_length"] == 12
+    assert found["outputs"] == [{"name": "sorted", "values": list(made[0].model.config.outputs[0].values)}]
+
+
+def test_the_record_holds_the_verification(folders: list[Path]) -> None:
+    assert record(folders[0])["verification"]["inputs"] >= 200
+
+
+def test_float64_stays_float64(tmp_path: Path) -> None:
+    export(compiled("histogram", vocab="ab", max_length=4, dtype="float64").model, "onnx", tmp_path / "out")
+    [output] = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx").get_outputs()
+    assert output.type == "tensor(double)"
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_refused(dtype: str, tmp_path: Path) -> None:
+    model = compiled('o = tokens == "a";', vocab="ab", max_length=4, dtype=dtype).model
+    with pytest.raises(ModelError, match=dtype) as caught:
+        export(model, "onnx", tmp_path / "out")
+    assert "float32" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_onnxruntime_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("compiler.hosts.find_spec", lambda package: None)
+    with pytest.raises(ModelError, match="onnxruntime") as caught:
+        export(compiled('o = tokens == "a";', vocab="ab", max_length=4).model, "onnx", tmp_path / "out")
+    assert "rasp-compiler[onnx]" in caught.value.hint

@@ -1,0 +1,97 @@
+"""torch-export: the folder answers with torch alone, for any batch and length, and tells nothing about this machine."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from compiler.hosts import export
+from compiler.hosts.folder import record
+from compiler.pipeline import Compiled
+from tests.hosts.fresh import card_prints, compiled, require_right
+
+pytestmark = pytest.mark.slow
+
+OPEN = """
+import json, sys, torch
+
+for line in sys.stdin:
+    results = []
+    for folder, inputs in json.loads(line):
+        outputs = json.load(open(folder + "/rasp.json"))["outputs"]
+        model = torch.export.load(folder + "/model.pt2").module()
+        longest = max(map(len, inputs))
+        answers = []
+        for size in (1, 2, 77):  # one at a time, in pairs, in large batches; each input once in each
+            found = []
+            for start in range(0, len(inputs), size):
+                batch = inputs[start : start + size]
+                width = max(map(len, batch))
+                ids = torch.tensor([row + [0] * (width - len(row)) for row in batch])
+                mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in batch])
+                for row, logits in zip(batch, model(ids, mask)):
+                    parts = logits[: len(row)].split([len(output["values"]) for output in outputs], dim=-1)
+                    found.append([part.argmax(-1).tolist() for part in parts])
+            answers.append(found)
+        assert answers[0] == answers[1] == answers[2]
+        results.append(answers[0])
+    print(json.dumps(results))
+"""
+TWO = 'o = selector_width(select(tokens, tokens, ==));\np = tokens + "!";'
+
+
+@pytest.fixture(scope="module")
+def made() -> list[Compiled]:
+    return [
+        compiled("sort", vocab="abc", max_length=12),
+        compiled("sequence/fraction_so_far"),
+        compiled("paper/dyck_1_ptf"),
+        compiled("histogram", attention="causal", vocab="abcd", max_length=20),
+        compiled(TWO, ["o", "p"], vocab="abc", max_length=6),
+        compiled('o = tokens == "a";', vocab="abc", max_length=4),
+        compiled("histogram", vocab=list(range(150)), max_length=1),
+    ]
+
+
+@pytest.fixture(scope="module")
+def folders(made: list[Compiled], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    home = tmp_path_factory.mktemp("torch-export")
+    for number, one in enumerate(made):
+        export(one.model, "torch-export", home / str(number))
+    return [home / str(number) for number in range(len(made))]
+
+
+def test_a_fresh_process_gives_the_interpreters_answers(made: list[Compiled], folders: list[Path]) -> None:
+    require_right(made, folders, OPEN)
+
+
+def test_the_card_works(folders: list[Path]) -> None:
+    assert card_prints(folders[4]).splitlines()[0] == "o [[1, 1], [1, 1]]"  # the last place is padding
+
+
+def test_no_file_name_of_this_machine_is_written(folders: list[Path]) -> None:
+    for folder in folders:
+        with zipfile.ZipFile(folder / "model.pt2") as archive:
+            assert archive.namelist()
+            for name in archive.namelist():
+                data = archive.read(name)
+                assert b"compiler/" not in data and b"site-packages" not in data, name
+
+
+def test_the_record_holds_the_verification(folders: list[Path]) -> None:
+    found = record(folders[0])
+    assert found["verification"]["inputs"] >= 200
+    assert json.loads((folders[0] / "rasp.json").read_text())["host"] == "torch-export"
+
+
+def test_float64_stays_float64(tmp_path: Path) -> None:
+    from torch.export import load
+
+    one = compiled("histogram", vocab="ab", max_length=4, dtype="float64")
+    export(one.model, "torch-export", tmp_path / "out")
+    assert {str(tensor.dtype) for tensor in load(tmp_path / "out" / "model.pt2").state_dict.values()} == {
+        "torch.float64"
+    }
