@@ -59,4 +59,3 @@ def test_how_many_inputs_are_tried_is_a_setting() -> None:
     text = "answer = 1 / (length - 7);"
     assert [warning.code for warning in found(text)] == ["undefined"]
     assert found(text, tried_length=6) == []
-    assert found(text, tried=2) == []
