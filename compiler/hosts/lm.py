@@ -22,9 +22,7 @@ from torch import Tensor
 from compiler.hosts import Page, huggingface
 from compiler.hosts.tokenizer import VALUE, Words, labels, words
 from compiler.hosts.uniform import Uniform, with_constant
-from compiler.hosts.verify import program_of
 from compiler.model import ModelError, OutputSlice, Transformer
-from rasp.settings import token_text
 
 if TYPE_CHECKING:
     from compiler.hosts import Forward
@@ -50,19 +48,24 @@ class Head:
     @cached_property
     def ids(self) -> list[int]:
         """The id of each output value."""
-        known = self.words.ids
-        texts = labels(self.output)
-        return [known[text] if text in self.words.vocabulary else known[VALUE + text] for text in texts]
+        return [self._id(text) for text in labels(self.output)]
+
+    @property
+    def stop_ids(self) -> list[int]:
+        """The ids behind which a text ends."""
+        return [self._id(text) for text in self.stops if text in (*self.words.vocabulary, *self.words.values)]
+
+    def _id(self, text: str) -> int:
+        return self.words.ids[text if text in self.words.vocabulary else VALUE + text]
 
     def config(self) -> dict[str, Any]:
         """What the configuration says of ids."""
-        stops = [self.words.ids[text] for text in self.stops]
         named = {number: text for text, number in self.words.ids.items()}
         named |= dict(zip(self.ids, labels(self.output), strict=True))
         return {
             "bos_token_id": self.words.bos_id,
             "pad_token_id": self.words.pad_id,
-            "eos_token_id": stops or None,
+            "eos_token_id": self.stop_ids or None,
             "id2label": named,
             "label2id": {text: number for number, text in named.items()},
         }
@@ -94,10 +97,9 @@ def head(model: Transformer) -> Head:
     """The ids of a model's only output. Raises `ModelError` where no tokenizer can hold its tokens."""
     [output] = model.config.outputs
     own = [label for label in labels(output) if label not in model.config.vocabulary]
-    settings = program_of(model).settings
-    stops = tuple(token_text(token) for token in settings.stop)
-    generates = settings.generate in (True, output.name) and not own
-    return Head(output, words(model.config, own), stops if generates else (), generates)
+    names = words(model.config, own)
+    generates = model.config.generate == output.name and set(own) <= set(model.config.stop)
+    return Head(output, names, tuple(model.config.stop) if generates else (), generates)
 
 
 def save_generation(model: Transformer, outer: Head, folder: Path) -> None:
@@ -106,9 +108,9 @@ def save_generation(model: Transformer, outer: Head, folder: Path) -> None:
     data = {
         "bos_token_id": words.bos_id,
         "pad_token_id": words.pad_id,
-        "eos_token_id": [words.ids[text] for text in outer.stops] or None,
+        "eos_token_id": outer.stop_ids or None,
         "do_sample": False,
-        "max_length": model.config.n_ctx,
+        "max_length": model.config.n_ctx + 1,  # the longest input, BOS, and what it is answered with
     }
     (folder / "generation_config.json").write_text(json.dumps(data, indent=1), encoding="utf-8")
 
