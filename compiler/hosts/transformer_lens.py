@@ -62,8 +62,9 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import AutoTokenizer
 
 config = TransformerBridgeConfig(**json.load(open("config.json")), dtype=torch.DTYPE)
-model = TransformerBridge.boot_native(config, tokenizer=AutoTokenizer.from_pretrained("."), dtype=torch.DTYPE)
+model = TransformerBridge.boot_native(config, dtype=torch.DTYPE)
 model.load_state_dict(load_file("model.safetensors"))
+model.tokenizer = AutoTokenizer.from_pretrained(".")
 model.labels = json.load(open("labels.json"))       # columns, heads, neurons, tokens, logits
 
 tokens = model.to_tokens(TEXT)                      # position 0 is BOS
@@ -101,9 +102,9 @@ def open_bridge(folder: str | Path, dtype: torch.dtype = torch.float32) -> Any:
 
     folder = Path(folder)
     config = TransformerBridgeConfig(**json.loads((folder / CONFIG).read_text(encoding="utf-8")), dtype=dtype)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    bridge = TransformerBridge.boot_native(config, tokenizer=tokenizer, dtype=dtype)  # type: ignore[attr-defined]
+    bridge = TransformerBridge.boot_native(config, dtype=dtype)  # type: ignore[attr-defined]
     bridge.load_state_dict(load_file(folder / WEIGHTS))
+    bridge.tokenizer = AutoTokenizer.from_pretrained(folder)  # given to boot_native, it would be tried with an "a"
     bridge.labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))
     return bridge
 
