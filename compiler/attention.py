@@ -27,8 +27,6 @@ from rasp.value import Value
 
 SMALL_TABLE = 3
 """An equality with at most this many common values is a table, a larger one a parabola."""
-MOST_STEPS = 256
-"""A number of more values is not made clean bit by bit."""
 LARGEST_TABLE = 1 << 16
 """Most pairs of joint values that an `or` of comparisons is tabulated over."""
 
@@ -125,19 +123,18 @@ class Codes:
 class Scoring:
     """How to score.
 
+    `exactly`: reads a whole number free of rounding, if that can be had.
     `order`: finding some selected key is enough, so one order may score by its distance instead of by a table.
     `absolute`: rows may be empty, so what depends on the query alone must be known too.
-    `snap`: numbers that are `noisy`, that is, carry rounding errors, are made clean before they are compared.
     `largest_code`: numbers farther from their middle than this are compared digit by digit.
     """
 
     analysis: Analysis
     codes: Codes
     read: Read
+    exactly: Read
     order: bool
     absolute: bool
-    snap: bool
-    noisy: Callable[[SOp], bool]
     largest_code: int
 
 
@@ -188,7 +185,7 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
     if not all(domain.numeric for domain in domains):
         key, query = (scoring.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True))
     numbers = _values(key, query, scoring)
-    if scoring.snap and any(number.denominator != 1 for number in numbers):  # ranks are whole, thirds would round
+    if any(number.denominator != 1 for number in numbers):  # ranks are whole, thirds would be rounded
         rank = {number: place for place, number in enumerate(numbers)}
         key, query = (_ranked(node, rank, scoring) for node in (key, query))
         numbers = _values(key, query, scoring)
@@ -197,12 +194,12 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
     if (numbers[-1] - centre) / gap > scoring.largest_code:
         _compare_digits(key, query, numbers, scoring, found, weight)
         return
-    numbers_of = {node: _Number(node, centre, gap, scoring) for node in (key, query)}
-    k, q = numbers_of[key], numbers_of[query]
-    one = scoring.read(Constant(1))
-    pairs = [(q.reading, k.reading, 2 * weight), (one, k.square, -weight)]
+    k, q = (_scaled(node, centre, gap) for node in (key, query))
+    k_squared, q_squared = (Map("*", (node, node)) for node in (k, q))
+    read = scoring.exactly
+    pairs = [(read(q), read(k), 2 * weight), (scoring.read(Constant(1)), read(k_squared), -weight)]
     reach = max(abs(number - centre) / gap for number in numbers)
-    found.add("parabola", pairs, [(q.square, weight)] if scoring.absolute else [], reach)
+    found.add("parabola", pairs, [(read(q_squared), weight)] if scoring.absolute else [], reach)
 
 
 def _compare_digits(
@@ -223,37 +220,6 @@ def _values(key: SOp, query: SOp, scoring: Scoring) -> list[Fraction]:
 
 def _ranked(node: SOp, rank: Mapping[Fraction, int], scoring: Scoring) -> SOp:
     return Lookup(tuple((value, rank[Fraction(value)]) for value in scoring.analysis.domain(node)), node)
-
-
-class _Number:
-    """A number that is compared for equality, centred and in units of the gap, and its square."""
-
-    def __init__(self, node: SOp, centre: Fraction, gap: Fraction, scoring: Scoring) -> None:
-        self.node = _scaled(node, centre, gap)
-        self.scoring = scoring
-        analysis = scoring.analysis
-        noisy = any(map(scoring.noisy, analysis.variables(node)))
-        self.clean = scoring.snap and noisy and len(analysis.domain(self.node)) <= MOST_STEPS
-
-    @property
-    def reading(self) -> Reading:
-        """The number."""
-        return self._sum_of_steps(lambda x: x) if self.clean else self.scoring.read(self.node)
-
-    @property
-    def square(self) -> Reading:
-        """Its square."""
-        squared = Map("*", (self.node, self.node))
-        return self._sum_of_steps(lambda x: x * x) if self.clean else self.scoring.read(squared)
-
-    def _sum_of_steps(self, function: Callable[[Fraction], Fraction]) -> Reading:
-        """The function as a sum of clean bits: whether the number is at least each of its values (C18)."""
-        numbers = self.scoring.analysis.domain(self.node).numbers
-        terms = [(self.scoring.read(Constant(1)), function(numbers[0]))]
-        for below, here in itertools.pairwise(numbers):
-            step = Lookup(tuple((number, int(number >= here)) for number in numbers), self.node)
-            terms.append((self.scoring.read(step), function(here) - function(below)))
-        return weighted(terms)
 
 
 def _scaled(node: SOp, centre: Fraction, gap: Fraction) -> SOp:

@@ -126,7 +126,8 @@ class _Certifier:
                 for direction, weight in neuron.writes:
                     groups.setdefault(direction, []).append((neuron, weight))
             for direction, group in groups.items():
-                self.bounds[direction] = self._added(direction, self._neurons(direction, group), {})
+                bound = self._added(direction, self._neurons(direction, group), {})
+                self.bounds[direction] = self._rounded(direction, bound) if bound.spacing else bound
         for output in self.circuit.outputs:
             self._output(output)
         return Certificate(tuple(self.decisions))
@@ -153,6 +154,7 @@ class _Certifier:
             return Bound(low, high, added.error + high * self.p.unit, None)
         if added.error > 0.0:
             self.decisions.append(Decision(f"{direction}, rounded to a whole number", 0.5, added.error))
+            self._own[direction] = 0.0
         return Bound(low, high)
 
     def _written_range(self, direction: Direction) -> tuple[float, float]:
@@ -187,13 +189,13 @@ class _Certifier:
         return self.p.unit * (size + (0.0 if held else total))
 
     def _range(self, form: Form) -> tuple[float, float]:
-        """Token part, position part, and a staircase with what it is read from are taken jointly, others as independent."""
+        """Token part, position part, a staircase and its argument are taken jointly, everything else as independent."""
         low = high = 0.0
         for direction in [d for d in form.terms if d in self.circuit.stairs]:
             joint = self._with_argument(form, direction)
             if joint is not None:
-                form, ends = joint
-                low, high = low + ends[0], high + ends[1]
+                form, (least, greatest) = joint
+                low, high = low + least, high + greatest
         for part in (self.circuit.tokens, self.circuit.positions):
             columns = [float(c) * self.columns[d] for d, c in form.terms.items() if d in part and d not in self.mixed]
             if columns:
@@ -328,8 +330,11 @@ class _Certifier:
             grid = None
         carried = self._carried(direction, group, reads)
         self._own[direction] = own * SLACK
-        clean = own + carried == 0.0 and all(_is_dyadic(weight) for _, weight in group)
-        return Bound(low, high, (own + carried) * SLACK, (grid or 1.0) if clean else grid)
+        stairs = self.circuit.stairs.get(direction)
+        if grid is None and own + carried == 0.0 and stairs and all(map(_is_dyadic, stairs.values)):
+            grid = min(1 / value.denominator for value in stairs.values)
+        whole = direction in self.circuit.offsets and stairs and all(y.denominator == 1 for y in stairs.values)
+        return Bound(low, high, (own + carried) * SLACK, grid, 1.0 if whole else None)
 
     def _preactivation(self, neuron: Neuron, read: Bound) -> float:
         """Its rounding. One direction times a power of two, less a short number, is exact where it is positive."""

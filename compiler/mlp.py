@@ -130,9 +130,3 @@ def _ramp(below: Fraction, here: Fraction) -> tuple[Fraction, Fraction]:
 def _near(number: Fraction, grid: Fraction) -> Fraction:
     """The multiple of a power of two next to a number; the number itself if it is a short binary fraction."""
     return number if _is_binary(number) and number.denominator < 1 << 10 else Fraction(round(number / grid)) * grid
-
-
-def exact_step(below: Fraction, here: Fraction) -> tuple[Kink, Kink]:
-    """From 0 to 1 between two numbers, as two ramps whose difference is exact in floats (C18)."""
-    start, width = _ramp(below, here)
-    return Kink(start, 1, 1 / width), Kink(start + width, 1, -1 / width)

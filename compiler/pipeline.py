@@ -23,7 +23,7 @@ from compiler.emit import Weights, emit
 from compiler.graph import Graph, lower
 from compiler.plan import Plan, plan
 from compiler.precision import FLOAT32, PRECISIONS, Precision
-from compiler.realise import Care, realise
+from compiler.realise import realise, roundings
 from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program
 from rasp.settings import token_text
@@ -200,14 +200,13 @@ def _declared(program: Program) -> dict[str, Any]:
 
 
 def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT32) -> tuple[Circuit, Certificate]:
-    """The first circuit that can be certified: as wanted, else with whole counts, clean means, shorter staircases.
+    """The first circuit that can be certified: as wanted, else with whole counts, else with shorter staircases.
 
     If none can, the one that was wanted, with the certificate that says why.
     """
     first: tuple[Circuit, Certificate] | None = None
-    cares: tuple[Care, ...] = ("plain", "whole", "clean") if precision.counts_need_offset else ("plain", "clean")
-    for mode, care in itertools.product(dict.fromkeys((optimize, "size")), cares):
-        circuit = realise(graph, mode, care, precision)
+    for mode, whole in itertools.product(dict.fromkeys((optimize, "size")), roundings(graph, precision)):
+        circuit = realise(graph, mode, whole, precision)
         found = circuit, certify(circuit)
         if found[1].ok:
             return found

@@ -24,15 +24,15 @@ from typing import Literal
 from compiler.attention import Codes, Reading, Scores, Scoring, is_short, scores, weighted
 from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Stairs, Variable
 from compiler.compress import compress
-from compiler.direction import ONE, Direction, Form
+from compiler.direction import Direction, Form
 from compiler.domain import Domain, Point, refusal
 from compiler.graph import Graph
-from compiler.mlp import Kink, Staircase, exact_step, staircase
+from compiler.mlp import Kink, Staircase, staircase
 from compiler.precision import FLOAT32, Precision
 from compiler.relation import ALWAYS, EQUAL, Conjunction, exclusive, symbol
 from compiler.simplify import rebuilt
 from rasp.operators import PREDICATES
-from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Tokens, Width, reachable
+from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, Select, SOp, Tokens, Width, reachable
 from rasp.source import RaspError
 from rasp.value import Value
 
@@ -74,33 +74,45 @@ class _OpenHead:
     channels: list[Channel] = field(default_factory=list)
 
 
-Care = Literal["plain", "whole", "clean"]
-"""What is done about rounding errors: nothing; counts are rounded to whole numbers by adding them to a large one, at a
-neuron a layer (C19); and means that are compared become clean bits too, at columns and neurons for each value (C18)."""
+def realise(graph: Graph, optimize: str = "balanced", whole: bool = False, precision: Precision = FLOAT32) -> Circuit:
+    """Build the circuit of a graph. `optimize` is one of "depth", "balanced", "size".
+
+    With `whole`, counts are rounded to whole numbers as they are added to the stream, at a neuron a layer (C19).
+    """
+    return _Realiser(graph, optimize, whole, precision).circuit()
 
 
-def realise(graph: Graph, optimize: str = "balanced", care: Care = "plain", precision: Precision = FLOAT32) -> Circuit:
-    """Build the circuit of a graph. `optimize` is one of "depth", "balanced", "size"."""
-    return _Realiser(graph, optimize, care, precision).circuit()
+def roundings(graph: Graph, precision: Precision) -> tuple[bool, ...]:
+    """Which values of `whole` to try, in order: rounding at once where counts are computed with, else if need be.
+
+    A sum or difference of counts that is only decoded, or compared with what is no count, can do without.
+    """
+    if not precision.counts_need_offset:
+        return (False,)
+    counts: set[Node] = {node for node in graph.nodes if isinstance(node, Width)}
+    for node in graph.nodes:  # inputs come first
+        if counts.intersection(node.inputs) and _is_linear(node):
+            counts.add(node)
+    readers = [node for node in graph.nodes if counts.intersection(node.inputs) and node not in counts]
+    compared = [node for node in readers if isinstance(node, Select) and len(counts.intersection(node.inputs)) == 1]
+    return (False, True) if len(compared) == len(readers) else (True, False)
 
 
 class _Realiser:
-    def __init__(self, graph: Graph, optimize: str, care: Care, precision: Precision) -> None:
+    def __init__(self, graph: Graph, optimize: str, whole: bool, precision: Precision) -> None:
         self.graph = graph
         self.optimize = optimize
         self.precision = precision
-        self.whole = care != "plain" and precision.counts_need_offset
-        self.snap = care == "clean"
+        self.whole = whole and precision.counts_need_offset
         self.offsets: dict[Direction, Fraction] = {}
         self.analysis = graph.analysis
         self.codes = Codes(graph.setting.texts)
         self.readings: dict[SOp, Reading] = {}
+        self.exact: dict[SOp, Reading] = {}
         self.tokens: dict[Direction, tuple[Fraction, ...]] = {}
         self.positions: dict[Direction, tuple[Fraction, ...]] = {}
         self.heads: dict[tuple[str, bool, tuple[Conjunction, ...]], list[_OpenHead]] = {}
         self.neurons: list[tuple[int, Neuron]] = []
-        self.passed: dict[tuple[Form, Fraction, Fraction], Reading] = {}
-        self.sums: dict[Form, Direction] = {}
         self.titles: dict[Node, str] = {}
         self.ranges: dict[Direction, tuple[Fraction, Fraction]] = {}
         self.stairs: dict[Direction, Stairs] = {}
@@ -165,12 +177,8 @@ class _Realiser:
         for number in range(1, (last + 1) // 2 + 1):
             found = [replace(h.head, channels=tuple(h.channels)) for h in heads if h.written == 2 * number - 1]
             neurons = [neuron for time, neuron in self.neurons if time == 2 * number]
-            ended = {d: offset for d, offset in self.offsets.items() if self.readings_end(d, heads) == 2 * number - 1}
+            ended = {d: offset for d, offset in self.offsets.items() if _counted_by(heads, d) == 2 * number - 1}
             yield Layer(found, [*_without_offsets(neurons, ended)])
-
-    def readings_end(self, direction: Direction, heads: Sequence[_OpenHead]) -> int:
-        """When the last head has written the direction."""
-        return max(h.written for h in heads if any(channel.write == direction for channel in h.channels))
 
     def _variables(self) -> Iterator[Variable]:
         """The named s-ops that can be read off the stream without further work."""
@@ -350,7 +358,7 @@ class _Realiser:
 
     def _scoring(self, order: bool, sure: bool) -> Scoring:
         largest = self.precision.largest_code
-        return Scoring(self.analysis, self.codes, self.read, order, not sure, self.snap, self._noisy, largest)
+        return Scoring(self.analysis, self.codes, self.read, self._exactly, order, not sure, largest)
 
     def _selects_one(self, cases: tuple[Conjunction, ...], node: SOp) -> bool:
         unique = len(cases) == 1 and self.analysis.unique(cases[0])
@@ -510,15 +518,39 @@ class _Realiser:
         squares = [Map("*", (form, form)) for form in (Map("+", (a, b)), Map("-", (a, b)))]
         return weighted([(self.read(squares[0]), Fraction(1, 4)), (self.read(squares[1]), Fraction(-1, 4))])
 
+    def _exactly(self, node: SOp) -> Reading:
+        """A whole number, free of rounding if that can be had: what is read from a mean is added to an offset (C19)."""
+        noisy = any(map(self._noisy, self.analysis.variables(node)))
+        waists = [w for w in self._waists(node) if _steps(w.points) <= MAX_STEPS] if self.whole and noisy else []
+        if not waists:
+            return self.read(node)
+        if node not in self.exact:
+            self.exact[node] = self._upon_offset(node, min(waists, key=lambda waist: len(waist.points)))
+        return self.exact[node]
+
+    def _upon_offset(self, node: SOp, below: _Waist) -> Reading:
+        """A staircase whose line is a kink too, so that one direction holds all of it, and the offset for good."""
+        waist = self._settled(weighted([(self.read(term), factor) for term, factor in below.terms]))
+        numbers = tuple(x for x, _ in below.points)
+        stairs = staircase(below.points, flat=False)
+        side = stairs.kinks[0].side if stairs.kinks else 1
+        line = Kink(numbers[0] if side > 0 else numbers[-1], side, stairs.slope * side)
+        constant = stairs.constant + stairs.slope * line.at
+        direction, ready = self._direction(self._label(node)), after_mlp(waist.ready)
+        bends = tuple(y - constant for _, y in below.points)
+        self.ranges[direction] = min(bends), max(bends)
+        self.stairs[direction] = Stairs(waist.form, numbers, bends)
+        self.offsets[direction] = self.precision.offset + constant
+        self._ramps(self._label(node), [line, *stairs.kinks], waist.form, direction, ready)
+        return Reading(Form.of(direction) - Form.constant(self.precision.offset), ready, exact=True)
+
     def _staircase(self, node: SOp, waist: _Waist) -> tuple[Staircase, _Waist]:
-        bit = self.snap or len(self.analysis.domain(node)) <= 2
+        """A bit that is read from a noisy number has plateaus. Others are interpolated: errors cancel in scores (C5)."""
         noisy = any(self._noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
-        return staircase(waist.points, flat=bit and noisy), waist
+        return staircase(waist.points, flat=noisy and len(self.analysis.domain(node)) <= 2), waist
 
     def _climb(self, node: SOp, stairs: Staircase, below: _Waist) -> Reading:
         waist = self._settled(weighted([(self.read(term), factor) for term, factor in below.terms]))
-        if self.snap and stairs.flat and len(self.analysis.domain(node)) <= 2:
-            return self._steps(waist, below)
         line = waist.form * stairs.slope + Form.constant(stairs.constant)
         if not stairs.kinks:
             return Reading(line, waist.ready, waist.exact and is_short(stairs.slope) and is_short(stairs.constant))
@@ -551,74 +583,6 @@ class _Realiser:
         for kink in kinks:
             bent = (read - Form.constant(kink.at)) * kink.side
             self.neurons.append((ready, Neuron(f"{label}, step at {kink.at}", bent, ((direction, kink.weight),))))
-
-    def _steps(self, waist: Reading, below: _Waist) -> Reading:
-        """A function with plateaus as a sum of clean bits: whether the number has passed each jump (C18)."""
-        single = self._gathered(waist)
-        numbers = tuple(x for x, _ in below.points)
-        terms = [(self.read(Constant(1)), below.points[0][1])]
-        for (x0, y0), (x1, y1) in itertools.pairwise(below.points):
-            if y0 != y1:
-                terms.append((self._step(single, x0, x1, numbers), y1 - y0))
-        return weighted(terms)
-
-    def _step(self, waist: Reading, below: Fraction, here: Fraction, numbers: tuple[Fraction, ...]) -> Reading:
-        """1 from `here` on, 0 up to `below`: two ramps a power of two apart, whose difference is exact (C18)."""
-        key = waist.form, below, here
-        if key not in self.passed:
-            kinks = exact_step(below, here)
-            name = f"{waist.form} >= {here}"
-            direction, ready = self._direction(name), after_mlp(waist.ready)
-            self.ranges[direction] = Fraction(0), Fraction(1)
-            self.stairs[direction] = Stairs(waist.form, numbers, tuple(Fraction(x >= here) for x in numbers))
-            self._ramps(name, kinks, waist.form, direction, ready)
-            self.passed[key] = Reading(Form.of(direction), ready, True)
-        return self.passed[key]
-
-    def _gathered(self, reading: Reading) -> Reading:
-        """The same number, counted from its least value, in one direction: whatever writes its terms writes there too.
-
-        Ramps over one direction, all of them to the right of zero, are exact (C18).
-        """
-        form = Form({d: c for d, c in reading.form.terms.items() if d != ONE})
-        low = math.floor(self._least(form))
-        if len(form.terms) == 1 and low >= 0 and next(iter(form.terms.values())) == 1:
-            return reading
-        if form not in self.sums:
-            self.sums[form] = self._direction(str(form))
-            self._write_also(form.terms, self.sums[form], Fraction(-low))
-        rest = reading.form - form + Form.constant(low)
-        return Reading(Form.of(self.sums[form]) + rest, reading.ready, reading.exact)
-
-    def _least(self, form: Form) -> Fraction:
-        """No value of the form is below this."""
-        ends = [self._ends(direction) for direction in form.terms]
-        least = (min(c * low, c * high) for c, (low, high) in zip(form.terms.values(), ends, strict=True))
-        return sum(least, Fraction(0))
-
-    def _ends(self, direction: Direction) -> tuple[Fraction, Fraction]:
-        found = [self.ranges[direction]] if direction in self.ranges else []
-        found += [(min(cs[direction]), max(cs[direction])) for cs in (self.tokens, self.positions) if direction in cs]
-        return sum((low for low, _ in found), Fraction(0)), sum((high for _, high in found), Fraction(0))
-
-    def _write_also(self, terms: Mapping[Direction, Fraction], direction: Direction, offset: Fraction) -> None:
-        """Everything that writes the terms adds their combination to the direction, the embedding the offset."""
-        ends = [(c * low, c * high) for d, c in terms.items() if d in self.ranges for low, high in [self.ranges[d]]]
-        for columns in (self.tokens, self.positions):
-            parts = [[c * x for x in columns[d]] for d, c in terms.items() if d in columns]
-            if parts:
-                columns[direction] = tuple(sum(row, Fraction(0)) for row in zip(*parts, strict=True))
-        constant = tuple(offset for _ in self.graph.setting.texts)
-        before = self.tokens.get(direction, tuple(Fraction(0) for _ in constant))
-        self.tokens[direction] = tuple(x + y for x, y in zip(before, constant, strict=True))
-        for opened in (head for shared in self.heads.values() for head in shared):
-            for channel in list(opened.channels):
-                if factor := terms.get(channel.write):
-                    opened.channels.append(Channel(channel.read * factor, channel.default * factor, direction))
-        for number, (ready, neuron) in enumerate(self.neurons):
-            also = tuple((direction, weight * terms[d]) for d, weight in neuron.writes if d in terms)
-            self.neurons[number] = ready, replace(neuron, writes=neuron.writes + also)
-        self.ranges[direction] = sum((min(e) for e in ends), Fraction(0)), sum((max(e) for e in ends), Fraction(0))
 
     def _waists(self, node: SOp) -> Iterator[_Waist]:
         """Numbers, linear in the stream, that the s-op is a function of."""
@@ -723,6 +687,11 @@ class _Realiser:
         return Direction(unique)
 
 
+def _counted_by(heads: Sequence[_OpenHead], direction: Direction) -> int:
+    """When the last head has written the direction; 0 if none does."""
+    return max((h.written for h in heads if any(channel.write == direction for channel in h.channels)), default=0)
+
+
 def _without_offsets(neurons: Sequence[Neuron], ended: Mapping[Direction, Fraction]) -> Iterator[Neuron]:
     """Neurons that read past the offsets of their layer, and one that takes the offsets away."""
     for neuron in neurons:
@@ -730,6 +699,15 @@ def _without_offsets(neurons: Sequence[Neuron], ended: Mapping[Direction, Fracti
         yield replace(neuron, read=neuron.read - Form.constant(carried)) if carried else neuron
     if ended:
         yield Neuron("offsets off", Form.constant(1), tuple((d, -offset) for d, offset in ended.items()))
+
+
+def _is_linear(node: Node) -> bool:
+    """A sum, a difference or a multiple."""
+    if not isinstance(node, Map):
+        return False
+    return node.op in ("+", "-", "negate", "plus") or (
+        node.op in ("*", "/") and any(isinstance(arg, Constant) for arg in node.args)
+    )
 
 
 def _operands(node: Map) -> list[SOp]:

@@ -454,7 +454,7 @@ def test_c17_a_circuit_without_a_margin_is_not_certified() -> None:
     assert str(certificate).startswith("not certified")
 
 
-# --------------------------------------------------------------------------------------------------- C18 clean numbers
+# --------------------------------------------------------------------------------------------------- C18 clean bits
 
 
 def test_c18_a_step_is_a_bit_beyond_its_ramp_however_noisy_the_number() -> None:
@@ -466,16 +466,6 @@ def test_c18_a_step_is_a_bit_beyond_its_ramp_however_noisy_the_number() -> None:
         for x, bit in ((below, 0.0), (above, 1.0)):
             step = 2 * F.relu(x - threshold) - 2 * F.relu(x - (threshold + 0.5))
             assert torch.equal(step, torch.full_like(x, bit))
-
-
-def test_c18_clean_numbers_rescue_what_noisy_ones_cannot_do() -> None:
-    """A comparison of means at a length where the parabola of the noisy mean is not certified."""
-    source = (
-        'm = aggregate(select(indices, indices, <=), indicator(tokens == "a"));\no = selector_width(select(m, m, ==));'
-    )
-    graph = made(source, "ab", 8).graph
-    assert not certify(realise(graph, care="whole")).ok
-    assert certify(realise(graph, care="clean")).ok
 
 
 # ---------------------------------------------------------------------------------------------------- C19 whole numbers
@@ -499,7 +489,7 @@ def test_c19_whole_counts_rescue_what_noisy_ones_cannot_do() -> None:
     """A comparison of counts at a length where the parabola of the noisy count is not certified, at one neuron more."""
     source = "h = selector_width(select(tokens, tokens, ==));\no = selector_width(select(h, h, ==));"
     graph = made(source, "abcd", 100).graph
-    noisy, whole = realise(graph, care="plain"), realise(graph, care="whole")
+    noisy, whole = realise(graph), realise(graph, whole=True)
     assert not certify(noisy).ok
     assert certify(whole).ok
     neurons = [sum(len(layer.neurons) for layer in circuit.layers) for circuit in (noisy, whole)]
@@ -511,7 +501,7 @@ def test_c19_counts_leave_their_layer_whole(length: int) -> None:
     """The stream of the running model, after the layer's MLP, holds integers to the bit."""
     source = "o = selector_width(select(tokens, tokens, ==));"
     graph = made(source, "ab", length).graph
-    circuit = realise(graph, care="whole")
+    circuit = realise(graph, whole=True)
     assert certify(circuit).ok
     weights = emit(circuit)
     model = Transformer(Config.from_json(weights.config))
