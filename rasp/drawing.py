@@ -1,6 +1,7 @@
 """`draw`: how an s-op comes about, layer by layer.
 
-In: an s-op, an input and the names of its parts. Out: a `Flow`, which prints as text or as a graph for graphviz.
+In: an s-op, an input and the names of its parts. Out: a `Flow`, which prints as text, as an SVG picture, or as a graph
+for graphviz, which makes PDF and PNG of it.
 Layers are counted as the paper counts them: an aggregate stands one layer behind its value and behind everything its
 selector compares, elementwise steps are free. Equal selectors are one head. Steps without a name are left out.
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rasp import picture
 from rasp.interpreter import Matrix, Run
 from rasp.show import cell, sequence
 from rasp.sop import Aggregate, Node, Selector, SOp, Width, reachable
@@ -39,13 +41,28 @@ _CELLS = {False: "<td></td>", True: '<td bgcolor="gray"></td>'}
 
 @dataclass(frozen=True)
 class Step:
-    """An s-op on the way: what it is called and its values."""
+    """An s-op on the way: what it is called and its values; how it is written, if it has a name.
+
+    Of an aggregate also what it fetches: that s-op's text and values.
+    """
 
     name: str
     values: list[Value]
+    definition: str = ""
+    fetched: tuple[str, list[Value]] | None = None
 
     def __str__(self) -> str:
         return f"{self.name} = {sequence(self.values)}"
+
+    def caption(self) -> str:
+        """What stands above the values, where the selector is in sight."""
+        if self.definition:
+            return self.name
+        return "selector_width" if self.fetched is None else "aggregate"
+
+    def row(self) -> picture.Row:
+        """The step as a line of a table."""
+        return self.name, list(map(cell, self.values))
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,16 @@ class Head:
     name: str
     rows: Matrix
     steps: list[Step]
+    definition: str = ""
+
+    def box(self, tokens: list[str]) -> picture.Box:
+        """The selector as a grid: what is fetched above its columns, what comes of it beside its rows."""
+        fetched = {step.fetched[0]: list(map(cell, step.fetched[1])) for step in self.steps if step.fetched is not None}
+        results = [(step.caption(), step.row()[1]) for step in self.steps]
+        grid = picture.selector(tokens, self.rows, list(fetched.items()), results)
+        tables = [picture.table(results)] if len(tokens) > picture.MAX_LETTERED else []
+        written = [picture.text(self.definition, picture.QUIET)] if self.definition else []
+        return picture.below([picture.text(self.name, bold=True), *written, grid, *tables], 4)
 
 
 @dataclass(frozen=True)
@@ -64,6 +91,18 @@ class Layer:
 
     heads: list[Head]
     steps: list[Step]
+
+    def box(self, tokens: list[str]) -> picture.Box:
+        """Heads beside each other, below them what is computed position by position."""
+        parts = [picture.beside([head.box(tokens) for head in self.heads])] if self.heads else []
+        if self.steps:
+            rows = [(f"{step.name} = {step.definition}" if step.definition else step.name) for step in self.steps]
+            if self.heads:
+                parts.append(picture.text("then, position by position", picture.QUIET))
+            parts.append(
+                picture.table([(row, step.row()[1]) for row, step in zip(rows, self.steps, strict=True)], tokens)
+            )
+        return picture.below(parts, 10)
 
 
 @dataclass(frozen=True)
@@ -96,6 +135,21 @@ class Flow:
         for token, row in zip(tokens, rows, strict=True):
             cells = " ".join(("1" if on else ".").rjust(width) for on in row)
             yield f"        {token.rjust(width)} | {cells}"
+
+    def svg(self) -> str:
+        """The flow as a picture: the input, then each layer's heads with their selectors and the values behind them."""
+        tokens = list(map(cell, self.tokens))
+        given = picture.table([("tokens", tokens)], [str(at) for at in range(len(tokens))])
+        used = [(number, layer) for number, layer in enumerate(self.layers) if layer.heads or layer.steps]
+        inside = {number: layer.box(tokens) for number, layer in used}
+        width = max(box.width for box in (given, *inside.values()))
+        parts = [picture.framed(given, "input", width)]
+        for number, box in inside.items():
+            title = f"layer {number}" if number else "from the input alone"
+            parts += [picture.arrow(), picture.framed(box, title, width)]
+        return picture.svg(
+            picture.below(parts), f"the computation on {' '.join(tokens)}: {len(self.layers) - 1} layers"
+        )
 
     def dot(self) -> str:
         """The flow as a graph in graphviz's language."""
@@ -146,9 +200,10 @@ def flow(sop: Node, tokens: Any, names: Mapping[Node, str], causal: bool = False
     layers: list[Layer] = [Layer([], []) for _ in range(depth[sop] + 1)]
     for node in nodes:
         if isinstance(node, (Aggregate, Width)):
-            _add_head(layers[depth[node]], node, run, named)
+            _add_head(layers[depth[node]], node, run, named, names)
         elif isinstance(node, SOp) and (node in names or node is sop) and (node.inputs or node is sop):
-            layers[depth[node]].steps.append(Step(named[node], run.values[node]))
+            step = Step(named[node], run.values[node], _definition(node, named, names))
+            layers[depth[node]].steps.append(step)
     return Flow(run.tokens, layers)
 
 
@@ -174,32 +229,63 @@ def texts(nodes: Iterable[Node], names: Mapping[Node, str]) -> dict[Node, str]:
     return found
 
 
-def _add_head(layer: Layer, node: Aggregate | Width, run: Run, texts: Mapping[Node, str]) -> None:
-    step = Step(texts[node], run.values[node])
+def _definition(node: Node, called: Mapping[Node, str], names: Mapping[Node, str]) -> str:
+    """How a node that has a name is written, with the names of its parts."""
+    text = node.written(*(called[part] for part in node.inputs)) if node in names else ""
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
+
+
+def _add_head(
+    layer: Layer, node: Aggregate | Width, run: Run, texts: Mapping[Node, str], names: Mapping[Node, str]
+) -> None:
+    fetched = (texts[node.value], run.values[node.value]) if isinstance(node, Aggregate) else None
+    step = Step(texts[node], run.values[node], _definition(node, texts, names), fetched)
     for head in layer.heads:
         if head.selector is node.selector:
             head.steps.append(step)
             return
     rows: Any = run.answer(node.selector)
-    layer.heads.append(Head(node.selector, texts[node.selector], rows, [step]))
+    definition = _definition(node.selector, texts, names)
+    layer.heads.append(Head(node.selector, texts[node.selector], rows, [step], definition))
 
 
-def render(picture: Flow, name: str) -> list[Path]:
-    """Draw with graphviz, as SVG and PDF: the files, none where graphviz is not installed. Raises `OSError`."""
-    dot = shutil.which("dot")
-    if dot is None:
+def render(flow: Flow, name: str) -> list[Path]:
+    """Draw as SVG, and as PDF with graphviz: the files, none where graphviz is not installed. Raises `OSError`."""
+    if shutil.which("dot") is None:
         return []
     FOLDER.mkdir(exist_ok=True)
-    plain = re.sub(r"[^\w()-]+", "_", f"{name}({''.join(map(cell, picture.tokens))})")[:100]
+    plain = re.sub(r"[^\w()-]+", "_", f"{name}({''.join(map(cell, flow.tokens))})")[:100]
     files = [FOLDER / f"{plain}.{kind}" for kind in ("svg", "pdf")]
     for file in files:
-        command = [dot, f"-T{file.suffix[1:]}", "-o", str(file)]
-        done = subprocess.run(
-            command, input=picture.dot(), text=True, capture_output=True, timeout=SECONDS, check=False
-        )
-        if done.returncode:
-            raise OSError(f"graphviz: {done.stderr.strip()[:200]}")
+        write(flow, file)
     return files
+
+
+def write(flow: Flow, file: Path) -> None:
+    """Write the picture: whole, or not at all. SVG is ours, other formats are graphviz's. Raises `OSError`."""
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        if file.suffix.lower() == ".svg":
+            beside.write_text(flow.svg(), encoding="utf-8")
+        else:
+            _by_graphviz(flow, file.suffix[1:].lower(), beside)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _by_graphviz(flow: Flow, kind: str, file: Path) -> None:
+    """Let graphviz write the picture. Raises `OSError` where it is not installed, or fails."""
+    dot = shutil.which("dot")
+    if dot is None:
+        raise OSError("graphviz is not installed")
+    command, given = [dot, f"-T{kind}", "-o", str(file)], flow.dot().encode("utf-8", "replace")
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise OSError(f"graphviz took more than {SECONDS} seconds") from None
+    if done.returncode:
+        raise OSError(f"graphviz: {done.stderr.decode(errors='replace').strip()[:200]}")
 
 
 def _quoted(text: str) -> str:

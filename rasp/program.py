@@ -18,7 +18,7 @@ from typing import Any
 from rasp.elaborate import MAX_FILE, Elaborator, library
 from rasp.environment import Function, Missing, RaspValue, describe, is_atom
 from rasp.generate import tokens_behind
-from rasp.interpreter import Input, Matrix, evaluate
+from rasp.interpreter import Input, Matrix, evaluate, read_input
 from rasp.lint import lint, precedence
 from rasp.parser import parse_source
 from rasp.settings import Settings, read_settings
@@ -26,6 +26,9 @@ from rasp.sop import Constant, Node, Selector, SOp
 from rasp.source import Diagnostic, RaspError, Source, Span, did_you_mean, error
 from rasp.syntax import Module
 from rasp.value import Value, from_python, to_python
+
+MAX_SHOWN = 16
+"""Longest example on which a notebook shows an s-op or selector."""
 
 
 def load(path: str | Path) -> Program:
@@ -176,6 +179,18 @@ class Face:
 
     def __repr__(self) -> str:
         return f"<{self.name}: {describe(self.value)}>"
+
+    def _repr_svg_(self) -> str | None:
+        """For notebooks: an s-op's values, a selector's grid, on an example of the program; None for anything else."""
+        from rasp.picture import portrait
+
+        settings = self.program.settings
+        given = [list(example.input) for example in settings.examples] + [list((settings.vocab or "hello")[:5])]
+        try:
+            tokens = max((tokens for tokens in given if len(tokens) <= MAX_SHOWN), key=len)
+            return portrait(self.name, read_input(tokens), self.exact(tokens))
+        except RaspError:  # a function, or no answer on this input
+            return None
 
     @property
     def node(self) -> Node:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def view(call: argparse.Namespace) -> int:
     """Write a page of HTML that explains a checkpoint, or a program, on an input; it needs no network."""
-    tokens = None if call.input is None else tokens_of(call.input, call.list)
+    tokens = tokens_of(call.input, call.list)
     path = target_path(call.target)
     out = Path(call.out or f"{path.resolve().stem}.html")
     if out.is_dir():
@@ -56,7 +56,7 @@ def define(commands: Commands) -> None:
         """,
     )
     flags.add_argument("target", metavar="TARGET", help="a checkpoint folder, or a .rasp file")
-    flags.add_argument("input", metavar="INPUT", nargs="?", help="one token a character (default: an example)")
+    flags.add_argument("input", metavar="INPUT", help="an input: one token a character")
     flags.add_argument("-o", "--out", metavar="FILE", help="write the page here (default: TARGET.html)")
     flags.add_argument("--open", action="store_true", help="show it in a browser")
     flags.add_argument("--list", action="store_true", help="read INPUT as a JSON list of tokens")

@@ -123,10 +123,8 @@
   const truthOf = (name) => (state.truth && name in language.names ? state.truth[language.names[name]] : null);
   const answersOf = (output) => state.run.answers[output].map((choice) => outputs[output].values[choice]);
 
-  function same(a, b) {
-    if (isText(a) || isText(b)) return a === b;
-    return sameness(a) === sameness(b) || Number(numerator(a)) / Number(denominator(a)) === Number(numerator(b)) / Number(denominator(b));
-  }
+  const plain = (value) => (isText(value) ? value : Number(numerator(value)) / Number(denominator(value)));
+  const same = (a, b) => plain(a) === plain(b) || (!isText(a) && !isText(b) && sameness(a) === sameness(b));
 
   function decoded(variable, stream) {
     return state.run.streams[stream].slice(1).map((x) => {
@@ -669,8 +667,8 @@
   // What had the focus is drawn anew: find it again by its section, kind and text.
   function focusKey() {
     const node = document.activeElement;
-    const section = node?.closest?.("section, aside");
-    if (!section?.id || node.tagName !== "BUTTON") return null;
+    const section = node?.closest?.("#strip, #program, #step, #detail, #stream");
+    if (!section || node.tagName !== "BUTTON") return null;
     const alike = [...section.querySelectorAll("button")].filter((other) => other.textContent === node.textContent && other.className.split(" ")[0] === node.className.split(" ")[0]);
     return { section: section.id, text: node.textContent, kind: node.className.split(" ")[0], at: alike.indexOf(node) };
   }
@@ -700,9 +698,12 @@
   compute(data.input);
   showHeader();
   go(Math.min(1, steps.length - 1));
+  // For whoever wants to ask the page from outside.
   window.explorer = {
-    answers: (texts) => { const { answers } = model.run(model.encode(texts)); return outputs.map(({ name, values }, number) => [name, answers[number].map((choice) => shown(values[choice]))]); },
-    program: (texts) => { const values = interpret(language.nodes, model.encode(texts), config.causal); return outputs.map(({ name }) => [name, values[language.names[name]] instanceof Error ? null : values[language.names[name]].map(shown)]); },
+    answers: (texts) => {
+      const { answers } = model.run(model.encode(texts));
+      return outputs.map(({ name, values }, number) => [name, answers[number].map((choice) => plain(values[choice]))]);
+    },
     run: (texts) => { const run = model.run(model.encode(texts)); return { streams: run.streams.map((stream) => stream.map((x) => Array.from(x))), logits: run.logits.map((row) => Array.from(row)) }; },
   };
 })();

@@ -1,0 +1,58 @@
+"""`rasp draw`: the flow of a computation on an input, layer by layer."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from compiler.cli.call import DONE, Commands, command, setting_flags
+from compiler.cli.targets import program_at, source_path, tokens_of
+from rasp.source import error
+
+KINDS = (".svg", ".pdf", ".png")
+
+
+def draw(call: argparse.Namespace) -> int:
+    """Draw how a program computes its output on an input: print it, or write a picture (PDF and PNG need graphviz)."""
+    from rasp.drawing import flow, write
+
+    program = program_at(source_path(call.file), call)
+    tokens = tokens_of(call.input, call.list)
+    out = None if call.out is None else Path(call.out)
+    if out is not None and out.suffix.lower() not in KINDS:
+        raise error("usage", f"`{out}` is no picture", hint=f"-o names a file that ends in {', '.join(KINDS)}")
+    if len(program.outputs) != 1:
+        named = ", ".join(program.outputs)
+        raise error("usage", "one s-op is drawn at a time", hint=f"--output is one of {named}" if named else None)
+    [name] = program.outputs
+    program[name].exact(tokens)  # where there is no answer, the message says at which place of the text
+    picture = flow(program.node(name), tokens, program.names, program.settings.attention == "causal")
+    if out is None:
+        print(picture)
+        return DONE
+    try:
+        write(picture, out)
+    except OSError as problem:
+        if problem.strerror is not None:
+            raise
+        raise error("draw", str(problem), hint="a name that ends in .svg needs no graphviz") from None
+    print(f"wrote {out}")
+    return DONE
+
+
+def define(commands: Commands) -> None:
+    """Add the command."""
+    flags = command(
+        commands,
+        "draw",
+        draw,
+        """
+        rasp draw programs/sort.rasp "cab"
+        rasp draw programs/sort.rasp "cab" -o flow.svg
+        """,
+    )
+    flags.add_argument("file", metavar="FILE", help="a .rasp file")
+    flags.add_argument("input", metavar="INPUT", help="an input: one token a character")
+    flags.add_argument("-o", "--out", metavar="FILE", help="write a picture: FILE ends in .svg, .pdf or .png")
+    flags.add_argument("--list", action="store_true", help="read INPUT as a JSON list of tokens")
+    setting_flags(flags)
