@@ -12,9 +12,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
+
+from rasp.source import error
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,11 +35,23 @@ def spread(work: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1)
         yield from map(work, items)
         return
     start_anew = multiprocessing.get_context("spawn")  # a copy of this process would share torch's threads
-    with ProcessPoolExecutor(min(jobs, len(items)), start_anew, _begin) as pool:
-        yield from pool.map(work, items)
+    try:
+        with ProcessPoolExecutor(min(jobs, len(items)), start_anew, _begin) as pool:
+            yield from pool.map(work, items)
+    except BrokenProcessPool:
+        hint = "use one process; a script needs `if __name__ == '__main__':` around what it runs"
+        raise error("worker", "a process that was at work has ended", hint=hint) from None
 
 
 def _begin() -> None:
-    """One thread for each process; an interruption ends it without a word."""
+    """One thread for each process; an interruption ends it without a word, and so does the end of its parent."""
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -102,7 +102,7 @@ def _sizes(compiled: Compiled) -> dict[str, Any]:
 def _checked(compiled: Compiled, effort: Effort) -> dict[str, str]:
     if problem := next(_mistakes(compiled), ""):
         return {"problem": problem}
-    report = check(compiled.program, effort.samples, effort.seed, effort.max_exhaustive)
+    report = check(compiled, effort.samples, effort.seed, effort.max_exhaustive)
     return {"checked": str(report), "problem": "" if report.ok else str(report)}
 
 
