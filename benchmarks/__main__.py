@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import compiling, interpreting, running, starting
+from benchmarks import compiling, generating, interpreting, running, starting
 from benchmarks.cases import Case
 from benchmarks.report import Column, Row, Section, mebibytes, show
 from benchmarks.timing import machine, peak_memory
 
-SECTIONS = ("compile", "forward", "interpreter", "check", "start", "memory")
+SECTIONS = ("compile", "forward", "generate", "interpreter", "check", "start", "memory")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -31,6 +31,9 @@ class Plan:
     cases: tuple[Case, ...]
     shapes: tuple[tuple[int, int], ...]
     positions: int  # in a batch, about
+    decoders: tuple[str, ...]
+    contexts: tuple[int, ...]  # tokens in front of those that are generated
+    written: int
     lengths: tuple[int, ...]
     checked: tuple[Case, ...]
     inputs: int
@@ -41,8 +44,11 @@ class Plan:
 
 FULL = Plan(
     cases=compiling.CASES,
-    shapes=((64, 256), (64, 1024), (256, 256), (256, 1024)),
+    shapes=((64, 256), (64, 1024), (64, 4096), (256, 256), (256, 1024)),
     positions=4096,
+    decoders=generating.DECODERS,
+    contexts=(100, 1000, 8000, 10_000),
+    written=100,
     lengths=(100, 1000),
     checked=interpreting.CHECKED,
     inputs=2000,
@@ -54,6 +60,9 @@ QUICK = Plan(
     cases=compiling.QUICK_CASES,
     shapes=((16, 8),),
     positions=64,
+    decoders=generating.QUICK_DECODERS,
+    contexts=(8,),
+    written=4,
     lengths=(10,),
     checked=interpreting.QUICK_CHECKED,
     inputs=40,
@@ -129,6 +138,9 @@ def _section(name: str, plan: Plan, found: list[compiling.Compilation]) -> Secti
                 *running.from_shapes(plan.shapes, plan.positions, plan.torch_compile),
             ]
             return running.section(contests, plan.budget)
+        case "generate":
+            sizes = sorted({d_model for d_model, _ in plan.shapes})
+            return generating.section(plan.decoders, sizes, plan.contexts, plan.written, plan.budget)
         case "interpreter":
             return interpreting.interpreter_section(plan.lengths, plan.budget, plan.longest)
         case "check":
