@@ -25,6 +25,14 @@ from compiler.circuit import Circuit, Head, Neuron, Output, Part
 from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import centre, gap, logits, sharpness
 
+ASSUMPTIONS = (
+    "products of two stored numbers are exact",
+    "sums inside a matrix product are accumulated in float32 or better, in any order",
+    "what an operation stores is rounded once to the dtype; the residual addition is an operation of its own",
+    "scores may be rounded to the dtype before the softmax, which is computed in float32 or better",
+    "matrix products do not run in TF32",
+)
+"""What the bounds take for granted of the machine."""
 SLACK = 1 + 2.0**-10
 """Factor on every bound, for second-order terms and for the rounding of this analysis itself."""
 
@@ -57,6 +65,7 @@ class Certificate:
     """All decisions of a circuit."""
 
     decisions: tuple[Decision, ...]
+    dtype: str = "float32"
 
     @property
     def ok(self) -> bool:
@@ -69,9 +78,18 @@ class Certificate:
         return max(self.decisions, key=lambda decision: decision.tightness)
 
     def to_json(self) -> dict[str, Any]:
-        """The certificate as JSON data."""
-        decisions = [{"what": d.what, "margin": d.margin, "error": d.error} for d in self.decisions]
-        return {"certified": self.ok, "tightest": str(self.tightest), "decisions": decisions}
+        """The certificate as JSON data. What has no bound is written as null."""
+        decisions = [
+            {"what": d.what, "margin": d.margin, "error": d.error if math.isfinite(d.error) else None}
+            for d in self.decisions
+        ]
+        return {
+            "certified": self.ok,
+            "dtype": self.dtype,
+            "assumptions": list(ASSUMPTIONS),
+            "tightest": str(self.tightest),
+            "decisions": decisions,
+        }
 
     def __str__(self) -> str:
         verdict = "certified" if self.ok else "not certified"
@@ -130,7 +148,7 @@ class _Certifier:
                 self.bounds[direction] = self._rounded(direction, bound) if bound.spacing else bound
         for output in self.circuit.outputs:
             self._output(output)
-        return Certificate(tuple(self.decisions))
+        return Certificate(tuple(self.decisions), self.p.name)
 
     def _added(self, direction: Direction, bound: Bound, written: dict[Direction, Bound]) -> Bound:
         """Several heads add into one direction: errors add, and so does the rounding of the sum."""

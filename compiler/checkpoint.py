@@ -27,6 +27,7 @@ from typing import Any
 
 import safetensors
 from safetensors.torch import load as tensors_of
+from safetensors.torch import save as serialised
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -113,6 +114,11 @@ def _write(
     mask = os.umask(0)
     os.umask(mask)
     folder.chmod(0o777 & ~mask)  # mkdtemp makes private folders
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of the file that these weights are written to, in hexadecimal."""
+    return hashlib.sha256(serialised({name: tensor.contiguous() for name, tensor in tensors.items()})).hexdigest()
 
 
 def _exchange(made: Path, folder: Path) -> None:

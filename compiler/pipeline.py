@@ -8,9 +8,11 @@ Invariant: nothing is computed here; each stage is one call.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -96,13 +98,28 @@ class Compiled:
         """Heads and neurons over named directions. Raises `RaspError` if not certified, unless that is waived."""
         circuit, certificate = self._built
         if not certificate.ok and not self.uncertified:
+            longest = self.longest_certified()
+            shorter = f"max_length {longest} or less" if longest else "a smaller max_length or vocabulary"
             raise refusal(
                 "not-certified",
-                f"rounding in {self.program.settings.max_length or DEFAULT_LENGTH} tokens could change an answer: "
+                f"rounding to {self.dtype} in {self.setting.max_length} tokens could change an answer: "
                 f"{certificate.tightest}",
-                "compile with a smaller max_length or vocabulary, round large numbers, or waive it with --uncertified",
+                f"compile with {shorter}, round large numbers, or waive it with --uncertified",
             )
         return circuit
+
+    def longest_certified(self, seconds: float = 10.0) -> int:
+        """The longest max_length that is known to be certified, by bisection; the search ends after some seconds.
+
+        0 where none was found.
+        """
+        end, good, bad = time.monotonic() + seconds, 0, self.setting.max_length
+        while bad - good > 1 and time.monotonic() < end:
+            middle = (good + bad) // 2
+            setting = replace(self.setting, max_length=middle)
+            graph = lower(self.sop, self.program.names, setting, required(self.program))
+            good, bad = (middle, bad) if build(graph, self.optimize, self.precision)[1].ok else (good, middle)
+        return good
 
     @property
     def certificate(self) -> Certificate:
@@ -119,7 +136,7 @@ class Compiled:
         found.config["unknown"] = None if unknown is None else token_text(unknown)
         found.config.update(_generation(self.program))
         found.labels["program"] = {"source": self.program.source.text, "settings": _declared(self.program)}
-        found.labels["certificate"] = self.certificate.to_json()
+        found.labels["certificate"] = {"certified": self.certificate.ok, "tightest": str(self.certificate.tightest)}
         found.labels["compiler"] = metadata.version("rasp-compiler")
         return found
 
@@ -159,9 +176,16 @@ class Compiled:
 
     def save(self, folder: str | Path) -> None:
         """Write the checkpoint. Raises `ModelError` where the folder is something else."""
-        from compiler.checkpoint import save
+        from compiler.checkpoint import digest, save
+        from compiler.provenance import provenance
 
-        save(folder, self.weights.config, self.model.state_dict(), self.weights.labels)
+        state, source = self.model.state_dict(), self.program.source.text.encode()
+        certificate = self.certificate.to_json() | {
+            "inputs": _declared(self.program),
+            "sha256": {"weights": digest(state), "program": hashlib.sha256(source).hexdigest()},
+        }
+        documents = {"certificate.json": certificate, "provenance.json": provenance(self.model)}
+        save(folder, self.weights.config, state, self.weights.labels, documents)
 
     def trace(self, tokens: Iterable[object]) -> Trace:
         """Every program variable at every layer, decoded from the residual stream, beside the interpreter's value."""

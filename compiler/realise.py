@@ -545,7 +545,7 @@ class _Realiser:
         return Reading(Form.of(direction) - Form.constant(self.precision.offset), ready, exact=True)
 
     def _staircase(self, node: SOp, waist: _Waist) -> tuple[Staircase, _Waist]:
-        """A bit that is read from a noisy number has plateaus. Others are interpolated: errors cancel in scores (C5)."""
+        """A bit that is read from a noisy number has plateaus. Others are interpolated: they cancel in scores (C5)."""
         noisy = any(self._noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
         return staircase(waist.points, flat=noisy and len(self.analysis.domain(node)) <= 2), waist
 
