@@ -21,7 +21,7 @@ from compiler.hosts import Page
 from compiler.hosts.tokenizer import save_tokenizer, words
 from compiler.hosts.torch_export import cut, padded
 from compiler.hosts.uniform import Uniform, scaled, uniform
-from compiler.model import Transformer
+from compiler.model import ModelError, Transformer
 from compiler.provenance import DOCUMENT, provenance
 
 if TYPE_CHECKING:
@@ -32,9 +32,14 @@ UNUSED = "unused"
 
 
 def write(model: Transformer, folder: Path) -> Page:
-    """Write config, weights, tokenizer, labels, provenance."""
+    """Write config, weights, tokenizer, labels, provenance. Raises `ModelError` for half precisions."""
     from safetensors.torch import save_file
 
+    if model.config.dtype not in ("float32", "float64"):
+        raise ModelError(
+            f"TransformerLens rounds attention patterns to {model.config.dtype}, which no certificate covers",
+            "compile the program in float32 or float64",
+        )
     inner = scaled(uniform(model, square=False))
     ours = words(model.config)
     dtype = getattr(torch, model.config.dtype)

@@ -112,6 +112,16 @@ def test_float64_stays_float64(bridges: list[Any]) -> None:
     assert {tensor.dtype for tensor in bridges[-1].state_dict().values()} == {torch.float64}
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_is_refused(dtype: str, tmp_path: Path) -> None:
+    """Float16 `double_histogram` answers wrongly in TransformerLens: its attention patterns are float16 too."""
+    model = compiled('o = tokens == "a";', vocab="ab", max_length=4, dtype=dtype).model
+    with pytest.raises(ModelError, match=dtype) as caught:
+        export(model, "transformer-lens", tmp_path / "out")
+    assert "float32" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("compiler.hosts.find_spec", lambda package: None)
     model = compiled('o = tokens == "a";', vocab="ab", max_length=4).model
