@@ -117,6 +117,8 @@ def _config(model: Transformer) -> dict[str, Any]:
         ],
         "dtype": config.dtype,
         "unknown": config.unknown,
+        "generate": config.generate,
+        "stop": list(config.stop),
     }
 
 

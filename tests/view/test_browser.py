@@ -222,6 +222,24 @@ def test_a_position_can_be_followed(model_of: Model, visit: Open) -> None:
     assert watched.tab.locator("#stream td.here").count() == 0
 
 
+def test_a_program_that_generates_writes_on(model_of: Model, visit: Open) -> None:
+    watched = visit(model_of("decoders/addition"), "12+39=")
+    for _ in range(4):
+        watched.tab.click(".next")
+    assert watched.tab.input_value("#tokens") == "12+39=051."
+    assert watched.tab.is_disabled(".next"), "behind a stop token there is nothing to write"
+    watched.tab.fill("#tokens", "99+01=")
+    assert watched.tab.inner_text(".next") == "write on: 1"
+
+
+def test_the_header_of_the_text_is_folded_away(model_of: Model, visit: Open) -> None:
+    watched = visit(model_of("reverse"), "abc")
+    assert not watched.tab.is_visible("#line1")
+    watched.tab.click(".fold")
+    assert watched.tab.inner_text("#line1 code").startswith("# Reverse")
+    assert watched.tab.evaluate("document.activeElement.classList.contains('fold')")
+
+
 def test_everything_can_be_reached_and_pressed_with_the_keyboard(model_of: Model, visit: Open) -> None:
     watched = visit(model_of("histogram"), "hgae")
     reached = set()
@@ -231,6 +249,9 @@ def test_everything_can_be_reached_and_pressed_with_the_keyboard(model_of: Model
         outline = watched.tab.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline != "none" or watched.tab.evaluate("document.activeElement === document.body")
     assert {"rail", "strip", "palette", "program", "step", "detail", "stream"} <= reached
+    watched.tab.focus(".word:text-is('hist')")
+    watched.tab.keyboard.press("Space")
+    assert watched.tab.inner_text("#detail h3 .title") == "hist"
     watched.tab.focus("#strip .token")
     watched.tab.keyboard.press("Enter")
     assert watched.tab.get_attribute("#strip .token", "aria-pressed") == "true"

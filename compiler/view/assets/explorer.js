@@ -110,7 +110,7 @@
 
   // ------------------------------------------------------------------------------------------------------- state
 
-  const state = { texts: data.input, run: null, truth: null, step: 0, selected: null, position: null, everything: families.length <= 24, wide: new Set() };
+  const state = { texts: data.input, run: null, truth: null, step: 0, selected: null, position: null, everything: families.length <= 24, wide: new Set(), header: false };
 
   function compute(texts) {
     const ids = model.encode(texts);
@@ -249,7 +249,7 @@
         element("button", { type: "button", class: "token", "aria-pressed": String(at === state.position), onclick: () => { state.position = at === state.position ? null : at; show(); } }, tokenName(text))))),
       ...outputs.map((output, number) => element("tr", { class: "answers" }, element("th", { scope: "row" }, clipped(output.name, 18)), answersOf(number).map((value, at) => element("td", place(at), element("b", {}, tokenName(shown(value))))))),
     ];
-    byId("strip").replaceChildren(element("table", {}, element("tbody", {}, rows)));
+    byId("strip").replaceChildren(element("table", {}, element("tbody", {}, rows)), next() ?? "");
     const wrong = outputs.flatMap((output, number) => {
       const expected = truthOf(output.name);
       return Array.isArray(expected) ? answersOf(number).filter((value, at) => !same(value, expected[at])) : [];
@@ -261,6 +261,17 @@
       : failed ? `The program has no answer on this input: ${failed.message}.`
       : wrong.length ? `The program itself answers otherwise in ${count(wrong.length, "place")}.`
       : "✓ The program itself, interpreted in this page, gives the same answer.";
+  }
+
+  // For a program that generates: a button that writes its next token behind the input.
+  function next() {
+    const at = outputs.findIndex(({ name }) => name === config.generate);
+    if (at < 0) return null;
+    const value = answersOf(at).at(-1);
+    const text = typeof value === "boolean" ? (value ? "True" : "False") : String(value);
+    if (isFraction(value) || !config.vocabulary.includes(text)) return null;
+    const over = state.texts.length >= config.max_length || config.stop.includes(state.texts.at(-1));
+    return element("button", { type: "button", class: "next", disabled: over, onclick: () => { byId("tokens").value = written([...state.texts, text]); edit([...state.texts, text]); } }, over ? "the text has ended" : `write on: ${tokenName(text)}`);
   }
 
   function showRail() {
@@ -290,6 +301,8 @@
     if (selected?.kind === "variable" && names.has(selected.name)) marked.add(names.get(selected.name));
     else if (selected && lineOf.get(selected.id)) marked.add(lineOf.get(selected.id));
     const known = (text) => (language.names && text in language.names) || variables.some((variable) => variable.name === text);
+    const first = data.source.findIndex((pieces) => pieces.some(([kind, text]) => kind !== "comment" && text.trim()));
+    const header = first > 3 ? first : 0;
     const badges = (line) => parts.filter((part) => part.kind === "head" && lineOf.get(part.id) === line);
     const groups = (line) => parts.filter((part) => part.kind === "neurons" && lineOf.get(part.id) === line);
     const lines = data.source.map((pieces, at) => {
@@ -297,10 +310,10 @@
       const heads = badges(line);
       const neurons = groups(line);
       const size = neurons.reduce((sum, part) => sum + part.members.length, 0);
-      return element("li", { id: `line${line}`, class: marked.has(line) ? "marked" : null },
+      return element("li", { id: `line${line}`, class: marked.has(line) ? "marked" : null, hidden: line <= header && !state.header },
         element("span", { class: "number", "aria-hidden": "true" }, String(line)),
         element("code", {}, pieces.map(([kind, text]) => (["name", "builtin", ""].includes(kind) && known(text)
-          ? element("button", { type: "button", class: selected?.name === text && selected.kind === "variable" ? "word chosen" : "word", onclick: () => selectVariable(text) }, text)
+          ? word(text, selected?.name === text && selected.kind === "variable")
           : element("span", { class: kind || null }, text)))),
         heads.length || neurons.length ? element("span", { class: "badges" },
           heads.map((head) => element("button", { type: "button", class: isSelected(head) ? "badge chosen" : "badge", title: head.purpose, onclick: () => select(head) }, head.id)),
@@ -309,7 +322,14 @@
     byId("program").replaceChildren(element("details", { open },
       element("summary", {}, element("h2", {}, "The program")),
       element("p", { class: "quiet" }, "Click a name to see its values and who reads or writes it; a badge leads to the head or neurons that do a line’s work."),
+      header > 3 ? element("button", { type: "button", class: "plain fold", "aria-expanded": String(state.header), onclick: () => { state.header = !state.header; show(); } }, `${state.header ? "▾" : "▸"} ${header} lines of comment and settings`) : null,
       element("ol", { class: "source scroll", tabindex: 0, role: "group", "aria-label": "program text" }, lines)));
+  }
+
+  // A name of the program within its text; a link, so that lines break around it as around any word.
+  function word(text, chosen) {
+    const go = (event) => { event.preventDefault(); selectVariable(text); };
+    return element("a", { class: chosen ? "word chosen" : "word", href: "#detail", role: "button", onclick: go, onkeydown: (event) => { if (event.key === " ") go(event); } }, text);
   }
 
   // ------------------------------------------------------------------------------------------------------- steps
@@ -402,7 +422,9 @@
     });
     return [
       heading(head.id, headName(head), lineChip(head)),
-      element("div", { class: "figures" }, figure([element("b", {}, "Attention on this input"), counts ? ` times e^${power}: each selected key adds 1, bos holds the rest` : " bos takes the rows that select nothing"], pattern), truthFigure(head, shared)),
+      element("div", { class: "figures pair" }, figure([element("b", {}, "Attention"), " on this input"], pattern, element("p", { class: "quiet" }, counts
+        ? `Shown times e^${power}, as much as the head’s output is enlarged: each selected key adds 1, and bos holds the rest.`
+        : "Rows that select nothing look at bos.")), truthFigure(head, shared)),
       state.position === null ? null : element("p", { class: "spoken" }, spoken(head)),
       element("dl", { class: "facts" },
         fact("query reads", chips(familiesOf(head.queries).map(familyChip))), fact("key reads", chips(familiesOf(head.keys).map(familyChip))),
@@ -487,7 +509,7 @@
       element("div", { class: "figures" },
         wide(figure([element("b", {}, "Together"), ` they add ${into.length === 1 ? `this function of x to ${into[0]}` : `${into.length} functions of x, one to each of ${into.length} directions`}; dots are this input`], element("div", {}, plot({ curves, dots, label: `what the neurons add, as functions of ${x}`, xName: `x = ${x}`, yName: into.length === 1 ? into[0] : "added" })))),
         figure([element("b", {}, "Each"), " neuron’s activation on this input"], grid({
-          rows: part.members.map(({ n, name }) => `N${n} ${name.split(", ").at(-1)}`), columns: tokens, cells, kind: "signed", cell: cellSide(Math.max(tokens.length, part.members.length)), label: "activations: a row for each neuron, a column for each position",
+          rows: part.members.map(({ n, name }) => `N${n} ${name.split(", ").at(-1)}`), columns: tokens, cells, kind: "signed", cell: cellSide(tokens.length), height: 15, rowMost: 20, label: "activations: a row for each neuron, a column for each position",
           says: (r, c) => `L${part.layer}N${part.members[r].n} at ${tokens[c]}, position ${c}: ${brief(active[r][c])}`,
         }))),
       element("dl", { class: "facts" }, fact("read", chips(familiesOf(part.reads).map(familyChip))), fact("write", chips(familiesOf(part.writes).map(familyChip)))),
@@ -664,18 +686,20 @@
     if (key) restore(key);
   }
 
-  // What had the focus is drawn anew: find it again by its section, kind and text.
+  // What had the focus is drawn anew: find it again by its section, kind and name.
+  const SECTIONS = "#strip, #program, #step, #detail, #stream";
+  const nameOf = (node) => `${node.className.split(" ")[0]} ${node.getAttribute("aria-label") ?? node.textContent.replace(/[▸▾]/g, "")}`;
+  const alike = (section, name) => [...section.querySelectorAll("button, a")].filter((node) => nameOf(node) === name);
+
   function focusKey() {
     const node = document.activeElement;
-    const section = node?.closest?.("#strip, #program, #step, #detail, #stream");
-    if (!section || node.tagName !== "BUTTON") return null;
-    const alike = [...section.querySelectorAll("button")].filter((other) => other.textContent === node.textContent && other.className.split(" ")[0] === node.className.split(" ")[0]);
-    return { section: section.id, text: node.textContent, kind: node.className.split(" ")[0], at: alike.indexOf(node) };
+    const section = node?.closest?.(SECTIONS);
+    return section && ["BUTTON", "A"].includes(node.tagName) ? { section, name: nameOf(node), at: alike(section, nameOf(node)).indexOf(node) } : null;
   }
 
-  function restore({ section, text, kind, at }) {
-    const alike = [...byId(section).querySelectorAll("button")].filter((other) => other.textContent === text && other.className.split(" ")[0] === kind);
-    alike[Math.min(at, alike.length - 1)]?.focus({ preventScroll: true });
+  function restore({ section, name, at }) {
+    const found = alike(section, name);
+    found[Math.min(at, found.length - 1)]?.focus({ preventScroll: true });
   }
 
   document.addEventListener("keydown", (event) => {

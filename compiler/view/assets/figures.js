@@ -45,15 +45,14 @@ const lengthOf = (text) => Array.from(text).length;
 //   rows, columns   their names          cells   [{row, column, value}], what is left out is empty
 //   kind            "weight" 0 to 1, "truth", "signed"
 //   says(row, column)   the text shown for the cell under the pointer
-//   cell            side of a cell; numbers: write each value into its cell
+//   cell            side of a cell, unless it has a height of its own; numbers: write each value into its cell
 //   pale            columns of another colour; future: keys behind their query are not there; wrong: marked cells
-//   row             the row in a frame; tall: names for which there is to be room above, so that two grids align
-function grid({ rows, columns, cells, kind, says, label, cell, numbers = false, side = "", top = "", pale = new Set(), future = false, wrong = [], row = null, tall = columns }) {
-  const height = cell;
+//   rowMost         longest name of a row; row: the row in a frame; tall: names for which there is to be room above, so that two grids align
+function grid({ rows, columns, cells, kind, says, label, cell, numbers = false, side = "", top = "", pale = new Set(), future = false, wrong = [], row = null, tall = columns, height = cell, rowMost = numbers ? 30 : 12 }) {
   const width = numbers ? Math.max(cell, 40) : cell;
   const most = numbers ? 30 : 12;
   const tilted = tall.some((name) => lengthOf(name) > (width >= 40 ? 5 : width >= 22 ? 3 : width >= 12 ? 1 : 0));
-  const left = 14 + 7 * Math.min(most, Math.max(...rows.map(lengthOf))) + (side ? 14 : 0);
+  const left = 14 + 7 * Math.min(rowMost, Math.max(...rows.map(lengthOf))) + (side ? 14 : 0);
   const above = (tilted ? 8 + 5.2 * Math.min(most, Math.max(...tall.map(lengthOf))) : 20) + (top ? 18 : 0);
   const overhang = tilted ? 5.2 * Math.min(most, lengthOf(columns.at(-1) ?? "")) : 4;
   const [w, h] = [columns.length * width, rows.length * height];
@@ -84,8 +83,11 @@ function grid({ rows, columns, cells, kind, says, label, cell, numbers = false, 
   }
   for (const [r, c] of wrong) picture.append(drawn("rect", { class: "wrong", x: left + c * width + 1, y: above + r * height + 1, width: width - 2, height: height - 2 }));
   if (row !== null) picture.append(drawn("rect", { class: "focus", x: left - 1, y: above + row * height - 1, width: w + 2, height: height + 2 }));
-  rows.forEach((name, at) => picture.append(axisName(name, most, left - 6, above + (at + 0.5) * height, { "text-anchor": "end" }, at === row)));
+  const everyRow = Math.ceil(11 / height); // where there is no room, some names are left out
+  const everyColumn = Math.ceil(10 / width);
+  rows.forEach((name, at) => at % everyRow === 0 && picture.append(axisName(name, rowMost, left - 6, above + (at + 0.5) * height, { "text-anchor": "end" }, at === row)));
   columns.forEach((name, at) => {
+    if (at % everyColumn) return;
     const [x, y] = [left + (at + 0.5) * width, above - 7];
     picture.append(axisName(name, most, x, y, tilted ? { "text-anchor": "start", transform: `rotate(-45 ${x} ${y})` } : { "text-anchor": "middle" }, false));
   });
