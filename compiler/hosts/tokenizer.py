@@ -77,11 +77,12 @@ def _special(name: str, vocabulary: Sequence[str]) -> str:
 
 
 def labels(output: OutputSlice) -> tuple[str, ...]:
-    """A different text for each value: as it prints; strings in quotes where two would be the same."""
-    plain = tuple(map(str, output.values))
-    if len(set(plain)) == len(plain):
-        return plain
-    return tuple(json.dumps(value) if isinstance(value, str) else str(value) for value in output.values)
+    """A text for each value, as it prints; where a string reads the same, a number's says what it is: `0 (int)`."""
+    strings = {value for value in output.values if isinstance(value, str)}
+    return tuple(
+        f"{value} ({type(value).__name__})" if not isinstance(value, str) and str(value) in strings else str(value)
+        for value in output.values
+    )
 
 
 def save_tokenizer(ours: Words, config: Config, folder: Path, left: bool = False) -> None:
@@ -113,12 +114,9 @@ def _tokenizer(ours: Words) -> Any:
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{ours.bos} $A", special_tokens=[(ours.bos, ours.bos_id)]
     )
+    # The separator stands in front of a token, so that what is generated can be put behind its prompt.
     tokenizer.decoder = decoders.Sequence(
-        [
-            decoders.Replace(Regex(rf"\A(?:{VALUE})?"), ours.separator),
-            decoders.Fuse(),
-            *([decoders.Strip(ours.separator, 1, 0)] if ours.separator else []),
-        ]
+        [decoders.Replace(Regex(rf"\A(?:{VALUE})?"), ours.separator), decoders.Fuse()]
     )
     tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in (ours.bos, ours.pad)])
     return tokenizer

@@ -1,0 +1,29 @@
+"""bert: programs of the library in a stock BertForTokenClassification, in a process without this project."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests.hosts.conftest import exported, opened, require_right
+from tests.hosts.fresh import ROOT, compiled
+
+EVERY = 9
+"""Every so manieth program of the library."""
+SLOW = {"paper/rover", "languages/turing_machine_step"}
+LIBRARY = [
+    path.relative_to(ROOT / "programs").with_suffix("").as_posix() for path in (ROOT / "programs").rglob("*.rasp")
+]
+CHOSEN = ["histogram", "sort", "reverse", *[name for name in sorted(LIBRARY)[::EVERY] if name not in SLOW]]
+
+
+@pytest.mark.slow
+def test_programs_of_the_library_give_the_interpreters_answers(tmp_path: Path) -> None:
+    made = exported([compiled(name) for name in dict.fromkeys(CHOSEN)], "bert", tmp_path)
+    made = [dataclasses.replace(one, prompts=[one.text(q.ids) for q in one.asked[-3:]]) for one in made]
+    for one, found in zip(made, opened("classifier", "token-classification", made, tmp_path), strict=True):
+        assert found.kind == "BertForTokenClassification"
+        require_right(one, found)
+        assert found.piped == found.answers[-3:]
