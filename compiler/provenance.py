@@ -11,11 +11,11 @@ matrix are both not zero on a column; so what stands across a missing edge canno
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from compiler.model import Block, ModelError, Transformer
@@ -33,13 +33,13 @@ ATOMS = ("tokens", "indices", "length")
 
 @dataclass(frozen=True)
 class _Node:
-    """A part of the model: the columns it reads by input and those it writes, each a mask [d_model]."""
+    """A part of the model: the columns it reads by input and those it writes."""
 
     id: str
     step: int  # it writes into the stream after this step: 0 the embedding, 2L + 1 and 2L + 2 the sublayers of layer L
-    reads: dict[str, Tensor]
-    writes: Tensor
-    constant: Tensor  # columns that it writes with the same number at every token
+    reads: dict[str, list[int]]
+    writes: list[int]
+    varying: frozenset[int]  # those that it does not write with the same number at every token
     shown: dict[str, Any]
 
 
@@ -54,6 +54,10 @@ def provenance(model: Transformer) -> dict[str, Any]:
     variables = [_numeric(variable, nodes, labels["columns"], lines) for variable in labels["variables"]]
     numeric = {variable["name"] for variable in variables}
     variables += [v for v in _categorical(nodes, labels["columns"], lines) if v["name"] not in numeric]
+    written: dict[str, list[dict[str, Any]]] = {}
+    for variable in variables:
+        for writer in variable["nodes"]:
+            written.setdefault(writer, []).append(variable)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -62,7 +66,7 @@ def provenance(model: Transformer) -> dict[str, Any]:
         "bos_token": model.config.d_vocab - 1,
         "columns": list(labels["columns"]),
         "variables": variables,
-        "nodes": [_shown(node, variables) for node in nodes],
+        "nodes": [_shown(node, written.get(node.id, [])) for node in nodes],
         "edges": list(_edges(nodes)),
     }
 
@@ -81,8 +85,8 @@ def _embeddings(model: Transformer) -> Iterator[_Node]:
     if model.embed.W_pos is not None:
         tables["pos_embed"] = ("hook_pos_embed", model.embed.W_pos, model.embed.W_pos[1:])
     for name, (hook, table, tokens) in tables.items():
-        constant = (tokens == tokens[0]).all(0)
-        yield _Node(name, 0, {}, _used(table), constant, {"kind": "embedding", "output": {"hook": hook}})
+        varying = frozenset(_columns(tokens != tokens[0]))
+        yield _Node(name, 0, {}, _columns(table), varying, {"kind": "embedding", "output": {"hook": hook}})
 
 
 def _heads(model: Transformer, number: int, block: Block) -> Iterator[_Node]:
@@ -100,15 +104,16 @@ def _heads(model: Transformer, number: int, block: Block) -> Iterator[_Node]:
             "inputs": {letter: {"hook": hook + letter} for letter in reading},
             "output": {"hook": f"{hook}z"},
         }
-        reads = {letter: _used(matrix[h].T) for letter, matrix in reading.items()}
-        yield _varying(f"L{number}H{h}", 2 * number + 1, reads, _used(block.attn.W_O[h]), shown)
+        reads = {letter: _columns(matrix[h].T) for letter, matrix in reading.items()}
+        writes = _columns(block.attn.W_O[h])
+        yield _Node(f"L{number}H{h}", 2 * number + 1, reads, writes, frozenset(writes), shown)
 
 
 def _neurons(model: Transformer, number: int, block: Block) -> Iterator[_Node]:
     if block.mlp is None:
         return
     hook = f"blocks.{number}.mlp.hook_"
-    reads, writes = block.mlp.W_in.T != 0, block.mlp.W_out != 0
+    reads, writes = _rows(block.mlp.W_in.T), _rows(block.mlp.W_out)
     for n, label in enumerate(_labels(model, number, "neurons")):
         shown = {
             "kind": "neuron",
@@ -119,8 +124,8 @@ def _neurons(model: Transformer, number: int, block: Block) -> Iterator[_Node]:
             "inputs": {"in": {"hook": f"{hook}pre"}},
             "output": {"hook": f"{hook}post"},
         }
-        constant = writes[n] & ~reads[n].any()  # with a bias alone it says the same everywhere
-        yield _Node(f"L{number}N{n}", 2 * number + 2, {"in": reads[n]}, writes[n], constant, shown)
+        varying = frozenset(writes[n] if reads[n] else [])  # with a bias alone it says the same everywhere
+        yield _Node(f"L{number}N{n}", 2 * number + 2, {"in": reads[n]}, writes[n], varying, shown)
 
 
 def _outputs(model: Transformer) -> Iterator[_Node]:
@@ -129,43 +134,50 @@ def _outputs(model: Transformer) -> Iterator[_Node]:
         stop = start + len(output.values)
         hook = {"hook": "unembed.hook_out"}
         shown = {"kind": "output", "name": output.name, "logits": [start, stop], "inputs": {"in": hook}, "output": hook}
-        reads = _used(model.unembed.W_U[:, start:stop].T)
-        yield _varying(f"output:{output.name}", last, {"in": reads}, torch.zeros_like(reads), shown)
+        reads = {"in": _columns(model.unembed.W_U[:, start:stop].T)}
+        yield _Node(f"output:{output.name}", last, reads, [], frozenset(), shown)
         start = stop
-
-
-def _varying(name: str, step: int, reads: dict[str, Tensor], writes: Tensor, shown: dict[str, Any]) -> _Node:
-    return _Node(name, step, reads, writes, torch.zeros_like(writes), shown)
 
 
 def _labels(model: Transformer, number: int, kind: str) -> list[dict[str, str]]:
     return model.labels["layers"][number][kind]  # type: ignore[no-any-return]
 
 
-def _used(matrix: Tensor) -> Tensor:
-    """Which columns of the stream a matrix [rows, d_model] touches."""
-    return (matrix != 0).any(0)
+def _columns(matrix: Tensor) -> list[int]:
+    """The columns of the stream that a matrix [rows, d_model] touches."""
+    return (matrix != 0).any(0).nonzero()[:, 0].tolist()
 
 
-def _columns(mask: Tensor) -> list[int]:
-    return [int(column) for column in mask.nonzero()[:, 0]]
+def _rows(matrix: Tensor) -> list[list[int]]:
+    """For each row of a matrix [rows, d_model] the columns of the stream that it touches."""
+    found: list[list[int]] = [[] for _ in matrix]
+    for row, column in matrix.nonzero().tolist():
+        found[row].append(column)
+    return found
 
 
 def _edges(nodes: list[_Node]) -> Iterator[dict[str, Any]]:
     """What each input reads of what each earlier node wrote. A sublayer's nodes do not see each other."""
-    writes = torch.stack([node.writes for node in nodes])
-    varying = torch.stack([node.writes & ~node.constant for node in nodes])
+    steps = [node.step for node in nodes]
+    writers: dict[int, list[int]] = {}
+    for number, node in enumerate(nodes):
+        for column in node.writes:
+            writers.setdefault(column, []).append(number)
     for reader in nodes:
-        earlier = sum(node.step < reader.step for node in nodes)
+        earlier = bisect_left(steps, reader.step)
         for letter, reads in reader.reads.items():
-            shared = writes[:earlier] & reads
-            for writer in _columns(shared.any(1)):
+            shared: dict[int, list[int]] = {}
+            for column in reads:
+                numbers = writers.get(column, [])
+                for number in numbers[: bisect_left(numbers, earlier)]:
+                    shared.setdefault(number, []).append(column)
+            for number, columns in sorted(shared.items()):
                 yield {
-                    "from": nodes[writer].id,
+                    "from": nodes[number].id,
                     "to": reader.id,
                     "input": letter,
-                    "columns": _columns(shared[writer]),
-                    "constant": not bool((varying[writer] & reads).any()),
+                    "columns": columns,
+                    "constant": nodes[number].varying.isdisjoint(columns),
                 }
 
 
@@ -191,7 +203,7 @@ def _categorical(nodes: list[_Node], columns: list[str], lines: dict[str, list[i
         if (match := INDICATOR.fullmatch(column)) and match["name"] in {*lines, *ATOMS}:
             found.setdefault(match["name"], {})[number] = match["value"]
     for name, values in found.items():
-        step = max(node.step for node in nodes if bool(node.writes[[*values]].any()))
+        step = max(node.step for node in nodes if not values.keys().isdisjoint(node.writes))
         yield {
             **_place(name, step, list(values), nodes, lines),
             "read": [],
@@ -202,14 +214,13 @@ def _categorical(nodes: list[_Node], columns: list[str], lines: dict[str, list[i
 
 def _place(name: str, step: int, columns: list[int], nodes: list[_Node], lines: dict[str, list[int]]) -> dict[str, Any]:
     """Where a variable is bound in the program and stands in the stream, and the nodes that put it there."""
-    writes = {node.id: node.writes & ~node.constant for node in nodes if node.step <= step}
     return {
         "name": name,
         "lines": lines.get(name, []),
         "step": step,
         "layer": None if step == 0 else (step - 1) // 2,
         "hook": _stream(step),
-        "nodes": [writer for writer, mask in writes.items() if bool(mask[columns].any())],
+        "nodes": [node.id for node in nodes if node.step <= step and not node.varying.isdisjoint(columns)],
     }
 
 
@@ -220,14 +231,11 @@ def _stream(step: int) -> str:
     return f"blocks.{(step - 1) // 2}.hook_resid_{'mid' if step % 2 else 'post'}"
 
 
-def _shown(node: _Node, variables: list[dict[str, Any]]) -> dict[str, Any]:
+def _shown(node: _Node, written: list[dict[str, Any]]) -> dict[str, Any]:
     """The node as JSON data, with the variables it writes and the lines that bind them."""
-    written = [variable for variable in variables if node.id in variable["nodes"]]
-    data = {"id": node.id, **node.shown, "output": {**node.shown["output"], "columns": _columns(node.writes)}}
+    data = {"id": node.id, **node.shown, "output": {**node.shown["output"], "columns": node.writes}}
     if node.reads:
-        data["inputs"] = {
-            letter: {**data["inputs"][letter], "columns": _columns(reads)} for letter, reads in node.reads.items()
-        }
+        data["inputs"] = {letter: {**data["inputs"][letter], "columns": reads} for letter, reads in node.reads.items()}
     return data | {
         "variables": [variable["name"] for variable in written],
         "lines": sorted({line for variable in written for line in variable["lines"]}),
