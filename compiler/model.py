@@ -186,7 +186,7 @@ class Attention(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         if past is not None:
             key, value = past.extend(key, value)
-        causal = self.causal and query.shape[2] > 1  # a single query is the last position, which sees all
+        causal = self.causal and (past is None or query.shape[2] > 1)  # a single query behind a past sees all
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal, scale=1.0)
         return F.linear(mixed.transpose(1, 2).flatten(2), outward)
 
