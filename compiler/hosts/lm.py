@@ -103,14 +103,18 @@ def head(model: Transformer) -> Head:
 
 
 def save_generation(model: Transformer, outer: Head, folder: Path) -> None:
-    """How a text is continued: the best token each time, until a stop token or the longest input."""
+    """How a text is continued: the best token each time, until a stop token or the longest input.
+
+    Where the output is no next token, its value at the last position is all that is put behind the text.
+    """
     words = outer.words
     data = {
         "bos_token_id": words.bos_id,
         "pad_token_id": words.pad_id,
         "eos_token_id": outer.stop_ids or None,
         "do_sample": False,
-        "max_length": model.config.n_ctx + 1,  # the longest input, BOS, and what it is answered with
+        # All of the longest input, BOS, and what it is answered with.
+        **({"max_length": model.config.n_ctx + 1} if outer.generates else {"max_new_tokens": 1}),
     }
     (folder / "generation_config.json").write_text(json.dumps(data, indent=1), encoding="utf-8")
 

@@ -69,7 +69,8 @@ def uniform(model: Transformer, copies: int = 1, more: int = 0, square: bool = T
         width = n_heads * d_head
     width += -width % n_heads  # a multiple, as some configurations ask for
     d_mlp = max(1, *(shape.d_mlp for shape in shapes), 0)
-    blank = Uniform(n_heads, d_head, d_mlp, width, model.config.d_model, *[torch.empty(0)] * 2, (), torch.empty(0))
+    none = torch.empty(0)
+    blank = Uniform(n_heads, d_head, d_mlp, width, model.config.d_model, W_E=none, W_pos=none, layers=(), W_U=none)
     d = model.config.d_model
     positions = torch.zeros(model.config.n_ctx, d) if model.embed.W_pos is None else model.embed.W_pos
     layers = [_layer(blank, block) for block in model.layers()] or [empty(blank)]

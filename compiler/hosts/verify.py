@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 import rasp
@@ -147,7 +148,7 @@ class _Watch:
         """The values of one input, [n, d_vocab_out], for each output."""
         self.difference = max(self.difference, _most((host - ours).abs()))
         sizes = [len(output.values) for output in self.model.config.outputs]
-        parts = zip(self.model.config.outputs, host.split(sizes, -1), ours.split(sizes, -1), strict=True)
+        parts = zip(self.model.config.outputs, torch.split(host, sizes, -1), torch.split(ours, sizes, -1), strict=True)
         for output, own, native in parts:
             self._compare_leads(own, native)
             found[output.name].append([output.values[choice] for choice in own.argmax(-1).tolist()])
