@@ -11,6 +11,7 @@
   const model = machine(data);
   const columns = labels.columns;
   const byId = (id) => document.getElementById(id);
+  const MOST_KEYS = 48; // a larger vocabulary gets no keys below the input
   const single = config.vocabulary.every((text) => lengthOf(text) === 1);
   const outputs = config.outputs.map(({ name, values }) => ({ name, values: values.map(untagged) }));
 
@@ -197,11 +198,13 @@
     byId("title").textContent = data.title;
     byId("about").textContent = data.about;
     byId("summary").textContent = `${data.summary} · ${config.causal ? "causal" : "bidirectional"} attention · ${config.dtype} · up to ${config.max_length} tokens`;
-    byId("hint").textContent = single ? `One token a character, of: ${config.vocabulary.map(tokenName).slice(0, 40).join(" ")}` : `Tokens with blanks between them, or a JSON list; of: ${config.vocabulary.slice(0, 24).join(" ")}${config.vocabulary.length > 24 ? " …" : ""}`;
+    const keys = config.vocabulary.length <= MOST_KEYS;
+    const known = keys ? "" : `, of: ${config.vocabulary.slice(0, 24).map(tokenName).join(" ")} …`;
+    byId("hint").textContent = `${single ? "One token a character" : "Tokens with blanks between them, or a JSON list"}${known}`;
     const box = byId("tokens");
     box.value = written(state.texts);
     box.addEventListener("input", () => edit(read(box.value)));
-    if (config.vocabulary.length <= 48) {
+    if (keys) {
       byId("palette").append(...config.vocabulary.map((text) => element("button", { type: "button", class: "key", onclick: () => put([...(read(box.value)), text]), "aria-label": `append ${text}` }, tokenName(text))),
         element("button", { type: "button", class: "key", "aria-label": "remove the last token", onclick: () => put(read(box.value).slice(0, -1)) }, "⌫"));
     }
@@ -422,7 +425,7 @@
     });
     return [
       heading(head.id, headName(head), lineChip(head)),
-      element("div", { class: "figures pair" }, figure([element("b", {}, "Attention"), " on this input"], pattern, element("p", { class: "quiet" }, counts
+      element("div", { class: (head.link.text?.length ?? 0) + (head.link.name?.length ?? 0) > 34 ? "figures pair" : "figures" }, figure([element("b", {}, "Attention"), " on this input"], pattern, element("p", { class: "quiet" }, counts
         ? `Shown times e^${power}, as much as the head’s output is enlarged: each selected key adds 1, and bos holds the rest.`
         : "Rows that select nothing look at bos.")), truthFigure(head, shared)),
       state.position === null ? null : element("p", { class: "spoken" }, spoken(head)),
