@@ -19,7 +19,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import metadata
@@ -30,7 +30,7 @@ import rasp
 from compiler.checkpoint import load
 from compiler.model import ModelError, Transformer
 from compiler.pipeline import Compiled
-from compiler.processes import spread
+from compiler.processes import Progress, spread
 from compiler.programs import Entry
 from compiler.provenance import DOCUMENT, provenance
 from compiler.witness import is_meant
@@ -47,7 +47,6 @@ TRIES = 20
 """How many times as many inputs are drawn where some are drawn twice or have no answer."""
 
 Input: TypeAlias = tuple[Value, ...]
-Progress: TypeAlias = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -93,11 +92,8 @@ def write(
     _refuse_foreign(folder)
     made = _beside(folder)
     try:
-        cases = []
-        for case in spread(partial(_write_case, folder=made, seed=seed, examples=examples), entries, jobs):
-            cases.append(case)
-            if progress is not None:
-                progress(len(cases), len(entries))
+        work = partial(_write_case, folder=made, seed=seed, examples=examples)
+        cases = list(spread(work, entries, jobs, progress))
         about = {"format": FORMAT, "version": VERSION, "compiler": metadata.version("rasp-compiler")}
         _write_json(made / INDEX, {**about, "seed": seed, "examples": examples, "programs": cases})
         identity = _hash(made / INDEX)

@@ -14,14 +14,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from rasp.source import error
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told how many are done, and of how many."""
 
 
 def cores() -> int:
@@ -29,18 +31,48 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def spread(work: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1) -> Iterator[Result]:
-    """Each result as soon as it and those before it are there. `work` is a function of a module."""
+def spread(
+    work: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1, progress: Progress | None = None
+) -> Iterator[Result]:
+    """Each result as soon as it and those before it are there; `progress` counts those behind it as well.
+
+    `work` is a function of a module.
+    """
+    tell = _Count(len(items), progress or (lambda done, total: None))
     if jobs == 1 or len(items) < 2:
-        yield from map(work, items)
+        for item in items:
+            result = work(item)
+            tell()
+            yield result
         return
     start_anew = multiprocessing.get_context("spawn")  # a copy of this process would share torch's threads
+    pool = ProcessPoolExecutor(min(jobs, len(items)), start_anew, _begin)
     try:
-        with ProcessPoolExecutor(min(jobs, len(items)), start_anew, _begin) as pool:
-            yield from pool.map(work, items)
+        futures = [pool.submit(work, item) for item in items]
+        for future in futures:
+            future.add_done_callback(tell)
+        for future in futures:
+            yield future.result()
     except BrokenProcessPool:
         hint = "use one process; a script needs `if __name__ == '__main__':` around what it runs"
         raise error("worker", "a process that was at work has ended", hint=hint) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class _Count:
+    """Tells how many are done each time it is called, from whichever thread."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self.done, self.total, self.progress = 0, total, progress
+        self.lock = threading.Lock()
+
+    def __call__(self, future: Future[Any] | None = None) -> None:
+        if future is not None and future.cancelled():
+            return
+        with self.lock:
+            self.done += 1
+            self.progress(self.done, self.total)
 
 
 def _begin() -> None:

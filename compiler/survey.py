@@ -16,7 +16,7 @@ from typing import Any
 
 from compiler.compare import check
 from compiler.pipeline import Compiled
-from compiler.processes import spread
+from compiler.processes import Progress, spread
 from compiler.programs import Entry
 from rasp import RaspError
 from rasp.value import to_python
@@ -61,9 +61,11 @@ class Effort:
     max_exhaustive: int = 400
 
 
-def findings(entries: Sequence[Entry], effort: Effort | None = None, jobs: int = 1) -> Iterator[Finding]:
+def findings(
+    entries: Sequence[Entry], effort: Effort | None = None, jobs: int = 1, progress: Progress | None = None
+) -> Iterator[Finding]:
     """A finding for each entry, in their order; with an effort each program is checked as well."""
-    return spread(partial(survey, effort=effort), entries, jobs)
+    return spread(partial(survey, effort=effort), entries, jobs, progress)
 
 
 def survey(entry: Entry, effort: Effort | None = None) -> Finding:

@@ -29,14 +29,12 @@ def programs(call: argparse.Namespace) -> int:
     if not (call.json or call.markdown):
         print(HEADER.rstrip() + ("  certified, checked" if call.check else "  certified"), flush=True)
     with progress_bar("checking" if call.check else "compiling") as progress:
-        for finding in findings(entries, effort, call.jobs):
+        for finding in findings(entries, effort, call.jobs, progress):
             found.append(finding)
             if call.json:
                 print(json.dumps(finding.to_json(), ensure_ascii=False), flush=True)
             elif not call.markdown:
                 print(_line(finding), flush=True)
-            if progress is not None:
-                progress(len(found), len(entries))
     if call.markdown:
         print("\n".join(page(found)))
     elif not call.json:

@@ -20,13 +20,7 @@ ENTRIES = {entry.name: entry for entry in compiler.library()}
 PATHS = {name: entry.path for name, entry in ENTRIES.items()}
 SAMPLE = 4
 """Every so manieth program is compiled in the core tests, all of them in the slow ones."""
-SHORTER = {
-    "decoders/addition": 16,
-    "sequence/count_inversions": 10,
-    "sequence/divide_by_length": 8,
-    "sequence/fraction_so_far": 16,
-    "sequence/normalised_frequency": 8,
-}
+SHORTER = {"decoders/addition": 16, "sequence/fraction_so_far": 31}
 """Programs with too many answers, or answers too close to each other, on inputs of 32 tokens."""
 
 every_program = pytest.mark.parametrize("name", PATHS)
