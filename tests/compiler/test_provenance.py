@@ -17,9 +17,10 @@ from torch import Tensor
 
 import compiler
 import rasp
+from compiler import checkpoint
 from compiler.model import ModelError, Transformer
 from compiler.pipeline import Compiled
-from compiler.provenance import provenance
+from compiler.provenance import DOCUMENT, provenance
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA = json.loads((ROOT / "compiler" / "provenance.schema.json").read_text())
@@ -120,6 +121,11 @@ def test_ids_are_unique_and_edges_go_forward(name: str) -> None:
     config = compiled(name).model.config
     assert sum(node["kind"] == "head" for node in found["nodes"]) == sum(layer.n_heads for layer in config.layers)
     assert sum(node["kind"] == "neuron" for node in found["nodes"]) == sum(layer.d_mlp for layer in config.layers)
+
+
+def test_a_checkpoint_holds_it(tmp_path: Path) -> None:
+    compiled("sorted").save(tmp_path / "sorted")
+    assert checkpoint.document(tmp_path / "sorted", DOCUMENT) == provenance(compiler.load(tmp_path / "sorted"))
 
 
 def test_a_model_that_was_not_compiled_is_refused() -> None:

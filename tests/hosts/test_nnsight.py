@@ -30,6 +30,8 @@ for ids in inputs:
     with model.trace(ids):
         written = model.blocks[0].attn.output.save()    # what the heads of layer 0 add to the stream
         stream = model.blocks[0].output.save()          # the stream after layer 0
+        entering = model.blocks[1].input.save()         # the same, as layer 1 sees it
+        unembedded = model.unembed.output.save()
         logits = model.output.save()
     with model.trace(ids):
         model.blocks[0].attn.output[:] = 0              # the heads of layer 0, ablated
@@ -37,7 +39,7 @@ for ids in inputs:
     with model.trace(ids):
         model.blocks[0].attn.output[:, 1:, 5] += 1      # one more in the column that holds `length`
         moved = model.output.save()
-    assert torch.equal(logits, native(ids))
+    assert torch.equal(logits, native(ids)) and torch.equal(logits, unembedded) and torch.equal(stream, entering)
     found.append({
         "answer": logits[0].argmax(-1).tolist(),
         "ablated": ablated[0].argmax(-1).tolist(),
