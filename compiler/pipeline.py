@@ -35,6 +35,7 @@ from rasp.value import to_python
 if TYPE_CHECKING:
     from compiler.model import Transformer
     from compiler.trace import Trace
+    from compiler.view import View
 
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
 DEFAULT_LENGTH = 16
@@ -192,6 +193,12 @@ class Compiled:
         from compiler.trace import trace
 
         return trace(self.model, self.program, tokens)
+
+    def show(self, tokens: Iterable[object] | None = None) -> View:
+        """For notebooks: the explorer on an input (an example of the program if none is given); it can be saved."""
+        from compiler.view import show
+
+        return show(self.model, tokens)
 
     def summary(self) -> str:
         """The model's size in one line."""

@@ -156,6 +156,12 @@ def test_a_notebook_shows_the_page_in_a_sandbox(model_of: Model, tmp_path: Path)
     assert "cab" not in repr(view).replace("c a b", "") and len(repr(view)) < 200
 
 
+def test_a_compiled_program_shows_itself() -> None:
+    compiled = compiler.compile(rasp.load(ROOT / "programs/reverse.rasp"), vocab="abc", max_length=4)
+    assert '"input":["c","a","b"]' in compiled.show("cab").text
+    assert compiled.show().title.startswith("reverse: a b c")
+
+
 def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     write("old", tmp_path / "page.html")
     with pytest.raises(UnicodeEncodeError):
