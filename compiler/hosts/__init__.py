@@ -83,7 +83,7 @@ HOSTS = {
         Host("bert", "bert", "BertForTokenClassification of transformers", _HF, "hf"),
         Host("mobilebert", "mobilebert", "MobileBertForTokenClassification of transformers", _HF, "hf"),
         Host("llama", "llama", "LlamaForCausalLM of transformers, for causal programs", _HF, "hf"),
-        Host("onnx", "onnx", "an ONNX graph", ("onnx", "onnxruntime"), "onnx", several_outputs=True),
+        Host("onnx", "onnx", "an ONNX graph", ("onnx", "onnxruntime", "onnxscript"), "onnx", several_outputs=True),
         Host("torch-export", "torch_export", "a program of torch.export", several_outputs=True),
         Host(
             "transformer-lens",
