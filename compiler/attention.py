@@ -90,10 +90,12 @@ def scores(cases: Sequence[Conjunction], scoring: Scoring) -> Scores:
         _score_cases(cases, scoring, found)
         return found
     (conjunction,) = cases
-    slack = next((part for part in conjunction.parts if scoring.order and _is_order(part, scoring.analysis)), None)
-    weight = Fraction(1)
-    if slack is not None:
-        weight = _score_order(*slack, scoring, found) + 1
+    slack, weight = None, Fraction(1)
+    for part in conjunction.parts if scoring.order else ():
+        size = _score_slack(part, scoring, found)
+        if size is not None:
+            slack, weight = part, size + 1
+            break
     for part in conjunction.parts:
         if part is not slack:
             _score_part(*part, scoring, found, weight)
@@ -124,6 +126,7 @@ class Scoring:
     """How to score.
 
     `exactly`: reads a whole number free of rounding, if that can be had.
+    `evidence`: reads a number that is positive where an s-op is true, and its largest value, if that saves layers.
     `order`: finding some selected key is enough, so one order may score by its distance instead of by a table.
     `absolute`: rows may be empty, so what depends on the query alone must be known too.
     `largest_code`: numbers farther from their middle than this are compared digit by digit.
@@ -133,9 +136,30 @@ class Scoring:
     codes: Codes
     read: Read
     exactly: Read
+    evidence: Callable[[SOp], tuple[Reading, Fraction] | None]
     order: bool
     absolute: bool
     largest_code: int
+
+
+def _score_slack(part: tuple[SOp, SOp, Comparison], scoring: Scoring, found: Scores) -> Fraction | None:
+    """Score one comparison by more than one step, if it can be: by its distance, or by its evidence. Returns its size.
+
+    Evidence for a bit is a number that is 0 where the bit is False and at least 1 where it is True.
+    """
+    key, query, comparison = part
+    if _is_order(part, scoring.analysis):
+        return _score_order(*part, scoring, found)
+    if comparison != EQUAL or scoring.analysis.domain(query).values != (True,):
+        return None
+    evidence = scoring.evidence(key)
+    if evidence is None:
+        return None
+    reading, most = evidence
+    found.add("order", [(scoring.read(Constant(1)), reading, Fraction(1))])
+    found.selected += 1
+    found.lowest += 1
+    return most
 
 
 def _is_order(part: tuple[SOp, SOp, Comparison], analysis: Analysis) -> bool:

@@ -42,6 +42,8 @@ SHORT = {"depth": 64, "balanced": 64, "size": 8}
 """A staircase of at most this many neurons is taken without looking for anything else, by what is optimised."""
 WIDE = {"depth": MAX_NEURONS, "balanced": 512, "size": 0}
 """How many neurons an s-op may cost to be ready earlier, by what is optimised."""
+MAX_CASES = 64
+"""A nested `and` and `or` of more cases than this is computed operation by operation."""
 MAX_STEPS = 1 << 11
 """Largest range of a number that a staircase tells apart, in units of its smallest step (C8)."""
 
@@ -109,6 +111,7 @@ class _Realiser:
         self.codes = Codes(graph.setting.texts)
         self.readings: dict[SOp, Reading] = {}
         self.exact: dict[SOp, Reading] = {}
+        self.evidence: dict[SOp, tuple[Reading, Fraction] | None] = {}
         self.tokens: dict[Direction, tuple[Fraction, ...]] = {}
         self.positions: dict[Direction, tuple[Fraction, ...]] = {}
         self.heads: dict[tuple[str, bool, tuple[Conjunction, ...]], list[_OpenHead]] = {}
@@ -358,7 +361,7 @@ class _Realiser:
 
     def _scoring(self, order: bool, sure: bool) -> Scoring:
         largest = self.precision.largest_code
-        return Scoring(self.analysis, self.codes, self.read, self._exactly, order, not sure, largest)
+        return Scoring(self.analysis, self.codes, self.read, self._exactly, self._evidence, order, not sure, largest)
 
     def _selects_one(self, cases: tuple[Conjunction, ...], node: SOp) -> bool:
         unique = len(cases) == 1 and self.analysis.unique(cases[0])
@@ -437,6 +440,9 @@ class _Realiser:
         match node:
             case Map(op="and"):
                 return self._all(node, [self.read(self._truth(x)) for x in _operands(node)])
+            case Map(op="or") if (evidence := self._evidence(node)) is not None:
+                absent = self._not(evidence[0])
+                return self._not(self._neuron(node, absent.form, Fraction(1), absent.ready, absent.exact))
             case Map(op="or"):
                 return self._not(self._all(node, [self._not(self.read(self._truth(x))) for x in _operands(node)]))
             case Map(op="if", args=(condition, a, b)) if self._numeric(a, b):
@@ -494,6 +500,70 @@ class _Realiser:
         """``a and b and c = relu(a + b + c - 2)``."""
         read = weighted([(bit, Fraction(1)) for bit in bits])
         return self._neuron(node, read.form - Form.constant(len(bits) - 1), Fraction(1), read.ready, read.exact)
+
+    def _evidence(self, node: SOp) -> tuple[Reading, Fraction] | None:
+        """A number that is 0 where a nested `and` and `or` is false, and positive, up to a bound, where it is true.
+
+        As an `or` of `and`s, it is one neuron an `and`, all in one layer, and their sum. None where that is not worth
+        it, or the bound would be large.
+        """
+        if not self._is_nested(node):
+            return None
+        if node not in self.evidence:
+            cases = self._cases(node)
+            self.evidence[node] = None if cases is None else self._gathered(node, cases)
+        return self.evidence[node]
+
+    def _gathered(self, node: SOp, cases: Sequence[tuple[SOp, ...]]) -> tuple[Reading, Fraction]:
+        """The evidence of all cases: what takes neurons is added up in one direction, the rest is read as it is."""
+        direction, free, largest, ready, exact = self._direction(self._label(node)), [], Fraction(0), 0, True
+        bound = Fraction(0)
+        for case in cases:
+            reading, bits, most = self._case(case)
+            bound += most
+            if not bits:
+                free.append((reading, Fraction(1)))
+                continue
+            read = weighted([(reading, Fraction(1)), *((bit, most) for bit in bits)])
+            written = after_mlp(self._settled(read).ready)
+            bent = read.form - Form.constant(most * len(bits))
+            self.neurons.append((written, Neuron(self._label(node), bent, ((direction, Fraction(1)),))))
+            largest, ready, exact = largest + most, max(ready, written), exact and read.exact
+        if largest:
+            self.ranges[direction] = Fraction(0), largest
+            free.append((Reading(Form.of(direction), ready, exact), Fraction(1)))
+        return weighted(free), bound
+
+    def _is_nested(self, node: SOp) -> bool:
+        """An `and` or `or` of too many variables for a short staircase."""
+        logical = isinstance(node, Map) and node.op in ("and", "or")
+        return logical and self.analysis.count_points(self.analysis.variables(node)) > SHORT[self.optimize]
+
+    def _cases(self, node: SOp) -> list[tuple[SOp, ...]] | None:
+        """The s-op as an `or` of `and`s; an `or` of plain s-ops counts as plain. None where there are too many."""
+        if not (self._is_nested(node) and isinstance(node, Map)):
+            return [(node,)]
+        parts = [self._cases(x) if not self._is_plain_or(x) or node.op == "or" else [(x,)] for x in _operands(node)]
+        found: list[tuple[SOp, ...]] = [] if node.op == "or" else [()]
+        for part in parts:
+            if part is None or len(found) * len(part) > MAX_CASES:
+                return None
+            found = [*found, *part] if node.op == "or" else [one + other for one in found for other in part]
+        return found if len(found) <= MAX_CASES else None
+
+    def _is_plain_or(self, node: SOp) -> bool:
+        return isinstance(node, Map) and node.op == "or" and not any(map(self._is_nested, _operands(node)))
+
+    def _case(self, case: tuple[SOp, ...]) -> tuple[Reading, list[Reading], Fraction]:
+        """Evidence for an `and` is ``relu(e + M (bits - m))``: one operand e may itself be evidence up to M, and there
+        are m bits. Returns e, the bits and M."""
+        summed = next((x for x in case if self._is_plain_or(x) and self._is_nested(x)), None)
+        bits = [self.read(self._truth(x)) for x in case if x is not summed]
+        evidence, most = [bits.pop()] if summed is None else [], Fraction(1)
+        if summed is not None:
+            evidence = [self.read(self._truth(x)) for x in _operands(summed)]  # type: ignore[arg-type]
+            most = Fraction(len(evidence))
+        return weighted([(bit, Fraction(1)) for bit in evidence]), bits, most
 
     def _neuron(self, node: SOp, read: Form, largest: Fraction, ready: int, exact: bool) -> Reading:
         direction = self._direction(self._label(node))

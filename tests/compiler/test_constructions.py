@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from fractions import Fraction
@@ -535,3 +536,30 @@ def test_c11_hand_written_counts_are_counts(text: str) -> None:
         found = compiled.model.run(tokens)
         assert found == expected
         assert "round" not in text or {type(value) for value in found} == {int}
+
+
+# -------------------------------------------------------------------------------------------------------- C20 evidence
+
+
+LOGIC = """
+a = has_focus(select(indices, indices, <) and select(tokens, "a", ==));
+b = has_focus(select(indices, indices, >) and select(tokens, "b", ==));
+c = has_focus(select(indices, indices, <) and select(tokens, "c", ==));
+d = has_focus(select(indices, indices, >) and select(tokens, "d", ==));
+e = selector_width(select(tokens, tokens, ==)) > 3;
+first = a and (b or c) and (d or (e and b)) or (c and d);
+second = (first or a) and (b or (c and (d or e)));
+"""
+
+
+@pytest.mark.parametrize("output", ["first", "second", "found"])
+def test_c20_nested_logic_is_an_or_of_ands_in_one_layer(output: str) -> None:
+    """On every input up to length 4 and on random long ones; the `or` costs no layer of its own where a head asks."""
+    source = LOGIC + "found = has_focus(select(second, True, ==) and select(indices, indices, <=));"
+    compiled = made(source, "abcd", 12, output=output)
+    inputs = ["".join(word) for n in range(1, 5) for word in itertools.product("abcd", repeat=n)] + drawn(
+        300, 12, "abcd"
+    )
+    assert compiled.model.run_batch(inputs) == [compiled.program[output](tokens) for tokens in inputs]
+    layers = [layer for layer in compiled.circuit.layers if layer.neurons]
+    assert len(layers) <= 3

@@ -79,3 +79,14 @@ def test_only_what_is_required_is_checked() -> None:
     assert report.ok
     assert report.skipped == 0
     assert report.short == sum(2**length for length in range(1, 7))
+
+
+@pytest.mark.slow
+def test_rover_takes_at_most_sixteen_layers_and_answers_its_questions() -> None:
+    """The original counts 16; here all of them together, not only those with attention, are fewer."""
+    program = rasp.load("programs/paper/rover.rasp")
+    compiled = Compiled(program, optimize="depth")
+    assert compiled.certificate.ok
+    assert len(compiled.circuit.layers) <= 16
+    tokens = [example.input for example in program.settings.examples]
+    assert compiled.model.run_batch(tokens) == [program["answer"](given) for given in tokens]
