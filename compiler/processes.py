@@ -46,6 +46,7 @@ def spread(
             yield result
         return
     start_anew = multiprocessing.get_context("spawn")  # a copy of this process would share torch's threads
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(min(jobs, len(items)), start_anew, _begin)
     try:
         futures = [pool.submit(work, item) for item in items]
@@ -56,7 +57,9 @@ def spread(
     except BrokenProcessPool:
         hint = "use one process; a script needs `if __name__ == '__main__':` around what it runs"
         raise error("worker", "a process that was at work has ended", hint=hint) from None
-    finally:
+    finally:  # nobody waits for what is still at work when an exception or an interruption ends this
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()
         pool.shutdown(cancel_futures=True)
 
 
@@ -68,7 +71,7 @@ class _Count:
         self.lock = threading.Lock()
 
     def __call__(self, future: Future[Any] | None = None) -> None:
-        if future is not None and future.cancelled():
+        if future is not None and (future.cancelled() or future.exception() is not None):
             return
         with self.lock:
             self.done += 1

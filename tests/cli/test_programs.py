@@ -1,6 +1,7 @@
 """`rasp programs`: what it lists is what compiles, and whatever is wrong with a program is named."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,18 @@ def test_an_unknown_theme_gets_a_hint(rasp) -> None:
     done = rasp("programs", "--theme", "word")
     assert (done.code, done.out) == (2, "")
     assert "did you mean `words`?" in done.err
+
+
+@pytest.mark.slow
+def test_an_interruption_is_quiet_and_ends_every_process(tmp_path: Path) -> None:
+    command = [Path(sys.executable).parent / "rasp", "programs", "--theme", "paper", "--check", "--jobs", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("theme ")
+        process.stdout.readline()  # one program is done: both processes are at work
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)  # ends when no process holds the pipes any more
+    assert (process.returncode, err) == (130, "")
 
 
 @pytest.mark.slow
