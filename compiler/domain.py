@@ -27,7 +27,7 @@ import numpy.typing as npt
 from compiler import table as tables
 from compiler.direction import whole
 from compiler.relation import EQUAL, MAX_DISJUNCTS, Conjunction, disjuncts
-from compiler.table import Table
+from compiler.table import Curve, Table
 from rasp.operators import Undefined, convert, show
 from rasp.settings import token_text
 from rasp.sop import (
@@ -57,7 +57,7 @@ class Limits:
     combinations: int = 960_000
     """Combinations of independent operands that an s-op is tabulated over; beyond, it is refused."""
     values: int = 8_192
-    """Values of one s-op; one that can take more is refused. What is only moved, not computed, is not counted."""
+    """Values of an s-op that combines others; one that can take more is refused. Nothing else can grow so."""
     cases: int = MAX_DISJUNCTS
     """Conjunctions of a selector written as an `or` of them; one with more is refused."""
     tried: int = 120
@@ -249,7 +249,8 @@ class Analysis:
                 f"{node} has no value for any input",
                 "check its operands: every combination is an error",
             )
-        return self._limited(node, Domain.of(values))
+        domain = Domain.of(values)
+        return domain if len(variables) == 1 else self._limited(node, domain)
 
     def _limited(self, node: SOp, domain: Domain) -> Domain:
         if len(domain) > self.limits.values:
@@ -370,6 +371,14 @@ class Analysis:
         values = self._table(node).at_points(self._meant(variables))
         return _defined(self.points(variables), values)
 
+    def column(self, node: SOp, inputs: Sequence[Value]) -> tuple[Fraction, ...]:
+        """The numbers of an s-op of one variable, at each of its values in turn; 0 where it is undefined."""
+        table = self._table(node)
+        numbers = [_number(value) for value in table.values]
+        found = dict(zip(self.domain(self.variables(node)[0]), table.codes.tolist(), strict=True))
+        meant = {point[0] for point in self.points(self.variables(node))}
+        return tuple(numbers[found[value]] if value in meant else whole(0) for value in inputs)
+
     def _table(self, node: SOp) -> Table:
         """The s-op over its own variables: all their joint values, whether they are meant or not."""
         for current in _cone(node, self._tables):
@@ -414,6 +423,15 @@ class Analysis:
         everything = np.ones([len(domain) for domain in domains], dtype=np.bool_)
         values = self._table_over(node, leaves).at_points(everything)
         return _defined(tables.points(domains), values)
+
+    def curve(self, node: SOp, digits: Mapping[SOp, Sequence[Fraction]], joint: bool = False) -> Curve:
+        """The s-op, whose values are numbers, as a function of the sum of a digit for each value of some s-ops.
+
+        They are taken as independent, or else are the s-op's variables and known `joint`ly.
+        """
+        leaves = tuple(digits)
+        table = self._table(node) if joint else self._table_over(node, leaves)
+        return Curve.of(table, list(digits.values()), self._meant(leaves) if joint else None)
 
     def _table_over(self, node: SOp, leaves: tuple[SOp, ...]) -> Table:
         found = {leaf: tables.along(self.domain(leaf).values, i, len(leaves)) for i, leaf in enumerate(leaves)}
@@ -574,6 +592,10 @@ LENGTH = Width(Select(Constant(1), Constant(1), "=="))
 def is_length(node: Node | None) -> bool:
     """Whether the node counts all positions."""
     return node is LENGTH
+
+
+def _number(value: Value | None) -> Fraction:
+    return value if isinstance(value, Fraction) else whole(int(value or 0))
 
 
 def _defined(points: Sequence[Point], values: Sequence[Value | None]) -> list[tuple[Point, Value]]:

@@ -13,14 +13,17 @@ Invariants: values are told apart by kind, so 1, 1.0 and True have three codes; 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from compiler.direction import whole
 from rasp.operators import OPERATORS, Undefined
 from rasp.sop import Lookup, Map
 from rasp.value import Value
@@ -81,9 +84,75 @@ class Table:
         return [value for value, count in zip(self.values, counts, strict=True) if count and value is not None]
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A function of one number: its arguments, ascending, as whole multiples of a fraction, and the value at each."""
+
+    multiples: Codes
+    unit: Fraction
+    values: tuple[Value, ...]
+    codes: Codes
+
+    @staticmethod
+    def of(table: Table, digits: Sequence[Sequence[Fraction]], kept: npt.NDArray[np.bool_] | None = None) -> Curve:
+        """A table over a grid as a function of the sum of digits, one for each value along each axis.
+
+        No two points that are kept may have one sum. Points where the table is undefined are left out.
+        """
+        common = math.lcm(*(digit.denominator for line in digits for digit in line))
+        lines = [[digit.numerator * (common // digit.denominator) for digit in line] for line in digits]
+        largest = sum(max(map(abs, line), default=0) for line in lines)
+        dtype = np.int64 if largest < 1 << 62 else object
+        sums = np.zeros((1,) * len(lines), dtype=dtype)
+        for axis, line in enumerate(lines):
+            sums = sums + np.array(line, dtype=dtype).reshape(_line(len(line), axis, len(lines)))
+        codes = np.broadcast_to(table.codes, sums.shape)
+        defined = np.array([value is not None for value in table.values])[codes]
+        kept = defined if kept is None else kept & defined
+        multiples, first = np.unique(sums[kept], return_index=True)
+        return Curve(multiples, Fraction(1, common), cast(tuple[Value, ...], table.values), codes[kept][first])
+
+    @property
+    def steps(self) -> Fraction:
+        """The range of the arguments, in units of their smallest distance; 1 where there is only one."""
+        if len(self.multiples) < 2:
+            return Fraction(1)
+        gap = (self.multiples[1:] - self.multiples[:-1]).min()
+        return Fraction(int(self.multiples[-1] - self.multiples[0]), int(gap))
+
+    def points(self) -> list[tuple[Fraction, Fraction]]:
+        """Each argument with its value, which has to be a number."""
+        return self._at(np.arange(len(self.codes)))
+
+    def corners(self) -> list[tuple[Fraction, Fraction]]:
+        """The points without those between two of the same value."""
+        same = np.diff(self._ranks) == 0
+        inside = np.concatenate([[False], same[:-1] & same[1:], [False]]) if len(same) else np.zeros(1, dtype=np.bool_)
+        return self._at(np.flatnonzero(~inside))
+
+    def _at(self, places: Codes) -> list[tuple[Fraction, Fraction]]:
+        codes = self.codes[places].tolist()
+        numbers = {code: Fraction(self.values[code]) for code in dict.fromkeys(codes)}
+        multiples = self.multiples[places].tolist()
+        return [
+            (_multiple(multiple, self.unit), numbers[code]) for multiple, code in zip(multiples, codes, strict=True)
+        ]
+
+    @property
+    def _ranks(self) -> Codes:
+        """Equal codes for equal values, of whatever kind."""
+        first: dict[Value | None, int] = {}
+        ranks = [first.setdefault(value, code) for code, value in enumerate(self.values)]
+        return np.array(ranks, dtype=np.int64)[self.codes]
+
+
 def along(values: Sequence[Value], axis: int, axes: int) -> Table:
     """The table of a variable itself: its values along its own axis."""
     return Table(tuple(values), _small(np.arange(len(values)), len(values)).reshape(_line(len(values), axis, axes)))
+
+
+def _multiple(count: int, unit: Fraction) -> Fraction:
+    return whole(count) if unit == 1 else Fraction(count, unit.denominator)
 
 
 def _line(size: int, axis: int, axes: int) -> list[int]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from compiler.domain import LENGTH, Analysis, Domain, Limits, Setting, is_length
 from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Select, Selector, SOp, Tokens, Width
+from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Or, Select, Selector, SOp, Tokens, Width
 from rasp.source import RaspError
 from rasp.value import Value
 from tests.random_programs import Programs
@@ -83,6 +83,31 @@ def test_the_table_holds_every_joint_value_that_occurs(node: SOp, setting: Setti
             columns = [answer(var, tokens, setting.causal) for var in variables]
             for place, value in enumerate(values):
                 assert table[tuple(column[place] for column in columns)] == value  # type: ignore[index]
+
+
+@settings(max_examples=200)
+@given(numbers(3), settings_)
+def test_a_curve_over_the_variables_is_the_table(node: SOp, setting: Setting) -> None:
+    """Digits that cannot be confused: the places of a number in base 10,000."""
+    analysis = Analysis(setting)
+    if (domain := domain_of(analysis, node)) is None or not domain.numeric:
+        return
+    variables = analysis.variables(node)
+    places = [Fraction(10_000) ** place for place in range(len(variables))]
+    ranks = [{value: rank for rank, value in enumerate(analysis.domain(var))} for var in variables]
+    digits = {
+        var: [place * rank for rank in range(len(analysis.domain(var)))]
+        for var, place in zip(variables, places, strict=True)
+    }
+    expected = sorted(
+        (sum((p * r[v] for p, r, v in zip(places, ranks, point, strict=True)), Fraction(0)), Fraction(value))
+        for point, value in analysis.table(node)
+    )
+    assert not variables or analysis.curve(node, digits, joint=True).points() == expected
+    if len(variables) == 1:
+        inputs = analysis.domain(variables[0]).values
+        known = {point[0]: value for point, value in analysis.table(node)}
+        assert analysis.column(node, inputs) == tuple(known.get(value, 0) for value in inputs)
 
 
 @settings(max_examples=300)
@@ -173,6 +198,28 @@ def test_too_many_values_are_refused_with_advice() -> None:
         with pytest.raises(RaspError) as caught:
             analysis.domain(node)
         assert caught.value.diagnostics[0].hint
+
+
+def test_what_does_not_grow_is_not_limited() -> None:
+    """As many values as the vocabulary has: nothing is combined."""
+    vocabulary = tuple(f"t{number}" for number in range(30))
+    analysis = Analysis(Setting(vocabulary, 20, False, Limits(values=25)))
+    code = Lookup(tuple((text, number) for number, text in enumerate(vocabulary)), Tokens("str"))
+    last = Select(Indices(), Map("-", (LENGTH, Constant(1))), "==")
+    assert len(analysis.domain(code)) == len(analysis.domain(Aggregate(last, Tokens("str")))) == 30
+    with pytest.raises(RaspError, match="40 different values, more than 25"):
+        analysis.domain(Map("+", (code, Map("%", (Indices(), Constant(11))))))
+
+
+def test_limits_are_a_setting() -> None:
+    cases = Or(Select(Indices(), Constant(1), "=="), Select(Tokens("str"), Constant("1"), "=="))
+    assert len(Analysis(Setting(VOCABULARY, 3, False)).disjuncts(cases)) == 2
+    with pytest.raises(RaspError, match="more than 1"):
+        Analysis(Setting(VOCABULARY, 3, False, Limits(cases=1))).disjuncts(cases)
+    two = Map("*", (Width(Select(Indices(), Constant(0), ">")), Width(Select(Tokens("int"), Constant(1), "=="))))
+    assert Analysis(Setting(VOCABULARY, 3, False)).domain(two).values == (0, 1, 2, 3, 4, 6, 9)
+    with pytest.raises(RaspError, match="16 ways"):
+        Analysis(Setting(VOCABULARY, 3, False, Limits(points=15, combinations=15))).domain(two)
 
 
 def test_a_large_linear_form_is_not_tabulated() -> None:

@@ -7,10 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from compiler.table import LARGEST_INT, Table, along, apply, constant, points
+from compiler.table import LARGEST_INT, Curve, Table, along, apply, constant, points
 from rasp.operators import OPERATORS, Undefined
 from rasp.sop import Constant, Indices, Lookup, Map, Tokens
 from rasp.value import Value
@@ -118,3 +118,51 @@ def test_a_large_power_of_two_is_exact() -> None:
     found = apply(Map("*", (Indices(), Indices())), [along((edge, -edge), 0, 1), along((edge, -edge), 0, 1)])
     assert found.at_points() == [edge * edge, edge * edge]
     assert Fraction(found.values[0]) == Fraction(edge) ** 2  # type: ignore[arg-type]
+
+
+fractions = st.fractions(-5, 5, max_denominator=6)
+
+
+@given(st.lists(st.lists(fractions, min_size=1, max_size=4, unique=True), min_size=1, max_size=3), st.data())
+def test_a_curve_has_the_value_of_each_sum_of_digits(digits: list[list[Fraction]], data: st.DataObject) -> None:
+    """Against the sums themselves; ambiguous digits are left to the caller, who promises there are none."""
+    sums = [sum(point, Fraction(0)) for point in itertools.product(*digits)]
+    assume(len(set(sums)) == len(sums))
+    numbers = data.draw(st.lists(st.sampled_from([None, 0, 1, True, Fraction(1, 3)]), min_size=3, max_size=3))
+    codes = data.draw(st.lists(st.integers(0, 2), min_size=len(sums), max_size=len(sums)))
+    kept = data.draw(st.lists(st.booleans(), min_size=len(sums), max_size=len(sums)))
+    shape = [len(line) for line in digits]
+    curve = Curve.of(
+        Table(tuple(numbers), np.array(codes).reshape(shape)), digits, np.array(kept, dtype=np.bool_).reshape(shape)
+    )
+    expected = sorted(
+        (x, Fraction(y))
+        for x, code, keep in zip(sums, codes, kept, strict=True)
+        if keep and (y := numbers[code]) is not None
+    )
+    assert curve.points() == expected
+    steps = [(b - a) for (a, _), (b, _) in itertools.pairwise(expected)]
+    assert curve.steps == ((expected[-1][0] - expected[0][0]) / min(steps) if steps else 1)
+
+
+@given(st.lists(st.sampled_from([0, 1, True, Fraction(1), 2]), min_size=1, max_size=12))
+def test_the_corners_of_a_curve_draw_the_same_line(heights: list[Value]) -> None:
+    distinct = list(dict.fromkeys((type(value), value) for value in heights))
+    codes = np.array([distinct.index((type(value), value)) for value in heights])
+    curve = Curve.of(
+        Table(tuple(value for _, value in distinct), codes), [[Fraction(place, 2) for place in range(len(heights))]]
+    )
+    corners = curve.corners()
+    assert set(corners) <= set(curve.points())
+    for x, y in curve.points():
+        before, after = max(c for c in corners if c[0] <= x), min(c for c in corners if c[0] >= x)
+        assert (x, y) in corners or y == before[1] == after[1]
+    inner = curve.points()[1:-1]
+    flat = [b for a, b, c in zip(curve.points(), inner, curve.points()[2:], strict=False) if a[1] == b[1] == c[1]]
+    assert len(corners) == len(heights) - len(flat)
+
+
+def test_digits_beyond_machine_integers_are_exact() -> None:
+    huge = Fraction(1 << 80)
+    curve = Curve.of(along((0, 1, 2), 0, 1), [[huge, huge + 1, -huge]])
+    assert curve.points() == [(-huge, 2), (huge, 0), (huge + 1, 1)]
