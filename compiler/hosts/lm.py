@@ -105,16 +105,14 @@ def head(model: Transformer) -> Head:
 def save_generation(model: Transformer, outer: Head, folder: Path) -> None:
     """How a text is continued: the best token each time, until a stop token or the longest input.
 
-    Where the output is no next token, its value at the last position is all that is put behind the text.
+    Where the output is no next token, every value ends the text: the one at the last position is put behind it.
     """
-    words = outer.words
     data = {
-        "bos_token_id": words.bos_id,
-        "pad_token_id": words.pad_id,
-        "eos_token_id": outer.stop_ids or None,
+        "bos_token_id": outer.words.bos_id,
+        "pad_token_id": outer.words.pad_id,
+        "eos_token_id": (outer.stop_ids or None) if outer.generates else outer.ids,
         "do_sample": False,
-        # All of the longest input, BOS, and what it is answered with.
-        **({"max_length": model.config.n_ctx + 1} if outer.generates else {"max_new_tokens": 1}),
+        "max_length": model.config.n_ctx + 1,  # the longest input, BOS, and what it is answered with
     }
     (folder / "generation_config.json").write_text(json.dumps(data, indent=1), encoding="utf-8")
 
