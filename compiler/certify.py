@@ -120,6 +120,7 @@ class _Certifier:
         self.bos = circuit.bos()
         self.decisions: list[Decision] = []
         self._own: dict[Direction, float] = {}
+        self._leaks: set[Direction] = set()
         self.bounds: dict[Direction, Bound] = {ONE: Bound(1, 1), BOS: Bound(0, 0)}
         self.mixed = {d for layer in circuit.layers for d in layer.writes()}
         self.columns = {d: np.array([float(x) for x in column]) for d, column in self._embedded()}
@@ -161,7 +162,10 @@ class _Certifier:
         spacing = min(before.spacing, bound.spacing) if before.spacing and bound.spacing else None
         size = max(abs(low), abs(high))
         rounding = 0.0 if grid and size / grid <= self.p.whole else 2 * size * self.p.unit
-        return Bound(low, high, (before.error + bound.error + rounding) * SLACK, grid, spacing)
+        both = before.error + bound.error
+        if direction in self.circuit.exclusive and direction not in self._leaks and direction in written:
+            both = max(before.error, bound.error) + high * self.p.sum_unit  # errors are shares of counts, n in all (C6)
+        return Bound(low, high, (both + rounding) * SLACK, grid, spacing)
 
     def _rounded(self, direction: Direction, added: Bound) -> Bound:
         """Added to an offset near which numbers are 1 apart, a number close to a whole one becomes whole (C19)."""
@@ -251,7 +255,11 @@ class _Certifier:
         spread = math.expm1(min(nats, 600.0))
         for channel in head.channels:
             value = self.form(channel.read)
-            error = self._mean_error(head, value, spread) if head.mode == "mean" else self._sum_error(head, value, nats)
+            counted = head.mode == "sum"
+            leak = self._leak(head, nats) if counted else 0.0
+            if leak or value.error:
+                self._leaks.add(channel.write)
+            error = self._sum_error(head, value, nats, leak) if counted else self._mean_error(head, value, spread)
             empty = self._exact_bound((channel.default,))
             spacing = min(value.grid, empty.grid) if value.grid and empty.grid else None
             exact = error == 0.0 and empty.error == 0.0
@@ -318,10 +326,16 @@ class _Certifier:
         rounding = (self.n + 8) * self.p.sum_unit * value.size + self._stored(2 * value.size, 0.0, True)
         return value.error + (value.high - value.low) * spread + rounding
 
-    def _sum_error(self, head: Head, value: Bound, nats: float) -> float:
+    def _leak(self, head: Head, nats: float) -> float:
+        """What unselected keys add up to, in units of a selected one."""
+        below = sharpness(head, self.p) * float(head.step)
+        if below + self.p.counterweight - nats >= self.p.underflow:
+            return 0.0
+        return self.n * math.exp(min(nats - below, 600.0))
+
+    def _sum_error(self, head: Head, value: Bound, nats: float, leak: float) -> float:
         """C6: spread of the weights, saturation of the softmax, rounding of the sum, and unselected keys."""
-        n, p, below = self.n, self.p, sharpness(head, self.p) * float(head.step)
-        leak = 0.0 if below + p.counterweight - nats >= p.underflow else n * math.exp(min(nats - below, 600.0))
+        n, p = self.n, self.p
         relative = math.expm1(min(nats, 600.0)) + n * math.exp(-p.counterweight) + (n / 2 + 8) * p.sum_unit
         relative += abs(p.lift * math.exp(-p.counterweight) - 1)
         if value.grid and value.low >= 0.0 and nats == leak == 0.0:

@@ -210,6 +210,7 @@ class Circuit:
     stairs: dict[Direction, Stairs]
     precision: Precision = FLOAT32
     offsets: dict[Direction, Fraction] = field(default_factory=dict)  # written by the embedding at every position
+    exclusive: frozenset[Direction] = frozenset()  # of the heads that count into it, at most one counts any one key
 
     def directions(self) -> list[Direction]:
         """Every direction, in the order in which they are first written."""

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from compiler.attention import Codes, Reading, Scores, Scoring, is_short, scores, weighted
 from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Stairs, Variable
@@ -29,7 +30,7 @@ from compiler.domain import Domain, Point, refusal
 from compiler.graph import Graph
 from compiler.mlp import Kink, Staircase, staircase
 from compiler.precision import FLOAT32, Precision
-from compiler.relation import ALWAYS, EQUAL, Conjunction, exclusive, symbol
+from compiler.relation import ALWAYS, EQUAL, Comparison, Conjunction, exclusive, symbol
 from compiler.simplify import rebuilt
 from rasp.operators import PREDICATES
 from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, Select, SOp, Tokens, Width, reachable
@@ -42,10 +43,15 @@ SHORT = {"depth": 64, "balanced": 64, "size": 8}
 """A staircase of at most this many neurons is taken without looking for anything else, by what is optimised."""
 WIDE = {"depth": MAX_NEURONS, "balanced": 512, "size": 0}
 """How many neurons an s-op may cost to be ready earlier, by what is optimised."""
+LONG_ORDER = 12
+"""Numbers of more values are put in order by two digits where keys are counted (C4)."""
 MAX_CASES = 64
 """A nested `and` and `or` of more cases than this is computed operation by operation."""
 MAX_STEPS = 1 << 11
 """Largest range of a number that a staircase tells apart, in units of its smallest step (C8)."""
+
+
+_Compared: TypeAlias = tuple[SOp, SOp, Comparison]
 
 
 def after_attention(ready: int) -> int:
@@ -107,6 +113,7 @@ class _Realiser:
         self.precision = precision
         self.whole = whole and precision.counts_need_offset
         self.offsets: dict[Direction, Fraction] = {}
+        self.exclusive: set[Direction] = set()
         self.analysis = graph.analysis
         self.codes = Codes(graph.setting.texts)
         self.readings: dict[SOp, Reading] = {}
@@ -139,6 +146,7 @@ class _Realiser:
             self.stairs,
             self.precision,
             self.offsets,
+            frozenset(self.exclusive),
         )
         return compress(found)
 
@@ -265,6 +273,8 @@ class _Realiser:
         direction = self._direction(self._label(node))
         counted = [term for case in exclusive(self.analysis.disjuncts(node.selector)) for term in self._counted(case)]
         self.ranges[direction] = Fraction(0), Fraction(self.graph.setting.max_length)
+        if all(sign > 0 for sign, _ in counted):
+            self.exclusive.add(direction)
         readings = [
             self._channel("sum", (case,), Reading(Form.constant(sign), 0, True), Fraction(0), direction, node)
             for sign, case in counted
@@ -287,7 +297,39 @@ class _Realiser:
                 everything, equal = Conjunction.of(rest), Conjunction.of([*rest, (key, query, EQUAL)])
                 assert everything is not None and equal is not None
                 return self._counted(everything) + [(-sign, piece) for sign, piece in self._counted(equal)]
+            if (digits := self._by_digits(*part)) is not None:
+                rest = [other for other in case.parts if other is not part]
+                pieces = [Conjunction.of([*rest, *piece]) for piece in digits]
+                return [found for piece in pieces if piece is not None for found in self._counted(piece)]
         return [(1, case)]
+
+    def _by_digits(self, key: SOp, query: SOp, comparison: Comparison) -> list[list[_Compared]] | None:
+        """A long order as two exclusive cases: the high digits are in order, or equal with the low ones in order (C4).
+
+        A table of an order has as many dimensions as there are values, those of the digits the square root of that.
+        """
+        keys, queries = (self.analysis.domain(node) for node in (key, query))
+        strict = comparison - EQUAL
+        if self.optimize == "depth" and not all(self._is_embedded(node) for node in (key, query)):
+            return None  # digits of a computed number may take a layer
+        if len(strict) != 1 or min(len(keys), len(queries)) <= LONG_ORDER:
+            return None
+        both = Domain.of([*keys, *queries])
+        if not both.numeric and not all(isinstance(value, str) for value in both):
+            return None
+        base = math.isqrt(len(both) - 1) + 1
+        rank = {value: place for place, value in enumerate(both)}
+
+        def digit(node: SOp, domain: Domain, of: Callable[[int, int], int]) -> SOp:
+            return Lookup(tuple((value, of(rank[value], base)) for value in domain), node)
+
+        high_key, high = digit(key, keys, operator.floordiv), digit(query, queries, operator.floordiv)
+        low_key, low = digit(key, keys, operator.mod), digit(query, queries, operator.mod)
+        return [[(high_key, high, strict)], [(high_key, high, EQUAL), (low_key, low, comparison)]]
+
+    def _is_embedded(self, node: SOp) -> bool:
+        """A function of the token and the position."""
+        return all(isinstance(variable, Tokens | Indices) for variable in self.analysis.variables(node))
 
     def _aggregate(self, node: Aggregate) -> Reading:
         cases = self.analysis.disjuncts(node.selector)
