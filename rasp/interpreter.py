@@ -82,7 +82,7 @@ def evaluate_each(
 def read_input(tokens: Input) -> list[Value]:
     """The exact elements of an input: the characters of a string, the items of a list, the keys of a dictionary."""
     try:
-        elements = [from_python(element) for element in tokens]
+        elements = [element if type(element) is str else from_python(element) for element in tokens]
     except TypeError as problem:
         raise error("input", f"an input is a string or a list of scalars: {problem}") from None
     except ValueError:

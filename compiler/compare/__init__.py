@@ -36,7 +36,7 @@ __all__ = ["Difference", "Place", "Progress", "Report", "check"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 CHUNK = 256
-CIRCUIT_TOKENS, CIRCUIT_LENGTH = 600, 24
+CIRCUIT_TOKENS, CIRCUIT_LENGTH = 300, 24
 """The exact simulation of the circuit is slow: it sees inputs of about this many tokens in all, and of this length."""
 SEARCHED = 20
 """How many times as many inputs are looked at where `requires` leaves some out."""

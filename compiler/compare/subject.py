@@ -182,7 +182,7 @@ class Subject:
 
     def ids(self, tokens: Input) -> list[int]:
         """Token ids."""
-        return [self._texts[token_text(token)] for token in tokens]
+        return [self._texts[text] for text in _texts(tokens)]
 
 
 def _step(number: int) -> str:
@@ -205,6 +205,10 @@ def _smaller(tokens: Input, vocabulary: Input) -> Iterator[Input]:
     for i, token in enumerate(tokens):
         for earlier in vocabulary[: order[token_text(token)]]:
             yield (*tokens[:i], earlier, *tokens[i + 1 :])
+
+
+def _texts(tokens: Input) -> list[str]:
+    return [token if type(token) is str else token_text(token) for token in tokens]
 
 
 def _plain(values: Sequence[Value]) -> list[Scalar]:
@@ -249,7 +253,7 @@ def _transposed(answers: list[dict[str, list[Scalar]]]) -> dict[str, Rows]:
 
 def _model_stage(model: Transformer) -> Stage:
     def run(inputs: Sequence[Input]) -> dict[str, Rows]:
-        texts = [list(map(token_text, tokens)) for tokens in inputs]
+        texts = list(map(_texts, inputs))
         return {output.name: model.run_batch(texts, output.name) for output in model.config.outputs}
 
     return run

@@ -29,7 +29,7 @@ def test_it_says_what_was_tried(target: str, rasp, room: Path) -> None:
 
 
 def test_json_is_one_object(rasp, room: Path) -> None:
-    done = rasp("check", "reversed", "--samples", "20", "--json", "--seed", "5")
+    done = rasp("check", "reversed", "--samples", "20", "--json", "--seed", "5", "--max-exhaustive", "120")
     [line] = done.out.splitlines()
     report = json.loads(line)
     assert (report["ok"], report["stages"], report["seed"], report["differences"]) == (True, ["model"], 5, [])
