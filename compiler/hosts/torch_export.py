@@ -8,15 +8,13 @@ Invariant: one graph for every batch and every length up to max_length, without 
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from compiler.hosts import Page
 from compiler.model import Config, Transformer
@@ -79,39 +77,13 @@ def traced(model: Transformer) -> ExportedProgram:
     sizes: dict[int, Any] = {0: torch.export.Dim("batch", min=1)}
     if model.config.max_length > 1:
         sizes[1] = torch.export.Dim("length", min=1, max=model.config.max_length)
-    program = torch.export.export(_Masked(model), example, dynamic_shapes=dict.fromkeys(INPUTS, sizes))
+    program = torch.export.export(model, example, dynamic_shapes=dict.fromkeys(INPUTS, sizes))
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):
             for node in module.graph.nodes:
                 for key in _PLACES:
                     node.meta.pop(key, None)
     return program
-
-
-class _Masked(nn.Module):
-    """The same model; a causal one hides what follows with a mask, so that tracing asks for no length."""
-
-    def __init__(self, model: Transformer) -> None:
-        super().__init__()
-        self.config = model.config
-        own = copy.deepcopy(model)
-        for block in own.layers():
-            if block.attn is not None:
-                block.attn.causal = False
-        self.embed, self.blocks, self.unembed = own.embed, own.blocks, own.unembed
-
-    def forward(self, token_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """As the native model's."""
-        ids = functional.pad(token_ids, (1, 0), value=self.config.d_vocab - 1)
-        mask = functional.pad(attention_mask.bool(), (1, 0), value=True)[:, None, None, :]
-        if self.config.causal:
-            positions = torch.arange(ids.shape[1])
-            mask = mask & (positions <= positions[:, None])
-        resid = self.embed(ids)
-        for block in self.blocks:
-            resid = block(resid, mask)
-        logits: Tensor = self.unembed(resid[:, 1:])
-        return logits
 
 
 def meaning(config: Config) -> dict[str, Any]:
