@@ -1,6 +1,9 @@
 """`rasp programs`: what it lists is what compiles, and whatever is wrong with a program is named."""
 
+import contextlib
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -122,6 +125,25 @@ def test_an_unknown_theme_gets_a_hint(rasp) -> None:
     done = rasp("programs", "--theme", "word")
     assert (done.code, done.out) == (2, "")
     assert "did you mean `words`?" in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_bar_at_the_terminal_leaves_the_answers_in_the_pipe(form: tuple[str, ...], tmp_path: Path) -> None:
+    terminal, slave = pty.openpty()
+    command = [Path(sys.executable).parent / "rasp", "programs", "reverse", "length", "--jobs", "1", *form]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave, text=True, cwd=tmp_path) as process:
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while piece := os.read(terminal, 65536):
+                shown += piece
+        out, _ = process.communicate(timeout=60)
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"compiling" in shown and b"basics" not in shown
+    assert [line for line in out.splitlines() if "reverse" in line and "basics" in line]
+    assert [line for line in out.splitlines() if "length" in line and "basics" in line]
 
 
 @pytest.mark.slow
