@@ -27,8 +27,6 @@ from rasp.value import Value
 
 SMALL_TABLE = 3
 """An equality with at most this many common values is a table, a larger one a parabola."""
-LARGEST_TABLE = 1 << 16
-"""Most pairs of joint values that an `or` of comparisons is tabulated over."""
 
 
 @dataclass(frozen=True)
@@ -278,7 +276,7 @@ def _score_cases(cases: Sequence[Conjunction], scoring: Scoring, found: Scores) 
     """A table over the joint values of all keys and all queries that the cases compare (C4)."""
     key, keys = _joint([key for case in cases for key, _, _ in case.parts], scoring.analysis)
     query, queries = _joint([query for case in cases for _, query, _ in case.parts], scoring.analysis)
-    if len(keys) * len(queries) > LARGEST_TABLE:
+    if len(keys) * len(queries) > scoring.analysis.setting.limits.pairs:
         raise refusal(
             "selector-too-large",
             f"an `or` of {len(cases)} selections compares {len(keys)} keys with {len(queries)} queries",

@@ -60,6 +60,14 @@ class Limits:
     """Values of an s-op that combines others; one that can take more is refused. Nothing else can grow so."""
     cases: int = MAX_DISJUNCTS
     """Conjunctions of a selector written as an `or` of them; one with more is refused."""
+    neurons: int = 8_192
+    """Neurons that one s-op may cost; where every way needs more, it is refused."""
+    steps: int = 1 << 11
+    """Range of a number that a staircase tells apart, in units of its smallest step (C8)."""
+    pairs: int = 1 << 16
+    """Pairs of joint values that an `or` of comparisons is tabulated over; beyond, it is refused (C4)."""
+    logic: int = 64
+    """Cases of a nested `and` and `or`; one with more is computed operation by operation (C20)."""
     tried: int = 120
     """Inputs that are run before a compilation, looking for one without an answer."""
     tried_length: int = 64

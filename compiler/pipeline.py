@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.certify import Certificate, certify
 from compiler.circuit import Circuit
-from compiler.domain import Setting, refusal
+from compiler.domain import Limits, Setting, refusal
 from compiler.emit import Weights, emit
 from compiler.graph import Graph, lower
 from compiler.plan import Plan, plan
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from compiler.view import View
 
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
+DEFAULT_LIMITS = Limits()
 DEFAULT_LENGTH = 16
 """The longest input, where neither header nor caller says."""
 
@@ -50,6 +51,7 @@ class Compiled:
     optimize: str = "balanced"
     uncertified: bool = False
     dtype: str = "float32"
+    limits: Limits = DEFAULT_LIMITS
 
     @cached_property
     def setting(self) -> Setting:
@@ -61,7 +63,8 @@ class Compiled:
                 "the program declares no vocabulary, so the model cannot know its tokens",
                 'add a line such as `#@ vocab: "abc"`, or give --vocab',
             )
-        return Setting(settings.vocab, settings.max_length or DEFAULT_LENGTH, settings.attention == "causal")
+        causal = settings.attention == "causal"
+        return Setting(settings.vocab, settings.max_length or DEFAULT_LENGTH, causal, self.limits)
 
     @property
     def precision(self) -> Precision:
@@ -255,6 +258,7 @@ def compile(
     optimize: str = "balanced",
     uncertified: bool = False,
     dtype: str = "float32",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Compiled:
     """Compile a program. Arguments override its header. Raises `rasp.RaspError` for a program that is refused.
 
@@ -262,10 +266,11 @@ def compile(
     `optimize`: "depth" for few layers, "size" for few parameters, "balanced" for few layers at a bearable size.
     `output`: the s-op (or several) to decode; `vocab`: the tokens, a string for one a character; `max_length`: of an
     input, in tokens; `attention`: "bidirectional" or "causal"; `dtype`: "float32", "float64", "bfloat16", "float16".
+    `limits`: how large tables and domains may grow before another way is taken, or the program is refused.
     """
     given = {"output": output, "vocab": vocab, "max_length": max_length, "attention": attention}
     settings = {name: value for name, value in given.items() if value is not None}
-    compiled = Compiled(program.replace(**settings), optimize, uncertified, dtype)
+    compiled = Compiled(program.replace(**settings), optimize, uncertified, dtype, limits)
     assert compiled.warnings is not None  # an input without an answer is looked for before the work
     assert compiled.model  # every stage is made now, so that mistakes show here
     return compiled

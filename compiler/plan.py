@@ -10,7 +10,7 @@ Invariant: the numbers are those of the circuits themselves; nothing is estimate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from compiler.certify import Certificate
@@ -18,7 +18,7 @@ from compiler.circuit import Circuit
 from compiler.emit import emit
 from compiler.graph import Graph
 from compiler.realise import WIDE
-from rasp.sop import Aggregate, Node, Selector, SOp, Width, reachable
+from rasp.sop import Aggregate, Indices, Node, Select, Selector, SOp, Tokens, Width, reachable
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,37 @@ class Plan:
     rasp_layers: int
     rasp_heads: int
     modes: tuple[Mode, ...]
+    early: tuple[str, ...] = ()  # s-ops that take neurons before the first attention, where RASP counts nothing
 
     def __str__(self) -> str:
         head = "mode      layers  with attention  heads  neurons  columns  parameters"
         counted = f"RASP counts {self.rasp_layers} layers and {self.rasp_heads} heads; elementwise work is free there"
-        return "\n".join([counted, "", head, *map(str, self.modes)])
+        lines = [counted, "", head, *map(str, self.modes)]
+        if self.early:
+            lines += [
+                "",
+                f"not free here: {', '.join(self.early)}, of token and position together, read by the first attention",
+                "(a function of the token alone, or of the position alone, is free; this takes neurons, and a layer)",
+            ]
+        return "\n".join(lines)
 
 
 def plan(graph: Graph, build: Callable[[Graph, str], tuple[Circuit, Certificate]]) -> Plan:
     """Build the circuit that each mode would come to, and measure it."""
     layers, heads = rasp_count(graph.outputs)
-    return Plan(layers, heads, tuple(_measured(name, *build(graph, name)) for name in WIDE))
+    return Plan(
+        layers, heads, tuple(_measured(name, *build(graph, name)) for name in WIDE), tuple(dict.fromkeys(_early(graph)))
+    )
+
+
+def _early(graph: Graph) -> Iterator[str]:
+    """S-ops that a head reads and that no embedding can hold: of token and position, but no sum of one of each."""
+    for node in graph.nodes:
+        read = node.inputs if isinstance(node, Select) else (node.value,) if isinstance(node, Aggregate) else ()
+        for arg in read:
+            variables = graph.analysis.variables(arg) if isinstance(arg, SOp) else ()
+            if {type(variable) for variable in variables} == {Tokens, Indices} and graph.analysis.linear(arg) is None:
+                yield graph.name(arg)
 
 
 def _measured(name: str, circuit: Circuit, certificate: Certificate) -> Mode:

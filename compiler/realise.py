@@ -37,18 +37,12 @@ from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, Select, SO
 from rasp.source import RaspError
 from rasp.value import Value
 
-MAX_NEURONS = 8_192
-"""Most neurons one s-op may cost."""
 SHORT = {"depth": 64, "balanced": 64, "size": 8}
 """A staircase of at most this many neurons is taken without looking for anything else, by what is optimised."""
-WIDE = {"depth": MAX_NEURONS, "balanced": 512, "size": 0}
+WIDE = {"depth": 1 << 20, "balanced": 512, "size": 0}
 """How many neurons an s-op may cost to be ready earlier, by what is optimised."""
 LONG_ORDER = 12
 """Numbers of more values are put in order by two digits where keys are counted (C4)."""
-MAX_CASES = 64
-"""A nested `and` and `or` of more cases than this is computed operation by operation."""
-MAX_STEPS = 1 << 11
-"""Largest range of a number that a staircase tells apart, in units of its smallest step (C8)."""
 
 
 _Compared: TypeAlias = tuple[SOp, SOp, Comparison]
@@ -115,6 +109,7 @@ class _Realiser:
         self.offsets: dict[Direction, Fraction] = {}
         self.exclusive: set[Direction] = set()
         self.analysis = graph.analysis
+        self.limits = graph.setting.limits
         self.codes = Codes(graph.setting.texts)
         self.readings: dict[SOp, Reading] = {}
         self.exact: dict[SOp, Reading] = {}
@@ -446,8 +441,10 @@ class _Realiser:
 
     def _computed(self, node: SOp) -> Reading:
         """The best way to compute a function with neurons: a staircase if it is short, else whichever is best."""
-        stairs = [self._staircase(node, waist) for waist in self._waists(node) if _steps(waist.points) <= MAX_STEPS]
-        stairs = sorted((s for s in stairs if len(s[0].kinks) <= MAX_NEURONS), key=lambda s: len(s[0].kinks))
+        stairs = [
+            self._staircase(node, waist) for waist in self._waists(node) if _steps(waist.points) <= self.limits.steps
+        ]
+        stairs = sorted((s for s in stairs if len(s[0].kinks) <= self.limits.neurons), key=lambda s: len(s[0].kinks))
         at_once = [option for option in stairs if all(self._is_free(term) for term, _ in option[1].terms)]
         wanted = stairs if self.optimize == "size" else at_once
         if wanted and len(wanted[0][0].kinks) <= SHORT[self.optimize]:
@@ -588,10 +585,10 @@ class _Realiser:
         parts = [self._cases(x) if not self._is_plain_or(x) or node.op == "or" else [(x,)] for x in _operands(node)]
         found: list[tuple[SOp, ...]] = [] if node.op == "or" else [()]
         for part in parts:
-            if part is None or len(found) * len(part) > MAX_CASES:
+            if part is None or len(found) * len(part) > self.limits.logic:
                 return None
             found = [*found, *part] if node.op == "or" else [one + other for one in found for other in part]
-        return found if len(found) <= MAX_CASES else None
+        return found if len(found) <= self.limits.logic else None
 
     def _is_plain_or(self, node: SOp) -> bool:
         return isinstance(node, Map) and node.op == "or" and not any(map(self._is_nested, _operands(node)))
@@ -633,7 +630,9 @@ class _Realiser:
     def _exactly(self, node: SOp) -> Reading:
         """A whole number, free of rounding if that can be had: what is read from a mean is added to an offset (C19)."""
         noisy = any(map(self._noisy, self.analysis.variables(node)))
-        waists = [w for w in self._waists(node) if _steps(w.points) <= MAX_STEPS] if self.whole and noisy else []
+        waists = (
+            [w for w in self._waists(node) if _steps(w.points) <= self.limits.steps] if self.whole and noisy else []
+        )
         if not waists:
             return self.read(node)
         if node not in self.exact:
@@ -696,6 +695,10 @@ class _Realiser:
             bent = (read - Form.constant(kink.at)) * kink.side
             self.neurons.append((ready, Neuron(f"{label}, step at {kink.at}", bent, ((direction, kink.weight),))))
 
+    def _is_short(self, waist: _Waist) -> bool:
+        """Whether the range of the number, in units of its smallest step, is not too large for a staircase (C8)."""
+        return _steps(waist.points) <= self.limits.steps
+
     def _waists(self, node: SOp) -> Iterator[_Waist]:
         """Numbers, linear in the stream, that the s-op is a function of."""
         match node:
@@ -708,15 +711,15 @@ class _Realiser:
             if self._is_free(inner):
                 yield self._along(node, inner)
         variables = self.analysis.variables(node)
-        if self.analysis.count_points(variables) <= MAX_NEURONS:
+        if self.analysis.count_points(variables) <= self.limits.neurons:
             yield self._digits(variables, self.analysis.table(node))
         frontier = self.analysis.frontier(node)
-        if set(frontier) != set(variables) and self.analysis.count_points(frontier) <= MAX_NEURONS:
+        if set(frontier) != set(variables) and self.analysis.count_points(frontier) <= self.limits.neurons:
             yield self._digits(frontier, self.analysis.over(node, frontier))
         args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.analysis.variables(arg))
         coded = {self._as_numbers(arg)[1] for arg in args}
         new = set(args) not in (set(variables), set(frontier)) and node not in coded
-        if new and self.analysis.count_points(args) <= MAX_NEURONS:
+        if new and self.analysis.count_points(args) <= self.limits.neurons:
             yield self._digits(args, self.analysis.over(node, args))
 
     def _is_free(self, node: SOp) -> bool:

@@ -7,6 +7,7 @@ import pytest
 import compiler
 import rasp
 from compiler.compare import check
+from compiler.domain import Limits
 from compiler.pipeline import Compiled
 from compiler.plan import rasp_count
 
@@ -90,3 +91,18 @@ def test_rover_takes_at_most_sixteen_layers_and_answers_its_questions() -> None:
     assert len(compiled.circuit.layers) <= 16
     tokens = [example.input for example in program.settings.examples]
     assert compiled.model.run_batch(tokens) == [program["answer"](given) for given in tokens]
+
+
+def test_the_plan_says_what_is_not_free_before_the_first_attention() -> None:
+    """A choice between token and position is neither a function of one of them nor a sum of one of each."""
+    source = 'mixed = tokens if indices > 2 else "a";\no = selector_width(select(mixed, tokens, ==));'
+    assert "not free here: mixed, of token and position" in str(Compiled(rasp.parse(source).replace(vocab="ab")).plan())
+    assert "not free" not in str(Compiled(rasp.load("programs/sort.rasp")).plan())
+
+
+def test_limits_are_settings() -> None:
+    source = 'o = selector_width(select(tokens, "a", ==)) * selector_width(select(tokens, "b", ==)) + indices;'
+    program = rasp.parse(source).replace(vocab="abc", max_length=12)
+    assert Compiled(program).certificate.ok
+    with pytest.raises(rasp.RaspError):
+        assert Compiled(program, limits=Limits(points=4, combinations=4, values=4)).circuit
