@@ -77,8 +77,9 @@ def _early(graph: Graph) -> Iterator[str]:
     for node in graph.nodes:
         read = node.inputs if isinstance(node, Select) else (node.value,) if isinstance(node, Aggregate) else ()
         for arg in read:
-            variables = graph.analysis.variables(arg) if isinstance(arg, SOp) else ()
-            if {type(variable) for variable in variables} == {Tokens, Indices} and graph.analysis.linear(arg) is None:
+            assert isinstance(arg, SOp)
+            variables = {type(variable) for variable in graph.analysis.variables(arg)}
+            if variables == {Tokens, Indices} and graph.analysis.linear(arg) is None:
                 yield graph.name(arg)
 
 

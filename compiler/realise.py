@@ -441,9 +441,7 @@ class _Realiser:
 
     def _computed(self, node: SOp) -> Reading:
         """The best way to compute a function with neurons: a staircase if it is short, else whichever is best."""
-        stairs = [
-            self._staircase(node, waist) for waist in self._waists(node) if _steps(waist.points) <= self.limits.steps
-        ]
+        stairs = [self._staircase(node, waist) for waist in self._waists(node) if self._is_short(waist)]
         stairs = sorted((s for s in stairs if len(s[0].kinks) <= self.limits.neurons), key=lambda s: len(s[0].kinks))
         at_once = [option for option in stairs if all(self._is_free(term) for term, _ in option[1].terms)]
         wanted = stairs if self.optimize == "size" else at_once
@@ -630,9 +628,7 @@ class _Realiser:
     def _exactly(self, node: SOp) -> Reading:
         """A whole number, free of rounding if that can be had: what is read from a mean is added to an offset (C19)."""
         noisy = any(map(self._noisy, self.analysis.variables(node)))
-        waists = (
-            [w for w in self._waists(node) if _steps(w.points) <= self.limits.steps] if self.whole and noisy else []
-        )
+        waists = [waist for waist in self._waists(node) if self._is_short(waist)] if self.whole and noisy else []
         if not waists:
             return self.read(node)
         if node not in self.exact:
