@@ -18,7 +18,7 @@ from compiler.hosts.folder import record
 from compiler.hosts.tokenizer import labels, save_tokenizer, words
 from compiler.hosts.uniform import COARSE, Uniform, mirrored, settled, uniform
 from compiler.model import Config, LayerShape, ModelError, OutputSlice, Transformer
-from tests.hosts.fresh import compiled
+from tests.hosts.fresh import card_prints, compiled
 
 REVERSE = "o = aggregate(select(indices, length - 1 - indices, ==), tokens);"
 TWO = "o = selector_width(select(tokens, tokens, ==)); p = tokens;"
@@ -136,6 +136,17 @@ def test_the_help_names_every_host(said: Any) -> None:
 
 def test_export_is_found_in_the_package() -> None:
     assert compiler.export is export
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["bert", "gpt2"])
+def test_the_code_of_the_card_prints_the_interpreters_answer(tmp_path: Path, host: str) -> None:
+    settings = {"gpt2": {"vocab": ["x", "yy", "z"], "attention": "causal"}, "bert": {"vocab": "abc"}}[host]
+    made = compiled("o = selector_width(select(tokens, tokens, ==)) + indices;", max_length=4, **settings)
+    export(made.model, host, tmp_path / "out")
+    expected = str([str(value) for value in made.program["o"](made.setting.vocabulary)])
+    printed = card_prints(tmp_path / "out").splitlines()
+    assert printed == [expected] * {"gpt2": 1, "bert": 2}[host]
 
 
 # ------------------------------------------------------------------------------------------------------- tokenizers
