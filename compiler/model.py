@@ -1,8 +1,8 @@
 """The machine: an ordinary transformer in PyTorch, in one file, which needs torch and nothing else of this project.
 
 In: a `Config` and a state dict. Out: `Transformer`, an `nn.Module` from token ids to logits; `run` goes from tokens to
-decoded values; `generate` writes on from a prompt. No norm, ReLU, hard-set weights, a hidden BOS position 0 that callers
-never see.
+decoded values; `generate` writes on from a prompt. No norm, ReLU, hard-set weights, a hidden BOS position 0 that
+callers never see.
 Invariants: answers do not depend on padding, batching or the cache of a text that is generated; products are never
 rounded more than the model's dtype does, and the addition to the residual stream is rounded by itself.
 
