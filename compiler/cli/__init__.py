@@ -8,7 +8,7 @@ Each command is a module of this folder that is named after it.
     $ rasp run programs/sort.rasp "cab"
     [a, b, c] (strings)
 
-Exit codes: 0 done, 1 `check` or `lint` found something, 2 a mistake in the call or its input, 130 interrupted.
+Exit codes: 0 done, 1 `check`, `verify` or `lint` found something, 2 a mistake in the call or input, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from compiler.cli import check, compile, dataset, draw, export, generate, info, lint, new, programs, run, view
+from compiler.cli import check, compile, dataset, draw, export, generate, info, lint, new, programs, run, verify, view
 from compiler.cli.call import BROKEN_PIPE, DONE, INTERRUPTED, MISTAKE, Parser
 from rasp.source import Diagnostic, RaspError, render
 
-COMMANDS = (run, generate, compile, check, export, info, draw, view, lint, programs, new, dataset)
+COMMANDS = (run, generate, compile, check, verify, export, info, draw, view, lint, programs, new, dataset)
 MAX_DIGITS = 20_000
 """Longest integer that is read and printed; the language has none longer."""
 ABOUT = "RASP programs: run them, compile them to transformers, check them. Without a command: the console."

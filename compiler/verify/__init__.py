@@ -1,0 +1,393 @@
+"""Verification: a certificate derived again from the stored tensors and the program, trusting nothing else.
+
+In: a checkpoint, or a model and its program. Out: `Verdict`: verified, with every decision's margin and error, or the
+reason why not. The tensors are lifted into functions of what the program's variables are, layer by layer, and what each
+head returns is recognised as something the program asks for (docs/verification.md).
+Invariant: if a model is verified, then on every input of the stated settings on which the interpreter has an answer the
+model gives that answer, in the arithmetic of `compiler.precision`.
+
+    verified: 12 decisions hold; the tightest: output hist, nearest value: margin 32, error 0.0068
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import rasp
+from compiler.certify import ASSUMPTIONS, Certificate, Decision
+from compiler.domain import TOKEN, Setting
+from compiler.graph import lower
+from compiler.precision import PRECISIONS
+from compiler.verify.attention import MAX_PAIRS, Channel, Column, Head, Sum, named, read
+from compiler.verify.machine import OWN, Machine
+from compiler.verify.meaning import Meaning, token_order
+from compiler.verify.neurons import Added, mlp
+from compiler.verify.space import CannotVerify, Known, Reals, constant, grid, largest
+from compiler.witness import required
+from rasp.settings import token_text
+from rasp.sop import Indices, SOp
+from rasp.value import to_python
+
+if TYPE_CHECKING:
+    from compiler.model import Transformer
+
+DEFAULT_LENGTH = 16
+"""The longest input, where the program does not say."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found: every decision with its margin and error, or the problem that stopped the search."""
+
+    certificate: Certificate
+    settings: dict[str, Any]
+    problem: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the model surely gives the interpreter's answers."""
+        return not self.problem and bool(self.certificate.decisions) and self.certificate.ok
+
+    @property
+    def reason(self) -> str:
+        """Why it is not verified; empty if it is."""
+        if self.ok:
+            return ""
+        failing = [decision for decision in self.certificate.decisions if not decision.holds]
+        return self.problem or (f"{failing[0]}" if failing else "the model decides nothing")
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as JSON data."""
+        found: dict[str, Any] = {"verified": self.ok, "reason": self.reason or None, "settings": self.settings}
+        if self.certificate.decisions:
+            return found | {k: v for k, v in self.certificate.to_json().items() if k != "certified"}
+        return found | {"dtype": self.certificate.dtype, "assumptions": list(ASSUMPTIONS), "decisions": []}
+
+    def shown(self, everything: bool = False) -> str:
+        """The verdict and the inputs it is about, in a few lines; every decision too, if wanted."""
+        about = self.settings
+        vocabulary = " ".join(about["vocab"][:12]) + (" ..." if len(about["vocab"]) > 12 else "")
+        inputs = f"1 to {about['max_length']} of the {len(about['vocab'])} tokens {vocabulary}"
+        meant = f", where {', '.join(about['requires'])}" if about["requires"] else ""
+        lines = [str(self), f"for {', '.join(about['output'])} on inputs of {inputs}, {about['attention']}{meant}"]
+        if everything:
+            lines += [f"  {decision}" for decision in self.certificate.decisions]
+        if self.ok:
+            lines.append(f"in {self.certificate.dtype}, assumed: " + "; ".join(ASSUMPTIONS))
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        if not self.ok:
+            return f"NOT verified: {self.reason}"
+        count = len(self.certificate.decisions)
+        return f"verified: {count} decisions hold; the tightest: {self.certificate.tightest}"
+
+
+def verify(folder: str | Path) -> Verdict:
+    """Verify a checkpoint. Raises `ModelError` if it cannot be read."""
+    from compiler.checkpoint import load
+
+    return verify_model(load(folder))
+
+
+def verify_model(model: Transformer) -> Verdict:
+    """Verify a model against the program in its labels."""
+    from compiler.model import ModelError
+
+    try:
+        told = model.labels["program"]
+        program = rasp.parse(str(told["source"])).replace(**dict(told["settings"]))
+    except (KeyError, TypeError, ValueError):
+        raise ModelError("the model does not say of which program it is", "compile it again") from None
+    settings = {
+        "output": list(program.outputs),
+        "vocab": [token_text(token) for token in program.settings.vocab or ()],
+        "max_length": program.settings.max_length or DEFAULT_LENGTH,
+        "attention": program.settings.attention,
+        "requires": list(program.settings.requires),
+    }
+    verifier = _Verifier(model, program)
+    problem = ""
+    try:
+        verifier.run()
+    except CannotVerify as reason:
+        problem = str(reason)
+    except rasp.RaspError as refused:
+        problem = refused.diagnostics[0].message
+    return Verdict(Certificate(tuple(verifier.decisions), model.config.dtype), settings, problem)
+
+
+class _Verifier:
+    """The stream of one model, layer by layer, over what the program's variables are."""
+
+    def __init__(self, model: Transformer, program: rasp.Program) -> None:
+        self.config = model.config
+        self.program = program
+        self.tensors = {name: t.detach().double().numpy() for name, t in model.state_dict().items()}
+        self.decisions: list[Decision] = []
+
+    def decide(self, what: str, margin: float, error: float) -> None:
+        """Note a decision; one that does not hold ends the search, since nothing behind it is known."""
+        self.decisions.append(Decision(what, margin, error))
+        if not self.decisions[-1].holds:
+            raise CannotVerify(str(self.decisions[-1]))
+
+    def run(self) -> None:
+        """The whole model."""
+        self._require_settings()
+        outputs = {name: node for name in self.program.outputs if isinstance(node := self.program.node(name), SOp)}
+        graph = lower(outputs, self.program.names, self.setting, required(self.program))
+        self.meaning = Meaning(graph)
+        self.space = self.meaning.space
+        self.machine = Machine(PRECISIONS[self.config.dtype], self.space)
+        if not all(np.isfinite(tensor).all() for tensor in self.tensors.values()):
+            raise CannotVerify("a weight is not finite")
+        stream = self._embedded()
+        for number, shape in enumerate(self.config.layers):
+            if shape.n_heads:
+                stream = self._attended(number, stream)
+            if shape.d_mlp:
+                stream = self._activated(number, stream)
+        self._decoded(stream)
+
+    def _require_settings(self) -> None:
+        """What the config says of inputs and outputs is what the program's settings say."""
+        declared, config = self.program.settings, self.config
+        if declared.vocab is None:
+            raise CannotVerify("the program declares no vocabulary")
+        length = declared.max_length or DEFAULT_LENGTH
+        self.setting = Setting(declared.vocab, length, declared.attention == "causal")
+        unknown = None if declared.unknown is None else token_text(declared.unknown)
+        pairs = {
+            "the vocabulary": (config.vocabulary, self.setting.texts),
+            "max_length": (config.max_length, length),
+            "who sees whom": (config.causal, self.setting.causal),
+            "the unknown token": (config.unknown, unknown),
+            "the outputs": (tuple(output.name for output in config.outputs), self.program.outputs),
+        }
+        for what, (held, wanted) in pairs.items():
+            if held != wanted:
+                raise CannotVerify(f"{what}: the config says {_shown(held)}, the program {_shown(wanted)}")
+
+    # -- the stream --------------------------------------------------------------------------------------------------
+
+    def _embedded(self) -> list[Column]:
+        """W_E plus W_pos, rounded once."""
+        embed, n = self.tensors["embed.W_E"], self.config.max_length
+        positions = self.tensors.get("embed.W_pos", np.zeros((n + 1, embed.shape[1])))
+        rows = token_order(self.meaning, self.config.vocabulary)
+        index = [int(value) for value in self.space.values(Indices())]
+        columns = []
+        for c in range(embed.shape[1]):
+            token = self.space.known((TOKEN,), embed[rows, c], 0.0)
+            place = self.space.known((Indices(),), positions[1:, c][index], 0.0)
+            bos = constant(embed[-1, c]), constant(positions[0, c])
+            known, _ = self.machine.added(token, [place], 0.0)
+            columns.append(Column(known, self.machine.added(bos[0], [bos[1]], 0.0)[0]))
+        return columns
+
+    def _attended(self, number: int, stream: list[Column]) -> list[Column]:
+        name = f"blocks.{number}.attn"
+        query, key, value, out = (self.tensors[f"{name}.W_{letter}"] for letter in "QKVO")
+        parts: dict[int, list[tuple[float, Channel]]] = {}
+        for h in range(len(query)):
+            used = out[h].any(axis=1)
+            if not used.any():
+                continue
+            head = Head(
+                f"L{number}H{h}", self.machine, self.meaning, self.decide, self.config.causal, self.config.max_length
+            )
+            scores = head.scores(stream, query[h], key[h])
+            for i, channel in enumerate(head.channels(stream, scores, value[h], used.tolist())):
+                for c in np.flatnonzero(out[h, i]).tolist():
+                    parts.setdefault(c, []).append((float(out[h, i, c]), channel))
+        found = list(stream)
+        for column, channels in parts.items():
+            found[column] = self._mixed(f"L{number}, column {column}", stream[column], channels)
+        return found
+
+    def _mixed(self, what: str, old: Column, channels: Sequence[tuple[float, Channel]]) -> Column:
+        """One column after the heads: what they return is summed, stored, and added."""
+        n = self.config.max_length
+        functions = [(w, c.found) for w, c in channels if isinstance(c.found, Known) and not c.found.is_zero]
+        sums = [c.found.times(w) for w, c in channels if isinstance(c.found, Sum)]
+        bos = self.machine.form([(w, c.bos) for w, c in channels])
+        at_bos, _ = self.machine.added(old.bos, [Known((), bos.table)], bos.error)
+        if not sums:
+            if old.sums:
+                functions = [*functions]
+            parts = [self._scaled(w, known) for w, known in functions]
+            size = sum(largest(part.table) for part in parts)
+            error = self.machine.form_error(functions, size) if functions else 0.0
+            return self._plus(what, Column(old.known, at_bos, old.sums, old.base), parts, error)
+        error = sum(one.error for one in sums) + sum(abs(w) * known.error for w, known in functions)
+        size = sum(n * one.weight.size for one in sums) + sum(abs(w) * known.size for w, known in functions)
+        if error or not self._whole(sums, functions, size):
+            error += (len(channels) + 2) * (self.machine.p.sum_unit + OWN) * size
+            error += self.machine.rounding(size) if self.machine.p.bits < self.machine.p.accumulator else 0.0
+        if old.sums and functions:
+            raise CannotVerify(f"{what}: a sum over keys that is nothing the program counts")
+        base = old.base if old.sums and old.base is not None else old.known
+        everything = (*old.sums, *sums)
+        carried = old.known.error if old.sums else 0.0
+        name = named(self.meaning, everything)
+        parts = [self._scaled(w, known) for w, known in functions]
+        if name is None:
+            return self._unnamed(what, base, at_bos, everything, size, error + carried, bool(parts))
+        known, missed = name
+        total, margin = self.machine.added(
+            Known(base.atoms, base.table), [known, *parts], base.error + error + missed + carried
+        )
+        if math.isfinite(margin):
+            self.decide(f"{what}, rounded", margin, base.error + error + missed + carried)
+        return Column(total, at_bos, (), None)
+
+    def _scaled(self, factor: float, known: Known) -> Known:
+        return Known(known.atoms, known.table * factor)
+
+    def _whole(self, sums: Sequence[Sum], functions: Sequence[tuple[float, Known]], size: float) -> bool:
+        units = [grid(one.weight.table) for one in sums] + [grid(w) * grid(k.table) for w, k in functions]
+        return math.isinf(min(units)) or size / min(units) <= self.machine.p.whole
+
+    def _unnamed(
+        self, what: str, base: Known, bos: Known, sums: tuple[Sum, ...], size: float, error: float, mixed: bool
+    ) -> Column:
+        """Sums that are not yet all there. On an offset, each addition makes them whole (C19)."""
+        p = self.machine.p
+        n = self.config.max_length
+        reach = sum(n * largest(one.weight.table) for one in sums)
+        numbers = base.table[~np.isnan(base.table)]
+        whole = all((one.weight.table[~np.isnan(one.weight.table)] % 1 == 0).all() for one in sums)
+        offset = base.error == 0.0 and (numbers % 1 == 0).all() and whole
+        near = offset and p.whole / 2 <= numbers.min() - reach and numbers.max() + reach <= p.whole
+        if mixed:
+            raise CannotVerify(f"{what}: a sum over keys that is nothing the program counts or aggregates")
+        if near:
+            self.decide(f"{what}, rounded", 0.5, error)
+            error = 0.0
+        elif not base.is_zero or len(sums) > 1:
+            error += self.machine.rounding(largest(base.table) + reach + error)
+        return Column(Known(base.atoms, base.table, error), bos, sums, base)
+
+    def _plus(self, what: str, old: Column, parts: Sequence[Known], error: float) -> Column:
+        """A residual addition of functions."""
+        if not parts and error == 0.0:
+            return old
+        if old.sums:
+            raise CannotVerify(f"{what}: a sum over keys that is nothing the program counts or aggregates")
+        known, margin = self.machine.added(old.known, parts, error)
+        if math.isfinite(margin):
+            self.decide(f"{what}, rounded", margin, old.known.error + error)
+        return Column(known, old.bos)
+
+    def _activated(self, number: int, stream: list[Column]) -> list[Column]:
+        name = f"blocks.{number}.mlp"
+        weights = (self.tensors[f"{name}.W_in"], self.tensors[f"{name}.b_in"], self.tensors[f"{name}.W_out"])
+
+        def tokens(column: Reals) -> list[tuple[float, Known]]:
+            if any(stream[c].sums for c in np.flatnonzero(column)):
+                read(self.machine, stream, column, f"the MLP of layer {number}")
+            return [(float(column[c]), stream[c].known) for c in np.flatnonzero(column)]
+
+        def at_bos(column: Reals) -> list[tuple[float, Known]]:
+            return [(float(column[c]), stream[c].bos) for c in np.flatnonzero(column)]
+
+        everywhere, first = mlp(self.machine, tokens, weights), mlp(self.machine, at_bos, weights)
+        found = list(stream)
+        for c in everywhere.keys() | first.keys():
+            what = f"L{number}, column {c}"
+            bos = self._added_at_bos(stream[c].bos, first.get(c, Added((), 0.0)))
+            added = everywhere.get(c, Added((), 0.0))
+            column = stream[c]
+            if column.sums:
+                raise CannotVerify(f"{what}: a sum over keys that is nothing the program counts or aggregates")
+            found[c] = self._plus(what, Column(column.known, bos), added.parts, added.error)
+        return found
+
+    def _added_at_bos(self, old: Known, added: Added) -> Known:
+        return self.machine.added(old, added.parts, added.error)[0]
+
+    # -- answers -----------------------------------------------------------------------------------------------------
+
+    def _decoded(self, stream: Sequence[Column]) -> None:
+        """Each output's best logit stands for the interpreter's value."""
+        unembed, start = self.tensors["unembed.W_U"], 0
+        for output in self.config.outputs:
+            weights = unembed[:, start : start + len(output.values)]
+            start += len(output.values)
+            self._output(output.name, [(type(v), v) for v in output.values], stream, weights)
+
+    def _output(self, name: str, held: list[tuple[type, Any]], stream: Sequence[Column], weights: Reals) -> None:
+        node = self.meaning.outputs[name]
+        wanted = [to_python(value) for value in self.space.values(node)]
+        if held != [(type(value), value) for value in wanted]:
+            raise CannotVerify(f"output {name}: the logits do not stand for the program's {len(wanted)} values")
+        columns = [c for c in range(len(stream)) if weights[c].any()]
+        for c in columns:
+            if stream[c].sums:
+                raise CannotVerify(f"output {name} reads a sum over keys that is nothing the program counts")
+        classes, values = self.meaning.classes(node)
+        place = {value: number for number, (_, value) in enumerate(held)}
+        right_of = np.array([place.get(to_python(value), -1) for value in values])
+        sides = [self.space.classes(stream[c].known) for c in columns]
+        _, (answer, *members) = self.space.joint([classes, *(side for side, _ in sides)])
+        right = right_of[answer]
+        if (right < 0).any():
+            raise CannotVerify(f"output {name}: a value has no logit")
+        rows = (
+            np.stack([numbers[m] for (_, numbers), m in zip(sides, members, strict=True)], axis=1)
+            if sides
+            else np.zeros((len(right), 0))
+        )
+        errors = np.array([stream[c].known.error for c in columns])
+        if len(held) == 1:
+            self.decide(f"output {name}, the only value", math.inf, float(errors.max(initial=0.0)))
+            return
+        step = max(1, MAX_PAIRS // len(held))
+        found = [
+            self._led(rows[i : i + step], right[i : i + step], errors, weights[columns])
+            for i in range(0, len(right), step)
+        ]
+        margin, error = max(found, key=lambda pair: pair[1] / pair[0] if pair[0] > 0 else math.inf)
+        self.decide(f"output {name}, best logit of {len(held)}", margin, error)
+
+    def _led(self, rows: Reals, right: Any, errors: Reals, weights: Reals) -> tuple[float, float]:
+        """By how much the right logit leads, and how far the difference may be off, where that is tightest."""
+        p = self.machine.p
+        logits, sizes = rows @ weights, np.abs(rows) @ np.abs(weights)
+        sizes = sizes + errors @ np.abs(weights)
+        best = logits[np.arange(len(rows)), right][:, None]
+        units = [grid(rows[:, i]) * grid(weights[i]) for i in range(rows.shape[1])]
+        unit = min(units, default=math.inf)
+        exact = not errors.any() and (
+            math.isinf(unit) or float(sizes.max(initial=0.0)) / unit <= min(p.sum_whole, 2.0**53)
+        )
+        rounding = np.zeros_like(sizes) if exact else (rows.shape[1] + 1) * (p.sum_unit + OWN) * sizes
+        if p.bits < p.accumulator or not exact:
+            stored = (~self.machine.holds(logits)) | (rounding > 0) | bool(errors.any())
+            rounding = rounding + np.where(stored, p.unit * sizes, 0.0) + np.where(stored, 2.0**-24 * p.unit, 0.0)
+        self.machine.rounding(float(sizes.max(initial=0.0)))
+        moved = np.zeros_like(logits)
+        for column in np.flatnonzero(errors):
+            moved += errors[column] * np.abs(weights[column][right][:, None] - weights[column][None, :])
+        rounding = rounding + rounding[np.arange(len(rows)), right][:, None]
+        lead, off = best - logits, moved + rounding
+        lead[np.arange(len(rows)), right] = math.inf
+        with np.errstate(divide="ignore", invalid="ignore"):
+            tightness = np.where(lead > 0, off / lead, np.where(np.isinf(lead), 0.0, math.inf))
+        worst = np.unravel_index(int(np.argmax(tightness)), lead.shape)
+        return float(lead[worst]), float(off[worst])
+
+
+def _shown(thing: object) -> str:
+    text = repr(thing)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+__all__ = ["Verdict", "verify", "verify_model"]

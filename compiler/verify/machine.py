@@ -1,0 +1,116 @@
+"""Machine: what the model's arithmetic does to numbers that are known up to an error.
+
+In: `Known` numbers and weights. Out: what sums of products, stored results and residual additions hold, with the error
+that rounding adds. The assumed arithmetic is that of `compiler.precision`.
+Invariant: an error of 0 says that the running stream holds the table's number to the bit.
+
+    1 * 12582912 + 3 (error 1e-5) is 12582915 (error 0): near it floats are 1 apart
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.emit import LARGEST
+from compiler.precision import Precision
+from compiler.verify.space import Bits, CannotVerify, Known, Reals, Space, grid, largest
+
+OWN = 2.0**-52
+"""Relative error of this analysis' own arithmetic, twice its unit roundoff."""
+EXACT = 2.0**53
+"""Whole numbers up to this are exact in this analysis' own arithmetic."""
+SMALLEST = {"float16": 2.0**-14, "bfloat16": 2.0**-126, "float32": 2.0**-126, "float64": 2.0**-1022}
+"""The smallest normal number of each dtype: below it, rounding is absolute."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The arithmetic of one dtype."""
+
+    p: Precision
+    space: Space
+
+    def holds(self, numbers: Reals) -> Bits:
+        """Which numbers the dtype holds exactly."""
+        mantissas, _ = np.frexp(numbers)
+        scaled = mantissas * 2.0**self.p.bits
+        return np.asarray((np.rint(scaled) == scaled) & self._in_range(numbers))
+
+    def _in_range(self, numbers: Reals) -> Bits:
+        sizes = np.abs(numbers)
+        return np.asarray((sizes == 0) | ((sizes >= SMALLEST[self.p.name]) & (sizes <= LARGEST[self.p.name])))
+
+    def rounding(self, size: float) -> float:
+        """The largest rounding error of storing a number of this size."""
+        if not size <= LARGEST[self.p.name] / 2:
+            raise CannotVerify(f"a number as large as {size:.3g} may overflow in {self.p.name}")
+        return self.p.unit * max(size, SMALLEST[self.p.name]) if size else 0.0
+
+    def half_gaps(self, numbers: Reals) -> Reals:
+        """How far a number may be off and still be rounded to the given one."""
+        mantissas, exponents = np.frexp(numbers)
+        gaps = np.ldexp(1.0, exponents - self.p.bits)  # the distance to the next larger one in size
+        return np.asarray(np.where(np.abs(mantissas) == 0.5, gaps / 4, gaps / 2))
+
+    def form(self, terms: Sequence[tuple[float, Known]]) -> Known:
+        """A row of the stream times a column of a matrix, stored."""
+        terms = [(c, known) for c, known in terms if c != 0.0 and not known.is_zero]
+        if not terms:
+            return Known((), np.array(0.0))
+        atoms, table = self.space.total(terms)
+        found = self.space.known(atoms, table, 0.0)
+        return Known(found.atoms, found.table, self.form_error(terms, largest(found.table)))
+
+    def form_error(self, terms: Sequence[tuple[float, Known]], size: float) -> float:
+        """The error of a stored sum of products whose largest value is `size`."""
+        carried = sum(abs(c) * known.error for c, known in terms)
+        if len(terms) == 1 and math.frexp(abs(terms[0][0]))[0] == 0.5:
+            self.rounding(size + carried)
+            return carried
+        if carried == 0.0 and self.is_exact([(c, known.table) for c, known in terms], size):
+            return 0.0
+        total = sum(abs(c) * known.size for c, known in terms)
+        summed = (len(terms) + 1) * self.p.sum_unit * total + OWN * (len(terms) + 1) * total
+        return carried + summed + self.rounding(size + carried + summed)
+
+    def is_exact(self, terms: Sequence[tuple[float, Reals]], size: float) -> bool:
+        """Whether a sum of products of exact numbers is free of rounding in whatever order it is added up."""
+        unit = min((grid(c) * grid(table) for c, table in terms if c), default=math.inf)
+        if math.isinf(unit):
+            return True
+        ends = [sorted((c * float(np.nanmin(t)), c * float(np.nanmax(t)))) for c, t in terms if t.size]
+        up, down = sum(max(high, 0.0) for _, high in ends), sum(max(-low, 0.0) for low, _ in ends)
+        tiny = unit < SMALLEST[self.p.name]
+        return not tiny and max(up, down) / unit <= min(self.p.sum_whole, EXACT) and size / unit <= self.p.whole
+
+    def added(self, old: Known, parts: Sequence[Known], error: float) -> tuple[Known, float]:
+        """The stream after a residual addition of parts whose sum carries an error; and the margin that was used.
+
+        A sum that is near a number of the dtype, and nearer than half of the distance to the next, becomes it.
+        The margin is infinite where nothing had to be rounded away.
+        """
+        terms = [(1.0, old), *((1.0, part) for part in parts)]
+        atoms, table = self.space.total(terms)
+        found = self.space.known(atoms, table, 0.0)
+        whole = all(known.error == 0.0 for _, known in terms) and error == 0.0
+        own = 0.0 if whole and self._adds_exactly(terms) else OWN * len(terms) * sum(k.size for _, k in terms)
+        reach = old.error + error + own
+        numbers = found.table[~np.isnan(found.table)]
+        held = bool(self.holds(numbers).all())
+        if held and reach == 0.0:
+            return found, math.inf
+        margin = float(self.half_gaps(numbers[numbers != 0]).min(initial=math.inf)) if held else 0.0
+        if held and reach < margin and not (numbers == 0).any():
+            return found, margin
+        if old.is_zero:  # nothing is rounded in adding to 0
+            return Known(found.atoms, found.table, reach), math.inf
+        size = largest(found.table) + reach
+        return Known(found.atoms, found.table, reach + self.rounding(size)), math.inf
+
+    def _adds_exactly(self, terms: Sequence[tuple[float, Known]]) -> bool:
+        unit = min(grid(known.table) for _, known in terms)
+        return math.isinf(unit) or sum(known.size for _, known in terms) / unit <= EXACT

@@ -1,0 +1,158 @@
+"""Verification: compiled models verify from their tensors alone, and no model that answers anything wrongly does.
+
+Whether a mutant answers wrongly is found out by running it on every input there is. `python -m
+tests.compiler.test_verify --mutants 500` prints the rates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import itertools
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import compiler
+import rasp
+from compiler.model import ModelError, Transformer
+from compiler.verify import verify, verify_model
+from tests.compiler.test_mutations import SMALL, answers, everything, small
+from tests.mutations import mutants
+
+PROGRAMS = Path(__file__).parent.parent.parent / "programs"
+MUTANTS = 40
+
+
+def compiled(name: str, **settings: Any) -> Transformer:
+    return compiler.compile(rasp.load(PROGRAMS / f"{name}.rasp"), **settings).model
+
+
+def model_of(text: str, **settings: Any) -> Transformer:
+    return compiler.compile(rasp.parse(text), **settings).model
+
+
+def rates(name: str, count: int, seed: int) -> Counter[str]:
+    """What becomes of mutants of a program: which answer wrongly, and which are refused."""
+    program, vocabulary, length = small(name)
+    model, inputs = compiler.compile(program).model, everything(vocabulary, length)
+    right, found = answers(model, inputs), Counter[str]()
+    for mutant in itertools.islice(mutants(model, seed), count):
+        mutant.model.labels = model.labels
+        wrong, refused = answers(mutant.model, inputs) != right, not verify_model(mutant.model).ok
+        found["mutants"] += 1
+        found["wrong"] += wrong
+        found["wrong and refused"] += wrong and refused
+        found["harmless and refused"] += refused and not wrong
+        if wrong and not refused:
+            found[f"missed: {mutant.what}"] += 1
+    return found
+
+
+@pytest.mark.parametrize("name", ["reverse", "histogram", "length", "sort", "double_histogram"])
+def test_a_compiled_model_verifies(name: str, tmp_path: Path) -> None:
+    made = compiler.compile(rasp.load(PROGRAMS / f"{name}.rasp"), max_length=12)
+    made.save(tmp_path / "model")
+    verdict = verify(tmp_path / "model")
+    assert verdict.ok, verdict.reason
+    assert verdict.certificate.decisions
+    assert verdict.settings["max_length"] == 12
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+def test_every_dtype_verifies(dtype: str) -> None:
+    for name in ("reverse", "histogram"):
+        verdict = verify_model(compiled(name, max_length=8, vocab="abc", dtype=dtype))
+        assert verdict.ok, (name, verdict.reason)
+        assert verdict.certificate.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "answer = tokens;",
+        "answer = indices * 3 - 1;",
+        "answer = tokens[0];",
+        "answer = aggregate(select(indices, indices, <=), indicator(tokens == 'a'));",
+        "answer = selector_width(select(tokens, tokens, !=));",
+        "answer = aggregate(select(indices, 1, ==) or select(indices, 3, ==) and select(tokens, 'b', ==), 1, 0);",
+        "answer = aggregate(select(indices, indices - 2, ==), tokens, 'c');",
+    ],
+)
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_small_programs_verify(text: str, attention: str) -> None:
+    verdict = verify_model(model_of(text.replace("'", '"'), vocab="abc", max_length=6, attention=attention))
+    assert verdict.ok, verdict.reason
+
+
+def test_labels_and_certificates_do_not_help() -> None:
+    model = compiled("sort", vocab="abc", max_length=6)
+    bare = copy.deepcopy(model)
+    bare.labels = {"program": model.labels["program"]}
+    assert str(verify_model(bare)) == str(verify_model(model))
+    with torch.no_grad():
+        model.blocks[1].attn.W_V *= -1  # type: ignore[union-attr, operator]
+    assert model.labels["certificate"]["certified"]
+    assert not verify_model(model).ok
+
+
+def test_a_model_of_another_program_is_refused() -> None:
+    model = compiled("sort", vocab="abc", max_length=6)
+    other = "answer = tokens;\n"
+    model.labels = {
+        "program": {"source": other, "settings": {**model.labels["program"]["settings"], "output": ["answer"]}}
+    }
+    verdict = verify_model(model)
+    assert not verdict.ok
+    assert "the outputs" in verdict.reason
+
+
+def test_the_settings_of_config_and_program_must_agree() -> None:
+    for changed, what in (({"max_length": 7}, "max_length"), ({"attention": "causal"}, "who sees whom")):
+        model = compiled("histogram", vocab="abc", max_length=6)
+        model.labels["program"]["settings"] |= changed
+        assert what in verify_model(model).reason
+    model = compiled("histogram", vocab="abc", max_length=6)
+    model.labels["program"]["settings"] |= {"vocab": ["a", "b", "d"]}
+    assert "the vocabulary" in verify_model(model).reason
+
+
+def test_a_model_without_a_program_is_an_error() -> None:
+    model = compiled("histogram", vocab="abc", max_length=6)
+    model.labels = {}
+    with pytest.raises(ModelError, match="of which program"):
+        verify_model(model)
+
+
+def test_no_small_mutant_that_answers_wrongly_verifies() -> None:
+    found = rates("histogram", 20, seed=7)
+    assert found["wrong and refused"] == found["wrong"] >= 5, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_no_mutant_that_answers_wrongly_verifies(name: str) -> None:
+    found = rates(name, MUTANTS, seed=1)
+    assert found["wrong and refused"] == found["wrong"] >= MUTANTS // 5, found
+
+
+def main() -> int:
+    """Print the rates."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--mutants", type=int, default=100, help="of each program")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    total = Counter[str]()
+    for name in SMALL:
+        found = rates(name, options.mutants, options.seed)
+        print(f"{name}: {dict(found)}", flush=True)
+        total += found
+    print(f"seed {options.seed}: {dict(total)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
