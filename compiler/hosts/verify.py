@@ -36,7 +36,8 @@ SEARCHED = 20
 """How many times as many inputs are looked at where `requires` leaves some out."""
 ROOM = 8
 """The bound on the logits' error is at least so many times the largest one seen."""
-LEAST_BOUND = 2.0**-12
+LEAST_BOUND = 2.0**-21
+"""And at least this part of the largest logit: a few steps of float32."""
 MOST_USED = 1 / 8
 """The largest part of a lead that rounding may take away on the sample."""
 CHUNK = 64
@@ -130,6 +131,7 @@ class _Watch:
         self.model = model
         self.forward = forward
         self.difference = 0.0
+        self.largest = 0.0
         self.lead = math.inf
         self.used = 0.0
 
@@ -147,6 +149,7 @@ class _Watch:
     def _look(self, host: Tensor, ours: Tensor, found: dict[str, Rows]) -> None:
         """The values of one input, [n, d_vocab_out], for each output."""
         self.difference = max(self.difference, _most((host - ours).abs()))
+        self.largest = max(self.largest, _most(ours.abs()))
         sizes = [len(output.values) for output in self.model.config.outputs]
         parts = zip(self.model.config.outputs, torch.split(host, sizes, -1), torch.split(ours, sizes, -1), strict=True)
         for output, own, native in parts:
@@ -164,15 +167,13 @@ class _Watch:
 
     def verification(self, name: str, inputs: int, skipped: int) -> Verification:
         """The result. Raises `ModelError` where rounding takes too much of a lead."""
-        if not self.used <= MOST_USED:
+        if not (self.used <= MOST_USED and math.isfinite(self.difference)):
             raise ModelError(
                 f"the host {name} is too coarse for this program: where a logit is to be the best one, rounding takes "
                 f"away {self.used:.0%} of its lead",
                 SUGGESTION,
             )
-        bound = LEAST_BOUND
-        while bound < ROOM * self.difference:
-            bound *= 2
+        bound = 2.0 ** math.ceil(math.log2(max(ROOM * self.difference, LEAST_BOUND * self.largest, LEAST_BOUND)))
         lead = self.lead if math.isfinite(self.lead) else None
         return Verification(inputs, skipped, self.difference, bound, lead, self.used)
 
