@@ -211,6 +211,7 @@ def _link(one: Link, numbers: dict[Node, int], written: dict[Node, str], names: 
         "text": written[one.selector] if one.selector not in names else _definition(one.selector, written),
         "meaning": one.meaning,
         "inputs": one.inputs,
+        "sharing": list(one.sharing),
     }
 
 

@@ -1,14 +1,17 @@
 """Links: which selector of the program a head realises, and on which line the program says so.
 
 In: a model with labels and its program. Out: a `Link` for each head.
-Invariant: a link was tried: on every sampled input the head looks where its selector is true ("all"), or at one of
-these keys, and at none only where there is none ("any": the head asks whether there is one).
+Invariant: a link was tried: on every sampled input the head looks where its selector is true ("all"), or the heads that
+share the selector do, each key being one's ("part"), or the head looks at one of these keys, and at none only where
+there is none ("any": the head asks whether there is one).
 
     L1H0 of reverse: select(indices, ((length - 1) - indices), ==), line 9, as seen on 64 inputs
 """
 
 from __future__ import annotations
 
+import functools
+import operator
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,18 +38,22 @@ LONGEST = 24
 SEEN = 1e-6
 """A key with more attention than this, of an average or after scaling, is looked at."""
 
-Meaning: TypeAlias = Literal["all", "any"]
+Meaning: TypeAlias = Literal["all", "part", "any"]
 Rows: TypeAlias = list[int]
 
 
 @dataclass(frozen=True)
 class Link:
-    """The selector of a head, or None; the line, or None; how many inputs it was tried on; what agreement means."""
+    """The selector of a head, or None; the line, or None; how many inputs it was tried on; what agreement means.
+
+    `sharing` are the heads of the layer that look at the selected keys together, each at some of them.
+    """
 
     selector: Selector | None
     line: int | None
     inputs: int
     meaning: Meaning = "all"
+    sharing: tuple[int, ...] = ()
 
 
 def links(model: Transformer, program: Program, graph: Graph | None) -> list[list[Link]]:
@@ -86,6 +93,7 @@ class _Search:
 
     def links(self) -> list[list[Link]]:
         candidates = list(dict.fromkeys(self._candidates()))
+        self.known = set(candidates)
         for tokens in _samples(self.program, self.model):
             run = Run(tokens, self.model.config.causal)
             try:
@@ -94,28 +102,44 @@ class _Search:
                 continue
             self.rows.append({selector: run.seen(selector) for selector in candidates})
             self.patterns.append(_patterns(self.model, tokens))
-        return [
-            [self._link(layer, head, label["name"], candidates) for head, label in enumerate(labels["heads"])]
-            for layer, labels in enumerate(self.model.labels["layers"])
-        ]
+        names = [[head["name"] for head in labels["heads"]] for labels in self.model.labels["layers"]]
+        return [self._layer(layer, found, candidates) for layer, found in enumerate(names)]
 
-    def _link(self, layer: int, head: int, name: str, candidates: Sequence[Selector]) -> Link:
-        own = list(self._of(name))
-        ordered = list(dict.fromkeys([*own, *candidates]))
-        for meaning, among in (("all", ordered), ("any", own), ("any", ordered)):
-            fitting = (s for s in among if s in candidates and self._fits(layer, head, s, meaning))  # type: ignore[arg-type]
-            if self.rows and (selector := next(fitting, None)) is not None:
-                return Link(selector, self._line(name, selector), len(self.rows), meaning)  # type: ignore[arg-type]
-        return Link(None, self._line(name, None), 0)
+    def _layer(self, layer: int, names: Sequence[str], candidates: Sequence[Selector]) -> list[Link]:
+        """The links of a layer: heads that stand for a selector alone, then those that share one, then the others."""
+        ordered = [[s for s in dict.fromkeys([*self._of(name), *candidates]) if s in self.known] for name in names]
+        found: dict[int, Link] = {}
+        for head, name in enumerate(names):
+            fitting = (s for s in ordered[head] if self._fits([(layer, head)], s, "all"))
+            if (selector := next(fitting, None)) is not None:
+                found[head] = Link(selector, self._line(name, selector), len(self.rows))
+        for name in dict.fromkeys(names):
+            sharing = [head for head, other in enumerate(names) if other == name and head not in found]
+            shared = [(layer, head) for head in sharing]
+            among = ordered[sharing[0]] if len(sharing) > 1 else []
+            fitting = (s for s in among if self._fits(shared, s, "part"))
+            if (selector := next(fitting, None)) is not None:
+                link = Link(selector, self._line(name, selector), len(self.rows), "part", tuple(sharing))
+                found |= dict.fromkeys(sharing, link)
+        for head, name in enumerate(names):
+            if head not in found:
+                fitting = (s for s in ordered[head] if self._fits([(layer, head)], s, "any"))
+                selector = next(fitting, None)
+                tried = 0 if selector is None else len(self.rows)
+                found[head] = Link(selector, self._line(name, selector), tried, "any")
+        return [found[head] for head in range(len(names))]
 
-    def _fits(self, layer: int, head: int, selector: Selector, meaning: Meaning) -> bool:
+    def _fits(self, heads: Sequence[tuple[int, int]], selector: Selector, meaning: Meaning) -> bool:
+        """Whether heads look where a selector is true, on every input: each key by one of them, if they share it."""
         for known, patterns in zip(self.rows, self.patterns, strict=True):
-            found, wanted = patterns[layer][head], known[selector]
-            if meaning == "all" and found != wanted:
-                return False
-            if any((row & ~true) or (row == 0) != (true == 0) for row, true in zip(found, wanted, strict=True)):
-                return False
-        return True
+            for row, true in enumerate(known[selector]):
+                looks = [patterns[layer][head][row] for layer, head in heads]
+                together = functools.reduce(operator.or_, looks)
+                if meaning != "any" and (together != true or sum(looks) != true):
+                    return False
+                if together & ~true or (together == 0) != (true == 0):
+                    return False
+        return bool(self.rows)
 
     # -- what to try -------------------------------------------------------------------------------------------------
 

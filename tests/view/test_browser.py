@@ -201,6 +201,15 @@ def test_a_head_its_pattern_its_selector_and_its_line_are_a_click_apart(model_of
     assert watched.texts("#detail .chip.head") == ["L1H0"]
 
 
+def test_heads_that_share_a_selector_are_shown_together(model_of: Model, visit: Open) -> None:
+    watched = visit(model_of("paper/dyck_2_ptf"), "({}){}({)}")
+    heads = watched.tab.locator(".badge:not(.neurons)")
+    for number in range(heads.count()):
+        heads.nth(number).click()
+        assert "✓" in watched.tab.inner_text("#detail .good")
+        assert watched.tab.locator("#detail .wrong").count() == 0
+
+
 def test_a_variable_shows_who_writes_and_who_reads_it(model_of: Model, visit: Open) -> None:
     watched = visit(model_of("reverse"), "abcde")
     watched.tab.click("#stream .chip.direction:text-is('length')")

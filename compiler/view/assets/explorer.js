@@ -452,12 +452,15 @@
     const rows = state.truth[link.node];
     if (rows instanceof Error) return figure(title, element("p", { class: "quiet" }, `The program has no value for it on this input: ${rows.message}.`));
     const seen = withoutFuture(rows, config.causal);
-    const found = looksAt(head);
-    const cells = cellsOf(seen);
-    const wrong = link.meaning === "all"
+    const sharing = link.sharing.map((number) => parts.find((part) => part.id === `L${head.layer}H${number}`));
+    const own = looksAt(head);
+    const found = sharing.length ? sharing.map(looksAt).reduce((a, b) => a.map((row, q) => row.map((on, k) => on || b[q][k]))) : own;
+    const cells = cellsOf(seen).map((one) => ({ ...one, value: sharing.length && !own[one.row][one.column] ? 0.3 : 1 }));
+    const wrong = link.meaning !== "any"
       ? found.flatMap((row, q) => row.flatMap((on, k) => (on === seen[q][k] ? [] : [[q, k]])))
       : found.flatMap((row, q) => (row.some(Boolean) === seen[q].some(Boolean) ? row.flatMap((on, k) => (on && !seen[q][k] ? [[q, k]] : [])) : [[q, 0]]));
     const verdict = wrong.length ? element("p", { class: "bad" }, `✗ The head looks elsewhere in ${count(wrong.length, "cell")}.`)
+      : sharing.length ? element("p", { class: "good" }, "✓ ", chips(sharing.map(partChip)), " together look exactly where the selector is true; this head at the strong cells.")
       : element("p", { class: "good" }, link.meaning === "all" ? "✓ The head looks exactly where the selector is true." : "✓ The head only asks whether there is such a key: it looks at one of them.");
     return figure(title, grid({
       ...shared, columns: shared.rows, cells, kind: "truth", wrong, side: "query", top: "key", label: "the selector’s truth on this input",

@@ -67,7 +67,7 @@ function grid({ rows, columns, cells, kind, says, label, cell, numbers = false, 
     if (from < columns.length) picture.append(drawn("rect", { class: "future", x: left + from * width, y: above + at * height, width: (columns.length - from) * width, height }));
   });
   for (const one of merged(cells, !numbers)) {
-    const strength = kind === "truth" ? 1 : Math.abs(one.value) / largest;
+    const strength = Math.abs(one.value) / largest;
     picture.append(drawn("rect", {
       class: kind === "signed" ? (one.value < 0 ? "minus" : "plus") : pale.has(one.column) ? "pale" : "plus",
       x: left + one.column * width, y: above + one.row * height, width: one.span * width, height,
