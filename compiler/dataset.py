@@ -13,6 +13,7 @@ at all; every answer is the interpreter's, and the model has given it too.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -117,6 +118,8 @@ def read(folder: str | Path) -> list[Case]:
 
 def _write_case(entry: Entry, folder: Path, seed: int, examples: int) -> dict[str, Any]:
     """Write the folder of one program; what the index says of it."""
+    entry = Entry(entry.name, entry.path)  # one that holds no program
+    gc.collect()  # equal nodes are one object, whose age orders a circuit: none may be left of another program
     home = folder / entry.name
     text = entry.path.read_text(encoding="utf-8")
     compiled = Compiled(rasp.parse(text, f"programs/{entry.name}.rasp"))  # a name that does not tell where this ran

@@ -101,6 +101,15 @@ def test_another_seed_gives_other_examples_and_the_same_models(bed: Path, tmp_pa
     assert {name for name in here if here[name] != there[name]} == {"examples.jsonl"}
 
 
+@pytest.mark.slow
+def test_the_programs_written_before_change_nothing(tmp_path: Path) -> None:
+    """Programs share nodes, and one that is still there must not order the heads of the next."""
+    name = "words/first_letter_to_end"
+    write(tmp_path / "alone", compiler.programs.chosen([name]), examples=3)
+    write(tmp_path / "last", compiler.programs.chosen(["words/abbreviation", "words/capitalise", name]), examples=3)
+    assert contents(tmp_path / "alone" / name) == contents(tmp_path / "last" / name)
+
+
 def test_few_inputs_are_all_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inputs without an answer, and inputs that are not meant, are left out."""
     (tmp_path / "shelf").mkdir()
