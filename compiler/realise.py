@@ -20,18 +20,20 @@ import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from compiler.attention import Codes, Reading, Scores, Scoring, is_short, scores, weighted
 from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Stairs, Variable
 from compiler.compress import compress
 from compiler.direction import Direction, Form
-from compiler.domain import Domain, Point, refusal
+from compiler.domain import Domain, refusal
 from compiler.graph import Graph
 from compiler.mlp import Kink, Staircase, staircase
 from compiler.precision import FLOAT32, Precision
 from compiler.relation import ALWAYS, EQUAL, Comparison, Conjunction, exclusive, symbol
 from compiler.simplify import rebuilt
+from compiler.table import Curve
 from rasp.operators import PREDICATES
 from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, Select, SOp, Tokens, Width, reachable
 from rasp.source import RaspError
@@ -61,10 +63,15 @@ def after_mlp(ready: int) -> int:
 
 @dataclass(frozen=True)
 class _Waist:
-    """A number, given as a sum of s-ops with factors, and a function of it, given as its points."""
+    """A number, given as a sum of s-ops with factors, and a function of it."""
 
     terms: tuple[tuple[SOp, Fraction], ...]
-    points: list[tuple[Fraction, Fraction]]
+    curve: Curve
+
+    @cached_property
+    def points(self) -> list[tuple[Fraction, Fraction]]:
+        """The number's values, ascending, and the function's."""
+        return self.curve.points()
 
 
 @dataclass
@@ -116,6 +123,7 @@ class _Realiser:
         self.evidence: dict[SOp, tuple[Reading, Fraction] | None] = {}
         self.tokens: dict[Direction, tuple[Fraction, ...]] = {}
         self.positions: dict[Direction, tuple[Fraction, ...]] = {}
+        self.embedded: dict[tuple[bool, tuple[Fraction, ...]], Direction] = {}
         self.heads: dict[tuple[str, bool, tuple[Conjunction, ...]], list[_OpenHead]] = {}
         self.neurons: list[tuple[int, Neuron]] = []
         self.titles: dict[Node, str] = {}
@@ -224,12 +232,12 @@ class _Realiser:
         return self._computed(node)
 
     def _embedded(self, node: SOp, columns: dict[Direction, tuple[Fraction, ...]], inputs: list[Value]) -> Reading:
-        values = {point[0]: Fraction(value) for point, value in self.analysis.table(node)}
-        column = tuple(values.get(value, Fraction(0)) for value in inputs)
-        direction = next((d for d, known in columns.items() if known == column), None)
-        if direction is None:
-            direction = self._direction(self._label(node))
-            columns[direction] = column
+        column = self.analysis.column(node, inputs)
+        known = columns is self.tokens, column
+        if known not in self.embedded:
+            self.embedded[known] = self._direction(self._label(node))
+        direction = self.embedded[known]
+        columns[direction] = column
         return Reading(Form.of(direction), 0, all(map(is_short, column)))
 
     def _linear(self, node: SOp) -> Reading | None:
@@ -654,7 +662,7 @@ class _Realiser:
     def _staircase(self, node: SOp, waist: _Waist) -> tuple[Staircase, _Waist]:
         """A bit that is read from a noisy number has plateaus. Others are interpolated: they cancel in scores (C5)."""
         noisy = any(self._noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
-        return staircase(waist.points, flat=noisy and len(self.analysis.domain(node)) <= 2), waist
+        return staircase(waist.curve.corners(), flat=noisy and len(self.analysis.domain(node)) <= 2), waist
 
     def _climb(self, node: SOp, stairs: Staircase, below: _Waist) -> Reading:
         waist = self._settled(weighted([(self.read(term), factor) for term, factor in below.terms]))
@@ -693,7 +701,7 @@ class _Realiser:
 
     def _is_short(self, waist: _Waist) -> bool:
         """Whether the range of the number, in units of its smallest step, is not too large for a staircase (C8)."""
-        return _steps(waist.points) <= self.limits.steps
+        return waist.curve.steps <= self.limits.steps
 
     def _waists(self, node: SOp) -> Iterator[_Waist]:
         """Numbers, linear in the stream, that the s-op is a function of."""
@@ -701,22 +709,21 @@ class _Realiser:
             case Map(op=op, args=(a, b)) if op in PREDICATES and self._numeric(a, b):
                 difference = Map("-", (a, b))
                 if self._is_free(difference):
-                    numbers = self.analysis.domain(difference).numbers
-                    yield _Waist(((difference, Fraction(1)),), [(d, Fraction(PREDICATES[op](d, 0))) for d in numbers])
+                    yield self._along(Map(op, (difference, Constant(0))), difference)
         for inner in self._chain(node):
             if self._is_free(inner):
                 yield self._along(node, inner)
         variables = self.analysis.variables(node)
         if self.analysis.count_points(variables) <= self.limits.neurons:
-            yield self._digits(variables, self.analysis.table(node))
+            yield self._digits(node, variables, joint=True)
         frontier = self.analysis.frontier(node)
         if set(frontier) != set(variables) and self.analysis.count_points(frontier) <= self.limits.neurons:
-            yield self._digits(frontier, self.analysis.over(node, frontier))
+            yield self._digits(node, frontier)
         args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.analysis.variables(arg))
         coded = {self._as_numbers(arg)[1] for arg in args}
         new = set(args) not in (set(variables), set(frontier)) and node not in coded
         if new and self.analysis.count_points(args) <= self.limits.neurons:
-            yield self._digits(args, self.analysis.over(node, args))
+            yield self._digits(node, args)
 
     def _is_free(self, node: SOp) -> bool:
         """Whether reading the s-op takes no neurons: a linear form of variables, or the code of one."""
@@ -743,25 +750,23 @@ class _Realiser:
 
     def _along(self, node: SOp, inner: SOp) -> _Waist:
         """The s-op as a function of one that its chain leads to."""
-        points = self.analysis.over(node, (inner,))
-        return _Waist(((inner, Fraction(1)),), sorted((Fraction(x), Fraction(y)) for (x,), y in points))
+        curve = self.analysis.curve(node, {inner: self.analysis.domain(inner).numbers})
+        return _Waist(((inner, Fraction(1)),), curve)
 
-    def _digits(self, parts: tuple[SOp, ...], table: list[tuple[Point, Value]]) -> _Waist:
+    def _digits(self, node: SOp, parts: tuple[SOp, ...], joint: bool = False) -> _Waist:
         """Several s-ops as the digits of one number (C8); those with rounding errors are the low digits."""
         place = Fraction(1)
         terms: list[tuple[SOp, Fraction]] = []
-        digits: dict[int, dict[Value, Fraction]] = {}
-        for i in sorted(
-            range(len(parts)), key=lambda i: not any(map(self.analysis.noisy, self.analysis.variables(parts[i])))
-        ):
-            numbers, coded = self._as_numbers(parts[i])
-            domain = Domain.of([number for _, number in numbers])
-            weight = place / domain.gap
+        digits: dict[SOp, list[Fraction]] = {}
+        for part in sorted(parts, key=lambda part: not any(map(self.analysis.noisy, self.analysis.variables(part)))):
+            numbers, coded = self._as_numbers(part)
+            ascending = sorted(number for _, number in numbers)
+            gap = min((b - a for a, b in itertools.pairwise(ascending)), default=Fraction(1))
+            weight = place / gap
             terms.append((coded, weight))
-            digits[i] = {value: number * weight for value, number in numbers}
-            place *= (domain.numbers[-1] - domain.numbers[0]) / domain.gap + 1
-        points = {sum((digits[i][v] for i, v in enumerate(point)), Fraction(0)): Fraction(y) for point, y in table}
-        return _Waist(tuple(terms), sorted(points.items()))
+            digits[part] = [number * weight for _, number in numbers]
+            place *= (ascending[-1] - ascending[0]) / gap + 1
+        return _Waist(tuple(terms), self.analysis.curve(node, {part: digits[part] for part in parts}, joint))
 
     # -- names -------------------------------------------------------------------------------------------------------
 
@@ -832,13 +837,6 @@ def _operands(node: Map) -> list[SOp]:
         else:
             found[current] = None
     return list(found)
-
-
-def _steps(points: list[tuple[Fraction, Fraction]]) -> Fraction:
-    """The range of x in units of its smallest step."""
-    if len(points) < 2:
-        return Fraction(1)
-    return (points[-1][0] - points[0][0]) / min(b[0] - a[0] for a, b in itertools.pairwise(points))
 
 
 def _substituted(node: SOp, new: dict[SOp, SOp]) -> SOp:
