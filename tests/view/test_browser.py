@@ -208,6 +208,8 @@ def test_heads_that_share_a_selector_are_shown_together(model_of: Model, visit: 
         heads.nth(number).click()
         assert "✓" in watched.tab.inner_text("#detail .good")
         assert watched.tab.locator("#detail .wrong").count() == 0
+        words = watched.tab.inner_text("#detail h3 .title + span").split(" ")
+        assert words[0] in ("counts", "looks", "fetches")
 
 
 def test_a_variable_shows_who_writes_and_who_reads_it(model_of: Model, visit: Open) -> None:

@@ -96,7 +96,8 @@
   const firstWritten = columns.map((_, column) => Math.min(...parts.filter((part) => part.writes.includes(column) && !(part.step === 0 && column in offsets)).map((part) => part.step)));
   const offsetAt = (column, step) => (column in offsets && step < offsets[column].until ? offsets[column].value : 0);
   const partsOf = (step) => parts.filter((part) => part.step === step);
-  const headName = (head) => head.purpose.slice(head.purpose.lastIndexOf(": ") + 2);
+  const VERB = /: (?=(?:counts|looks for|adds up over|fetches from|averages over) )/; // what stands before it are the directions written
+  const headName = (head) => clipped(head.purpose.slice(head.purpose.search(VERB) < 0 ? 0 : head.purpose.search(VERB) + 2), 200);
 
   // The line of the program a part stands for: of its selector, of a variable it writes, or of what it serves.
   const lineOf = new Map();
