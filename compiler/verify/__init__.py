@@ -164,11 +164,16 @@ class _Verifier:
         length = declared.max_length or DEFAULT_LENGTH
         self.setting = Setting(declared.vocab, length, declared.attention == "causal")
         unknown = None if declared.unknown is None else token_text(declared.unknown)
+        named = declared.generate
+        first = self.program.outputs[0] if self.program.outputs else None
+        generate = named if isinstance(named, str) else first if named else None
         pairs = {
             "the vocabulary": (config.vocabulary, self.setting.texts),
             "max_length": (config.max_length, length),
             "who sees whom": (config.causal, self.setting.causal),
             "the unknown token": (config.unknown, unknown),
+            "the next token": (config.generate, generate if generate in self.program.outputs else None),
+            "the tokens that end a text": (config.stop, tuple(token_text(token) for token in declared.stop)),
             "the outputs": (tuple(output.name for output in config.outputs), self.program.outputs),
         }
         for what, (held, wanted) in pairs.items():
@@ -228,6 +233,7 @@ class _Verifier:
             return self._plus(what, Column(old.known, at_bos, old.sums, old.base), parts, error)
         error = sum(one.error for one in sums) + sum(abs(w) * known.error for w, known in functions)
         size = sum(n * one.weight.size for one in sums) + sum(abs(w) * known.size for w, known in functions)
+        self.machine.rounding(size + error)  # it must not overflow
         if error or not self._whole(sums, functions, size):
             error += (len(channels) + 2) * (self.machine.p.sum_unit + OWN) * size
             error += self.machine.rounding(size) if self.machine.p.bits < self.machine.p.accumulator else 0.0
@@ -369,7 +375,7 @@ class _Verifier:
             math.isinf(unit) or float(sizes.max(initial=0.0)) / unit <= min(p.sum_whole, 2.0**53)
         )
         rounding = np.zeros_like(sizes) if exact else (rows.shape[1] + 1) * (p.sum_unit + OWN) * sizes
-        if p.bits < p.accumulator or not exact:
+        if p.bits < p.accumulator:
             stored = (~self.machine.holds(logits)) | (rounding > 0) | bool(errors.any())
             rounding = rounding + np.where(stored, p.unit * sizes, 0.0) + np.where(stored, 2.0**-24 * p.unit, 0.0)
         self.machine.rounding(float(sizes.max(initial=0.0)))

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from compiler.emit import LARGEST
 from compiler.verify.machine import OWN, Machine
 from compiler.verify.meaning import Cases, Meaning, Relation
 from compiler.verify.space import Bits, CannotVerify, Classes, Codes, Known, Reals, Space, constant, grid, largest
@@ -106,6 +107,9 @@ class Head:
         q_bos_error, k_bos_error = (np.array([bos.error for _, bos in side]) for side in (ask, offer))
         score, error = self._products(q, q_error, k, k_error)
         to_bos, to_bos_error = self._products(q, q_error, k_bos[None, :], k_bos_error)
+        end = LARGEST[self.machine.p.name] / 2
+        if float(score.max(initial=0.0)) > end or float(np.abs(to_bos).max(initial=0.0)) > end:
+            raise CannotVerify(f"{self.name}: scores overflow")
         gaps, errors = score - to_bos, error + to_bos_error
         if not self.causal:
             own, own_error = self._products(q_bos[None, :], q_bos_error, k_bos[None, :], k_bos_error)
@@ -132,7 +136,7 @@ class Head:
         p = self.machine.p
         with np.errstate(over="ignore", invalid="ignore"):
             score, size = q @ k.T, np.abs(q) @ np.abs(k).T
-        if not np.isfinite(size).all():
+        if not (size < 2.0**126).all():
             raise CannotVerify(f"{self.name}: scores overflow")
         error = (np.abs(q) @ k_error)[:, None] + (np.abs(k) @ q_error)[None, :] + q_error @ k_error
         exact = not q_error.any() and not k_error.any()

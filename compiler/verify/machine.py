@@ -68,14 +68,15 @@ class Machine:
     def form_error(self, terms: Sequence[tuple[float, Known]], size: float) -> float:
         """The error of a stored sum of products whose largest value is `size`."""
         carried = sum(abs(c) * known.error for c, known in terms)
+        self.rounding(size + carried)  # it must not overflow
         if len(terms) == 1 and math.frexp(abs(terms[0][0]))[0] == 0.5:
-            self.rounding(size + carried)
             return carried
         if carried == 0.0 and self.is_exact([(c, known.table) for c, known in terms], size):
             return 0.0
         total = sum(abs(c) * known.size for c, known in terms)
         summed = (len(terms) + 1) * self.p.sum_unit * total + OWN * (len(terms) + 1) * total
-        return carried + summed + self.rounding(size + carried + summed)
+        narrow = self.p.bits < self.p.accumulator or size < 1.0
+        return carried + summed + (self.rounding(size + carried + summed) if narrow else 0.0)
 
     def is_exact(self, terms: Sequence[tuple[float, Reals]], size: float) -> bool:
         """Whether a sum of products of exact numbers is free of rounding in whatever order it is added up."""

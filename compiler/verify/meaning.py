@@ -21,7 +21,7 @@ from compiler.graph import Graph
 from compiler.relation import Comparison, Conjunction
 from compiler.simplify import rebuilt
 from compiler.verify.space import Bits, Classes, Codes, Space
-from rasp.sop import Aggregate, Constant, Map, Node, Selector, SOp, Tokens, Width, reachable
+from rasp.sop import Aggregate, Constant, Map, Node, Selector, SOp, Width, reachable
 from rasp.value import Value
 
 Cases: TypeAlias = tuple[Conjunction, ...]
@@ -49,8 +49,28 @@ class Meaning:
         for node in nodes:
             if isinstance(node, Aggregate):
                 self.groups.setdefault(self.cases(node.selector), []).append(node)
+        for group in self.groups.values():
+            if len(group) > 1 and any(self.analysis.selects_one(node) for node in group):
+                self.space.together.append((tuple(group), self.of_one_key))
         self._classes: dict[SOp, tuple[Classes, tuple[Value, ...]]] = {}
         self._holds: dict[tuple[SOp, SOp, Comparison], tuple[Bits, Bits]] = {}
+
+    def of_one_key(self, nodes: tuple[SOp, ...]) -> Bits:
+        """Which joint values aggregates of one selector can have: all are of the one selected key, or the defaults."""
+        found = np.zeros(self.space.shape(nodes), dtype=np.bool_)
+        group = [node for node in nodes if isinstance(node, Aggregate)]
+        sides = [self.classes(node.value) for node in group]
+        places = [{value: i for i, value in enumerate(self.space.values(node))} for node in group]
+        _, members = self.space.joint([classes for classes, _ in sides])
+        rows = [
+            np.array([place.get(value, -1) for value in values], dtype=np.int64)[codes]
+            for place, (_, values), codes in zip(places, sides, members, strict=True)
+        ]
+        kept = np.logical_and.reduce([row >= 0 for row in rows])
+        found[tuple(row[kept] for row in rows)] = True
+        if not self.analysis.never_empty(group[0].selector):
+            found[tuple(place[node.default] for place, node in zip(places, group, strict=True))] = True
+        return found
 
     def cases(self, selector: Selector) -> Cases:
         """The selector as an `or` of conjunctions."""
@@ -156,8 +176,3 @@ def token_order(meaning: Meaning, vocabulary: Sequence[str]) -> list[int]:
     """For each value of the token's axis, its row of the embedding."""
     place = {text: row for row, text in enumerate(vocabulary)}
     return [place[str(text)] for text in meaning.space.values(TOKEN)]
-
-
-def is_token(node: SOp) -> bool:
-    """Whether the atom is the input itself."""
-    return isinstance(node, Tokens)

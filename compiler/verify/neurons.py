@@ -139,6 +139,7 @@ def _together(machine: Machine, steps: Sequence[_Steps]) -> Added:
     total, terms = sum(one.sums for one in steps), sum(one.terms for one in steps)
     error = sum(one.known.error for one in steps)
     unit = min(one.unit for one in steps)
+    machine.rounding(total + error)  # it must not overflow
     size = sum(largest(one.known.table) for one in steps)
     exact = error == 0.0 and unit > 0.0 and (math.isinf(unit) or total / unit <= min(p.sum_whole, 2.0**53))
     if not (exact and (math.isinf(unit) or size / unit <= p.whole)):

@@ -95,6 +95,8 @@ class Space:
         self.analysis = analysis
         self.name = name
         self.requires = [(analysis.variables(node), node) for node in analysis.requires]
+        self.together: list[tuple[Atoms, Callable[[Atoms], Bits]]] = []
+        """Atoms that vary together: given some of them, a function tells which of their joint values can occur."""
         self._impossible: dict[Atoms, Bits | None] = {}
 
     def values(self, atom: SOp) -> tuple[Value, ...]:
@@ -143,6 +145,11 @@ class Space:
                     if value:
                         allowed[tuple(place[point[o]] for place, o in zip(places, order, strict=True))] = True
                 masks.append(~self.spread(allowed, own, atoms))
+        for family, allowed_among in self.together:
+            present = tuple(atom for atom in atoms if atom in family)
+            if len(present) > 1:
+                self.shape(present)
+                masks.append(~self.spread(allowed_among(present), present, atoms))
         if not masks:
             return None
         return np.broadcast_to(np.logical_or.reduce(np.broadcast_arrays(*masks)), self.shape(atoms))
