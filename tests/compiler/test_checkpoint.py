@@ -68,8 +68,8 @@ def test_a_loaded_model_is_the_saved_one(made: Compiled, folder: Path) -> None:
     assert model.run_batch(["abc", "cab", "a"]) == made.model.run_batch(["abc", "cab", "a"])
 
 
-def test_the_folder_holds_three_files_and_no_pickle(folder: Path) -> None:
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+def test_the_folder_holds_three_files_the_documents_and_no_pickle(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, *checkpoint.documents(folder)])
     assert all(b"pickle" not in data and not data.startswith(b"PK") for data in contents(folder).values())
 
 
@@ -232,7 +232,7 @@ def test_a_checkpoint_is_replaced_whole(other: Compiled, folder: Path) -> None:
     (folder / "stray").write_text("from before")
     other.save(folder)
     assert compiler.load(folder).run("aba") == [2, 1, 2]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, *checkpoint.documents(folder)])
     assert [path.name for path in folder.parent.iterdir()] == ["saved"]
 
 
@@ -370,7 +370,8 @@ def test_documents_come_back(documented: Path) -> None:
         assert checkpoint.document(documented, name) == data
 
 
-def test_a_checkpoint_without_documents_says_so(folder: Path) -> None:
+def test_a_checkpoint_without_documents_says_so(made: Compiled, folder: Path) -> None:
+    checkpoint.save(folder, made.weights.config, made.model.state_dict(), made.weights.labels)
     assert checkpoint.documents(folder) == []
     with pytest.raises(ModelError, match="has no certificate"):
         checkpoint.document(folder, "certificate.json")
