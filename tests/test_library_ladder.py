@@ -17,7 +17,7 @@ ATTENTIONS = ("bidirectional", "causal")
 SAMPLES = 1000
 SHORT = 700
 """All inputs of length 1, 2, ... are tried as long as there are no more than this."""
-EXACT = 90
+EXACT = 40
 """The circuit sees inputs of about this many tokens in all."""
 REFUSED: dict[tuple[str, str], str] = {}
 """What the compiler declines under the attention that the header does not declare, with the code of the reason."""
