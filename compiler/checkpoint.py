@@ -113,7 +113,8 @@ def _write(
     (folder / CONFIG).write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding="utf-8")
     mask = os.umask(0)
     os.umask(mask)
-    folder.chmod(0o777 & ~mask)  # mkdtemp makes private folders
+    folder.chmod(0o777 & ~mask)  # mkdtemp makes private folders, safetensors private files
+    (folder / WEIGHTS).chmod(0o666 & ~mask)
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

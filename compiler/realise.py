@@ -323,11 +323,13 @@ class _Realiser:
         base = math.isqrt(len(both) - 1) + 1
         rank = {value: place for place, value in enumerate(both)}
 
-        def digit(node: SOp, domain: Domain, of: Callable[[int, int], int]) -> SOp:
-            return Lookup(tuple((value, of(rank[value], base)) for value in domain), node)
+        def digit(node: SOp, domain: Domain, of: Callable[[int, int], int], name: str) -> SOp:
+            found = Lookup(tuple((value, of(rank[value], base)) for value in domain), node)
+            self.titles.setdefault(found, f"{name} digit of {self._label(node)}")
+            return found
 
-        high_key, high = digit(key, keys, operator.floordiv), digit(query, queries, operator.floordiv)
-        low_key, low = digit(key, keys, operator.mod), digit(query, queries, operator.mod)
+        high_key, high = (digit(*side, operator.floordiv, "high") for side in ((key, keys), (query, queries)))
+        low_key, low = (digit(*side, operator.mod, "low") for side in ((key, keys), (query, queries)))
         return [[(high_key, high, strict)], [(high_key, high, EQUAL), (low_key, low, comparison)]]
 
     def _is_embedded(self, node: SOp) -> bool:
@@ -785,14 +787,15 @@ class _Realiser:
         return self.graph.name(node)
 
     def _in_words(self, case: Conjunction) -> str:
-        compared = [
-            f"its {self.graph.name(key)} {symbol(c)} my {self.graph.name(query)}" for key, query, c in case.parts
-        ]
+        compared = [f"its {self._named(key)} {symbol(c)} my {self._named(query)}" for key, query, c in case.parts]
         constant = [not self.analysis.variables(query) for _, query, _ in case.parts]
         words = [
             w.replace(" my ", " ") if is_constant else w for w, is_constant in zip(compared, constant, strict=True)
         ]
         return "positions where " + " and ".join(words) if words else "all positions"
+
+    def _named(self, node: SOp) -> str:
+        return self.titles.get(node) or self.graph.name(node)
 
     def _direction(self, name: str) -> Direction:
         unique, number = name, 1

@@ -46,9 +46,9 @@ def compare(comparison: Comparison, key: Value, query: Value) -> bool:
     return ("<" if PREDICATES["<"](key, query) else ">") in comparison
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Conjunction:
-    """Comparisons that must all hold, one for each pair of key s-op and query s-op."""
+    """Comparisons that must all hold, one for each pair of key s-op and query s-op. Their order makes no difference."""
 
     parts: tuple[tuple[SOp, SOp, Comparison], ...]
 
@@ -62,7 +62,13 @@ class Conjunction:
         if not all(merged.values()):
             return None
         kept = [(key, query, c) for (key, query), c in merged.items() if c != ALWAYS]
-        return Conjunction(tuple(sorted(kept, key=lambda part: (part[0].id, part[1].id))))
+        return Conjunction(tuple(kept))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Conjunction) and frozenset(self.parts) == frozenset(other.parts)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.parts))
 
     def excludes(self, other: Conjunction) -> bool:
         """Whether the two can be seen never to hold together."""

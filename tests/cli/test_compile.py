@@ -12,9 +12,9 @@ from rasp import Diagnostic, Program, parse
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
 
 
-def test_a_checkpoint_is_three_files(room: Path) -> None:
-    assert {"model.safetensors", "config.json"} < {path.name for path in (room / "reversed").iterdir()}
-    assert len(list((room / "reversed").iterdir())) == 3
+def test_a_checkpoint_is_five_files(room: Path) -> None:
+    names = {path.name for path in (room / "reversed").iterdir()}
+    assert names == {"model.safetensors", "config.json", "labels.json", "certificate.json", "provenance.json"}
 
 
 def test_compile_says_what_it_made(rasp, room: Path) -> None:

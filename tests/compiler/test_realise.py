@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, Phase, event, given, note, settings
@@ -90,3 +92,19 @@ def test_a_variable_is_there_when_its_label_says() -> None:
                 values = {number: value for value, number in variable.numbers}
                 for streams in stages[variable.ready :]:
                     assert [values[variable.read.at(stream)] for stream in streams[1:]] == wanted
+
+
+def test_weights_do_not_depend_on_what_was_compiled_before() -> None:
+    """The same program, compiled after others that share its parts: the same tensors, to the bit."""
+    code = (
+        "import compiler, hashlib, rasp, sys\n"
+        "kept = [compiler.compile(rasp.load(path)) for path in sys.argv[1:]]\n"
+        "made = compiler.compile(rasp.load('programs/words/first_letter_to_end.rasp')).weights.tensors\n"
+        "print(hashlib.sha256(b''.join(made[name].tobytes() for name in sorted(made))).hexdigest())\n"
+    )
+    before = ["programs/words/abbreviation.rasp", "programs/words/capitalise.rasp"]
+    digests = {
+        subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True).stdout
+        for paths in ([], before, before[::-1])
+    }
+    assert len(digests) == 1
