@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,11 @@ from compiler.verify.attention import MAX_PAIRS, Channel, Column, Head, Sum, nam
 from compiler.verify.machine import OWN, Machine
 from compiler.verify.meaning import Meaning, token_order
 from compiler.verify.neurons import Added, mlp
-from compiler.verify.space import CannotVerify, Known, Reals, constant, grid, largest
+from compiler.verify.space import CannotVerify, Codes, Known, Reals, constant, grid, largest
 from compiler.witness import required
 from rasp.settings import token_text
 from rasp.sop import Indices, SOp
-from rasp.value import to_python
+from rasp.value import Value, to_python
 
 if TYPE_CHECKING:
     from compiler.model import Transformer
@@ -221,7 +222,7 @@ class _Verifier:
         """One column after the heads: what they return is summed, stored, and added."""
         n = self.config.max_length
         functions = [(w, c.found) for w, c in channels if isinstance(c.found, Known) and not c.found.is_zero]
-        sums = [c.found.times(w) for w, c in channels if isinstance(c.found, Sum)]
+        sums = [c.found.times(w).in_whole_numbers(n) for w, c in channels if isinstance(c.found, Sum)]
         bos = self.machine.form([(w, c.bos) for w, c in channels])
         at_bos, _ = self.machine.added(old.bos, [Known((), bos.table)], bos.error)
         if not sums:
@@ -338,57 +339,137 @@ class _Verifier:
         for c in columns:
             if stream[c].sums:
                 raise CannotVerify(f"output {name} reads a sum over keys that is nothing the program counts")
-        classes, values = self.meaning.classes(node)
+        if len(held) == 1:
+            self.decide(f"output {name}, the only value", math.inf, max(stream[c].known.error for c in columns or [0]))
+            return
+        known = [(stream[c].known, weights[c]) for c in columns]
+        try:
+            answers, values, read = self._jointly(node, known)
+        except CannotVerify:
+            line = self._along_a_line(node, known)
+            if line is None:
+                raise
+            answers, values, read = line
         place = {value: number for number, (_, value) in enumerate(held)}
-        right_of = np.array([place.get(to_python(value), -1) for value in values])
-        sides = [self.space.classes(stream[c].known) for c in columns]
-        _, (answer, *members) = self.space.joint([classes, *(side for side, _ in sides)])
-        right = right_of[answer]
+        right = np.array([place.get(to_python(value), -1) for value in values])[answers]
         if (right < 0).any():
             raise CannotVerify(f"output {name}: a value has no logit")
-        rows = (
-            np.stack([numbers[m] for (_, numbers), m in zip(sides, members, strict=True)], axis=1)
-            if sides
-            else np.zeros((len(right), 0))
-        )
-        errors = np.array([stream[c].known.error for c in columns])
-        if len(held) == 1:
-            self.decide(f"output {name}, the only value", math.inf, float(errors.max(initial=0.0)))
-            return
         step = max(1, MAX_PAIRS // len(held))
-        found = [
-            self._led(rows[i : i + step], right[i : i + step], errors, weights[columns])
-            for i in range(0, len(right), step)
-        ]
+        found = [self._led(read.part(i, i + step), right[i : i + step]) for i in range(0, len(right), step)]
         margin, error = max(found, key=lambda pair: pair[1] / pair[0] if pair[0] > 0 else math.inf)
         self.decide(f"output {name}, best logit of {len(held)}", margin, error)
 
-    def _led(self, rows: Reals, right: Any, errors: Reals, weights: Reals) -> tuple[float, float]:
-        """By how much the right logit leads, and how far the difference may be off, where that is tightest."""
-        p = self.machine.p
-        logits, sizes = rows @ weights, np.abs(rows) @ np.abs(weights)
-        sizes = sizes + errors @ np.abs(weights)
-        best = logits[np.arange(len(rows)), right][:, None]
-        units = [grid(rows[:, i]) * grid(weights[i]) for i in range(rows.shape[1])]
-        unit = min(units, default=math.inf)
-        exact = not errors.any() and (
-            math.isinf(unit) or float(sizes.max(initial=0.0)) / unit <= min(p.sum_whole, 2.0**53)
+    def _jointly(self, node: SOp, known: Sequence[tuple[Known, Reals]]) -> tuple[Codes, tuple[Value, ...], _Decoded]:
+        """The output's value and what is read, at all joint values of the atoms."""
+        classes, values = self.meaning.classes(node)
+        sides = [self.space.classes(one) for one, _ in known]
+        _, (answers, *members) = self.space.joint([classes, *(side for side, _ in sides)])
+        rows = [numbers[m] for (_, numbers), m in zip(sides, members, strict=True)]
+        read = _Decoded(
+            np.stack(rows, axis=1) if rows else np.zeros((len(answers), 0)),
+            np.array([one.error for one, _ in known]),
+            np.array([weight for _, weight in known]),
         )
-        rounding = np.zeros_like(sizes) if exact else (rows.shape[1] + 1) * (p.sum_unit + OWN) * sizes
+        return answers, values, read
+
+    def _along_a_line(
+        self, node: SOp, known: Sequence[tuple[Known, Reals]]
+    ) -> tuple[Codes, tuple[Value, ...], _Decoded] | None:
+        """The same where the output is a linear form of atoms, and all that is read is one multiple of that form.
+
+        Every column is then ``a atom + b`` of one atom, all are read by multiples of one row: only the sum counts.
+        """
+        terms = self.meaning.analysis.linear(node)
+        varying = [(one, weight) for one, weight in known if one.atoms]
+        if terms is None or not varying:
+            return None
+        first = varying[0][1]
+        top = int(np.argmax(np.abs(first)))
+        slopes: dict[SOp, Fraction] = {}
+        constant_part, error, sizes = Fraction(0), 0.0, np.zeros(len(first))
+        for one, weight in varying:
+            share = Fraction(float(weight[top])) / Fraction(float(first[top]))
+            found = self._slope(one)
+            if found is None or any(Fraction(w) != share * Fraction(f) for w, f in zip(weight, first, strict=True)):
+                return None
+            slopes[one.atoms[0]] = slopes.get(one.atoms[0], Fraction(0)) + share * found[0]
+            constant_part += share * found[1]
+            error += abs(float(share)) * one.error * (1 + OWN)
+            sizes = sizes + one.size * np.abs(weight)
+        wanted = {atom: c for atom, c in terms.items() if atom is not None}
+        (scale, *others) = {slopes.get(atom, Fraction(0)) / c for atom, c in wanted.items()} or {Fraction(0)}
+        if others or scale == 0 or set(slopes) - set(wanted):
+            return None
+        values = self.space.values(node)
+        x = [
+            scale * (Fraction(v) - terms.get(None, Fraction(0))) + constant_part
+            for v in values
+            if not isinstance(v, str)
+        ]
+        fixed = [(one, weight) for one, weight in known if not one.atoms]
+        rows = [np.array([float(number) for number in x]), *(np.full(len(x), float(one.table)) for one, _ in fixed)]
+        held = all(Fraction(float(number)) == number for number in x)
+        error += 0.0 if held else OWN * max(abs(float(number)) for number in x)
+        errors = np.array([error, *(one.error for one, _ in fixed)])
+        unit = min(grid(one.table) * grid(weight) for one, weight in known)
+        weights = np.array([first, *(weight for _, weight in fixed)])
+        read = _Decoded(np.stack(rows, axis=1), errors, weights, sizes, len(known), unit)
+        return np.arange(len(values)), values, read
+
+    def _slope(self, known: Known) -> tuple[Fraction, Fraction] | None:
+        """Slope and constant of a column that is linear in one numeric atom; None where it is not."""
+        if len(known.atoms) != 1 or np.isnan(known.table).any():
+            return None
+        values = self.space.values(known.atoms[0])
+        if any(isinstance(v, str) for v in values) or len(values) < 2:
+            return None
+        x = [Fraction(v) for v in values if not isinstance(v, str)]
+        y = [Fraction(float(number)) for number in known.table]
+        a = (y[-1] - y[0]) / (x[-1] - x[0])
+        b = y[0] - a * x[0]
+        return (a, b) if all(a * u + b == v for u, v in zip(x, y, strict=True)) else None
+
+    def _led(self, read: _Decoded, right: Codes) -> tuple[float, float]:
+        """By how much the right logit leads, and how far the difference may be off, where that is tightest."""
+        p, rows, errors, weights = self.machine.p, read.rows, read.errors, read.weights
+        at_right = (np.arange(len(rows)), right)
+        logits = rows @ weights
+        sizes = np.abs(rows) @ np.abs(weights) + errors @ np.abs(weights)
+        if read.more is not None:
+            sizes = sizes + read.more
+        self.machine.rounding(float(sizes.max(initial=0.0)))
+        units = [grid(rows[:, i]) * grid(weights[i]) for i in range(rows.shape[1])]
+        unit, end = min([read.unit, *units]), min(p.sum_whole, 2.0**53)
+        exact = not errors.any() and (math.isinf(unit) or float(sizes.max(initial=0.0)) / unit <= end)
+        rounding = np.zeros_like(sizes) if exact else (rows.shape[1] + read.terms + 1) * (p.sum_unit + OWN) * sizes
         if p.bits < p.accumulator:
             stored = (~self.machine.holds(logits)) | (rounding > 0) | bool(errors.any())
-            rounding = rounding + np.where(stored, p.unit * sizes, 0.0) + np.where(stored, 2.0**-24 * p.unit, 0.0)
-        self.machine.rounding(float(sizes.max(initial=0.0)))
+            rounding = rounding + np.where(stored, p.unit * sizes + 2.0**-24 * p.unit, 0.0)
         moved = np.zeros_like(logits)
         for column in np.flatnonzero(errors):
             moved += errors[column] * np.abs(weights[column][right][:, None] - weights[column][None, :])
-        rounding = rounding + rounding[np.arange(len(rows)), right][:, None]
-        lead, off = best - logits, moved + rounding
-        lead[np.arange(len(rows)), right] = math.inf
+        lead, off = logits[at_right][:, None] - logits, moved + rounding + rounding[at_right][:, None]
+        lead[at_right] = math.inf
         with np.errstate(divide="ignore", invalid="ignore"):
             tightness = np.where(lead > 0, off / lead, np.where(np.isinf(lead), 0.0, math.inf))
         worst = np.unravel_index(int(np.argmax(tightness)), lead.shape)
         return float(lead[worst]), float(off[worst])
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """What the unembedding reads, a row for each joint value: numbers, their errors, the weights they are read with."""
+
+    rows: Reals
+    errors: Reals
+    weights: Reals  # [number, logit]
+    more: Reals | None = None  # what the terms of each logit add up to in size, where a number is a sum of them
+    terms: int = 0  # how many those are
+    unit: float = math.inf  # a power of two that all of them are multiples of
+
+    def part(self, start: int, end: int) -> _Decoded:
+        """Some of the rows."""
+        return replace(self, rows=self.rows[start:end])
 
 
 def _shown(thing: object) -> str:

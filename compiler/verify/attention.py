@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -66,7 +66,17 @@ class Sum:
     def times(self, factor: float) -> Sum:
         """A multiple of it."""
         weight = Known(self.weight.atoms, self.weight.table * factor, self.weight.error * abs(factor))
-        return Sum(self.kind, self.queries, self.keys, self.selected, weight, self.error * abs(factor))
+        return replace(self, weight=weight, error=self.error * abs(factor))
+
+    def in_whole_numbers(self, keys: int) -> Sum:
+        """With weights that are meant to be whole numbers made so; what that changes is error, for so many keys."""
+        if self.kind != "sum":
+            return self
+        table = np.rint(self.weight.table)
+        missed = largest(table - self.weight.table)
+        if missed > 2.0**-10:
+            return self
+        return replace(self, weight=replace(self.weight, table=table), error=self.error + keys * missed)
 
 
 @dataclass(frozen=True)

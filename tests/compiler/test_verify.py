@@ -52,7 +52,9 @@ def rates(name: str, count: int, seed: int) -> Counter[str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["reverse", "histogram", "length", "sort", "double_histogram"])
+@pytest.mark.parametrize(
+    "name", ["reverse", "histogram", "length", "sort", "double_histogram", "paper/most_frequent", "paper/dyck_1_ptf"]
+)
 def test_a_compiled_model_verifies(name: str, tmp_path: Path) -> None:
     made = compiler.compile(rasp.load(PROGRAMS / f"{name}.rasp"), max_length=12)
     made.save(tmp_path / "model")
@@ -86,6 +88,14 @@ def test_every_dtype_verifies(dtype: str) -> None:
 def test_small_programs_verify(text: str, attention: str) -> None:
     verdict = verify_model(model_of(text.replace("'", '"'), vocab="abc", max_length=6, attention=attention))
     assert verdict.ok, verdict.reason
+
+
+def test_an_output_of_more_counts_than_a_table_holds_verifies_along_its_line() -> None:
+    model = compiled("sequence/sum")
+    assert verify_model(model).ok
+    with torch.no_grad():
+        model.unembed.W_U[:, 0] *= 1.01  # type: ignore[union-attr, index, operator]
+    assert not verify_model(model).ok
 
 
 def test_labels_and_certificates_do_not_help() -> None:
