@@ -234,7 +234,7 @@ class _Verifier:
             return self._plus(what, Column(old.known, at_bos, old.sums, old.base), parts, error)
         error = sum(one.error for one in sums) + sum(abs(w) * known.error for w, known in functions)
         size = sum(n * one.weight.size for one in sums) + sum(abs(w) * known.size for w, known in functions)
-        self.machine.rounding(size + error)  # it must not overflow
+        self.machine.require_fit(size + error, size + error)
         if error or not self._whole(sums, functions, size):
             error += (len(channels) + 2) * (self.machine.p.sum_unit + OWN) * size
             error += self.machine.rounding(size) if self.machine.p.bits < self.machine.p.accumulator else 0.0
@@ -437,7 +437,7 @@ class _Verifier:
         sizes = np.abs(rows) @ np.abs(weights) + errors @ np.abs(weights)
         if read.more is not None:
             sizes = sizes + read.more
-        self.machine.rounding(float(sizes.max(initial=0.0)))
+        self.machine.require_fit(float(np.abs(logits).max(initial=0.0)), float(sizes.max(initial=0.0)))
         units = [grid(rows[:, i]) * grid(weights[i]) for i in range(rows.shape[1])]
         unit, end = min([read.unit, *units]), min(p.sum_whole, 2.0**53)
         exact = not errors.any() and (math.isinf(unit) or float(sizes.max(initial=0.0)) / unit <= end)

@@ -148,7 +148,10 @@ class Head:
             score, size = q @ k.T, np.abs(q) @ np.abs(k).T
         if not (size < 2.0**126).all():
             raise CannotVerify(f"{self.name}: scores overflow")
-        error = (np.abs(q) @ k_error)[:, None] + (np.abs(k) @ q_error)[None, :] + q_error @ k_error
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = (np.abs(q) @ k_error)[:, None] + (np.abs(k) @ q_error)[None, :] + q_error @ k_error
+        if not (error < 2.0**126).all():
+            raise CannotVerify(f"{self.name}: nothing is known of its scores, so large are their errors")
         exact = not q_error.any() and not k_error.any()
         units = [grid(q[:, i]) * grid(k[:, i]) for i in range(q.shape[1])]
         unit = min(units, default=math.inf)

@@ -46,9 +46,15 @@ class Machine:
 
     def rounding(self, size: float) -> float:
         """The largest rounding error of storing a number of this size."""
-        if not size <= LARGEST[self.p.name] / 2:
-            raise CannotVerify(f"a number as large as {size:.3g} may overflow in {self.p.name}")
+        self.require_fit(size, size)
         return self.p.unit * max(size, SMALLEST[self.p.name]) if size else 0.0
+
+    def require_fit(self, stored: float, total: float) -> None:
+        """Raise `CannotVerify` where a stored number, or a partial sum of what is added up to it, may overflow."""
+        if not stored * (1 + 4 * self.p.unit) <= LARGEST[self.p.name]:
+            raise CannotVerify(f"a number as large as {stored:.3g} may overflow in {self.p.name}")
+        if not total <= min(LARGEST["float32" if self.p.bits < self.p.accumulator else self.p.name] / 2, 2.0**1000):
+            raise CannotVerify(f"a sum as large as {total:.3g} may overflow")
 
     def half_gaps(self, numbers: Reals) -> Reals:
         """How far a number may be off and still be rounded to the given one."""
@@ -68,7 +74,7 @@ class Machine:
     def form_error(self, terms: Sequence[tuple[float, Known]], size: float) -> float:
         """The error of a stored sum of products whose largest value is `size`."""
         carried = sum(abs(c) * known.error for c, known in terms)
-        self.rounding(size + carried)  # it must not overflow
+        self.require_fit(size + carried, sum(abs(c) * known.size for c, known in terms))
         if len(terms) == 1 and math.frexp(abs(terms[0][0]))[0] == 0.5:
             return carried
         if carried == 0.0 and self.is_exact([(c, known.table) for c, known in terms], size):
@@ -97,8 +103,7 @@ class Machine:
         terms = [(1.0, old), *((1.0, part) for part in parts)]
         atoms, table = self.space.total(terms)
         found = self.space.known(atoms, table, 0.0)
-        whole = all(known.error == 0.0 for _, known in terms) and error == 0.0
-        own = 0.0 if whole and self._adds_exactly(terms) else OWN * len(terms) * sum(k.size for _, k in terms)
+        own = 0.0 if self._adds_exactly(terms) else OWN * len(terms) * sum(k.size for _, k in terms)
         reach = old.error + error + own
         numbers = found.table[~np.isnan(found.table)]
         held = bool(self.holds(numbers).all())
@@ -113,5 +118,9 @@ class Machine:
         return Known(found.atoms, found.table, reach + self.rounding(size)), math.inf
 
     def _adds_exactly(self, terms: Sequence[tuple[float, Known]]) -> bool:
+        """Whether the tables are added up without rounding here."""
         unit = min(grid(known.table) for _, known in terms)
-        return math.isinf(unit) or sum(known.size for _, known in terms) / unit <= EXACT
+        up, down = (
+            sum(float(np.fmax.reduce(sign * k.table, axis=None, initial=0.0)) for _, k in terms) for sign in (1, -1)
+        )
+        return math.isinf(unit) or max(up, down) / unit <= EXACT

@@ -80,7 +80,7 @@ class _Group:
         self.signs, self.bias = signs, bias
         total = sum(abs(c) * known.size for c, known in terms)
         size = largest(self.read.table)
-        machine.rounding(total + largest(bias))
+        machine.require_fit(size + self.error + largest(bias), total + largest(bias))
         tables = [(c, known.table) for c, known in terms]
         plain = self.error == 0.0
         self.units = np.array([min([grid(b), *(grid(c) * grid(t) for c, t in tables)]) for b in bias])
@@ -139,10 +139,10 @@ def _together(machine: Machine, steps: Sequence[_Steps]) -> Added:
     total, terms = sum(one.sums for one in steps), sum(one.terms for one in steps)
     error = sum(one.known.error for one in steps)
     unit = min(one.unit for one in steps)
-    machine.rounding(total + error)  # it must not overflow
     size = sum(largest(one.known.table) for one in steps)
+    machine.require_fit(size + error, total + error)
     exact = error == 0.0 and unit > 0.0 and (math.isinf(unit) or total / unit <= min(p.sum_whole, 2.0**53))
     if not (exact and (math.isinf(unit) or size / unit <= p.whole)):
         summed = 0.0 if exact else (terms + 1) * (p.sum_unit + OWN) * total
-        error += summed + (machine.rounding(total) if p.bits < p.accumulator or not exact else 0.0)
+        error += summed + (machine.rounding(size + error + summed) if p.bits < p.accumulator or not exact else 0.0)
     return Added(tuple(one.known for one in steps), error)
