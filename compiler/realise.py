@@ -313,7 +313,7 @@ class _Realiser:
         """
         keys, queries = (self.analysis.domain(node) for node in (key, query))
         strict = comparison - EQUAL
-        if self.optimize == "depth" and not all(self._is_embedded(node) for node in (key, query)):
+        if self.optimize != "size" and not all(self._is_embedded(node) for node in (key, query)):
             return None  # digits of a computed number may take a layer
         if len(strict) != 1 or min(len(keys), len(queries)) <= LONG_ORDER:
             return None

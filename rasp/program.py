@@ -34,7 +34,8 @@ MAX_SHOWN = 16
 def load(path: str | Path) -> Program:
     """The program of a file. Raises `RaspError` with every error found, `OSError` if the file cannot be read."""
     path = Path(path)
-    data = path.read_bytes()
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE + 1)  # the file may be endless
     if len(data) > MAX_FILE:
         raise error("load", f"`{path}` is longer than {MAX_FILE} bytes")
     try:

@@ -370,3 +370,9 @@ def test_files_swapped_between_two_checkpoints_of_one_shape_are_found(folder: Pa
     other.save(tmp_path / "other")
     shutil.copy(tmp_path / "other" / checkpoint.WEIGHTS, folder / checkpoint.WEIGHTS)
     assert "is not the file that was written" in refused(folder)
+
+
+def test_an_endless_program_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "endless.rasp").symlink_to("/dev/zero")
+    with pytest.raises(rasp.RaspError, match="longer than"):
+        rasp.load(tmp_path / "endless.rasp")

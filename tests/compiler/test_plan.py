@@ -52,6 +52,8 @@ def test_as_many_layers_as_rasp_counts(name: str, layers: int) -> None:
     assert rasp_count(compiled.sop)[0] == layers
     assert compiled.certificate.ok
     assert len(compiled.circuit.layers) == layers
+    balanced = Compiled(rasp.load(f"programs/{name}.rasp")).circuit
+    assert sum(1 for layer in balanced.layers if layer.heads) <= layers
 
 
 def test_an_input_without_an_answer_is_shown() -> None:
