@@ -25,6 +25,8 @@ from tests.mutations import mutants
 
 PROGRAMS = Path(__file__).parent.parent.parent / "programs"
 MUTANTS = 40
+BEYOND = {"decoders/sort", "paper/rover", "paper/shuffle_dyck", "words/isogram"}
+"""Programs with more joint values than are looked at."""
 
 
 def compiled(name: str, **settings: Any) -> Transformer:
@@ -135,6 +137,13 @@ def test_a_model_without_a_program_is_an_error() -> None:
     model.labels = {}
     with pytest.raises(ModelError, match="of which program"):
         verify_model(model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [entry.name for entry in compiler.library()])
+def test_the_library_verifies(name: str) -> None:
+    verdict = verify_model(compiled(name))
+    assert verdict.ok or (name in BEYOND and " are more than " in verdict.reason), verdict.reason
 
 
 def test_no_small_mutant_that_answers_wrongly_verifies() -> None:
