@@ -49,10 +49,10 @@ demo: $(READY)
 	$(call show,rasp info $(DEMO)/reverse)
 
 test: $(READY)
-	$(BIN)/pytest -m 'not slow'
+	$(BIN)/pytest --numprocesses=auto -m 'not slow'
 
 test-all: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto
 
 # The explorer is tested in a real browser. Without one its tests are skipped, and say so.
 browser:
