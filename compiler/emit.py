@@ -216,8 +216,12 @@ def sharpness(head: Head, precision: Precision) -> int:
 
 
 def centre(numbers: Sequence[Fraction]) -> Fraction:
-    """What the numbers of a digit are counted from: the whole number in their middle."""
-    return Fraction(round((min(numbers) + max(numbers)) / 2))
+    """What the numbers of a digit are counted from: their middle, as a whole number if they are, else as a short one."""
+    low, high = min(numbers), max(numbers)
+    step = Fraction(1)
+    while any(number.denominator != 1 for number in numbers) and step > (high - low) / 8 > 0:
+        step /= 2
+    return round((low + high) / 2 / step) * step
 
 
 def gap(numbers: Sequence[Fraction]) -> Fraction:

@@ -486,4 +486,5 @@ ORACLES |= {
     "decoders/count_up": continued(counted),
     "decoders/close_brackets": continued(closing),
     "decoders/fibonacci_digits": continued(lambda p: sum(p[-2:]) % 10),
+    "decoders/fibonacci": continued(lambda p: sum(p[-2:]) if sum(p[-2:]) in map(fibonacci, range(13)) else 0),
 }
