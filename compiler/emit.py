@@ -216,7 +216,7 @@ def sharpness(head: Head, precision: Precision) -> int:
 
 
 def centre(numbers: Sequence[Fraction]) -> Fraction:
-    """What the numbers of a digit are counted from: their middle, as a whole number if they are, else as a short one."""
+    """What the numbers of a digit are counted from: their middle, as a whole number if they are whole."""
     low, high = min(numbers), max(numbers)
     step = Fraction(1)
     while any(number.denominator != 1 for number in numbers) and step > (high - low) / 8 > 0:
