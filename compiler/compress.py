@@ -2,6 +2,7 @@
 
 In: a circuit whose embedding writes many functions of the token (and of the position). Out: the same circuit over a
 basis of them; every other function is a form over the basis, and nothing is written that nobody reads.
+Equal neurons of a layer become one.
 Invariant: every reading keeps its value, exactly. Indicators are taken into the basis first, so that the forms of the
 others have the plain function values as coefficients.
 """
@@ -9,7 +10,7 @@ others have the plain function values as coefficients.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -199,7 +200,7 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
     return replace(
         circuit,
         layers=tuple(
-            Layer([_head(head, forms) for head in layer.heads], [_neuron(neuron, forms) for neuron in layer.neurons])
+            Layer([_head(head, forms) for head in layer.heads], _shared(_neuron(n, forms) for n in layer.neurons))
             for layer in circuit.layers
         ),
         stairs={d: replace(stairs, read=stairs.read.substitute(forms)) for d, stairs in circuit.stairs.items()},
@@ -221,6 +222,22 @@ def _head(head: Head, forms: Mapping[Direction, Form]) -> Head:
         parts=tuple(part.over(forms) for part in head.parts),
         channels=tuple(replace(channel, read=channel.read.substitute(forms)) for channel in head.channels),
     )
+
+
+def _shared(neurons: Iterable[Neuron]) -> list[Neuron]:
+    """Neurons of a layer that read the same are one neuron, which writes what they wrote."""
+    found: dict[Form, Neuron] = {}
+    for neuron in neurons:
+        same = found.get(neuron.read)
+        if same is None:
+            found[neuron.read] = neuron
+            continue
+        writes = dict(same.writes)
+        for direction, weight in neuron.writes:
+            writes[direction] = writes.get(direction, Fraction(0)) + weight
+        name = same.name if neuron.name in same.name.split("; ") else f"{same.name}; {neuron.name}"
+        found[neuron.read] = Neuron(name, same.read, tuple((d, weight) for d, weight in writes.items() if weight))
+    return list(found.values())
 
 
 def _neuron(neuron: Neuron, forms: Mapping[Direction, Form]) -> Neuron:

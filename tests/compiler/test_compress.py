@@ -9,6 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+import compiler
+import rasp
 from compiler.circuit import Circuit, Layer, Neuron, Output
 from compiler.compress import compress
 from compiler.direction import Direction, Form
@@ -100,3 +102,16 @@ def test_many_functions_beside_a_full_set_of_indicators_cost_no_column() -> None
     others = {Direction(f"f{i}"): tuple(Fraction(rng.randint(-9, 9)) for _ in range(4)) for i in range(60)}
     made = compress(circuit(indicators | others, {}))
     assert set(made.tokens) == set(indicators)
+
+
+def test_neurons_that_read_the_same_are_one() -> None:
+    """Two functions with kinks at the same places share their neurons; the answers stay."""
+    source = "h = selector_width(select(tokens, tokens, ==));\na = h % 3;\nb = (h % 3) * 5 + h;"
+    made = compiler.compile(rasp.parse(source), ["a", "b"], vocab="ab", max_length=12)
+    for layer in made.circuit.layers:
+        assert len({neuron.read for neuron in layer.neurons}) == len(layer.neurons)
+    alone = compiler.compile(rasp.parse(source), "a", vocab="ab", max_length=12)
+    neurons = [sum(len(layer.neurons) for layer in one.circuit.layers) for one in (alone, made)]
+    assert neurons[0] == neurons[1]
+    for tokens in ("a", "ab" * 6, "aaaaaaab", "abbabbabbabb"):
+        assert [made.model.run(tokens, name) for name in "ab"] == [made.program[name](tokens) for name in "ab"]
