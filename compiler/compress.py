@@ -196,7 +196,11 @@ class _Whole:
 
 def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
     written = circuit.written()
-    variables = [replace(variable, read=variable.read.substitute(forms)) for variable in circuit.variables]
+    kept = _kept_offsets(circuit)
+    variables = [
+        replace(variable, read=variable.read.substitute(forms) - _offset(variable.read, kept))
+        for variable in circuit.variables
+    ]
     return replace(
         circuit,
         layers=tuple(
@@ -214,6 +218,17 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
             if written.keys() >= variable.read.terms.keys()
         ),
     )
+
+
+def _kept_offsets(circuit: Circuit) -> dict[Direction, Fraction]:
+    """Offsets of counts that nobody takes away, because nobody reads the count after its own layer (C19)."""
+    counted = {channel.write for layer in circuit.layers for head in layer.heads for channel in head.channels}
+    by_neurons = {direction for layer in circuit.layers for neuron in layer.neurons for direction, _ in neuron.writes}
+    return {d: offset for d, offset in circuit.offsets.items() if d in counted - by_neurons}
+
+
+def _offset(form: Form, offsets: Mapping[Direction, Fraction]) -> Form:
+    return Form.constant(sum((c * offsets[d] for d, c in form.terms.items() if d in offsets), Fraction(0)))
 
 
 def _head(head: Head, forms: Mapping[Direction, Form]) -> Head:

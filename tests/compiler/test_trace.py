@@ -72,3 +72,13 @@ def test_causal_variables_are_the_causal_interpreter_s() -> None:
     )
     made = compiler.compile(rasp.parse(source), "last", vocab="ab", max_length=6, attention="causal")
     assert made.trace("abba").ok
+
+
+@pytest.mark.parametrize("name", ["decoders/sort", "double_histogram", "paper/most_frequent", "paper/dyck_2_ptf"])
+def test_counts_that_carry_an_offset_are_read_past_it(name: str) -> None:
+    """Whether it is taken away by the layer's MLP or, where nobody reads the count later, stays in the stream."""
+    program = rasp.load(f"programs/{name}.rasp")
+    tokens = program.settings.examples[0].input
+    found = compiler.compile(program).trace(tokens)
+    assert found.rows
+    assert found.ok, str(found)
