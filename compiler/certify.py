@@ -56,7 +56,7 @@ class Decision:
         return self.error / self.margin if self.margin > 0 else math.inf
 
     def __str__(self) -> str:
-        error = f"error {self.error:.2g}" if self.tightness < 1e6 else "no useful bound on the error"
+        error = f"error {self.error:.2g}" if self.error < 1e6 * max(self.margin, 1) else "no useful bound on the error"
         return f"{self.what}: margin {self.margin:.3g}, {error}"
 
 
