@@ -6,6 +6,7 @@ A table that does not depend on a variable has length 1 there, as numpy broadcas
 Invariants: values are told apart by kind, so 1, 1.0 and True have three codes; None is "undefined"; every value occurs.
 
     >>> index = along((0, 1, 2), axis=0, axes=1)
+    >>> from rasp.sop import Indices
     >>> apply(Map("*", (Indices(), Indices())), [index, index]).at_points()
     [0, 1, 4]
 """

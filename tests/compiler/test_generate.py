@@ -20,6 +20,7 @@ PROMPTS: dict[str, list[object]] = {
     "close_brackets": ["([()", "[[((", "()"],
     "copy": ["abc|", "|", "ddcba|dd"],
     "count_up": ["5:", "9", "3:12"],
+    "fibonacci": [[1], [5, 8], [144]],
     "fibonacci_digits": [[1, 1], [9], [0, 7, 7]],
     "induction": ["abcab", "aab", "f"],
     "repeat_aab": ["a", "bb", "aab"],
