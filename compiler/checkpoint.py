@@ -76,7 +76,7 @@ def save(
         raise ModelError(f"cannot write {folder}: {problem.strerror}", "choose another folder") from None
     try:
         _write(made, config, tensors, {LABELS: labels, **documents})
-        _exchange(made, folder)
+        exchange(made, folder)
     except (OSError, safetensors.SafetensorError) as problem:
         raise ModelError(
             f"cannot write {folder}: {problem}", "is the disk full? what was there is left alone"
@@ -111,10 +111,6 @@ def _write(
     whole = {"format": FORMAT, "version": VERSION, **config}
     whole["sha256"] = {**hashes, CONFIG: _hash_of(whole)}
     (folder / CONFIG).write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding="utf-8")
-    mask = os.umask(0)
-    os.umask(mask)
-    folder.chmod(0o777 & ~mask)  # mkdtemp makes private folders, safetensors private files
-    (folder / WEIGHTS).chmod(0o666 & ~mask)
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -122,8 +118,13 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     return hashlib.sha256(serialised({name: tensor.contiguous() for name, tensor in tensors.items()})).hexdigest()
 
 
-def _exchange(made: Path, folder: Path) -> None:
-    """Put the new folder in the old one's place. The old one is moved aside first and removed last."""
+def exchange(made: Path, folder: Path) -> None:
+    """Put a new folder in an old one's place. The old one, if there is one, is moved aside first and removed last."""
+    mask = os.umask(0)
+    os.umask(mask)
+    made.chmod(0o777 & ~mask)  # mkdtemp makes private folders, safetensors private files
+    for path in made.rglob("*"):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
     if not folder.exists():
         made.rename(folder)
         return

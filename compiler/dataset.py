@@ -16,7 +16,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-import os
 import random
 import shutil
 import tempfile
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import rasp
-from compiler.checkpoint import load
+from compiler.checkpoint import exchange, load
 from compiler.model import ModelError, Transformer
 from compiler.pipeline import Compiled
 from compiler.processes import Progress, spread
@@ -98,7 +97,7 @@ def write(
         about = {"format": FORMAT, "version": VERSION, "compiler": metadata.version("rasp-compiler")}
         _write_json(made / INDEX, {**about, "seed": seed, "examples": examples, "programs": cases})
         identity = _hash(made / INDEX)
-        _exchange(made, folder)
+        exchange(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return identity
@@ -265,21 +264,4 @@ def _beside(folder: Path) -> Path:
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
     except OSError as problem:
         raise ModelError(f"cannot write {folder}: {problem.strerror}", "choose another folder") from None
-    mask = os.umask(0)
-    os.umask(mask)
-    made.chmod(0o777 & ~mask)  # mkdtemp makes private folders
     return made
-
-
-def _exchange(made: Path, folder: Path) -> None:
-    """Put the new folder in the old one's place, which is moved aside first and removed last."""
-    old = made.with_name(made.name + ".old")
-    if folder.exists():
-        folder.rename(old)
-    try:
-        made.rename(folder)
-    except BaseException:  # an interrupt, too, must not leave the place empty
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compiler.checkpoint import exchange
 from compiler.hosts.card import card
 from compiler.model import ModelError, Transformer
 
@@ -48,7 +48,7 @@ def whole_folder(place: Path) -> Iterator[Path]:
         raise ModelError(f"cannot write {place}: {problem.strerror}", "choose another folder") from None
     try:
         yield made
-        _exchange(made, place)
+        exchange(made, place)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
@@ -64,26 +64,6 @@ def _refuse_foreign(place: Path) -> None:
                 f"{place} exists and is not an exported folder, so it is left alone",
                 "choose another folder, or remove it",
             ) from None
-
-
-def _exchange(made: Path, place: Path) -> None:
-    """Put the new folder in the old one's place. The old one is moved aside first and removed last."""
-    mask = os.umask(0)
-    os.umask(mask)
-    made.chmod(0o777 & ~mask)  # mkdtemp makes private folders, safetensors private files
-    for path in made.rglob("*"):
-        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
-    if not place.exists():
-        made.rename(place)
-        return
-    old = made.with_name(made.name + ".old")
-    place.rename(old)
-    try:
-        made.rename(place)
-    except BaseException:  # an interrupt, too, must not leave the place empty
-        old.rename(place)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def finish(folder: Path, model: Transformer, host: Host, page: Page, result: Verification) -> None:

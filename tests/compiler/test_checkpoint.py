@@ -280,7 +280,7 @@ def test_an_interrupted_save_leaves_the_old_checkpoint_or_nothing(
         "safetensors": lambda: monkeypatch.setattr(checkpoint, "save_file", stopping),
         "hash": lambda: monkeypatch.setattr(checkpoint, "_hash", stopping),
         "config": lambda: monkeypatch.setattr(Path, "write_text", stopping),
-        "rename": lambda: monkeypatch.setattr(checkpoint, "_exchange", stopping),
+        "rename": lambda: monkeypatch.setattr(checkpoint, "exchange", stopping),
     }
     with monkeypatch.context():
         targets[where]()
