@@ -284,7 +284,11 @@ class Console(Trial):
         path = self._path(statement)
         if len(self.loading) >= MAX_LOADS:
             raise error("load", "files load each other too deeply", statement.span)
-        parses = statements_of(read_file(path, statement.path.span), str(path))
+        if not self.loading:
+            self.loads = self.loaded = 0
+        text = read_file(path, statement.path.span)
+        self.count(text, statement.path.span)
+        parses = statements_of(text, str(path))
         own = Environment(self.base, {}, RESERVED, str(statement.path.value))
         with self._file(path):
             for parse in parses:

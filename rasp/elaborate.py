@@ -12,7 +12,7 @@ limits. `spans` knows for every node where it was first written (a node made by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -29,18 +29,28 @@ MAX_LOADS = 50
 """How deep files may load files."""
 MAX_FILE = 1 << 20
 """Longest file that is loaded, in bytes."""
+MAX_FILES, MAX_LOADED = 1_000, 4 * MAX_FILE
+"""How often a program loads files, and how many characters come together, those that are loaded again included."""
 
 
 class Elaborator(Evaluator):
-    """One run of a program. The methods that do nothing are there for a console to fill in."""
+    """One run of a program. The methods that do nothing are there for a console to fill in.
 
-    def __init__(self, folder: Path | None = None, base: Environment | None = None) -> None:
+    It loads files from `folder`, or, where `kept` holds texts by the names that `load` has for them, only from there.
+    """
+
+    def __init__(
+        self, folder: Path | None = None, base: Environment | None = None, kept: Mapping[str, str] | None = None
+    ) -> None:
         base = library() if base is None else base
         super().__init__(Environment(base, {}, RESERVED | frozenset(base.values) - {"tokens", "out"}))
         self.base = base
         self.folder = folder
+        self.kept = kept
         self.diagnostics: list[Diagnostic] = []
         self.loading: list[Path] = []
+        self.files: dict[str, str] = {}
+        self.loads = self.loaded = 0
 
     def bound(self, names: dict[str, RaspValue], statement: Statement, env: Environment) -> None:
         """A statement at the top bound these names."""
@@ -133,7 +143,7 @@ class Elaborator(Evaluator):
 
     def _load(self, statement: Load, env: Environment) -> None:
         path = self._path(statement)
-        text = read_file(path, statement.path.span)
+        text = self._text(path, statement)
         parsed = parse_source(Source(text, str(path)))
         self.diagnostics += parsed.diagnostics
         own = Environment(self.base, {}, RESERVED, str(statement.path.value))
@@ -157,15 +167,39 @@ class Elaborator(Evaluator):
         env.values.update(public)
         self.bound(public, statement, env)
 
+    def _text(self, path: Path, statement: Load) -> str:
+        """The text of a file, the same each time it is loaded."""
+        name, span = str(statement.path.value), statement.path.span
+        if name not in self.files:
+            self.files[name] = read_file(path, span) if self.kept is None else self._kept(name, span)
+        self.count(self.files[name], span)
+        return self.files[name]
+
+    def count(self, text: str, span: Span) -> None:
+        """Another file is loaded: files that load each other, each several times, must come to an end."""
+        self.loads += 1
+        self.loaded += len(text)
+        if self.loads > MAX_FILES:
+            raise error("load", f"more than {MAX_FILES} files are loaded", span)
+        if self.loaded > MAX_LOADED:
+            raise error("load", f"the files that are loaded have more than {MAX_LOADED} characters", span)
+
+    def _kept(self, name: str, span: Span) -> str:
+        assert self.kept is not None
+        if name not in self.kept:
+            raise error("load", f"the file `{name}` was not kept with this program", span)
+        return self.kept[name]
+
     def _path(self, statement: Load) -> Path:
         """The file a `load` means: below the program's own folder, reached by no `..` and no link to elsewhere."""
         name, span = str(statement.path.value), statement.path.span
-        if self.folder is None:
+        if self.folder is None and self.kept is None:
             raise error("load", "this program has no folder to load from", span, "give the text a path")
         if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
             raise error("load", "a program loads files from its own folder and the folders in it only", span)
-        path = self.folder / f"{name}.rasp"
-        if not _resolved(path, span).is_relative_to(_resolved(self.folder, span)):
+        folder = self.folder or Path()
+        path = folder / f"{name}.rasp"
+        if self.kept is None and not _resolved(path, span).is_relative_to(_resolved(folder, span)):
             raise error("load", "this file is a link that leads out of the program's folder", span)
         if path in self.loading or len(self.loading) >= MAX_LOADS:
             raise error("load", "this file is being loaded already: files load each other in a circle", span)

@@ -10,7 +10,7 @@ Invariant: a `Program` has no errors; warnings wait in `warnings`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,14 +45,17 @@ def load(path: str | Path) -> Program:
     return parse(text, path)
 
 
-def parse(text: str, path: str | Path | None = None) -> Program:
-    """The program of a text; with a path it may load files from there. Raises `RaspError` with every error found."""
+def parse(text: str, path: str | Path | None = None, files: Mapping[str, str] | None = None) -> Program:
+    """The program of a text; with a path it may load files from there. Raises `RaspError` with every error found.
+
+    With `files`, texts by the names that `load` has for them, it loads those and nothing from the disk.
+    """
     source = Source(text, "<text>" if path is None else str(path))
     parsed = parse_source(source)
     if parsed.module is None:
         raise RaspError(*parsed.diagnostics)
     settings, found = read_settings(parsed.module.comments)
-    run = Elaborator(None if path is None else Path(path).parent)
+    run = Elaborator(None if path is None else Path(path).parent, kept=files)
     run.run_all(parsed.statements)
     program = Program(parsed.module, settings, run)
     errors = [one for one in (*found, *run.diagnostics) if one.severity == "error"]
@@ -78,6 +81,11 @@ class Program:
         self.settings = settings
         self.bindings: dict[str, RaspValue] = {name: value for name, value in run.top.values.items() if name != "out"}
         self._run = run
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The texts of the files it loaded, by the names that `load` has for them."""
+        return self._run.files
 
     def __repr__(self) -> str:
         return f"<Program {self.source.name}: {', '.join(self.outputs)}>"
