@@ -576,7 +576,6 @@ def _require_precision(device: str, dtype: torch.dtype) -> None:
         raise ModelError(f"{setting[0]}, which rounds more than the model was compiled for", setting[1])
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _coarse_setting(device: str, dtype: torch.dtype) -> tuple[str, str] | None:
     """The setting of the process that makes products coarse, and how to take it back.
 
@@ -596,6 +595,10 @@ def _coarse_setting(device: str, dtype: torch.dtype) -> tuple[str, str] | None:
         if getattr(torch.backends.cuda.matmul, name.rpartition(".")[-1]):
             return f"sums of {half} may be rounded on the way", f"{name} = False"
     return None
+
+
+# As `torch.compiler.assume_constant_result` does, which loads the compiler: that takes as long as the rest of torch.
+_coarse_setting._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _require_padding_on_the_right(mask: Tensor) -> None:
