@@ -23,7 +23,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
 from safetensors.torch import load as tensors_of
@@ -32,6 +32,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from compiler.model import Config, ModelError, Transformer
+
+if TYPE_CHECKING:
+    from rasp import Program
 
 FORMAT = "rasp-transformer"
 VERSION = 1
@@ -226,6 +229,13 @@ def _require_labels(labels: Mapping[str, Any]) -> None:
 def _texts(items: object) -> None:
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise TypeError("not a list of texts")
+
+
+def program(folder: str | Path) -> Program:
+    """The program of a checkpoint, with the files it loads. Raises `ModelError`, or `RaspError` if it has an error."""
+    from compiler.origin import program_of
+
+    return program_of(load(folder))
 
 
 def documents(folder: str | Path) -> list[str]:

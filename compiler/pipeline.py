@@ -8,7 +8,6 @@ Invariant: nothing is computed here; each stage is one call.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import time
 from collections.abc import Iterable, Sequence
@@ -23,6 +22,7 @@ from compiler.circuit import Circuit
 from compiler.domain import Limits, Setting, refusal
 from compiler.emit import Weights, emit
 from compiler.graph import Graph, lower
+from compiler.origin import declared, hashes, recorded
 from compiler.plan import Plan, plan
 from compiler.precision import FLOAT32, PRECISIONS, Precision
 from compiler.realise import realise, roundings
@@ -30,7 +30,6 @@ from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program
 from rasp.settings import token_text
 from rasp.sop import SOp, listing, reachable
-from rasp.value import to_python
 
 if TYPE_CHECKING:
     from compiler.model import Transformer
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
 DEFAULT_LIMITS = Limits()
-DEFAULT_LENGTH = 16
-"""The longest input, where neither header nor caller says."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class Compiled:
                 'add a line such as `#@ vocab: "abc"`, or give --vocab',
             )
         causal = settings.attention == "causal"
-        return Setting(settings.vocab, settings.max_length or DEFAULT_LENGTH, causal, self.limits)
+        return Setting(settings.vocab, settings.longest, causal, self.limits)
 
     @property
     def precision(self) -> Precision:
@@ -139,7 +136,7 @@ class Compiled:
         unknown = self.program.settings.unknown
         found.config["unknown"] = None if unknown is None else token_text(unknown)
         found.config.update(_generation(self.program))
-        found.labels["program"] = {"source": self.program.source.text, "settings": _declared(self.program)}
+        found.labels["program"] = recorded(self.program)
         found.labels["certificate"] = {"certified": self.certificate.ok, "tightest": str(self.certificate.tightest)}
         found.labels["compiler"] = metadata.version("rasp-compiler")
         return found
@@ -183,10 +180,10 @@ class Compiled:
         from compiler.checkpoint import digest, save
         from compiler.provenance import provenance
 
-        state, source = self.model.state_dict(), self.program.source.text.encode()
+        state = self.model.state_dict()
         certificate = self.certificate.to_json() | {
-            "inputs": _declared(self.program),
-            "sha256": {"weights": digest(state), "program": hashlib.sha256(source).hexdigest()},
+            "inputs": declared(self.program),
+            "sha256": {"weights": digest(state), **hashes(self.program)},
         }
         documents = {"certificate.json": certificate, "provenance.json": provenance(self.model)}
         save(folder, self.weights.config, state, self.weights.labels, documents)
@@ -218,19 +215,6 @@ def _generation(program: Program) -> dict[str, Any]:
     generate = named if isinstance(named, str) else program.outputs[0] if named else None
     stop = [token_text(token) for token in program.settings.stop]
     return {"generate": generate if generate in program.outputs else None, "stop": stop}
-
-
-def _declared(program: Program) -> dict[str, Any]:
-    """The settings a checkpoint was compiled under, as JSON data for `Program.replace`."""
-    settings = program.settings
-    assert settings.vocab is not None
-    return {
-        "output": list(program.outputs),
-        "vocab": [to_python(token) for token in settings.vocab],
-        "max_length": settings.max_length or DEFAULT_LENGTH,
-        "attention": settings.attention,
-        **({"requires": list(settings.requires)} if settings.requires else {}),
-    }
 
 
 def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT32) -> tuple[Circuit, Certificate]:

@@ -19,9 +19,6 @@ from rasp.sop import Node, SOp
 from rasp.source import Span, error
 from rasp.value import Value
 
-DEFAULT_LENGTH = 16
-"""The longest text, where neither program nor caller says."""
-
 
 def tokens_behind(
     node: SOp,
@@ -55,7 +52,7 @@ def tokens_behind(
 
 def _room(settings: Settings, length: int) -> int:
     """How many tokens fit behind so many, the last of which is not read any more."""
-    longest = settings.max_length or DEFAULT_LENGTH
+    longest = settings.longest
     if length > longest:
         hint = "say how many tokens are wanted, or set a larger `max_length`"
         raise error("generate", f"the prompt has {length} tokens, the program is for {longest}", hint=hint)

@@ -27,6 +27,8 @@ Attention: TypeAlias = Literal["bidirectional", "causal"]
 
 MAX_VOCABULARY = 1_000_000
 MAX_LENGTH = 1_000_000
+DEFAULT_LENGTH = 16
+"""The longest input, where neither program nor caller says."""
 
 _LINE = re.compile(r"#@\s*(?P<key>[^:]*?)\s*:\s*(?P<value>.*?)\s*$", re.DOTALL)
 _WORD = re.compile(r"[^\s\"\[\]{},:]+")
@@ -55,6 +57,11 @@ class Settings:
     generate: bool | str = False
     stop: tuple[Value, ...] = ()
     spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def longest(self) -> int:
+        """The longest input, in tokens."""
+        return self.max_length or DEFAULT_LENGTH
 
     def replace(self, **settings: Any) -> Settings:
         """These settings with some replaced, checked as in a header. None leaves a setting as it is."""

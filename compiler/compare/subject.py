@@ -21,10 +21,11 @@ from compiler.compare.inputs import chunks
 from compiler.compare.report import Difference, Input, Place
 from compiler.domain import Setting
 from compiler.model import ModelError, Scalar, Transformer
+from compiler.origin import declared, program_of
 from compiler.pipeline import Compiled
 from compiler.trace import trace
 from compiler.witness import required
-from rasp import Program, RaspError
+from rasp import RaspError
 from rasp.interpreter import evaluate_each
 from rasp.settings import token_text
 from rasp.sop import SOp
@@ -264,7 +265,7 @@ def of_checkpoint(folder: Path) -> Subject:
     from compiler.checkpoint import load
 
     model = load(folder)
-    compiled = Compiled(_program(folder, model))
+    compiled = Compiled(program_of(model))
     setting = compiled.setting
     told = setting.texts, setting.max_length, setting.causal, tuple(compiled.sop)
     config = model.config
@@ -272,18 +273,6 @@ def of_checkpoint(folder: Path) -> Subject:
     if told != held:
         raise ModelError(f"{folder} was not compiled under the settings that it names", "compile the program again")
     return Subject(compiled, {"model": _model_stage(model)}, lambda: model)
-
-
-def _program(folder: Path, model: Transformer) -> Program:
-    """The program that a checkpoint says it was compiled from."""
-    try:
-        told = model.labels["program"]
-        source, settings = str(told["source"]), dict(told["settings"])
-    except (KeyError, TypeError, ValueError):
-        raise ModelError(
-            f"{folder} does not say which program it was compiled from", "compile the program again"
-        ) from None
-    return rasp.parse(source).replace(**settings)
 
 
 # ------------------------------------------------------------------------------------------- in a process of its own
@@ -295,7 +284,7 @@ class Recipe:
 
     folder: str | None
     source: str = ""
-    path: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -303,7 +292,7 @@ class Recipe:
         """Load the checkpoint, or compile the program."""
         if self.folder is not None:
             return of_checkpoint(Path(self.folder))
-        program = rasp.parse(self.source, self.path).replace(**self.settings)
+        program = rasp.parse(self.source, files=self.files).replace(**self.settings)
         return of_compilation(Compiled(program, **self.options))
 
 
@@ -311,7 +300,6 @@ def recipe_of(target: Compiled | Path) -> Recipe:
     """How to make the subject of a compiled program, or of a checkpoint folder."""
     if isinstance(target, Path):
         return Recipe(str(target))
-    source = target.program.source
-    path = source.name if Path(source.name).is_file() else None
+    program = target.program
     options = {one.name: getattr(target, one.name) for one in fields(target) if one.name != "program"}
-    return Recipe(None, source.text, path, target.weights.labels["program"]["settings"], options)
+    return Recipe(None, program.source.text, dict(program.files), declared(program), options)

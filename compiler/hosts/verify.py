@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-import rasp
 from compiler.compare.inputs import awkward, chunks, of_length, random_input
 from compiler.compare.report import Input
 from compiler.compare.subject import Batch, Rows, Subject
 from compiler.model import ModelError, Transformer
+from compiler.origin import program_of
 from compiler.pipeline import Compiled
 from rasp.settings import token_text
 
@@ -78,22 +78,14 @@ def narrowed(model: Transformer, output: str | None, several: bool) -> Transform
     return result.eval()
 
 
-def program_of(model: Transformer) -> rasp.Program:
-    """The program a model was compiled from, with the settings it was compiled under and the outputs that it has."""
-    program = model.labels.get("program")
-    if program is None:
-        raise ModelError("the model does not say which program it is", "compile it, and export what `compile` returns")
-    names = [output.name for output in model.config.outputs]
-    return rasp.parse(program["source"]).replace(**{**program["settings"], "output": names})
-
-
 def verify(model: Transformer, forward: Forward, name: str, samples: int = 100, seed: int = 0) -> Verification:
     """Compare on short, random and awkward inputs.
 
     Raises `ModelError` where the host answers differently, or is too coarse to promise an answer.
     """
     watch = _Watch(model, forward)
-    subject = Subject(Compiled(program_of(model)), {name: watch.answers}, lambda: model)
+    program = program_of(model).replace(output=[output.name for output in model.config.outputs])
+    subject = Subject(Compiled(program), {name: watch.answers}, lambda: model)
     tried = skipped = 0
     for inputs in chunks(_sample(subject, samples, random.Random(seed)), CHUNK):
         finding = subject.compare(Batch(inputs, (name,)))

@@ -24,6 +24,7 @@ import rasp
 from compiler.certify import ASSUMPTIONS, Certificate, Decision
 from compiler.domain import TOKEN, Setting
 from compiler.graph import lower
+from compiler.origin import program_of
 from compiler.precision import PRECISIONS
 from compiler.verify.attention import MAX_PAIRS, Channel, Column, Head, Sum, named, read
 from compiler.verify.machine import OWN, Machine
@@ -38,8 +39,6 @@ from rasp.value import Value, to_python
 if TYPE_CHECKING:
     from compiler.model import Transformer
 
-DEFAULT_LENGTH = 16
-"""The longest input, where the program does not say."""
 
 
 @dataclass(frozen=True)
@@ -99,17 +98,11 @@ def verify(folder: str | Path) -> Verdict:
 
 def verify_model(model: Transformer) -> Verdict:
     """Verify a model against the program in its labels."""
-    from compiler.model import ModelError
-
-    try:
-        told = model.labels["program"]
-        program = rasp.parse(str(told["source"])).replace(**dict(told["settings"]))
-    except (KeyError, TypeError, ValueError):
-        raise ModelError("the model does not say of which program it is", "compile it again") from None
+    program = program_of(model)
     settings = {
         "output": list(program.outputs),
         "vocab": [token_text(token) for token in program.settings.vocab or ()],
-        "max_length": program.settings.max_length or DEFAULT_LENGTH,
+        "max_length": program.settings.longest,
         "attention": program.settings.attention,
         "requires": list(program.settings.requires),
     }
@@ -162,7 +155,7 @@ class _Verifier:
         declared, config = self.program.settings, self.config
         if declared.vocab is None:
             raise CannotVerify("the program declares no vocabulary")
-        length = declared.max_length or DEFAULT_LENGTH
+        length = declared.longest
         self.setting = Setting(declared.vocab, length, declared.attention == "causal")
         unknown = None if declared.unknown is None else token_text(declared.unknown)
         named = declared.generate

@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-import rasp
 from compiler.domain import Setting
 from compiler.graph import Graph, lower
 from compiler.model import ModelError, Scalar, Transformer
+from compiler.origin import program_of
 from compiler.view.links import Link, definitions, links, scales
 from compiler.view.nodes import table, tagged
 from compiler.view.sparse import packed
@@ -42,14 +42,6 @@ _KINDS = (
     ("Name.Function", "builtin"),
 )
 """Pygments' kinds of tokens, and what the page calls them."""
-
-
-def program_of(model: Transformer) -> Program:
-    """The program a model was compiled from. Raises `ModelError` where the model does not carry it."""
-    known = model.labels.get("program")
-    if not isinstance(known, dict):
-        raise ModelError("the model carries no program", "give a model that `rasp compile` made")
-    return rasp.parse(known["source"]).replace(**known["settings"])
 
 
 def example_of(model: Transformer) -> list[str]:

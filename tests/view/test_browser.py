@@ -10,7 +10,7 @@ import pytest
 
 import compiler
 import rasp
-from compiler.view.facts import program_of
+from compiler.origin import program_of
 from compiler.view.nodes import table
 from rasp import Program, RaspError
 from rasp.settings import token_text

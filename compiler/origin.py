@@ -1,0 +1,81 @@
+"""Origin: the program that a model was compiled from, kept in its labels.
+
+In: a program, or a model with labels. Out: JSON data for the labels, hashes for the certificate, the program again.
+Invariant: a program comes back with all the files that it loads, and nothing is read from the disk for it.
+
+    model.labels["program"] = recorded(program)
+    program_of(model)["sorted"]("cab") -> ['a', 'b', 'c']
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import rasp
+from rasp import Program
+from rasp.elaborate import MAX_FILES, MAX_LOADED
+from rasp.value import to_python
+
+if TYPE_CHECKING:
+    from compiler.model import ModelError, Transformer
+
+LABEL = "program"
+
+
+def recorded(program: Program) -> dict[str, Any]:
+    """Text, files and settings of a program as JSON data. Its vocabulary must be declared."""
+    files = {"files": dict(program.files)} if program.files else {}
+    return {"source": program.source.text, **files, "settings": declared(program)}
+
+
+def declared(program: Program) -> dict[str, Any]:
+    """The settings a model is compiled under, as JSON data for `Program.replace`."""
+    settings = program.settings
+    assert settings.vocab is not None
+    return {
+        "output": list(program.outputs),
+        "vocab": [to_python(token) for token in settings.vocab],
+        "max_length": settings.longest,
+        "attention": settings.attention,
+        **({"requires": list(settings.requires)} if settings.requires else {}),
+    }
+
+
+def hashes(program: Program) -> dict[str, Any]:
+    """The SHA-256 of the program's text and of each file that it loads, in hexadecimal."""
+    files = {name: _hash(text) for name, text in program.files.items()}
+    return {"program": _hash(program.source.text), **({"files": files} if files else {})}
+
+
+def program_of(model: Transformer) -> Program:
+    """The program under the settings of the compilation. Raises `ModelError`, or `RaspError` for one with errors."""
+    try:
+        told = model.labels[LABEL]
+        source, files, settings = told["source"], told.get("files", {}), dict(told["settings"])
+        _require_texts([source, *files, *files.values()])
+        program = rasp.parse(source, files=files)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _unknown() from None
+    try:
+        return program.replace(**settings)
+    except (TypeError, ValueError):
+        raise _unknown() from None
+
+
+def _unknown() -> ModelError:
+    from compiler.model import ModelError
+
+    return ModelError("the model does not say which program it was compiled from", "compile the program again")
+
+
+def _require_texts(items: list[object]) -> None:
+    """Raise for what is no text, and for more than a program loads."""
+    if len(items) > 2 * MAX_FILES + 1 or not all(isinstance(item, str) for item in items):
+        raise ValueError("not a program and its files")
+    if sum(len(str(item)) for item in items) > 2 * MAX_LOADED:
+        raise ValueError("a program and its files are longer than any that is compiled")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
