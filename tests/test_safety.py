@@ -257,6 +257,13 @@ def test_labels_of_another_form_are_refused(folder: Path, what: str) -> None:
     assert "labels.json does not describe a model" in refused(folder)
 
 
+CALLING = '#@ vocab: "ab"\n#@ max_length: 4\nload "part";\no = selector_width(select(tokens, tokens, ==));'
+
+
+def told(files: object, source: str = CALLING) -> dict[str, Any]:
+    return {"program": {"source": source, "files": files, "settings": {}}}
+
+
 PROGRAMS: dict[str, dict[str, Any]] = {
     "none": {"program": None},
     "no source": {"program": {"settings": {}}},
@@ -269,6 +276,19 @@ PROGRAMS: dict[str, dict[str, Any]] = {
     "not RASP": {"program": {"source": "o = = 1;", "settings": {}}},
     "without end": {"program": {"source": "def f(x) { return f(x); } o = f(1);", "settings": {}}},
     "growing": {"program": {"source": "x = [1]; for i in range(1000) { x = x + x; } o = indices;", "settings": {}}},
+    "a file that is missing": told({"other": "x = 1;"}),
+    "no files": told(None),
+    "a list of files": told(["part"]),
+    "a file that is no text": told({"part": 1}),
+    "a file that loads itself": told({"part": 'load "part";'}),
+    "files in a circle": told({"part": 'load "other";', "other": 'load "part";'}),
+    "files without end": told({"part": 'load "./part";', "./part": 'load "././part";', "././part": 'load "part";'}),
+    "files that double": told({f"f{i}": f'load "f{i + 1}";' * 2 for i in range(60)} | {"part": 'load "f0";'}),
+    "many files": told({f"f{i}": "" for i in range(100_000)} | {"part": ""}),
+    "a long file": told({"part": "# " + "-" * 10**7}),
+    "a file that is not RASP": told({"part": "x = = 1;"}),
+    "a file above": told({"../part": "x = 1;"}, CALLING.replace("part", "../part")),
+    "a file of the machine": told({}, CALLING.replace("part", "/etc/hostname")),
 }
 
 
@@ -277,6 +297,21 @@ def test_a_program_that_does_not_fit_its_checkpoint_is_refused(folder: Path, wha
     signed(folder, labels=PROGRAMS[what])
     with pytest.raises((ModelError, RaspError)):
         check(folder)
+
+
+def test_the_files_of_a_checkpoint_are_never_those_of_the_disk(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of the name that the program loads lies in the working folder, and is neither read nor written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "part.rasp").write_text("part = indices;")
+    signed(folder, labels=told({}))
+    with pytest.raises(RaspError, match="`part` was not kept"):
+        check(folder)
+    signed(folder, labels=told({"part": "part = 1;", "../outside": "x = 1;"}))
+    assert check(folder, samples=10).ok
+    assert (tmp_path / "part.rasp").read_text() == "part = indices;"
+    assert not (tmp_path.parent / "outside.rasp").exists()
 
 
 def test_json_that_is_deep_long_or_none_is_refused(folder: Path) -> None:

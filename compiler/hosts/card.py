@@ -49,14 +49,19 @@ def card(model: Transformer, host: Host, page: Page, result: Verification) -> st
             "",
             "## Program",
             "",
-            "```",
-            model.labels["program"]["source"].rstrip("\n"),
-            "```",
-            "",
+            *_program(model.labels["program"]),
             f"Settings: `{json.dumps(model.labels['program']['settings'], ensure_ascii=False)}`",
             "",
         ]
     )
+
+
+def _program(told: dict[str, Any]) -> list[str]:
+    """The program's text, then the files that it loads."""
+    lines = ["```", told["source"].rstrip("\n"), "```", ""]
+    for name, text in told.get("files", {}).items():
+        lines += [f"It loads `{name}.rasp`:", "", "```", text.rstrip("\n"), "```", ""]
+    return lines
 
 
 def _header(fields: dict[str, Any]) -> str:

@@ -8,12 +8,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import compiler
 import rasp
 from compiler.checkpoint import program
 from compiler.cli import main
 from compiler.compare import check
+from compiler.hosts import HOSTS, Page
+from compiler.hosts.card import card
+from compiler.hosts.verify import Verification
 from compiler.hosts.verify import verify as compared
 from compiler.model import ModelError
 from compiler.origin import program_of
@@ -21,8 +25,8 @@ from compiler.verify import verify
 from compiler.view import show
 
 DEEP = "def twice(x) { return 2 * x; }"
-PART = 'load "sub/deep";\ncount = selector_width(select(tokens, tokens, ==));'
-MAIN = '#@ vocab: "ab"\n#@ max_length: 4\n#@ output: o\nload "part";\no = twice(count);'
+PART = 'load "sub/deep";\nsame = selector_width(select(tokens, tokens, ==));'
+MAIN = '#@ vocab: "ab"\n#@ max_length: 4\n#@ output: o\nload "part";\no = twice(same);'
 
 
 @pytest.fixture
@@ -60,8 +64,15 @@ def test_every_reader_of_a_checkpoint_has_the_files(folder: Path) -> None:
     assert check(folder, samples=20, max_exhaustive=20, jobs=2).ok
     assert verify(folder).ok
     assert show(model, "aba")
-    assert compared(model, model).tried > 20
+    assert compared(model, lambda rows: [model(torch.tensor([row]))[0].detach() for row in rows], "itself").inputs > 20
     assert main(["check", str(folder), "--samples", "10", "--seconds", "0"]) == 0
+
+
+def test_the_card_of_an_export_shows_the_files(folder: Path) -> None:
+    result = Verification(1, 0, 0.0, 0.0, 32.0, 0.0)
+    text = card(compiler.load(folder), HOSTS["onnx"], Page("", {}), result)
+    assert MAIN in text and PART in text and DEEP in text
+    assert text.index("sub/deep.rasp") < text.index(DEEP)
 
 
 def test_in_a_program_of_several_processes_the_files_are_those_that_were_read(tmp_path: Path) -> None:
