@@ -31,7 +31,7 @@ from safetensors.torch import save as serialised
 from safetensors.torch import save_file
 from torch import Tensor
 
-from compiler.model import Config, ModelError, Transformer
+from compiler.model import Config, ModelError, Transformer, exact, value_from_json
 
 if TYPE_CHECKING:
     from rasp import Program
@@ -43,10 +43,6 @@ MAX_JSON, MAX_WEIGHTS = 1 << 26, 1 << 33
 """Largest files that are read and written, in bytes."""
 MAX_LENGTH, MAX_LAYERS = 1 << 24, 1 << 12
 """Longest input and most layers: sizes that a config may name though no tensor has them."""
-FRACTION = re.compile(r"-?[0-9]{1,4000}(/[0-9]{1,4000})?")
-"""An exact number as text: no exponent, so that it is not longer than it looks."""
-
-
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}\.json")
 """The name of a document: no folder, no hidden file."""
 
@@ -149,7 +145,6 @@ def load(folder: str | Path) -> Transformer:
         _read(folder, name, data)
     shape = {key: value for key, value in data.items() if key not in ("format", "version", "sha256")}
     try:
-        _require_numbers(data["outputs"])
         config = Config.from_json(shape)
         _require_sizes(config)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
@@ -187,24 +182,6 @@ def _require_sizes(config: Config) -> None:
         raise ValueError("an output has no values")
 
 
-def _require_numbers(data: Any) -> None:
-    """Raise `ValueError` for exact numbers, `{"float": "1/3"}`, that would be larger than they look."""
-    todo = [data]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, dict):
-            if "float" in item:
-                _fraction(item["float"])
-            todo += item.values()
-        elif isinstance(item, list):
-            todo += item
-
-
-def _fraction(text: object) -> None:
-    if not isinstance(text, str) or not FRACTION.fullmatch(text):
-        raise ValueError("not a fraction")
-
-
 def _require_labels(labels: Mapping[str, Any]) -> None:
     """Raise `ValueError`, `TypeError` or `KeyError` where what readers of labels look for has another form."""
     columns = labels.get("columns", [])
@@ -217,9 +194,10 @@ def _require_labels(labels: Mapping[str, Any]) -> None:
         bool(certificate["certified"])
     for variable in labels.get("variables", []):
         _texts([variable["name"], *variable["read"]])
-        _require_numbers(variable["values"])
+        for value in variable["values"]:
+            value_from_json(value)
         for number in [*variable["read"].values(), *variable["numbers"]]:
-            _fraction(number)
+            exact(number)
         if type(variable["ready"]) is not int or not set(variable["read"]) <= set(columns):
             raise ValueError("a variable is read from nowhere")
         if len(variable["values"]) != len(variable["numbers"]):

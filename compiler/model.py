@@ -12,6 +12,8 @@ rounded more than the model's dtype does, and the addition to the residual strea
 from __future__ import annotations
 
 import math
+import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,6 +25,8 @@ from torch import Tensor, nn
 
 Scalar: TypeAlias = bool | int | float | str
 DTYPES = ("float32", "float64", "bfloat16", "float16")
+FRACTION = re.compile(r"-?[0-9]{1,4000}(/0*[1-9][0-9]{0,3999})?")
+LARGEST = Fraction(sys.float_info.max)
 BATCH_CELLS = 1 << 22
 """`run_batch` splits its inputs so that no tensor it makes holds more numbers, where one input does not by itself."""
 
@@ -128,10 +132,20 @@ class Config:
         return Config(**fields)
 
 
-def _value_from_json(value: Any) -> Scalar:
-    """A fraction is written as {"float": "1/3"}: JSON has no exact fractions."""
+def exact(text: object) -> Fraction:
+    """A number as configs and labels write it: digits, no exponent, so it is not larger than it looks. Or ValueError."""
+    if not isinstance(text, str) or not FRACTION.fullmatch(text):
+        raise ValueError("not a fraction")
+    return Fraction(text)
+
+
+def value_from_json(value: Any) -> Scalar:
+    """A fraction is written as {"float": "1/3"}: JSON has no exact fractions. Raises TypeError, ValueError, KeyError."""
     if isinstance(value, dict):
-        return float(Fraction(str(value["float"])))
+        number = exact(value["float"])
+        if abs(number) > LARGEST:
+            raise ValueError("a number is larger than any float")
+        return float(number)
     if isinstance(value, bool | int | str):
         return value
     raise TypeError(f"not an output value: {value!r}")

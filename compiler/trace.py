@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from compiler.model import Scalar, Transformer
+from compiler.model import Scalar, Transformer, value_from_json
 from rasp import Program
 from rasp.show import cell
 from rasp.value import from_python
@@ -88,5 +88,5 @@ def _decode(model: Transformer, variable: dict[str, Any], stream: torch.Tensor) 
         read[columns[name]] = float(Fraction(coefficient))
     numbers = torch.tensor([float(Fraction(number)) for number in variable["numbers"]], dtype=torch.float64)
     nearest = (stream @ read)[:, None].sub(numbers[None]).abs().argmin(-1)
-    values = [float(Fraction(v["float"])) if isinstance(v, dict) else v for v in variable["values"]]
+    values = [value_from_json(value) for value in variable["values"]]
     return [values[choice] for choice in nearest.tolist()]
