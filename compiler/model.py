@@ -126,21 +126,21 @@ class Config:
         fields["stop"] = tuple(str(text) for text in fields.get("stop", ()))
         fields["layers"] = tuple(LayerShape(**layer) for layer in fields["layers"])
         fields["outputs"] = tuple(
-            OutputSlice(str(output["name"]), tuple(_value_from_json(value) for value in output["values"]))
+            OutputSlice(str(output["name"]), tuple(value_from_json(value) for value in output["values"]))
             for output in fields["outputs"]
         )
         return Config(**fields)
 
 
 def exact(text: object) -> Fraction:
-    """A number as configs and labels write it: digits, no exponent, so it is not larger than it looks. Or ValueError."""
+    """A number as configs and labels write it: without an exponent, so no larger than it looks. Raises ValueError."""
     if not isinstance(text, str) or not FRACTION.fullmatch(text):
         raise ValueError("not a fraction")
     return Fraction(text)
 
 
 def value_from_json(value: Any) -> Scalar:
-    """A fraction is written as {"float": "1/3"}: JSON has no exact fractions. Raises TypeError, ValueError, KeyError."""
+    """A fraction is written as {"float": "1/3"}: JSON has no exact fractions."""
     if isinstance(value, dict):
         number = exact(value["float"])
         if abs(number) > LARGEST:
