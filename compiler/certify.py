@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.circuit import Circuit, Head, Neuron, Output, Part
+from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Part
 from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import centre, gap, logits, sharpness
 
@@ -121,6 +121,7 @@ class _Certifier:
         self.decisions: list[Decision] = []
         self._own: dict[Direction, float] = {}
         self._leaks: set[Direction] = set()
+        self.left: dict[Direction, float] = {}  # what erasing a direction may leave behind in its column
         self.bounds: dict[Direction, Bound] = {ONE: Bound(1, 1), BOS: Bound(0, 0)}
         self.mixed = {d for layer in circuit.layers for d in layer.writes()}
         self.columns = {d: np.array([float(x) for x in column]) for d, column in self._embedded()}
@@ -147,6 +148,7 @@ class _Certifier:
             for direction, group in groups.items():
                 bound = self._added(direction, self._neurons(direction, group), {})
                 self.bounds[direction] = self._rounded(direction, bound) if bound.spacing else bound
+            self._erase(layer)
         for output in self.circuit.outputs:
             self._output(output)
         return Certificate(tuple(self.decisions), self.p.name)
@@ -156,6 +158,9 @@ class _Certifier:
         low, high = self._written_range(direction)
         below = None if direction in self.circuit.offsets and bound.spacing else self.bounds.get(direction)
         before = written.get(direction, below)
+        if before is None and (left := self.left.get(self.circuit.homes.get(direction, direction))):
+            before = Bound(0, 0, left, None)
+            self._own[direction] = self._own.get(direction, 0.0) + left
         if before is None:
             return Bound(low, high, bound.error, bound.grid, bound.spacing)
         grid = min(before.grid, bound.grid) if before.grid and bound.grid else None
@@ -166,6 +171,14 @@ class _Certifier:
         if direction in self.circuit.exclusive and direction not in self._leaks and direction in written:
             both = max(before.error, bound.error) + high * self.p.sum_unit  # errors are shares of counts, n in all (C6)
         return Bound(low, high, (both + rounding) * SLACK, grid, spacing)
+
+    def _erase(self, layer: Layer) -> None:
+        """A neuron takes a number away as it is, with its error, unless the error has turned its sign."""
+        seen: dict[Direction, int] = {}
+        for neuron in layer.erasers:
+            for direction, _ in neuron.writes:
+                seen[direction] = seen.get(direction, 0) + 1
+        self.left |= {d: 0.0 if neurons == 2 else self.bounds[d].error for d, neurons in seen.items()}
 
     def _rounded(self, direction: Direction, added: Bound) -> Bound:
         """Added to an offset near which numbers are 1 apart, a number close to a whole one becomes whole (C19)."""

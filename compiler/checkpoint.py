@@ -186,6 +186,13 @@ def _require_labels(labels: Mapping[str, Any]) -> None:
     """Raise `ValueError`, `TypeError` or `KeyError` where what readers of labels look for has another form."""
     columns = labels.get("columns", [])
     _texts(columns)
+    directions = {}
+    for direction in labels.get("directions", []):
+        _texts([direction["name"]])
+        _steps(direction)
+        if type(direction["column"]) is not int or not 0 <= direction["column"] < len(columns):
+            raise ValueError("a direction without a column")
+        directions[direction["name"]] = direction["column"]
     for layer in labels.get("layers", []):
         _texts([head[key] for head in layer["heads"] for key in ("name", "purpose", "does")])
         _texts([neuron[key] for neuron in layer["neurons"] for key in ("name", "does")])
@@ -198,10 +205,16 @@ def _require_labels(labels: Mapping[str, Any]) -> None:
             value_from_json(value)
         for number in [*variable["read"].values(), *variable["numbers"]]:
             exact(number)
-        if type(variable["ready"]) is not int or not set(variable["read"]) <= set(columns):
+        _steps(variable)
+        if not variable["read"].keys() <= directions.keys():
             raise ValueError("a variable is read from nowhere")
         if len(variable["values"]) != len(variable["numbers"]):
             raise ValueError("a variable has more values than numbers, or fewer")
+
+
+def _steps(item: Mapping[str, Any]) -> None:
+    if not all(type(item[key]) is int for key in ("ready", "until")):
+        raise TypeError("not a step")
 
 
 def _texts(items: object) -> None:

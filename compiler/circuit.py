@@ -157,9 +157,15 @@ class Layer:
 
     heads: list[Head] = field(default_factory=list)
     neurons: list[Neuron] = field(default_factory=list)
+    erasers: list[Neuron] = field(default_factory=list)  # set directions that nobody reads any more to zero (C15)
+
+    @property
+    def mlp(self) -> list[Neuron]:
+        """All neurons, the erasers last."""
+        return [*self.neurons, *self.erasers]
 
     def writes(self) -> Iterator[Direction]:
-        """Every direction the layer adds to."""
+        """Every direction the layer adds to; what it erases is not among them."""
         yield from (channel.write for head in self.heads for channel in head.channels)
         yield from (direction for neuron in self.neurons for direction, _ in neuron.writes)
 
@@ -196,6 +202,7 @@ class Circuit:
     """A transformer by name. `tokens[d][t]` and `positions[d][i]` are what the embeddings write along d.
 
     What is added to a direction of `offsets` is rounded, by the addition itself, until a neuron takes the offset away.
+    A direction has a column of its own, or takes over that of an erased one, its home.
     """
 
     vocabulary: tuple[str, ...]
@@ -211,6 +218,7 @@ class Circuit:
     precision: Precision = FLOAT32
     offsets: dict[Direction, Fraction] = field(default_factory=dict)  # written by the embedding at every position
     exclusive: frozenset[Direction] = frozenset()  # of the heads that count into it, at most one counts any one key
+    homes: dict[Direction, Direction] = field(default_factory=dict)
 
     def directions(self) -> list[Direction]:
         """Every direction, in the order in which they are first written."""
@@ -223,6 +231,24 @@ class Circuit:
             times |= {channel.write: 2 * number - 1 for head in layer.heads for channel in head.channels}
             times |= {direction: 2 * number for neuron in layer.neurons for direction, _ in neuron.writes}
         return times
+
+    def erased(self) -> dict[Direction, int]:
+        """When each direction that is erased is no longer there: 2L after layer L."""
+        found: dict[Direction, int] = {}
+        for number, layer in enumerate(self.layers, start=1):
+            found |= {direction: 2 * number for neuron in layer.erasers for direction, _ in neuron.writes}
+        return found
+
+    def columns(self) -> dict[Direction, int]:
+        """The column of each direction."""
+        found: dict[Direction, int] = {}
+        taken = 0
+        for direction in self.directions():
+            if direction in self.homes:
+                found[direction] = found[self.homes[direction]]
+            else:
+                found[direction], taken = taken, taken + 1
+        return found
 
     def embed(self, tokens: Sequence[int]) -> list[Stream]:
         """The stream before the first layer: BOS, then one position a token."""
@@ -242,12 +268,14 @@ class Circuit:
         for layer in self.layers:
             streams = _attend(layer.heads, streams, self.causal)
             yield streams
-            streams = [_activate(layer.neurons, stream) for stream in streams]
+            streams = [_activate(layer.mlp, stream) for stream in streams]
             yield streams
 
     def bos(self) -> Stream:
-        """What every direction holds at BOS in the end: it attends to itself alone, so this is a constant."""
-        *_, streams = self.stages([])
+        """What every direction holds at BOS until it is erased: BOS attends to itself alone, so this is a constant."""
+        streams = self.embed([])
+        for layer in self.layers:
+            streams = [_activate(layer.neurons, stream) for stream in _attend(layer.heads, streams, self.causal)]
         return streams[0]
 
     def run(self, tokens: Sequence[int]) -> dict[str, list[Value]]:
@@ -256,15 +284,19 @@ class Circuit:
         return {output.name: [output.decode(stream) for stream in streams[1:]] for output in self.outputs}
 
     def verify(self) -> None:
-        """Raise `ValueError` where a direction is read before it is written."""
-        known = {ONE, BOS, *self.tokens, *self.positions}
+        """Raise `ValueError` where a direction is read before it is written, or where its column is another's."""
+        known = {ONE, BOS, *self.tokens, *self.positions, *self.offsets}
+        columns = self.columns()
         for number, layer in enumerate(self.layers):
             for head in layer.heads:
                 _require(known, [*head.reads()], f"layer {number}, head {head.name}")
             known |= {channel.write for head in layer.heads for channel in head.channels}
-            for neuron in layer.neurons:
+            for neuron in layer.mlp:
                 _require(known, [neuron.read], f"layer {number}, neuron {neuron.name}")
             known |= {direction for neuron in layer.neurons for direction, _ in neuron.writes}
+            if len({columns[direction] for direction in known}) < len(known):
+                raise ValueError(f"after layer {number} two directions live in one column")
+            known -= {direction for neuron in layer.erasers for direction, _ in neuron.writes}
         _require(known, [form for output in self.outputs for form in output.digits], "unembedding")
 
     def __str__(self) -> str:
@@ -273,7 +305,7 @@ class Circuit:
         lines += [f"embedding: {d} = {offset}, so that it is rounded" for d, offset in self.offsets.items()]
         for number, layer in enumerate(self.layers):
             lines += [f"L{number}H{i} {head}" for i, head in enumerate(layer.heads)]
-            lines += [f"L{number}N{i} {neuron}" for i, neuron in enumerate(layer.neurons)]
+            lines += [f"L{number}N{i} {neuron}" for i, neuron in enumerate(layer.mlp)]
         lines += map(str, self.outputs)
         return "\n".join(lines)
 

@@ -98,7 +98,8 @@ class _Emitter:
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
         self.precision = circuit.precision
-        self.columns = {direction: number for number, direction in enumerate(circuit.directions())}
+        self.columns = circuit.columns()
+        self.d_model = max(self.columns.values()) + 1
         self.bos: Stream = circuit.bos()
         self.tensors: dict[str, Array] = {}
 
@@ -110,7 +111,7 @@ class _Emitter:
             "vocabulary": list(self.circuit.vocabulary),
             "max_length": self.circuit.max_length,
             "causal": self.circuit.causal,
-            "d_model": len(self.columns),
+            "d_model": self.d_model,
             "layers": shapes,
             "outputs": [
                 {"name": output.name, "values": [_plain(value) for value, _ in output.codes]}
@@ -124,7 +125,7 @@ class _Emitter:
 
     def vector(self, form: Form) -> Array:
         """The column of a reading matrix: [d_model]."""
-        column = np.zeros(len(self.columns))
+        column = np.zeros(self.d_model)
         for direction, coefficient in form.terms.items():
             column[self.columns[direction]] = float(coefficient)
         return column
@@ -135,7 +136,7 @@ class _Emitter:
 
     def _embedding(self) -> None:
         size = len(self.circuit.vocabulary)
-        embed = np.zeros((size + 1, len(self.columns)))
+        embed = np.zeros((size + 1, self.d_model))
         embed[:, self.columns[ONE]] = 1
         embed[size, self.columns[BOS]] = 1
         for direction, offset in self.circuit.offsets.items():
@@ -144,7 +145,7 @@ class _Emitter:
             embed[:size, self.columns[direction]] = [float(value) for value in values]
         self.tensors["embed.W_E"] = embed
         if self.circuit.positions:
-            positions = np.zeros((self.circuit.max_length + 1, len(self.columns)))
+            positions = np.zeros((self.circuit.max_length + 1, self.d_model))
             for direction, values in self.circuit.positions.items():
                 positions[1:, self.columns[direction]] = [float(value) for value in values]
             self.tensors["embed.W_pos"] = positions
@@ -154,15 +155,16 @@ class _Emitter:
         d_value = max((len(head.channels) for head in layer.heads), default=0)
         if layer.heads:
             self._heads(f"blocks.{number}.attn", layer.heads, d_head, d_value)
-        if layer.neurons:
-            self._neurons(f"blocks.{number}.mlp", layer.neurons)
-        return {"n_heads": len(layer.heads), "d_head": d_head, "d_value": d_value, "d_mlp": len(layer.neurons)}
+        neurons = layer.mlp
+        if neurons:
+            self._neurons(f"blocks.{number}.mlp", neurons)
+        return {"n_heads": len(layer.heads), "d_head": d_head, "d_value": d_value, "d_mlp": len(neurons)}
 
     def _heads(self, name: str, heads: Sequence[Head], d_head: int, d_value: int) -> None:
-        inward = (len(heads), len(self.columns), d_head)
+        inward = (len(heads), self.d_model, d_head)
         query, key = np.zeros(inward), np.zeros(inward)
-        value = np.zeros((len(heads), len(self.columns), d_value))
-        out = np.zeros((len(heads), d_value, len(self.columns)))
+        value = np.zeros((len(heads), self.d_model, d_value))
+        out = np.zeros((len(heads), d_value, self.d_model))
         for h, head in enumerate(heads):
             for i, (q, k) in enumerate(self._scores(head)):
                 query[h, :, i], key[h, :, i] = self.vector(q), self.vector(k)
@@ -191,7 +193,7 @@ class _Emitter:
         return [*pairs, (self.centred(bos, at_bos=Fraction(self.precision.sharp)), Form.of(BOS))]
 
     def _neurons(self, name: str, neurons: Sequence[Neuron]) -> None:
-        inward, out = np.zeros((len(self.columns), len(neurons))), np.zeros((len(neurons), len(self.columns)))
+        inward, out = np.zeros((self.d_model, len(neurons))), np.zeros((len(neurons), self.d_model))
         bias = np.zeros(len(neurons))
         for n, neuron in enumerate(neurons):
             read = dict(neuron.read.terms)
@@ -242,13 +244,29 @@ def logits(output: Output, logit_gap: int) -> list[Form]:
 
 
 def _labels(circuit: Circuit, columns: dict[Direction, int]) -> dict[str, Any]:
-    """What each column, head and neuron is, and where each variable of the program is to be read."""
+    """What each column, head and neuron is, and where each variable of the program is to be read.
+
+    A variable is in the stream after the steps from `ready` on and before `until`, as in `Circuit.written`.
+    """
+    names: dict[int, list[str]] = {}
+    for direction, column in columns.items():
+        names.setdefault(column, []).append(str(direction))
+    written, erased, never = circuit.written(), circuit.erased(), 2 * len(circuit.layers) + 1
     return {
-        "columns": [str(direction) for direction in columns],
+        "columns": [", then ".join(found) for _, found in sorted(names.items())],
+        "directions": [
+            {
+                "name": str(direction),
+                "column": column,
+                "ready": written[direction],
+                "until": erased.get(direction, never),
+            }
+            for direction, column in columns.items()
+        ],
         "layers": [
             {
                 "heads": [{"name": h.name, "purpose": h.purpose(), "does": str(h)} for h in layer.heads],
-                "neurons": [{"name": neuron.name, "does": str(neuron)} for neuron in layer.neurons],
+                "neurons": [{"name": neuron.name, "does": str(neuron)} for neuron in layer.mlp],
             }
             for layer in circuit.layers
         ],
@@ -256,6 +274,7 @@ def _labels(circuit: Circuit, columns: dict[Direction, int]) -> dict[str, Any]:
             {
                 "name": variable.name,
                 "ready": variable.ready,
+                "until": min((erased[d] for d in variable.read.terms if d in erased), default=never),
                 "read": {str(direction): str(c) for direction, c in variable.read.terms.items()},
                 "values": [_plain(value) for value, _ in variable.numbers],
                 "numbers": [str(number) for _, number in variable.numbers],

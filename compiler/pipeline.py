@@ -26,6 +26,7 @@ from compiler.origin import declared, hashes, recorded
 from compiler.plan import Plan, plan
 from compiler.precision import FLOAT32, PRECISIONS, Precision
 from compiler.realise import realise, roundings
+from compiler.reuse import reuse
 from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program
 from rasp.settings import token_text
@@ -224,7 +225,7 @@ def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT
     """
     first: tuple[Circuit, Certificate] | None = None
     for mode, whole in itertools.product(dict.fromkeys((optimize, "size")), roundings(graph, precision)):
-        circuit = realise(graph, mode, whole, precision)
+        circuit = reuse(realise(graph, mode, whole, precision), mode)
         found = circuit, certify(circuit)
         if found[1].ok:
             return found

@@ -90,7 +90,7 @@ def _measured(name: str, circuit: Circuit, certificate: Certificate) -> Mode:
         layers=len(circuit.layers),
         attention_layers=sum(1 for layer in circuit.layers if layer.heads),
         heads=sum(len(layer.heads) for layer in circuit.layers),
-        neurons=sum(len(layer.neurons) for layer in circuit.layers),
+        neurons=sum(len(layer.mlp) for layer in circuit.layers),
         columns=weights.config["d_model"],
         parameters=sum(tensor.size for tensor in weights.tensors.values()),
         certificate=certificate,

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
@@ -29,6 +29,10 @@ DOCUMENT = "provenance.json"
 INDICATOR = re.compile(r"(?P<name>\w+)=(?P<value>.*?)( #\d+)?", re.DOTALL)
 """The name of a column that is larger by 1 where a variable has a value."""
 ATOMS = ("tokens", "indices", "length")
+
+
+_Places: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The labels of the directions, by name."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,10 @@ def provenance(model: Transformer) -> dict[str, Any]:
     nodes = list(_nodes(model))
     source = labels.get("program", {}).get("source", "")
     lines = _lines(source)
-    variables = [_numeric(variable, nodes, labels["columns"], lines) for variable in labels["variables"]]
+    places = {direction["name"]: direction for direction in labels["directions"]}
+    variables = [_numeric(variable, nodes, places, lines) for variable in labels["variables"]]
     numeric = {variable["name"] for variable in variables}
-    variables += [v for v in _categorical(nodes, labels["columns"], lines) if v["name"] not in numeric]
+    variables += [v for v in _categorical(nodes, places, lines) if v["name"] not in numeric]
     written: dict[str, list[dict[str, Any]]] = {}
     for variable in variables:
         for writer in variable["nodes"]:
@@ -181,14 +186,12 @@ def _edges(nodes: list[_Node]) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _numeric(
-    label: dict[str, Any], nodes: list[_Node], columns: list[str], lines: dict[str, list[int]]
-) -> dict[str, Any]:
+def _numeric(label: dict[str, Any], nodes: list[_Node], places: _Places, lines: dict[str, list[int]]) -> dict[str, Any]:
     """A variable that stands in the stream as a number."""
-    read = [(columns.index(name), coefficient) for name, coefficient in label["read"].items()]
+    read = label["read"]
     return {
-        **_place(label["name"], label["ready"], [column for column, _ in read], nodes, lines),
-        "read": [{"column": column, "coefficient": coefficient} for column, coefficient in read],
+        **_place(label["name"], list(read), nodes, places, lines),
+        "read": [{"column": places[name]["column"], "coefficient": coefficient} for name, coefficient in read.items()],
         "values": [
             {"number": number, "value": value} for number, value in zip(label["numbers"], label["values"], strict=True)
         ],
@@ -196,32 +199,47 @@ def _numeric(
     }
 
 
-def _categorical(nodes: list[_Node], columns: list[str], lines: dict[str, list[int]]) -> Iterator[dict[str, Any]]:
-    """The variables that have a column for each value, by the names of the columns."""
-    found: dict[str, dict[int, str]] = {}
-    for number, column in enumerate(columns):
-        if (match := INDICATOR.fullmatch(column)) and match["name"] in {*lines, *ATOMS}:
-            found.setdefault(match["name"], {})[number] = match["value"]
+def _categorical(nodes: list[_Node], places: _Places, lines: dict[str, list[int]]) -> Iterator[dict[str, Any]]:
+    """The variables that have a column for each value, by the names of the directions."""
+    found: dict[str, dict[str, str]] = {}
+    for direction in places:
+        if (match := INDICATOR.fullmatch(direction)) and match["name"] in {*lines, *ATOMS}:
+            found.setdefault(match["name"], {})[direction] = match["value"]
     for name, values in found.items():
-        step = max(node.step for node in nodes if not values.keys().isdisjoint(node.writes))
         yield {
-            **_place(name, step, list(values), nodes, lines),
+            **_place(name, list(values), nodes, places, lines),
             "read": [],
             "values": [],
-            "indicators": [{"column": column, "value": text} for column, text in values.items()],
+            "indicators": [{"column": places[name]["column"], "value": text} for name, text in values.items()],
         }
 
 
-def _place(name: str, step: int, columns: list[int], nodes: list[_Node], lines: dict[str, list[int]]) -> dict[str, Any]:
+def _place(
+    name: str, directions: list[str], nodes: list[_Node], places: _Places, lines: dict[str, list[int]]
+) -> dict[str, Any]:
     """Where a variable is bound in the program and stands in the stream, and the nodes that put it there."""
+    read = [places[direction] for direction in directions]
+    step = max((direction["ready"] for direction in read), default=0)
+    emptied = {direction["column"]: _emptied(direction, places) for direction in read}
+
+    def puts(node: _Node) -> bool:
+        return node.step <= step and any(emptied.get(column, node.step) < node.step for column in node.varying)
+
     return {
         "name": name,
         "lines": lines.get(name, []),
         "step": step,
+        "until": min((direction["until"] for direction in read), default=nodes[-1].step),
         "layer": None if step == 0 else (step - 1) // 2,
         "hook": _stream(step),
-        "nodes": [node.id for node in nodes if node.step <= step and not node.varying.isdisjoint(columns)],
+        "nodes": [node.id for node in nodes if puts(node)],
     }
+
+
+def _emptied(direction: Mapping[str, Any], places: _Places) -> int:
+    """The step in which the column was cleared of the value before; before all steps if there was none."""
+    before = (other["until"] for other in places.values() if other["column"] == direction["column"])
+    return max((until for until in before if until <= direction["ready"]), default=-1)
 
 
 def _stream(step: int) -> str:

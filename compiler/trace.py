@@ -24,7 +24,8 @@ from rasp.value import from_python
 
 @dataclass(frozen=True)
 class TraceRow:
-    """One variable: the interpreter's values, and what each stream decodes to (None before it is written)."""
+    """One variable: the interpreter's values, and what each stream decodes to (None before it is written, and after it
+    is erased)."""
 
     name: str
     expected: list[Scalar]
@@ -32,7 +33,7 @@ class TraceRow:
 
     @property
     def agrees(self) -> bool:
-        """Whether the stream holds the interpreter's values from the moment it is written."""
+        """Whether the stream holds the interpreter's values for as long as it is there."""
         return all(values is None or values == self.expected for values in self.found)
 
 
@@ -75,14 +76,15 @@ def trace(model: Transformer, program: Program, tokens: Iterable[object]) -> Tra
     for variable in model.labels["variables"]:
         if variable["name"] in program.bindings or variable["name"] in program.names.values():
             expected = program[variable["name"]](tokens)
-            found = [_decode(model, variable, s) if at >= variable["ready"] else None for at, s in enumerate(streams)]
+            there = range(variable["ready"], variable["until"])
+            found = [_decode(model, variable, stream) if at in there else None for at, stream in enumerate(streams)]
             rows.append(TraceRow(variable["name"], expected, found))
     return Trace(steps, rows)
 
 
 def _decode(model: Transformer, variable: dict[str, Any], stream: torch.Tensor) -> list[Scalar]:
     """The value whose number is nearest to the variable's form, at each position of the stream [n, d_model]."""
-    columns = {name: number for number, name in enumerate(model.labels["columns"])}
+    columns = {direction["name"]: direction["column"] for direction in model.labels["directions"]}
     read = torch.zeros(stream.shape[-1], dtype=torch.float64)
     for name, coefficient in variable["read"].items():
         read[columns[name]] = float(Fraction(coefficient))

@@ -66,7 +66,7 @@ def facts(model: Transformer, tokens: Iterable[object]) -> dict[str, Any]:
     return {
         **_headline(model, source),
         "config": _config(model),
-        "labels": {key: model.labels[key] for key in ("columns", "layers", "variables")},
+        "labels": {key: model.labels[key] for key in ("columns", "directions", "layers", "variables")},
         "tensors": {name: packed(tensor) for name, tensor in model.state_dict().items()},
         "scales": scales(model),
         "source": _highlighted(source),

@@ -41,12 +41,15 @@
   const columnsOf = (matrix) => [...new Set(matrix.column)].sort((a, b) => a - b);
   const ratio = (text) => { const [n, d] = String(text).split("/").map(Number); return n / (d ?? 1); };
 
+  const columnOf = new Map(labels.directions.map(({ name, column }) => [name, column]));
   const variables = labels.variables.map((variable) => ({
     ...variable,
-    terms: Object.entries(variable.read).map(([name, c]) => [columns.indexOf(name), ratio(c)]),
+    terms: Object.entries(variable.read).map(([name, c]) => [columnOf.get(name), ratio(c)]),
     values: variable.values.map((value) => (value !== null && typeof value === "object" ? untagged(`f${value.float}${String(value.float).includes("/") ? "" : "/1"}`) : typeof value === "number" ? BigInt(value) : value)),
     numbers: variable.numbers.map(ratio),
   }));
+
+  const isThere = (variable, stream) => variable.ready <= stream && stream < variable.until; // until it is erased
 
   // Everything that reads or writes the stream, in order of computation.
   const steps = [{ kind: "embedding", stream: 0, title: "Embedding", short: "embedding" }];
@@ -602,7 +605,7 @@
       return [head, says ? valuesTable([{ name: "the program", values: says }]) : null,
         element("p", { class: "quiet" }, "The stream holds it in no column of its own: whoever needs it computes it from what it is made of, as a part of its weights.")];
     }
-    const rows = [...(says ? [{ name: "the program", values: says, kind: "program" }] : []), ...steps.filter((step) => step.stream >= variable.ready && step.kind !== "answer").map((step) => ({ name: step.short, values: decoded(variable, step.stream), now: step.stream === steps[state.step].stream }))];
+    const rows = [...(says ? [{ name: "the program", values: says, kind: "program" }] : []), ...steps.filter((step) => isThere(variable, step.stream) && step.kind !== "answer").map((step) => ({ name: step.short, values: decoded(variable, step.stream), now: step.stream === steps[state.step].stream }))];
     const some = variable.terms.map(([column]) => column).filter((column) => columns[column] !== "one");
     return [head, valuesTable(rows), element("p", { class: "quiet" }, "It reads ", code(formText(variable.terms, 160)), ", and means the value whose number is nearest."), connections(some), element("dl", { class: "facts" }, fact("directions", chips(familiesOf(some).map(familyChip))))];
   }
@@ -627,7 +630,7 @@
     const here = (at) => (at === state.position ? "here" : null);
     const tokens = tokenNames();
     const head = element("thead", {}, element("tr", {}, element("th", { class: "corner" }, element("span", { class: "sr" }, "name")), element("th", { class: "bos" }, "bos"), tokens.map((name, at) => element("th", { scope: "col", class: here(at) }, name))));
-    const decodedRows = variables.filter((variable) => variable.ready <= step.stream).map((variable) => {
+    const decodedRows = variables.filter((variable) => isThere(variable, step.stream)).map((variable) => {
       const values = decoded(variable, step.stream);
       const says = truthOf(variable.name);
       const isFresh = variable.ready === step.stream && step.kind !== "answer";

@@ -1,0 +1,104 @@
+"""Reuse: a column whose value nobody reads any more becomes the column of a later value (C15).
+
+In: a circuit in which every direction has a column of its own. Out: the same circuit in which neurons set values that
+are no longer read to zero, and later directions take over their columns, where that makes the model smaller.
+Invariants: every value is what it was for as long as it is read; no layer is added; what the embedding writes keeps its
+column until it is erased, and does not take over another's.
+
+    L3N20 erases seen: relu(seen) * -1 -> seen
+    the column of `seen` is that of `turned` from layer 4 on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from compiler.circuit import Circuit, Neuron
+from compiler.direction import Direction, Form
+
+WORTH = {"depth": Fraction(1, 5), "balanced": Fraction(1, 5), "size": Fraction(0)}
+"""The share of all parameters that must be saved: a column that means one thing is easier to look at."""
+
+
+@dataclass(frozen=True)
+class _Life:
+    """When a direction is first written, from which layer's MLP on it may be erased, and how."""
+
+    direction: Direction
+    begins: int  # as in `Circuit.written`
+    ends: int  # the number of the layer, counted from 1
+    erasers: tuple[Neuron, ...]
+
+
+def reuse(circuit: Circuit, optimize: str = "balanced") -> Circuit:
+    """Let later directions take over the columns of earlier ones, if that saves enough."""
+    d_model, column = len(circuit.directions()), _numbers_in_a_column(circuit)
+    row = 2 * d_model + 1  # numbers of a neuron
+    lives = sorted(_lives(circuit), key=lambda life: life.begins)
+    dying = [life for life in lives if life.ends <= len(circuit.layers) and 0 < len(life.erasers) * row < column]
+    dying.sort(key=lambda life: (len(life.erasers), life.ends))
+    homes: dict[Direction, Direction] = {}
+    erasers: list[list[Neuron]] = [[] for _ in circuit.layers]
+    embedded = {*circuit.tokens, *circuit.positions, *circuit.offsets}
+    for life in lives:
+        before = (life.begins - 1) // 2  # the last layer that can make room for it
+        home = next((dead for dead in dying if dead.ends <= before and dead.direction not in homes.values()), None)
+        if home is not None and life.direction not in embedded:
+            homes[life.direction] = home.direction
+            erasers[before - 1] += home.erasers
+    saved = len(homes) * column - sum(map(len, erasers)) * row
+    if saved <= WORTH[optimize] * d_model * column:
+        return circuit
+    layers = [replace(layer, erasers=found) for layer, found in zip(circuit.layers, erasers, strict=True)]
+    return replace(circuit, layers=tuple(layers), homes=homes)
+
+
+def _numbers_in_a_column(circuit: Circuit) -> int:
+    """How many numbers a checkpoint stores for each column of the stream: all but the biases (see `compiler.emit`)."""
+    embedding = len(circuit.vocabulary) + 1 + (circuit.max_length + 1 if circuit.positions else 0)
+    unembedding = sum(len(output.codes) for output in circuit.outputs)
+    numbers = embedding + unembedding
+    for layer in circuit.layers:
+        d_head = max((len(head.scores) + 1 for head in layer.heads), default=0)
+        d_value = max((len(head.channels) for head in layer.heads), default=0)
+        numbers += 2 * len(layer.heads) * (d_head + d_value) + 2 * len(layer.neurons)
+    return numbers
+
+
+def _lives(circuit: Circuit) -> Iterator[_Life]:
+    """Every direction but the two that are always there."""
+    never = len(circuit.layers) + 1
+    begins: dict[Direction, int] = {}
+    ends = dict.fromkeys([*circuit.tokens, *circuit.positions, *circuit.offsets], 1)
+    begins |= dict.fromkeys(ends, 0)
+    for number, layer in enumerate(circuit.layers, start=1):
+        read = [form for head in layer.heads for form in head.reads()] + [neuron.read for neuron in layer.neurons]
+        ends |= dict.fromkeys((direction for form in read for direction in form.terms), number)
+        for head in layer.heads:
+            for channel in head.channels:
+                begins.setdefault(channel.write, 2 * number - 1)
+                ends[channel.write] = number
+        for neuron in layer.neurons:
+            for direction, _ in neuron.writes:
+                begins.setdefault(direction, 2 * number)
+                ends[direction] = number + 1
+    ends |= dict.fromkeys((d for output in circuit.outputs for form in output.digits for d in form.terms), never)
+    bos = circuit.bos()
+    for direction, begun in begins.items():
+        at_bos = bos.get(direction, Fraction(0))
+        yield _Life(direction, begun, ends[direction], tuple(_erasers(circuit, direction, at_bos)))
+
+
+def _erasers(circuit: Circuit, direction: Direction, at_bos: Fraction) -> Iterator[Neuron]:
+    """Neurons that together take a value away to the last bit: one for what is positive, one for what is negative."""
+    low, high = circuit.ranges.get(direction, (Fraction(0), Fraction(0)))
+    for part in (circuit.tokens, circuit.positions):
+        if direction in part:
+            low, high = low + min(part[direction]), high + max(part[direction])
+    offset = circuit.offsets.get(direction, Fraction(0))
+    low, high = min(low + offset, low, at_bos), max(high + offset, high, at_bos)
+    for sign, needed in ((1, high > 0), (-1, low < 0)):
+        if needed:
+            yield Neuron(f"erases {direction}", Form({direction: sign}), ((direction, Fraction(-sign)),))
