@@ -10,7 +10,7 @@ Invariant: every constant here is a number that the dtype holds exactly, apart f
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 
@@ -95,20 +95,16 @@ FLOAT32 = Precision(
     largest_code=2_300,
     largest_digit=2_300,
 )
-FLOAT64 = Precision(
+FLOAT64 = replace(
+    FLOAT32,
     name="float64",
     bits=53,
     accumulator=53,
     sharp=2_048,
     count_sharp=1_024,
-    count_blunt=12,
     counterweight=36,
     lift=math.exp(36),
-    value_lift=1,
     underflow=746,
-    logit_gap=32,
-    relative=False,
-    counts_need_offset=True,
     largest_code=1 << 20,
     largest_digit=1 << 20,
 )
@@ -130,19 +126,16 @@ BFLOAT16 = Precision(
     largest_code=8,
     largest_digit=8,
 )
-FLOAT16 = Precision(
+FLOAT16 = replace(
+    BFLOAT16,
     name="float16",
     bits=11,
-    accumulator=24,
     sharp=64,
     count_sharp=64,
     count_blunt=64,
-    counterweight=15.25,
-    lift=2.0**22,
     value_lift=2.0**8,
     underflow=31,
     logit_gap=16,
-    relative=True,
     counts_need_offset=True,
     largest_code=16,
     largest_digit=16,

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 import rasp
+from rasp.program import shipped_programs
 from rasp.source import did_you_mean, error
 
 BASICS = "basics"
@@ -83,14 +84,7 @@ def chosen(names: Sequence[str], theme: str | None = None) -> list[Entry]:
     return [entries[name] for name in names] if names else list(entries.values())
 
 
-def folder() -> Path:
-    """The folder of the programs: inside the installed package, or at the top of a checkout."""
-    package = Path(rasp.__file__).parent
-    installed = package / "programs"
-    return installed if installed.is_dir() else package.parent / "programs"
-
-
 def _entries() -> list[Entry]:
-    root = folder()
+    root = shipped_programs()
     paths = {path.relative_to(root).with_suffix("").as_posix(): path for path in root.rglob("*.rasp")}
     return [Entry(name, paths[name]) for name in sorted(paths, key=lambda name: ("/" in name, name))]

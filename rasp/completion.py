@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from rasp.console import Console, shipped_programs
+from rasp.console import Console
 from rasp.environment import RaspValue, describe
 from rasp.manual import PAGES
+from rasp.program import shipped_programs
 from rasp.sop import Selector, SOp
 
 FIRST = ["def", "for", "load", "draw", "set", "show", "examples", "full seq display", "s-op", "selector"]

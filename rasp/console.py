@@ -21,6 +21,7 @@ from rasp import drawing, show
 from rasp.elaborate import MAX_LOADS, read_file
 from rasp.environment import RESERVED, Environment, RaspValue, describe
 from rasp.parser import Parse
+from rasp.program import shipped_programs
 from rasp.reader import statements_of
 from rasp.settings import Settings, read_settings
 from rasp.sop import Node, Selector, SOp, interned
@@ -344,9 +345,3 @@ def _name_of(node: Expression) -> str:
     """What the value of a statement is called."""
     inner = _inside(node)
     return inner.name if isinstance(inner, Name) else "out"
-
-
-def shipped_programs() -> Path:
-    """The folder of example programs: inside the installed package, or at the top of a checkout."""
-    package = Path(__file__).parent
-    return package / "programs" if (package / "programs").is_dir() else package.parent / "programs"

@@ -31,6 +31,13 @@ MAX_SHOWN = 16
 """Longest example on which a notebook shows an s-op or selector."""
 
 
+def shipped_programs() -> Path:
+    """The folder of the programs that come along: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).parent
+    installed = package / "programs"
+    return installed if installed.is_dir() else package.parent / "programs"
+
+
 def load(path: str | Path) -> Program:
     """The program of a file. Raises `RaspError` with every error found, `OSError` if the file cannot be read."""
     path = Path(path)

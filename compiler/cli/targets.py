@@ -29,6 +29,8 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 def target_path(text: str) -> Path:
     """The program file or checkpoint folder that is meant; `programs/...` also finds the programs that come with us."""
+    from rasp.program import shipped_programs
+
     path = Path(text)
     if path.exists():
         return path
@@ -46,17 +48,10 @@ def source_path(text: str) -> Path:
     return path
 
 
-def shipped_programs() -> Path:
-    """The folder of example programs: inside the installed package, or at the top of a checkout."""
-    import rasp
-
-    package = Path(rasp.__file__).parent
-    installed = package / "programs"
-    return installed if installed.is_dir() else package.parent / "programs"
-
-
 def _nearby(path: Path) -> str | None:
     """A hint that names a file of nearly this name, if there is one."""
+    from rasp.program import shipped_programs
+
     shipped = path.parts[0] == "programs" and not path.parent.is_dir()
     folder = shipped_programs().joinpath(*path.parent.parts[1:]) if shipped else path.parent
     if not folder.is_dir():

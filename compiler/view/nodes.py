@@ -14,22 +14,9 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
+from rasp import sop
 from rasp.operators import Undefined, convert
-from rasp.sop import (
-    Aggregate,
-    And,
-    Constant,
-    Indices,
-    Lookup,
-    Map,
-    Node,
-    Not,
-    Or,
-    Select,
-    Tokens,
-    Width,
-    reachable,
-)
+from rasp.sop import Node, reachable
 from rasp.value import Value
 
 
@@ -58,27 +45,27 @@ def table(roots: Iterable[Node], vocabulary: Sequence[Value]) -> tuple[list[list
 
 def _entry(node: Node, parts: list[int], vocabulary: Sequence[Value]) -> list[Any]:
     match node:
-        case Tokens(how):
+        case sop.Tokens(how):
             return ["tokens", [_converted(token, how) for token in vocabulary]]
-        case Indices():
+        case sop.Indices():
             return ["indices"]
-        case Constant(value):
+        case sop.Constant(value):
             return ["constant", tagged(value)]
-        case Map(op, _):
+        case sop.Map(op, _):
             return ["map", op, parts]
-        case Lookup(pairs, _, sequence):
+        case sop.Lookup(pairs, _, sequence):
             return ["lookup", [[tagged(key), tagged(value)] for key, value in pairs], parts[0], sequence is not None]
-        case Aggregate(_, _, default):
+        case sop.Aggregate(_, _, default):
             return ["aggregate", *parts, tagged(default)]
-        case Width():
+        case sop.Width():
             return ["width", *parts]
-        case Select(_, _, predicate):
+        case sop.Select(_, _, predicate):
             return ["select", *parts, predicate]
-        case Not():
+        case sop.Not():
             return ["not", *parts]
-        case And():
+        case sop.And():
             return ["and", *parts]
-        case Or():
+        case sop.Or():
             return ["or", *parts]
     raise TypeError(f"not an s-op or selector: {node!r}")
 

@@ -115,7 +115,7 @@ def test_few_inputs_are_all_there_are(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "shelf").mkdir()
     text = "#@ vocab: [0, 1, 2]\n#@ max_length: 1\n#@ requires: meant\n#@ output: inverse\nmeant = tokens_int < 2;\n"
     (tmp_path / "shelf" / "inverse.rasp").write_text(text + "inverse = 1 / tokens_int;\n")
-    monkeypatch.setattr(compiler.programs, "folder", lambda: tmp_path / "shelf")
+    monkeypatch.setattr(compiler.programs, "shipped_programs", lambda: tmp_path / "shelf")
     write(tmp_path / "bed", list(compiler.library()), examples=10)
     assert (
         tmp_path / "bed" / "inverse" / "examples.jsonl"
@@ -139,7 +139,7 @@ def test_a_test_bed_is_replaced_and_anything_else_left_alone(rasp, tmp_path: Pat
 def test_a_refused_program_is_named_and_nothing_is_written(rasp, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "shelf").mkdir()
     (tmp_path / "shelf" / "wild.rasp").write_text("#@ output: answer\nanswer = tokens;\n")
-    monkeypatch.setattr(compiler.programs, "folder", lambda: tmp_path / "shelf")
+    monkeypatch.setattr(compiler.programs, "shipped_programs", lambda: tmp_path / "shelf")
     done = rasp("dataset", "-o", str(tmp_path / "bed"), "--jobs", "1")
     assert (done.code, done.out) == (2, "")
     assert "the program declares no vocabulary" in done.err

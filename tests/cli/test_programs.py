@@ -38,7 +38,7 @@ BAD = {
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library of our own: one good program, which stands in a theme."""
-    monkeypatch.setattr(compiler.programs, "folder", lambda: tmp_path)
+    monkeypatch.setattr(compiler.programs, "shipped_programs", lambda: tmp_path)
     (tmp_path / "doubling").mkdir()
     (tmp_path / "doubling" / "twice.rasp").write_text(GOOD)
     return tmp_path
