@@ -1,5 +1,6 @@
-"""What the tests of the Hugging Face hosts share: a process that knows `transformers` and nothing of ours.
+"""What the tests of the hosts share: programs and their folders; a process that knows `transformers` and not us.
 
+A module that names its `HOST` asks for `made` and `folders`: programs of every kind, each in a folder of that host's.
 `Exported` folders are opened there with `AutoModel...` classes and `AutoTokenizer`, all in one process: importing the
 library takes longer than everything else.
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from compiler.hosts import export
@@ -21,7 +23,39 @@ from compiler.hosts.folder import record
 from compiler.hosts.verify import narrowed
 from compiler.model import Transformer
 from compiler.pipeline import Compiled
-from tests.hosts.fresh import Question, questions
+from tests.hosts.fresh import TWO, Question, compiled, questions
+
+
+@pytest.fixture(scope="session")
+def several() -> list[Compiled]:
+    """Two-sided and causal programs, numbers that are fractions, two outputs, many tokens."""
+    return [
+        compiled("sort", vocab="abc", max_length=12),
+        compiled("sequence/fraction_so_far"),
+        compiled("paper/dyck_1_ptf"),
+        compiled("histogram", attention="causal", vocab="abcd", max_length=20),
+        compiled(TWO, ["o", "p"], vocab="abc", max_length=6),
+        compiled('o = tokens == "a";', vocab="abc", max_length=4),
+        compiled("histogram", vocab=list(range(150)), max_length=1),
+    ]
+
+
+@pytest.fixture(scope="module")
+def made(several: list[Compiled]) -> list[Compiled]:
+    """The programs that a module exports."""
+    return several
+
+
+@pytest.fixture(scope="module")
+def folders(
+    made: list[Compiled], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
+    """Each program in a folder of the host that the module names."""
+    host, home = request.module.HOST, tmp_path_factory.mktemp("exported")
+    for number, one in enumerate(made):
+        export(one.model, host, home / str(number))
+    return [home / str(number) for number in range(len(made))]
+
 
 OPEN = """
 import json, sys

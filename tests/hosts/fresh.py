@@ -20,6 +20,7 @@ import rasp
 from compiler.model import Transformer
 from compiler.pipeline import Compiled
 
+TWO = 'o = selector_width(select(tokens, tokens, ==));\np = tokens + "!";'
 ROOT = Path(__file__).parent.parent.parent
 SHORT, RANDOM = 120, 200
 """All inputs of the lengths that fit into `SHORT`, and so many random ones."""

@@ -15,6 +15,7 @@ from compiler.pipeline import Compiled
 from tests.hosts.fresh import card_prints, compiled, require_right
 
 pytestmark = pytest.mark.slow
+HOST = "onnx"
 
 OPEN = """
 import json, sys
@@ -44,28 +45,6 @@ for line in sys.stdin:
     assert "torch" not in sys.modules
     print(json.dumps(results))
 """
-TWO = 'o = selector_width(select(tokens, tokens, ==));\np = tokens + "!";'
-
-
-@pytest.fixture(scope="module")
-def made() -> list[Compiled]:
-    return [
-        compiled("sort", vocab="abc", max_length=12),
-        compiled("sequence/fraction_so_far"),
-        compiled("paper/dyck_1_ptf"),
-        compiled("histogram", attention="causal", vocab="abcd", max_length=20),
-        compiled(TWO, ["o", "p"], vocab="abc", max_length=6),
-        compiled('o = tokens == "a";', vocab="abc", max_length=4),
-        compiled("histogram", vocab=list(range(150)), max_length=1),
-    ]
-
-
-@pytest.fixture(scope="module")
-def folders(made: list[Compiled], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    home = tmp_path_factory.mktemp("onnx")
-    for number, one in enumerate(made):
-        export(one.model, "onnx", home / str(number))
-    return [home / str(number) for number in range(len(made))]
 
 
 def test_a_fresh_process_gives_the_interpreters_answers(made: list[Compiled], folders: list[Path]) -> None:

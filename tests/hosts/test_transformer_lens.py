@@ -15,8 +15,9 @@ from torch import Tensor
 from compiler.hosts import export
 from compiler.model import ModelError
 from compiler.pipeline import Compiled
-from tests.hosts.fresh import ROOT, card_prints, compiled, questions, require_right
+from tests.hosts.fresh import ROOT, TWO, card_prints, compiled, questions, require_right
 
+HOST = "transformer-lens"
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 OPEN = """
@@ -48,7 +49,6 @@ for line in sys.stdin:
         results.append(found)
     print(json.dumps(results))
 """
-TWO = 'o = selector_width(select(tokens, tokens, ==));\np = tokens + "!";'
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +63,6 @@ def made() -> list[Compiled]:
         compiled('o = tokens == "a";', vocab="abc", max_length=4),
         compiled("words/count_words", dtype="float64"),
     ]
-
-
-@pytest.fixture(scope="module")
-def folders(made: list[Compiled], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    home = tmp_path_factory.mktemp("lens")
-    for number, one in enumerate(made):
-        export(one.model, "transformer-lens", home / str(number))
-    return [home / str(number) for number in range(len(made))]
 
 
 @pytest.fixture(scope="module")
