@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+
+from compiler.exact import plus, times, whole
 
 
 @dataclass(frozen=True, order=True)
@@ -56,7 +57,7 @@ class Form:
     def __mul__(self, factor: Fraction | int) -> Form:
         if factor == 1:
             return self
-        return Form({direction: _product(coefficient, factor) for direction, coefficient in self.terms.items()})
+        return Form({direction: times(coefficient, factor) for direction, coefficient in self.terms.items()})
 
     def __neg__(self) -> Form:
         return self * -1
@@ -82,7 +83,7 @@ class Form:
         for direction, coefficient in self.terms.items():
             if direction in forms:
                 for inner, factor in forms[direction].terms.items():
-                    _accumulate(terms, inner, _product(factor, coefficient))
+                    _accumulate(terms, inner, times(factor, coefficient))
             else:
                 _accumulate(terms, direction, coefficient)
         return Form(terms)
@@ -116,18 +117,4 @@ def total(forms: Iterable[Form]) -> Form:
 
 def _accumulate(terms: dict[Direction, Fraction], direction: Direction, coefficient: Fraction) -> None:
     before = terms.get(direction)
-    terms[direction] = coefficient if before is None else _sum(before, coefficient)
-
-
-@lru_cache(maxsize=1 << 16)
-def whole(number: int) -> Fraction:
-    """A whole number as a fraction, made once: making a fraction takes longer than most of what is done with it."""
-    return Fraction(number)
-
-
-def _sum(a: Fraction, b: Fraction) -> Fraction:
-    return whole(a.numerator + b.numerator) if a.denominator == 1 == b.denominator else a + b
-
-
-def _product(a: Fraction, b: Fraction | int) -> Fraction:
-    return whole(a.numerator * b.numerator) if a.denominator == 1 == b.denominator else a * b
+    terms[direction] = coefficient if before is None else plus(before, coefficient)

@@ -25,9 +25,9 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler import table as tables
-from compiler.direction import whole
+from compiler.exact import counts, whole
 from compiler.relation import EQUAL, MAX_DISJUNCTS, Conjunction, disjuncts
-from compiler.table import Curve, Table
+from compiler.table import Curve, Scale, Table
 from rasp.operators import Undefined, convert, show
 from rasp.settings import token_text
 from rasp.sop import (
@@ -128,8 +128,8 @@ class Domain:
     @cached_property
     def gap(self) -> Fraction:
         """The smallest distance between two values of a numeric domain; 1 where there is only one."""
-        multiples, unit = _over_one_denominator(self.numbers)
-        return min((b - a for a, b in itertools.pairwise(multiples)), default=1 / unit) * unit
+        found, common = counts(self.numbers)
+        return Fraction(min((b - a for a, b in itertools.pairwise(found)), default=common), common)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -154,14 +154,8 @@ def _ascending(values: Iterable[Value]) -> list[Value]:
     """Numbers by size, then strings. Comparing integers is much faster than comparing fractions."""
     texts = [value for value in values if isinstance(value, str)]
     numbers = [value for value in values if not isinstance(value, str)]
-    multiples, _ = _over_one_denominator(numbers)
-    return [numbers[i] for i in sorted(range(len(numbers)), key=multiples.__getitem__)] + sorted(texts)
-
-
-def _over_one_denominator(numbers: Sequence[int | Fraction]) -> tuple[list[int], Fraction]:
-    """Numbers as whole multiples of one fraction."""
-    common = math.lcm(*(number.denominator for number in numbers))
-    return [number.numerator * (common // number.denominator) for number in numbers], Fraction(1, common)
+    order, _ = counts(numbers)
+    return [numbers[i] for i in sorted(range(len(numbers)), key=order.__getitem__)] + sorted(texts)
 
 
 SHORT_TABLE = 2_000
@@ -362,6 +356,10 @@ class Analysis:
             self._kept[variables] = np.broadcast_to(np.logical_and.reduce(masks), shape) if masks else None
         return self._kept[variables]
 
+    def all_meant(self, variables: tuple[SOp, ...]) -> bool:
+        """Whether all joint values of the variables may occur, as far as is known."""
+        return self._meant(variables) is None
+
     def _truth(self, node: SOp, variables: tuple[SOp, ...]) -> npt.NDArray[np.bool_]:
         """Where an s-op of some of the variables is True."""
         own = self.variables(node)
@@ -382,7 +380,7 @@ class Analysis:
     def column(self, node: SOp, inputs: Sequence[Value]) -> tuple[Fraction, ...]:
         """The numbers of an s-op of one variable, at each of its values in turn; 0 where it is undefined."""
         table = self._table(node)
-        numbers = [_number(value) for value in table.values]
+        numbers = [tables.number(value) for value in table.values]
         found = dict(zip(self.domain(self.variables(node)[0]), table.codes.tolist(), strict=True))
         meant = {point[0] for point in self.points(self.variables(node))}
         return tuple(numbers[found[value]] if value in meant else whole(0) for value in inputs)
@@ -432,14 +430,13 @@ class Analysis:
         values = self._table_over(node, leaves).at_points(everything)
         return _defined(tables.points(domains), values)
 
-    def curve(self, node: SOp, digits: Mapping[SOp, Sequence[Fraction]], joint: bool = False) -> Curve:
-        """The s-op, whose values are numbers, as a function of the sum of a digit for each value of some s-ops.
+    def curve(self, node: SOp, leaves: tuple[SOp, ...], scale: Scale, joint: bool = False) -> Curve:
+        """The s-op, whose values are numbers, as a function of the number that a scale makes of some s-ops' values.
 
         They are taken as independent, or else are the s-op's variables and known `joint`ly.
         """
-        leaves = tuple(digits)
         table = self._table(node) if joint else self._table_over(node, leaves)
-        return Curve.of(table, list(digits.values()), self._meant(leaves) if joint else None)
+        return Curve.of(table, scale, self._meant(leaves) if joint else None)
 
     def _table_over(self, node: SOp, leaves: tuple[SOp, ...]) -> Table:
         found = {leaf: tables.along(self.domain(leaf).values, i, len(leaves)) for i, leaf in enumerate(leaves)}
@@ -600,10 +597,6 @@ LENGTH = Width(Select(Constant(1), Constant(1), "=="))
 def is_length(node: Node | None) -> bool:
     """Whether the node counts all positions."""
     return node is LENGTH
-
-
-def _number(value: Value | None) -> Fraction:
-    return value if isinstance(value, Fraction) else whole(int(value or 0))
 
 
 def _defined(points: Sequence[Point], values: Sequence[Value | None]) -> list[tuple[Point, Value]]:

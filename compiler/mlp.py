@@ -13,6 +13,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property, lru_cache
+
+from compiler.exact import counts, whole
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def staircase(points: Points, flat: bool) -> Staircase:
     replaced by a level piece and a ramp whose width is a power of two, so that whole numbers stay exact in floats.
     """
     corners = _plateaus(points) if flat else _short(points)
-    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.pairwise(corners)]
+    slopes = _slopes(corners)
     if not slopes:
         return Staircase(corners[0][1], Fraction(0), ())
     bends = [
@@ -65,21 +68,47 @@ def staircase(points: Points, flat: bool) -> Staircase:
         for corner, before, after in zip(corners[1:-1], slopes, slopes[1:], strict=False)
         if after != before
     ]
-    right = Staircase(_through(corners[0], slopes[0]), slopes[0], tuple(Kink(x, 1, bend) for x, bend in bends), flat)
-    left = Staircase(_through(corners[-1], slopes[-1]), slopes[-1], tuple(Kink(x, -1, bend) for x, bend in bends), flat)
-    ends = corners[0][0], corners[-1][0]
-    return min(right, left, key=lambda stairs: _largest_sum(stairs, *ends))
+    mass, moment = _moments(bends)
+    right, left = _Line(slopes[0], corners[0]), _Line(slopes[-1], corners[-1])
+    low, high = corners[0][0], corners[-1][0]
+    largest = max(abs(low), abs(high))
+    if right.size(largest) + mass * high - moment <= left.size(largest) + moment - mass * low:
+        return Staircase(right.constant, right.slope, tuple(Kink(x, 1, bend) for x, bend in bends), flat)
+    return Staircase(left.constant, left.slope, tuple(Kink(x, -1, bend) for x, bend in bends), flat)
 
 
-def _through(point: tuple[Fraction, Fraction], slope: Fraction) -> Fraction:
-    return point[1] - slope * point[0]
+@dataclass(frozen=True)
+class _Line:
+    """The line through a corner at an end, from where all kinks are inactive."""
+
+    slope: Fraction
+    corner: tuple[Fraction, Fraction]
+
+    @cached_property
+    def constant(self) -> Fraction:
+        return self.corner[1] - self.slope * self.corner[0] if self.slope else self.corner[1]
+
+    def size(self, largest: Fraction) -> Fraction:
+        """What its terms add up to in size, at arguments up to the largest: rounding errors are proportional to it."""
+        return abs(self.slope) * largest + abs(self.constant)
 
 
-def _largest_sum(stairs: Staircase, low: Fraction, high: Fraction) -> Fraction:
-    """The largest total of what the terms add up to in size: rounding errors are proportional to it."""
-    end = high if stairs.kinks and stairs.kinks[0].side > 0 else low
-    bends = sum((abs(kink.weight) * abs(end - kink.at) for kink in stairs.kinks), Fraction(0))
-    return bends + abs(stairs.slope) * max(abs(low), abs(high)) + abs(stairs.constant)
+def _slopes(corners: Points) -> list[Fraction]:
+    """The slope between each corner and the next."""
+    (xs, x_unit), (ys, y_unit) = (counts([corner[axis] for corner in corners]) for axis in (0, 1))
+    zero = whole(0)
+    return [
+        Fraction((y1 - y0) * x_unit, (x1 - x0) * y_unit) if y0 != y1 else zero
+        for x0, x1, y0, y1 in zip(xs, xs[1:], ys, ys[1:], strict=False)
+    ]
+
+
+def _moments(bends: Points) -> tuple[Fraction, Fraction]:
+    """The sum of the sizes of the weights, and the same with each times the place of its kink."""
+    (places, place_unit), (weights, unit) = (counts([bend[axis] for bend in bends]) for axis in (0, 1))
+    mass = sum(map(abs, weights))
+    moment = sum(abs(weight) * place for weight, place in zip(weights, places, strict=True))
+    return Fraction(mass, unit), Fraction(moment, unit * place_unit)
 
 
 def _plateaus(points: Points) -> list[tuple[Fraction, Fraction]]:
@@ -96,8 +125,8 @@ def _plateaus(points: Points) -> list[tuple[Fraction, Fraction]]:
 def _short(points: Points) -> list[tuple[Fraction, Fraction]]:
     """The points, and a corner wherever the slope between two of them would be no binary fraction, though they are."""
     corners = [points[0]]
-    for (x0, y0), (x1, y1) in itertools.pairwise(points):
-        if _is_binary(x0, y0, x1, y1) and not _is_binary((y1 - y0) / (x1 - x0)):
+    for (x0, y0), (x1, y1), slope in zip(points, points[1:], _slopes(points), strict=False):
+        if not _is_binary(slope) and _is_binary(x0, y0, x1, y1):
             corners.append((x1 - _power_below(x1 - x0), y0))
         corners.append((x1, y1))
     return corners
@@ -115,6 +144,7 @@ def _power_below(number: Fraction) -> Fraction:
     return power
 
 
+@lru_cache(maxsize=1 << 12)
 def _ramp(below: Fraction, here: Fraction) -> tuple[Fraction, Fraction]:
     """Where a step between two numbers begins and how wide it is: flat for at least a quarter of the distance on both
     sides, a power of two wide, and beginning at a short binary fraction."""

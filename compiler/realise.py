@@ -20,7 +20,6 @@ import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
 from typing import Literal, TypeAlias
 
 from compiler.attention import Codes, Reading, Scores, Scoring, is_short, scores, weighted
@@ -33,7 +32,7 @@ from compiler.mlp import Kink, Staircase, staircase
 from compiler.precision import FLOAT32, Precision
 from compiler.relation import ALWAYS, EQUAL, Comparison, Conjunction, exclusive, symbol
 from compiler.simplify import rebuilt
-from compiler.table import Curve
+from compiler.table import Curve, Scale
 from rasp.operators import PREDICATES
 from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, Select, SOp, Tokens, Width, reachable
 from rasp.source import RaspError
@@ -67,11 +66,6 @@ class _Waist:
 
     terms: tuple[tuple[SOp, Fraction], ...]
     curve: Curve
-
-    @cached_property
-    def points(self) -> list[tuple[Fraction, Fraction]]:
-        """The number's values, ascending, and the function's."""
-        return self.curve.points()
 
 
 @dataclass
@@ -129,6 +123,8 @@ class _Realiser:
         self.titles: dict[Node, str] = {}
         self.ranges: dict[Direction, tuple[Fraction, Fraction]] = {}
         self.stairs: dict[Direction, Stairs] = {}
+        self.scales: dict[SOp, Scale] = {}
+        self.digits: dict[tuple[SOp, ...], tuple[tuple[tuple[SOp, Fraction], ...], Scale]] = {}
         self.used: set[str] = {"one", "bos"}
 
     # -- the whole ---------------------------------------------------------------------------------------------------
@@ -642,21 +638,21 @@ class _Realiser:
         if not waists:
             return self.read(node)
         if node not in self.exact:
-            self.exact[node] = self._upon_offset(node, min(waists, key=lambda waist: len(waist.points)))
+            self.exact[node] = self._upon_offset(node, min(waists, key=lambda waist: len(waist.curve.codes)))
         return self.exact[node]
 
     def _upon_offset(self, node: SOp, below: _Waist) -> Reading:
         """A staircase whose line is a kink too, so that one direction holds all of it, and the offset for good."""
         waist = self._settled(weighted([(self.read(term), factor) for term, factor in below.terms]))
-        numbers = tuple(x for x, _ in below.points)
-        stairs = staircase(below.points, flat=False)
+        numbers = below.curve.arguments.numbers
+        stairs = staircase(below.curve.points(), flat=False)
         side = stairs.kinks[0].side if stairs.kinks else 1
         line = Kink(numbers[0] if side > 0 else numbers[-1], side, stairs.slope * side)
         constant = stairs.constant + stairs.slope * line.at
         direction, ready = self._direction(self._label(node)), after_mlp(waist.ready)
-        bends = tuple(y - constant for _, y in below.points)
-        self.ranges[direction] = min(bends), max(bends)
-        self.stairs[direction] = Stairs(waist.form, numbers, bends)
+        bends = below.curve.beyond(Fraction(0), constant)
+        self.ranges[direction] = bends.range
+        self.stairs[direction] = Stairs(waist.form, numbers, bends.numbers)
         self.offsets[direction] = self.precision.offset + constant
         self._ramps(self._label(node), [line, *stairs.kinks], waist.form, direction, ready)
         return Reading(Form.of(direction) - Form.constant(self.precision.offset), ready, exact=True)
@@ -673,10 +669,9 @@ class _Realiser:
             return Reading(line, waist.ready, waist.exact and is_short(stairs.slope) and is_short(stairs.constant))
         ready = after_mlp(waist.ready)
         direction = self._direction(self._label(node))
-        numbers = tuple(x for x, _ in below.points)
-        bends = [y - stairs.slope * x - stairs.constant for x, y in below.points]
-        self.ranges[direction] = min(bends), max(bends)
-        self.stairs[direction] = Stairs(waist.form, numbers, tuple(bends))
+        bends = below.curve.beyond(stairs.slope, stairs.constant)
+        self.ranges[direction] = bends.range
+        self.stairs[direction] = Stairs(waist.form, below.curve.arguments.numbers, bends.numbers)
         self._ramps(self._label(node), stairs.kinks, waist.form, direction, ready)
         exact = waist.exact and all(is_short(kink.at) and is_short(kink.weight) for kink in stairs.kinks)
         return Reading(line + Form.of(direction), ready, exact)
@@ -712,11 +707,11 @@ class _Realiser:
                 difference = Map("-", (a, b))
                 if self._is_free(difference):
                     yield self._along(Map(op, (difference, Constant(0))), difference)
-        for inner in self._chain(node):
-            if self._is_free(inner):
-                yield self._along(node, inner)
+        chain = [inner for inner in self._chain(node) if self._is_free(inner)]
+        yield from (self._along(node, inner) for inner in chain)
         variables = self.analysis.variables(node)
-        if self.analysis.count_points(variables) <= self.limits.neurons:
+        known = len(variables) == 1 and variables[0] in chain and self._is_plain(variables[0])
+        if not known and self.analysis.count_points(variables) <= self.limits.neurons:
             yield self._digits(node, variables, joint=True)
         frontier = self.analysis.frontier(node)
         if set(frontier) != set(variables) and self.analysis.count_points(frontier) <= self.limits.neurons:
@@ -726,6 +721,10 @@ class _Realiser:
         new = set(args) not in (set(variables), set(frontier)) and node not in coded
         if new and self.analysis.count_points(args) <= self.limits.neurons:
             yield self._digits(node, args)
+
+    def _is_plain(self, variable: SOp) -> bool:
+        """Whether a variable of numbers is its own digit: they are 1 apart, and all of them may occur."""
+        return self.analysis.domain(variable).gap == 1 and self.analysis.all_meant((variable,))
 
     def _is_free(self, node: SOp) -> bool:
         """Whether reading the s-op takes no neurons: a linear form of variables, or the code of one."""
@@ -752,11 +751,19 @@ class _Realiser:
 
     def _along(self, node: SOp, inner: SOp) -> _Waist:
         """The s-op as a function of one that its chain leads to."""
-        curve = self.analysis.curve(node, {inner: self.analysis.domain(inner).numbers})
-        return _Waist(((inner, Fraction(1)),), curve)
+        if inner not in self.scales:
+            self.scales[inner] = Scale.of([self.analysis.domain(inner).numbers])
+        return _Waist(((inner, Fraction(1)),), self.analysis.curve(node, (inner,), self.scales[inner]))
 
     def _digits(self, node: SOp, parts: tuple[SOp, ...], joint: bool = False) -> _Waist:
         """Several s-ops as the digits of one number (C8); those with rounding errors are the low digits."""
+        if parts not in self.digits:
+            self.digits[parts] = self._placed(parts)
+        terms, scale = self.digits[parts]
+        return _Waist(terms, self.analysis.curve(node, parts, scale, joint))
+
+    def _placed(self, parts: tuple[SOp, ...]) -> tuple[tuple[tuple[SOp, Fraction], ...], Scale]:
+        """The number of which the s-ops are the digits, as their sum with factors and as a scale."""
         place = Fraction(1)
         terms: list[tuple[SOp, Fraction]] = []
         digits: dict[SOp, list[Fraction]] = {}
@@ -768,7 +775,7 @@ class _Realiser:
             terms.append((coded, weight))
             digits[part] = [number * weight for _, number in numbers]
             place *= (ascending[-1] - ascending[0]) / gap + 1
-        return _Waist(tuple(terms), self.analysis.curve(node, {part: digits[part] for part in parts}, joint))
+        return tuple(terms), Scale.of([digits[part] for part in parts])
 
     # -- names -------------------------------------------------------------------------------------------------------
 

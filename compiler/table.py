@@ -24,7 +24,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from compiler.direction import whole
+from compiler.exact import Multiples, integers, whole
 from rasp.operators import OPERATORS, Undefined
 from rasp.sop import Lookup, Map
 from rasp.value import Value
@@ -86,58 +86,86 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A function of one number: its arguments, ascending, as whole multiples of a fraction, and the value at each."""
+class Scale:
+    """A number for each point of a grid: the sum of one digit for each axis, as whole multiples of a fraction."""
 
-    multiples: Codes
+    sums: Codes
     unit: Fraction
+
+    @staticmethod
+    def of(digits: Sequence[Sequence[Fraction]]) -> Scale:
+        """For each axis, the digit of each value along it."""
+        common = math.lcm(*(digit.denominator for line in digits for digit in line))
+        lines = [[digit.numerator * (common // digit.denominator) for digit in line] for line in digits]
+        sums = np.zeros((1,) * len(lines), dtype=integers(sum(max(map(abs, line), default=0) for line in lines)))
+        for axis, line in enumerate(lines):
+            sums = sums + np.array(line, dtype=sums.dtype).reshape(_line(len(line), axis, len(lines)))
+        return Scale(sums, Fraction(1, common))
+
+    @cached_property
+    def ascending(self) -> tuple[Multiples, Codes]:
+        """Every sum, ascending, and the place of a point that has it."""
+        counts, first = np.unique(self.sums, return_index=True)
+        return Multiples(counts, self.unit), first
+
+    def over(self, kept: npt.NDArray[np.bool_]) -> tuple[Multiples, Codes]:
+        """The same for the points that are kept."""
+        counts, first = np.unique(self.sums[kept], return_index=True)
+        return Multiples(counts, self.unit), np.flatnonzero(kept)[first]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A function of one number: its arguments, ascending, and the code of the value at each."""
+
+    arguments: Multiples
     values: tuple[Value, ...]
     codes: Codes
 
     @staticmethod
-    def of(table: Table, digits: Sequence[Sequence[Fraction]], kept: npt.NDArray[np.bool_] | None = None) -> Curve:
-        """A table over a grid as a function of the sum of digits, one for each value along each axis.
+    def of(table: Table, scale: Scale, kept: npt.NDArray[np.bool_] | None = None) -> Curve:
+        """A table over a grid as a function of the number that a scale gives each point.
 
-        No two points that are kept may have one sum. Points where the table is undefined are left out.
+        No two points that are kept may have one number. Points where the table is undefined are left out.
         """
-        common = math.lcm(*(digit.denominator for line in digits for digit in line))
-        lines = [[digit.numerator * (common // digit.denominator) for digit in line] for line in digits]
-        largest = sum(max(map(abs, line), default=0) for line in lines)
-        dtype = np.int64 if largest < 1 << 62 else object
-        sums = np.zeros((1,) * len(lines), dtype=dtype)
-        for axis, line in enumerate(lines):
-            sums = sums + np.array(line, dtype=dtype).reshape(_line(len(line), axis, len(lines)))
-        codes = np.broadcast_to(table.codes, sums.shape)
-        defined = np.array([value is not None for value in table.values])[codes]
-        kept = defined if kept is None else kept & defined
-        multiples, first = np.unique(sums[kept], return_index=True)
-        return Curve(multiples, Fraction(1, common), cast(tuple[Value, ...], table.values), codes[kept][first])
+        codes = np.broadcast_to(table.codes, scale.sums.shape)
+        if None in table.values:
+            defined = np.array([value is not None for value in table.values])[codes]
+            kept = defined if kept is None else kept & defined
+        arguments, places = scale.ascending if kept is None else scale.over(kept)
+        return Curve(arguments, cast(tuple[Value, ...], table.values), codes.ravel()[places])
 
     @property
     def steps(self) -> Fraction:
         """The range of the arguments, in units of their smallest distance; 1 where there is only one."""
-        if len(self.multiples) < 2:
-            return Fraction(1)
-        gap = (self.multiples[1:] - self.multiples[:-1]).min()
-        return Fraction(int(self.multiples[-1] - self.multiples[0]), int(gap))
+        return self.arguments.steps
 
     def points(self) -> list[tuple[Fraction, Fraction]]:
         """Each argument with its value, which has to be a number."""
-        return self._at(np.arange(len(self.codes)))
+        return list(zip(self.arguments.numbers, self._heights(self.codes), strict=True))
 
     def corners(self) -> list[tuple[Fraction, Fraction]]:
         """The points without those between two of the same value."""
         same = np.diff(self._ranks) == 0
         inside = np.concatenate([[False], same[:-1] & same[1:], [False]]) if len(same) else np.zeros(1, dtype=np.bool_)
-        return self._at(np.flatnonzero(~inside))
+        places = np.flatnonzero(~inside)
+        return list(zip(self.arguments.at(places), self._heights(self.codes[places]), strict=True))
 
-    def _at(self, places: Codes) -> list[tuple[Fraction, Fraction]]:
-        codes = self.codes[places].tolist()
-        numbers = {code: Fraction(self.values[code]) for code in dict.fromkeys(codes)}
-        multiples = self.multiples[places].tolist()
-        return [
-            (_multiple(multiple, self.unit), numbers[code]) for multiple, code in zip(multiples, codes, strict=True)
-        ]
+    def beyond(self, slope: Fraction, constant: Fraction) -> Multiples:
+        """What the values are beyond a line, at each argument."""
+        heights = Multiples.of([number(value) for value in self.values])
+        common = math.lcm(heights.unit.denominator, (slope * self.arguments.unit).denominator, constant.denominator)
+        up, along = int(heights.unit * common), int(slope * self.arguments.unit * common)
+        largest = up * heights.size + abs(along) * self.arguments.size + abs(int(constant * common))
+        dtype = integers(largest)
+        counts = up * heights.counts.astype(dtype)[self.codes] - int(constant * common)
+        if along:
+            counts = counts - along * self.arguments.counts.astype(dtype)
+        return Multiples(counts, Fraction(1, common))
+
+    def _heights(self, codes: Codes) -> list[Fraction]:
+        numbers = [number(value) for value in self.values]
+        return [numbers[code] for code in codes.tolist()]
 
     @property
     def _ranks(self) -> Codes:
@@ -147,13 +175,16 @@ class Curve:
         return np.array(ranks, dtype=np.int64)[self.codes]
 
 
+def number(value: Value | None) -> Fraction:
+    """A value as a fraction; 0 for what is no number."""
+    if isinstance(value, Fraction):
+        return value
+    return whole(0 if value is None or isinstance(value, str) else int(value))
+
+
 def along(values: Sequence[Value], axis: int, axes: int) -> Table:
     """The table of a variable itself: its values along its own axis."""
     return Table(tuple(values), _small(np.arange(len(values)), len(values)).reshape(_line(len(values), axis, axes)))
-
-
-def _multiple(count: int, unit: Fraction) -> Fraction:
-    return whole(count) if unit == 1 else Fraction(count, unit.denominator)
 
 
 def _line(size: int, axis: int, axes: int) -> list[int]:

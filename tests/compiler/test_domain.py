@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.domain import LENGTH, Analysis, Domain, Limits, Setting, is_length
+from compiler.table import Scale
 from rasp.interpreter import evaluate
 from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Or, Select, Selector, SOp, Tokens, Width
 from rasp.source import RaspError
@@ -95,15 +96,15 @@ def test_a_curve_over_the_variables_is_the_table(node: SOp, setting: Setting) ->
     variables = analysis.variables(node)
     places = [Fraction(10_000) ** place for place in range(len(variables))]
     ranks = [{value: rank for rank, value in enumerate(analysis.domain(var))} for var in variables]
-    digits = {
-        var: [place * rank for rank in range(len(analysis.domain(var)))]
+    digits = [
+        [place * rank for rank in range(len(analysis.domain(var)))]
         for var, place in zip(variables, places, strict=True)
-    }
+    ]
     expected = sorted(
         (sum((p * r[v] for p, r, v in zip(places, ranks, point, strict=True)), Fraction(0)), Fraction(value))
         for point, value in analysis.table(node)
     )
-    assert not variables or analysis.curve(node, digits, joint=True).points() == expected
+    assert not variables or analysis.curve(node, variables, Scale.of(digits), joint=True).points() == expected
     if len(variables) == 1:
         inputs = analysis.domain(variables[0]).values
         known = {point[0]: value for point, value in analysis.table(node)}

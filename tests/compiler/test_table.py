@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from compiler.table import LARGEST_INT, Curve, Table, along, apply, constant, points
+from compiler.table import LARGEST_INT, Curve, Scale, Table, along, apply, constant, points
 from rasp.operators import OPERATORS, Undefined
 from rasp.sop import Constant, Indices, Lookup, Map, Tokens
 from rasp.value import Value
@@ -133,7 +133,9 @@ def test_a_curve_has_the_value_of_each_sum_of_digits(digits: list[list[Fraction]
     kept = data.draw(st.lists(st.booleans(), min_size=len(sums), max_size=len(sums)))
     shape = [len(line) for line in digits]
     curve = Curve.of(
-        Table(tuple(numbers), np.array(codes).reshape(shape)), digits, np.array(kept, dtype=np.bool_).reshape(shape)
+        Table(tuple(numbers), np.array(codes).reshape(shape)),
+        Scale.of(digits),
+        np.array(kept, dtype=np.bool_).reshape(shape),
     )
     expected = sorted(
         (x, Fraction(y))
@@ -150,7 +152,8 @@ def test_the_corners_of_a_curve_draw_the_same_line(heights: list[Value]) -> None
     distinct = list(dict.fromkeys((type(value), value) for value in heights))
     codes = np.array([distinct.index((type(value), value)) for value in heights])
     curve = Curve.of(
-        Table(tuple(value for _, value in distinct), codes), [[Fraction(place, 2) for place in range(len(heights))]]
+        Table(tuple(value for _, value in distinct), codes),
+        Scale.of([[Fraction(place, 2) for place in range(len(heights))]]),
     )
     corners = curve.corners()
     assert set(corners) <= set(curve.points())
@@ -164,5 +167,5 @@ def test_the_corners_of_a_curve_draw_the_same_line(heights: list[Value]) -> None
 
 def test_digits_beyond_machine_integers_are_exact() -> None:
     huge = Fraction(1 << 80)
-    curve = Curve.of(along((0, 1, 2), 0, 1), [[huge, huge + 1, -huge]])
+    curve = Curve.of(along((0, 1, 2), 0, 1), Scale.of([[huge, huge + 1, -huge]]))
     assert curve.points() == [(-huge, 2), (huge, 0), (huge + 1, 1)]
