@@ -250,6 +250,24 @@ class Circuit:
                 found[direction], taken = taken, taken + 1
         return found
 
+    def widths(self, layer: Layer) -> tuple[int, int]:
+        """`d_head` and `d_value`: the widest head's. BOS as a key takes one dimension, and its threshold another
+        where the precision tells it from the scores (C2)."""
+        scores = (len(h.scores) + (2 if self.precision.relative and not h.sure else 1) for h in layer.heads)
+        return max(scores, default=0), max((len(head.channels) for head in layer.heads), default=0)
+
+    def numbers_in_a_column(self) -> int:
+        """How many numbers a checkpoint stores for each column of the stream: all but the biases."""
+        numbers = len(self.vocabulary) + 1 + (self.max_length + 1 if self.positions else 0)
+        for layer in self.layers:
+            numbers += 2 * len(layer.heads) * sum(self.widths(layer)) + 2 * len(layer.mlp)
+        return numbers + sum(len(output.codes) for output in self.outputs)
+
+    def parameters(self) -> int:
+        """How many numbers a checkpoint stores."""
+        biases = sum(len(layer.mlp) for layer in self.layers)
+        return len(set(self.columns().values())) * self.numbers_in_a_column() + biases
+
     def embed(self, tokens: Sequence[int]) -> list[Stream]:
         """The stream before the first layer: BOS, then one position a token."""
         streams: list[Stream] = [{ONE: Fraction(1), BOS: Fraction(1)} | self.offsets]

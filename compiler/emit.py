@@ -151,8 +151,7 @@ class _Emitter:
             self.tensors["embed.W_pos"] = positions
 
     def _layer(self, number: int, layer: Layer) -> dict[str, int]:
-        d_head = max((len(self._scores(head)) for head in layer.heads), default=0)
-        d_value = max((len(head.channels) for head in layer.heads), default=0)
+        d_head, d_value = self.circuit.widths(layer)
         if layer.heads:
             self._heads(f"blocks.{number}.attn", layer.heads, d_head, d_value)
         neurons = layer.mlp

@@ -221,11 +221,19 @@ def _generation(program: Program) -> dict[str, Any]:
 def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT32) -> tuple[Circuit, Certificate]:
     """The first circuit that can be certified: as wanted, else with whole counts, else with shorter staircases.
 
-    If none can, the one that was wanted, with the certificate that says why.
+    If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
+    parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns.
     """
+    if optimize != "size":
+        return _certified(graph, optimize, optimize, precision)
+    made = [_certified(graph, mode, "size", precision) for mode in ("size", "balanced")]
+    return min(made, key=lambda found: (not found[1].ok, found[0].parameters()))
+
+
+def _certified(graph: Graph, mode: str, reused: str, precision: Precision) -> tuple[Circuit, Certificate]:
     first: tuple[Circuit, Certificate] | None = None
-    for mode, whole in itertools.product(dict.fromkeys((optimize, "size")), roundings(graph, precision)):
-        circuit = reuse(realise(graph, mode, whole, precision), mode)
+    for way, whole in itertools.product(dict.fromkeys((mode, "size")), roundings(graph, precision)):
+        circuit = reuse(realise(graph, way, whole, precision), reused)
         found = circuit, certify(circuit)
         if found[1].ok:
             return found

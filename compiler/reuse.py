@@ -34,7 +34,7 @@ class _Life:
 
 def reuse(circuit: Circuit, optimize: str = "balanced") -> Circuit:
     """Let later directions take over the columns of earlier ones, if that saves enough."""
-    d_model, column = len(circuit.directions()), _numbers_in_a_column(circuit)
+    d_model, column = len(circuit.directions()), circuit.numbers_in_a_column()
     row = 2 * d_model + 1  # numbers of a neuron
     lives = sorted(_lives(circuit), key=lambda life: life.begins)
     dying = [life for life in lives if life.ends <= len(circuit.layers) and 0 < len(life.erasers) * row < column]
@@ -53,18 +53,6 @@ def reuse(circuit: Circuit, optimize: str = "balanced") -> Circuit:
         return circuit
     layers = [replace(layer, erasers=found) for layer, found in zip(circuit.layers, erasers, strict=True)]
     return replace(circuit, layers=tuple(layers), homes=homes)
-
-
-def _numbers_in_a_column(circuit: Circuit) -> int:
-    """How many numbers a checkpoint stores for each column of the stream: all but the biases (see `compiler.emit`)."""
-    embedding = len(circuit.vocabulary) + 1 + (circuit.max_length + 1 if circuit.positions else 0)
-    unembedding = sum(len(output.codes) for output in circuit.outputs)
-    numbers = embedding + unembedding
-    for layer in circuit.layers:
-        d_head = max((len(head.scores) + 1 for head in layer.heads), default=0)
-        d_value = max((len(head.channels) for head in layer.heads), default=0)
-        numbers += 2 * len(layer.heads) * (d_head + d_value) + 2 * len(layer.neurons)
-    return numbers
 
 
 def _lives(circuit: Circuit) -> Iterator[_Life]:
