@@ -116,11 +116,15 @@ class Selection:
     orders: tuple[Order, ...]
     window: Window
 
-    def forms(self) -> Iterator[Form]:
-        """Every form that is read, at the key or at the query."""
+    def bits(self) -> Iterator[Form]:
+        """Every form that is read as a bit, at the key or at the query."""
         yield from self.keys
         yield from self.queries
         yield from (form for pairs in self.classes for pair in pairs for form in pair)
+
+    def forms(self) -> Iterator[Form]:
+        """Every form that is read."""
+        yield from self.bits()
         yield from (form for match in self.matches for form in (match.query, match.key))
         yield from (form for order in self.orders for form in (order.query, order.key))
 
@@ -204,6 +208,10 @@ class Selections:
     def _is_static(self, form: Form) -> bool:
         """Whether the form is a function of the position alone."""
         return all(direction == ONE or direction in self.places for direction in form.terms)
+
+    def column(self, form: Form) -> Numbers | None:
+        """The form at every position, [position], where it is a function of the position alone."""
+        return self._at(form) if self._is_static(form) else None
 
     def _at(self, form: Form) -> Numbers:
         """The form at every position, [position]."""

@@ -1,0 +1,256 @@
+"""Plans: which heads of a circuit run without scores, certified again with the errors that are then left.
+
+In: a `Circuit`. Out: its `Plan`: for each layer the selections of its heads and the neurons that are still read.
+Invariants: the certificate holds, by the same bounds as the circuit's, each head's error replaced by that of what runs
+in its place (docs/constructions.md, C21); nothing is computed that no output reads.
+
+    L1H0 number: key(level) = level in steps of 1 and positions so far; adds up 1 -> number
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+
+from compiler.certify import SLACK, Bound, Certificate, Decision, _Certifier, _summed
+from compiler.circuit import Channel, Circuit, Head, Layer, Neuron
+from compiler.direction import ONE, Direction, Form
+from compiler.fast.selection import Match, Selection, Selections
+
+CODES = 1 << 62
+"""Numbers that are compared together become one whole number below this."""
+DTYPES = ("float32", "float64")
+POINTERS = 1 << 20
+"""A table from numbers to positions has at most this many entries."""
+WIDE = 2.0**53
+"""Whole numbers up to this are exact in float64."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """A match as whole numbers: (value - low) / unit is 0 .. size - 1 on both sides."""
+
+    match: Match
+    low: int
+    size: int
+
+    def forms(self) -> tuple[Form, Form]:
+        """What is read at the key and at the query, in units."""
+        return self.match.key * (1 / self.match.unit), self.match.query * (1 / self.match.unit)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A head that runs without scores.
+
+    `positions`: the number that the matches compare, for the key at each position, where it tells all positions apart.
+    `wide`: sums of its values are made in float64.
+    """
+
+    name: str
+    mode: Literal["mean", "sum"]
+    selection: Selection
+    digits: tuple[Digits, ...]
+    positions: tuple[int, ...] | None
+    channels: tuple[Channel, ...]
+    wide: bool
+
+    def numbers(self) -> Iterator[Form]:
+        """Every form that is read as a number: those compared, and the values that are not constant."""
+        yield from (form for digits in self.digits for form in digits.forms())
+        yield from (form for order in self.selection.orders for form in (order.key, order.query))
+        yield from (channel.read for channel in self.channels if not _is_constant(channel.read))
+
+    def reads(self) -> Iterator[Form]:
+        """Every form that is read."""
+        yield from self.selection.bits()
+        yield from self.numbers()
+
+    def group(self) -> tuple[object, ...]:
+        """Heads of one group find their keys in the same way."""
+        found = self.selection
+        alone = (self.name, found.keys, self.channels) if found.orders else ()
+        return (found.matches, found.orders, found.window, self.wide, alone)
+
+    def __str__(self) -> str:
+        verb = "adds up" if self.mode == "sum" else "averages"
+        moves = "; ".join(f"{verb} key({channel.read}) -> {channel.write}" for channel in self.channels)
+        return f"{self.name}: {self.selection}; {moves}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What runs in the place of each layer, and the certificate of all of it."""
+
+    circuit: Circuit
+    layers: tuple[tuple[tuple[Step, ...], tuple[Neuron, ...]], ...]
+    certificate: Certificate
+
+    def read(self) -> set[Direction]:
+        """Every direction that is read."""
+        forms = [form for output in self.circuit.outputs for form in output.digits]
+        for steps, neurons in self.layers:
+            forms += [neuron.read for neuron in neurons]
+            forms += [form for step in steps for form in step.reads()]
+        return {direction for form in forms for direction in form.terms}
+
+    def __str__(self) -> str:
+        lines = []
+        for number, (steps, neurons) in enumerate(self.layers):
+            lines += [f"L{number} {step}" for step in steps]
+            lines += [f"L{number} {len(neurons)} neurons"] if neurons else []
+        return "\n".join([*lines, str(self.certificate)])
+
+
+def plan(circuit: Circuit) -> Plan | str:
+    """How to run a circuit without scores; where that cannot be done, why not."""
+    if circuit.precision.name not in DTYPES:
+        return f"exact counts need float32 or float64, not {circuit.precision.name}"
+    circuit = replace(circuit, layers=tuple(Layer(layer.heads, layer.neurons) for layer in circuit.layers), homes={})
+    replaced = _Replaced(circuit)
+    certificate = replaced.certificate()
+    if replaced.reason:
+        return replaced.reason
+    if not certificate.ok:
+        return f"it could not be certified: {certificate.tightest}"
+    layers = [(merged([replaced.steps[id(head)] for head in layer.heads]), layer.neurons) for layer in circuit.layers]
+    return Plan(circuit, tuple(_read_only(circuit, layers)), certificate)
+
+
+class _Replaced(_Certifier):
+    """The certifier, with what runs in the place of each head."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        super().__init__(circuit)
+        self.selections = Selections(circuit)
+        self.steps: dict[int, Step] = {}
+        self.reason = ""
+
+    def _head(self, head: Head) -> Iterator[tuple[Direction, Bound]]:
+        """Every number that is compared is nearer to its exact value than to the next; sums are exact or wide."""
+        selection = self.selections.of(head)
+        if selection is None or not _is_known(head, selection):
+            self.reason = self.reason or f"what {head.name} selects is known by its scores only: {head.selects}"
+            yield from super()._head(head)
+            return
+        for what, form in _compared(selection):
+            self.decisions.append(Decision(f"{head.name}, {what} without scores", 0.5, self.form(form).error))
+        digits = tuple(map(self._digits, selection.matches))
+        if self.n * math.prod(digit.size for digit in digits) >= CODES:
+            self.reason = self.reason or f"{head.name} compares more numbers than a whole number of 64 bits can tell"
+        summed = [c.read for c in head.channels if head.mode == "sum" or not _is_constant(c.read)]
+        wide = not all(map(self._is_exact, summed))
+        self.steps[id(head)] = Step(
+            head.name, head.mode, selection, digits, self._positions(digits), head.channels, wide
+        )
+        for channel in head.channels:
+            yield channel.write, self._channel(head, channel, wide)
+
+    def _digits(self, match: Match) -> Digits:
+        ends = [end / float(match.unit) for form in (match.query, match.key) for end in self._range(form)]
+        low, high = round(min(ends)), round(max(ends))
+        return Digits(match, low, high - low + 1)
+
+    def _positions(self, digits: Sequence[Digits]) -> tuple[int, ...] | None:
+        """The codes of the keys at all positions, where they follow from the position and are all different."""
+        if math.prod(digit.size for digit in digits) > POINTERS:
+            return None
+        codes = np.zeros(self.n, dtype=np.int64)
+        for digit in digits:
+            column = self.selections.column(digit.forms()[0])
+            if column is None:
+                return None
+            codes = codes * digit.size + np.rint(column).astype(np.int64) - digit.low
+        return tuple(codes.tolist()) if digits and len(set(codes.tolist())) == self.n else None
+
+    def _is_exact(self, form: Form) -> bool:
+        """Whether the sum of the form over all positions is exact, however it is added up."""
+        value = self.form(form)
+        return bool(value.grid and value.error == 0.0 and self.n * value.size / value.grid <= self.p.whole)
+
+    def _channel(self, head: Head, channel: Channel, wide: bool) -> Bound:
+        """What is added at the query: the error of the value, and how the sum is rounded."""
+        value, empty = self.form(channel.read), self._exact_bound((channel.default,))
+        spacing = min(value.grid, empty.grid) if value.grid and empty.grid else None
+        counted = head.mode == "sum"
+        low, high = _summed(value, self.n) if counted else (value.low, value.high)
+        size = max(abs(low), abs(high)) + (self.n if counted else 1) * value.error
+        error = value.error * (self.n if counted else 1)
+        fetched = not counted and (head.single or _is_constant(channel.read))
+        if wide and not (fetched and value.error == 0.0 and value.grid and self.n * value.size <= value.grid * WIDE):
+            error += 4 * self.n**2 * value.size / WIDE + 2 * self.p.unit * size
+        elif not (fetched or counted):
+            error += 2 * self.p.unit * size
+        constant = channel.read.terms.get(ONE, Fraction(0)) if _is_constant(channel.read) else Fraction(0)
+        error = max(error, empty.error, self._exact_bound((constant,)).error)
+        exact = error == 0.0
+        return Bound(low, high, error * SLACK, spacing if exact else None, spacing if counted else None)
+
+
+def _is_constant(form: Form) -> bool:
+    return form.terms.keys() <= {ONE}
+
+
+def _is_known(head: Head, selection: Selection) -> bool:
+    """Whether there is something that runs a selection: an order needs a head that only asks whether there is a key."""
+    constant = head.mode == "mean" and all(_is_constant(channel.read) for channel in head.channels)
+    simple = not selection.matches and not selection.classes and not any(selection.window.first)
+    return not selection.orders or (constant and simple and len(selection.orders) == 1)
+
+
+def _compared(selection: Selection) -> Iterator[tuple[str, Form]]:
+    """What is compared, in units in which different numbers are at least 1 apart."""
+    yield from (("bits", form) for form in selection.bits())
+    for match in selection.matches:
+        yield from (("equal numbers", form * (1 / match.unit)) for form in (match.query, match.key))
+    yield from (("ordered numbers", order.key - order.query) for order in selection.orders)
+
+
+# ------------------------------------------------------------------------------------------------------------- fewer
+
+
+def merged(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Heads that add up the same over windows side by side are one: the digits of an order on positions (C4)."""
+    found: list[Step] = []
+    for step in steps:
+        for other, (one, two) in itertools.product(list(found), ((0, 1), (1, 0))):
+            pair = (other, step) if one < two else (step, other)
+            both = _both(*pair)
+            if both is not None:
+                found.remove(other)
+                step = both
+                break
+        found.append(step)
+    return tuple(found)
+
+
+def _both(one: Step, other: Step) -> Step | None:
+    if one.mode != "sum" or other.mode != "sum" or one.channels != other.channels:
+        return None
+    if replace(one.selection, window=other.selection.window) != other.selection:
+        return None
+    window = one.selection.window.before(other.selection.window)
+    return None if window is None else replace(one, selection=replace(one.selection, window=window))
+
+
+def _read_only(
+    circuit: Circuit, layers: Sequence[tuple[tuple[Step, ...], Sequence[Neuron]]]
+) -> list[tuple[tuple[Step, ...], tuple[Neuron, ...]]]:
+    """Keep what the outputs need: without scores, squares and digits are read no more."""
+    read = {direction for output in circuit.outputs for form in output.digits for direction in form.terms}
+    found = []
+    for steps, neurons in reversed(layers):
+        kept = [replace(n, writes=tuple((d, weight) for d, weight in n.writes if d in read)) for n in neurons]
+        kept = [neuron for neuron in kept if neuron.writes]
+        read |= {direction for neuron in kept for direction in neuron.read.terms}
+        left = [replace(s, channels=tuple(c for c in s.channels if c.write in read)) for s in steps]
+        left = [step for step in left if step.channels]
+        read |= {direction for step in left for form in step.reads() for direction in form.terms}
+        found.append((tuple(left), tuple(kept)))
+    return found[::-1]
