@@ -25,7 +25,7 @@ from typing import Literal, TypeAlias
 from compiler.attention import Codes, Reading, Scores, Scoring, is_short, scores, weighted
 from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Stairs, Variable
 from compiler.compress import compress
-from compiler.direction import Direction, Form
+from compiler.direction import Direction, Form, total
 from compiler.domain import Domain, refusal
 from compiler.graph import Graph
 from compiler.mlp import Kink, Staircase, staircase
@@ -192,12 +192,36 @@ class _Realiser:
 
     def _variables(self) -> Iterator[Variable]:
         """The named s-ops that can be read off the stream without further work."""
+        functions: dict[SOp, list[Lookup]] = {}
+        for read in self.readings:
+            if isinstance(read, Lookup):
+                functions.setdefault(read.arg, []).append(read)
         for node, name in self.graph.names.items():
             if isinstance(node, SOp) and node in self.graph.nodes:
                 numbers, coded = self._as_numbers(node)
                 if coded in self.readings:
                     reading = self.readings[coded]
                     yield Variable(name, reading.form, reading.ready, numbers)
+                elif node in functions:
+                    yield from self._told_apart(name, node, functions[node])
+
+    def _told_apart(self, name: str, node: SOp, functions: Sequence[Lookup]) -> Iterator[Variable]:
+        """A variable of which functions are read: one that differs for all values, or 1 for each value but one."""
+        domain = list(self.analysis.domain(node))
+        tables = {read: {value: table[value] for value in domain} for read in functions if (table := dict(read.table))}
+        numeric = {read: table for read, table in tables.items() if not any(isinstance(x, str) for x in table.values())}
+        for read, table in numeric.items():
+            if len(set(table.values())) == len(domain):
+                reading = self.readings[read]
+                yield Variable(name, reading.form, reading.ready, tuple((v, Fraction(table[v])) for v in domain))
+                return
+        ones = {value: read for read, table in numeric.items() if (value := _only_one(table)) is not None}
+        if len(ones) >= len(domain) - 1:
+            readings = [(i, self.readings[read]) for i, read in enumerate(ones.values(), start=1)]
+            form = total(reading.form * i for i, reading in readings)
+            places = {value: Fraction(i) for i, value in enumerate(ones, start=1)}
+            numbers = tuple((value, places.get(value, Fraction(0))) for value in domain)
+            yield Variable(name, form, max(reading.ready for _, reading in readings), numbers)
 
     # -- one s-op ----------------------------------------------------------------------------------------------------
 
@@ -811,6 +835,12 @@ class _Realiser:
             unique = f"{name} #{number}"
         self.used.add(unique)
         return Direction(unique)
+
+
+def _only_one(table: Mapping[Value, Value]) -> Value | None:
+    """The value for which a table says 1, where it says 0 for all others."""
+    members = [key for key, value in table.items() if value]
+    return members[0] if len(members) == 1 and table[members[0]] == 1 else None
 
 
 def _counted_by(heads: Sequence[_OpenHead], direction: Direction) -> int:

@@ -82,3 +82,23 @@ def test_counts_that_carry_an_offset_are_read_past_it(name: str) -> None:
     found = compiler.compile(program).trace(tokens)
     assert found.rows
     assert found.ok, str(found)
+
+
+KEPT_BY_VALUE = {"double_histogram": "first", "decoders/sort": "behind_bar", "words/abbreviation": "continues"}
+"""Variables that are only asked for one of their values."""
+
+
+@pytest.mark.parametrize("name", KEPT_BY_VALUE)
+def test_a_variable_that_is_kept_by_value_is_decoded_too(name: str) -> None:
+    program = rasp.load(f"programs/{name}.rasp")
+    found = compiler.compile(program).trace(program.settings.examples[0].input)
+    [row] = [row for row in found.rows if row.name == KEPT_BY_VALUE[name]]
+    assert row.expected in row.found and row.agrees
+
+
+def test_a_variable_with_a_column_for_each_value_is_decoded() -> None:
+    program = rasp.load("programs/languages/parity.rasp")
+    found = compiler.compile(program).trace("101101")
+    [row] = [row for row in found.rows if row.name == "indices"]
+    assert row.expected == [0, 1, 2, 3, 4, 5]
+    assert row.found[0] == row.expected
