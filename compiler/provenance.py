@@ -5,7 +5,7 @@ variables, nodes (embeddings, heads, neurons, outputs) with their hooks in Trans
 Invariant: edges come from the tensors alone. There is one exactly where an earlier node's writing matrix and a reading
 matrix are both not zero on a column; so what stands across a missing edge cannot matter, bit for bit.
 
-    {"from": "L0H0", "to": "L1H0", "input": "q", "columns": [5], "constant": false}
+    {"from": "L0H0", "to": "L1H0", "input": "q", "columns": [5], "constant": false, "erased": false}
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def provenance(model: Transformer) -> dict[str, Any]:
         "columns": list(labels["columns"]),
         "variables": variables,
         "nodes": [_shown(node, written.get(node.id, [])) for node in nodes],
-        "edges": list(_edges(nodes)),
+        "edges": list(_edges(nodes, places.values())),
     }
 
 
@@ -161,9 +161,12 @@ def _rows(matrix: Tensor) -> list[list[int]]:
     return found
 
 
-def _edges(nodes: list[_Node]) -> Iterator[dict[str, Any]]:
+def _edges(nodes: list[_Node], directions: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """What each input reads of what each earlier node wrote. A sublayer's nodes do not see each other."""
     steps = [node.step for node in nodes]
+    cleared: dict[int, list[int]] = {}
+    for direction in directions:
+        cleared.setdefault(direction["column"], []).append(direction["until"])
     writers: dict[int, list[int]] = {}
     for number, node in enumerate(nodes):
         for column in node.writes:
@@ -183,6 +186,10 @@ def _edges(nodes: list[_Node]) -> Iterator[dict[str, Any]]:
                     "input": letter,
                     "columns": columns,
                     "constant": nodes[number].varying.isdisjoint(columns),
+                    "erased": all(
+                        any(nodes[number].step <= step < reader.step for step in cleared.get(column, ()))
+                        for column in columns
+                    ),
                 }
 
 

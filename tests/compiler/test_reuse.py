@@ -178,6 +178,25 @@ def test_provenance_tells_the_tenants_of_a_column_apart() -> None:
         assert writers > set(variable["nodes"])  # there are those that erase it, at least
 
 
+def test_edges_of_erased_values_are_marked() -> None:
+    made = compiled("neighbours/oscillates")
+    found = provenance(made.model)
+    nodes = {node["id"]: node for node in found["nodes"]}
+    erased = [edge for edge in found["edges"] if edge["erased"]]
+    assert erased
+    for edge in erased:
+        writer, reader = nodes[edge["from"]], nodes[edge["to"]]
+        for column in edge["columns"]:
+            assert any(
+                node["name"].startswith("erases")
+                and column in node["output"]["columns"]
+                and node["layer"] >= writer.get("layer", 0)
+                and node["layer"] < reader.get("layer", len(made.circuit.layers))
+                for node in nodes.values()
+                if node["kind"] == "neuron"
+            )
+
+
 def test_rover_needs_half_the_columns() -> None:
     made = Compiled(rasp.load(PROGRAMS / "paper/rover.rasp"))
     assert len(set(made.circuit.columns().values())) <= len(made.circuit.directions()) / 2
