@@ -207,7 +207,7 @@ class _Realiser:
 
     def _told_apart(self, name: str, node: SOp, functions: Sequence[Lookup]) -> Iterator[Variable]:
         """A variable of which functions are read: one that differs for all values, or 1 for each value but one."""
-        domain = list(self.analysis.domain(node))
+        domain = dict.fromkeys(self.analysis.domain(node))
         tables = {read: {value: answer for value, answer in read.table if value in domain} for read in functions}
         whole = {read: table for read, table in tables.items() if len(table) == len(domain)}
         numeric = {read: table for read, table in whole.items() if not any(isinstance(x, str) for x in table.values())}
