@@ -96,7 +96,7 @@ class Embedding(nn.Module):
         keep(self, "by_token", _table([circuit.tokens[d] for d in tokens], len(circuit.vocabulary)), dtype)
         columns = [circuit.positions[d] for d in [*alone, *_without(positions, alone)]]
         keep(self, "by_position", _table(columns, circuit.max_length), dtype)
-        keep(self, "offsets", [[[float(circuit.offsets[d])]] for d in offsets], dtype)
+        keep(self, "offsets", _table([[circuit.offsets[d]] for d in offsets], 1)[..., None], dtype)
         keep(self, "both", [rows.of[d] for d in _without(positions, alone)], torch.long)
 
     def forward(self, token_ids: Tensor, rows: int) -> Tensor:
