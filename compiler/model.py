@@ -507,6 +507,11 @@ class Transformer(nn.Module):
             verdict = "certified" if certificate["certified"] else "NOT certified: rounding could change an answer"
             yield f"{verdict}; tightest: {certificate['tightest']}"
 
+    def _writing(self) -> Iterator[str]:
+        if self.config.generate is not None:
+            ends = f"ends with {' or '.join(self.config.stop)}" if self.config.stop else "ends where the model holds no more"
+            yield f"generates: {self.config.generate} is the next token; a text {ends}"
+
     def info(self) -> str:
         """What each column, head and neuron is for."""
         config = self.config
@@ -515,6 +520,7 @@ class Transformer(nn.Module):
             self.summary(),
             f"inputs: 1 to {config.max_length} of {len(config.vocabulary)} tokens ({shown})",
             f"attention: {'causal' if config.causal else 'bidirectional'}, {config.dtype}",
+            *self._writing(),
             *(f"output {output.name}: {len(output.values)} values" for output in config.outputs),
             *self._verdict(),
             "",
