@@ -11,14 +11,13 @@ Invariant: a form has no zero coefficient. `ONE` is 1 at every position; `BOS` i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from compiler.exact import plus, times, whole
 
 
-@dataclass(frozen=True, order=True)
-class Direction:
+class Direction(NamedTuple):
     """A named axis of the residual stream."""
 
     name: str
@@ -44,7 +43,7 @@ class Form:
     @staticmethod
     def of(direction: Direction) -> Form:
         """The coordinate along one direction."""
-        return Form({direction: 1})
+        return _form({direction: whole(1)})
 
     @staticmethod
     def constant(value: Fraction | int) -> Form:
@@ -57,7 +56,9 @@ class Form:
     def __mul__(self, factor: Fraction | int) -> Form:
         if factor == 1:
             return self
-        return Form({direction: times(coefficient, factor) for direction, coefficient in self.terms.items()})
+        if factor == 0:
+            return Form()
+        return _form({direction: times(coefficient, factor) for direction, coefficient in self.terms.items()})
 
     def __neg__(self) -> Form:
         return self * -1
@@ -109,10 +110,23 @@ def _signed(coefficient: Fraction, direction: Direction) -> str:
 def total(forms: Iterable[Form]) -> Form:
     """The sum of forms."""
     terms: dict[Direction, Fraction] = {}
+    vanished = False
     for form in forms:
         for direction, coefficient in form.terms.items():
-            _accumulate(terms, direction, coefficient)
-    return Form(terms)
+            before = terms.get(direction)
+            if before is None:
+                terms[direction] = coefficient
+            else:
+                terms[direction] = plus(before, coefficient)
+                vanished = vanished or not terms[direction]
+    return Form(terms) if vanished else _form(terms)
+
+
+def _form(terms: dict[Direction, Fraction]) -> Form:
+    """The form of coefficients none of which is zero."""
+    form = Form.__new__(Form)
+    form.terms = terms
+    return form
 
 
 def _accumulate(terms: dict[Direction, Fraction], direction: Direction, coefficient: Fraction) -> None:

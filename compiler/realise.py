@@ -114,6 +114,7 @@ class _Realiser:
         self.codes = Codes(graph.setting.texts)
         self.readings: dict[SOp, Reading] = {}
         self.exact: dict[SOp, Reading] = {}
+        self.numbers: dict[SOp, tuple[tuple[tuple[Value, Fraction], ...], SOp]] = {}
         self.evidence: dict[SOp, tuple[Reading, Fraction] | None] = {}
         self.tokens: dict[Direction, tuple[Fraction, ...]] = {}
         self.positions: dict[Direction, tuple[Fraction, ...]] = {}
@@ -176,10 +177,13 @@ class _Realiser:
 
     def _as_numbers(self, node: SOp) -> tuple[tuple[tuple[Value, Fraction], ...], SOp]:
         """The domain with the number that stands for each value, and the s-op that takes these numbers."""
-        domain = self.analysis.domain(node)
-        if domain.numeric:
-            return tuple(zip(domain.values, domain.numbers, strict=True)), node
-        return tuple((value, self.codes[value]) for value in domain), self.codes.of(node, domain)
+        if node not in self.numbers:
+            domain = self.analysis.domain(node)
+            if domain.numeric:
+                self.numbers[node] = tuple(zip(domain.values, domain.numbers, strict=True)), node
+            else:
+                self.numbers[node] = tuple((v, self.codes[v]) for v in domain), self.codes.of(node, domain)
+        return self.numbers[node]
 
     def _layers(self) -> Iterator[Layer]:
         heads = [opened for shared in self.heads.values() for opened in shared]

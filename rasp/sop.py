@@ -32,15 +32,21 @@ _ids = itertools.count()
 
 
 def _key(field: object) -> object:
-    if isinstance(field, tuple):
-        return tuple(_key(item) for item in field)
-    return field if isinstance(field, Node) else (type(field), field)
+    """What tells a field from others: a node by identity, values by kind too."""
+    if isinstance(field, Node):
+        return field
+    if not isinstance(field, tuple):
+        return type(field), field
+    if field and isinstance(field[0], tuple):  # a table
+        values = tuple(itertools.chain.from_iterable(field))
+        return values, tuple(map(type, values))
+    return tuple(map(_key, field))
 
 
 class _Interning(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         made = super().__call__(*args, **kwargs)
-        key = (cls, *(_key(getattr(made, field.name)) for field in fields(cls)))  # type: ignore[arg-type]
+        key = (cls, *(_key(getattr(made, name)) for name in cls.__match_args__))  # type: ignore[attr-defined])
         node = _interned.get(key)
         if node is None:
             object.__setattr__(made, "id", next(_ids))
