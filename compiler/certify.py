@@ -20,10 +20,12 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Part
 from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import centre, gap, logits, sharpness
+from compiler.exact import counts, floats, real, whole
 
 ASSUMPTIONS = (
     "products of two stored numbers are exact",
@@ -121,10 +123,11 @@ class _Certifier:
         self.decisions: list[Decision] = []
         self._own: dict[Direction, float] = {}
         self._leaks: set[Direction] = set()
+        self._read: dict[int, tuple[Form, Bound]] = {}  # by identity, of one sublayer: `bounds` are the same all along
         self.left: dict[Direction, float] = {}  # what erasing a direction may leave behind in its column
         self.bounds: dict[Direction, Bound] = {ONE: Bound(1, 1), BOS: Bound(0, 0)}
         self.mixed = {d for layer in circuit.layers for d in layer.writes()}
-        self.columns = {d: np.array([float(x) for x in column]) for d, column in self._embedded()}
+        self.columns = {d: np.array(floats(column)) for d, column in self._embedded()}
         for direction, column in self._embedded():
             self.bounds[direction] = self._exact_bound(column)
         for direction, offset in circuit.offsets.items():
@@ -137,10 +140,12 @@ class _Certifier:
     def certificate(self) -> Certificate:
         for layer in self.circuit.layers:
             written: dict[Direction, Bound] = {}
+            self._read.clear()
             for head in layer.heads:
                 for direction, bound in self._head(head):
                     written[direction] = self._added(direction, bound, written)
             self.bounds |= {d: self._rounded(d, b) if d in self.circuit.offsets else b for d, b in written.items()}
+            self._read.clear()
             groups: dict[Direction, list[tuple[Neuron, Fraction]]] = {}
             for neuron in layer.neurons:
                 for direction, weight in neuron.writes:
@@ -149,6 +154,7 @@ class _Certifier:
                 bound = self._added(direction, self._neurons(direction, group), {})
                 self.bounds[direction] = self._rounded(direction, bound) if bound.spacing else bound
             self._erase(layer)
+        self._read.clear()
         for output in self.circuit.outputs:
             self._output(output)
         return Certificate(tuple(self.decisions), self.p.name)
@@ -204,8 +210,14 @@ class _Certifier:
 
     def form(self, form: Form) -> Bound:
         """A reading: a row of the stream times a column of a matrix."""
+        known = self._read.get(id(form))
+        if known is None:
+            known = self._read[id(form)] = form, self._bound(form)
+        return known[1]
+
+    def _bound(self, form: Form) -> Bound:
         low, high = self._range(form)
-        terms = [(float(c), self.bounds[d], c) for d, c in form.terms.items()]
+        terms = [(real(c), self.bounds[d], c) for d, c in form.terms.items()]
         total = sum(abs(c) * bound.size for c, bound, _ in terms)
         carried = sum(abs(c) * bound.error for c, bound, _ in terms)
         grid = _common_grid([(c, bound.grid) for _, bound, c in terms])
@@ -232,16 +244,23 @@ class _Certifier:
                 form, (least, greatest) = joint
                 low, high = low + least, high + greatest
         for part in (self.circuit.tokens, self.circuit.positions):
-            columns = [float(c) * self.columns[d] for d, c in form.terms.items() if d in part and d not in self.mixed]
-            if columns:
-                values = np.sum(columns, axis=0)
+            joint_terms = [(d, real(c)) for d, c in form.terms.items() if d in part and d not in self.mixed]
+            if len(joint_terms) > 1:
+                values = np.sum([c * self.columns[d] for d, c in joint_terms], axis=0)
                 low, high = low + float(values.min()), high + float(values.max())
+            elif joint_terms:
+                least, greatest = self._ends(*joint_terms[0])
+                low, high = low + least, high + greatest
         for direction, coefficient in form.terms.items():
             if direction not in self.columns or direction in self.mixed:
-                bound = self.bounds[direction]
-                ends = sorted((float(coefficient) * bound.low, float(coefficient) * bound.high))
-                low, high = low + ends[0], high + ends[1]
+                least, greatest = self._ends(direction, real(coefficient))
+                low, high = low + least, high + greatest
         return low, high
+
+    def _ends(self, direction: Direction, factor: float) -> tuple[float, float]:
+        bound = self.bounds[direction]
+        ends = factor * bound.low, factor * bound.high
+        return (ends[1], ends[0]) if factor < 0 else ends
 
     def _with_argument(self, form: Form, direction: Direction) -> tuple[Form, tuple[float, float]] | None:
         """What is left of a form without a staircase and a multiple of its argument, and the range of these two."""
@@ -252,9 +271,13 @@ class _Certifier:
         (multiple, *others) = {form.terms[d] / c for d, c in argument.items()} or {Fraction(0)}
         if others:
             return None
-        sums = [multiple * x + factor * y for x, y in zip(stairs.numbers, stairs.values, strict=True)]
+        (xs, x_unit), (ys, y_unit) = counts(stairs.numbers), counts(stairs.values)
+        across, up = multiple / x_unit, factor / y_unit
+        common = math.lcm(across.denominator, up.denominator)
+        step, rise = int(across * common), int(up * common)
+        sums = [step * x + rise * y for x, y in zip(xs, ys, strict=True)]
         rest = form - stairs.read * multiple - Form({direction: factor})
-        return rest, (float(min(sums)), float(max(sums)))
+        return rest, (min(sums) / common, max(sums) / common)
 
     # -- heads -------------------------------------------------------------------------------------------------------
 
@@ -405,33 +428,11 @@ class _Certifier:
         error = self.form(stairs.read).error
         if error == 0.0:
             return 0.0
-        gap = min((float(b - a) for a, b in itertools.pairwise(stairs.numbers)), default=math.inf)
+        found, common = counts(stairs.numbers)
+        least = min((b - a for a, b in itertools.pairwise(found)), default=None)
+        gap = math.inf if least is None else least / common
         self.decisions.append(Decision(f"{direction}, steps", gap / 4, error))
-        return error * self._steepest(stairs.read, stairs.numbers, group, error)
-
-    def _steepest(
-        self, read: Form, numbers: tuple[Fraction, ...], group: list[tuple[Neuron, Fraction]], error: float
-    ) -> float:
-        """The largest slope of the staircase within the error of any of its arguments."""
-        kinks = []
-        for neuron, weight in group:
-            side = (
-                1.0
-                if neuron.read.terms.items() >= (read - Form.constant(read.terms.get(ONE, Fraction(0)))).terms.items()
-                else -1.0
-            )
-            offset = neuron.read - read * Fraction(side)
-            kinks.append((-side * float(offset.terms.get(ONE, Fraction(0))), side, float(weight)))
-        kinks.sort()
-        at = np.array([kink[0] for kink in kinks])
-        change = np.array([weight for _, _, weight in kinks])  # a kink adds its weight to the slope, from left to right
-        start = sum(-weight for _, side, weight in kinks if side < 0)
-        slopes = np.abs(start + np.concatenate([[0.0], np.cumsum(change)]))
-        steepest = 0.0
-        for number in map(float, numbers):
-            first, last = np.searchsorted(at, number - error, "left"), np.searchsorted(at, number + error, "right")
-            steepest = max(steepest, float(slopes[first : last + 1].max()))
-        return steepest
+        return error * _steepest(stairs.read, np.array(floats(stairs.numbers)), group, error)
 
     # -- outputs -----------------------------------------------------------------------------------------------------
 
@@ -466,9 +467,10 @@ class _Certifier:
         return (terms + 1) * self.p.sum_unit * total + (2 * self.p.unit * total if narrow else 0.0)
 
     def _exact_bound(self, column: tuple[Fraction, ...]) -> Bound:
-        low, high = float(min(column)), float(max(column))
+        found, common = counts(column)
+        low, high = min(found) / common, max(found) / common
         if all(map(self.p.holds, column)):
-            return Bound(low, high, 0.0, min(1 / x.denominator for x in column))
+            return Bound(low, high, 0.0, 1 / common)
         return Bound(low, high, max(abs(low), abs(high)) * self.p.unit, None)
 
 
@@ -497,6 +499,28 @@ def _reach(terms: list[tuple[float, Bound, Fraction]]) -> float:
     up = sum(max(c * bound.high, c * bound.low, 0.0) + abs(c) * bound.error for c, bound, _ in terms)
     down = sum(max(-c * bound.high, -c * bound.low, 0.0) + abs(c) * bound.error for c, bound, _ in terms)
     return max(up, down)
+
+
+def _steepest(
+    read: Form, numbers: npt.NDArray[np.float64], group: list[tuple[Neuron, Fraction]], error: float
+) -> float:
+    """The largest slope of a staircase within the error of any of its arguments."""
+    kinks = sorted((*_kink(neuron.read, read), real(weight)) for neuron, weight in group)
+    at = np.array([place for place, _, _ in kinks])
+    change = np.array([weight for _, _, weight in kinks])  # a kink adds its weight to the slope, from left to right
+    start = sum(-weight for _, side, weight in kinks if side < 0)
+    slopes = np.abs(start + np.concatenate([[0.0], np.cumsum(change)]))
+    first, last = np.searchsorted(at, numbers - error, "left"), np.searchsorted(at, numbers + error, "right")
+    ends = np.stack([first, last + 1], axis=1).ravel()  # the slopes from each `first` to its `last`
+    return float(np.maximum.reduceat(np.append(slopes, 0.0), ends)[::2].max())
+
+
+def _kink(read: Form, waist: Form) -> tuple[float, float]:
+    """Where a neuron bends, and its side: it reads the waist or its opposite, less a constant."""
+    direction = next((d for d in waist.terms if d != ONE), ONE)
+    side = 1 if direction == ONE or read.terms.get(direction) == waist.terms[direction] else -1
+    zero = whole(0)
+    return -side * real(read.terms.get(ONE, zero) - side * waist.terms.get(ONE, zero)), float(side)
 
 
 def _summed(value: Bound, n: int) -> tuple[float, float]:

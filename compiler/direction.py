@@ -74,7 +74,11 @@ class Form:
 
     def at(self, stream: Mapping[Direction, Fraction]) -> Fraction:
         """The form's value where the stream holds these coordinates; a missing one is 0."""
-        return sum((c * stream[d] for d, c in self.terms.items() if d in stream), Fraction(0))
+        found = whole(0)
+        for direction, coefficient in self.terms.items():
+            if value := stream.get(direction):
+                found = plus(found, times(value, coefficient))
+        return found
 
     def substitute(self, forms: Mapping[Direction, Form]) -> Form:
         """The form with some directions replaced by forms over others."""

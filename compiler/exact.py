@@ -48,6 +48,16 @@ def counts(numbers: Sequence[int | Fraction]) -> tuple[list[int], int]:
     return [number.numerator * (common // number.denominator) for number in numbers], common
 
 
+def real(number: Fraction) -> float:
+    """The float nearest to a number."""
+    return number.numerator / number.denominator
+
+
+def floats(numbers: Sequence[Fraction]) -> list[float]:
+    """The float nearest to each number."""
+    return [number.numerator / number.denominator for number in numbers]
+
+
 def integers(largest: int) -> npt.DTypeLike:
     """Machine integers, where all that is counted fits them, else Python's."""
     return np.int64 if largest < 1 << 62 else object

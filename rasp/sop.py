@@ -46,7 +46,7 @@ def _key(field: object) -> object:
 class _Interning(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         made = super().__call__(*args, **kwargs)
-        key = (cls, *(_key(getattr(made, name)) for name in cls.__match_args__))  # type: ignore[attr-defined])
+        key = (cls, *(_key(getattr(made, name)) for name in cls.__match_args__))  # type: ignore[attr-defined]
         node = _interned.get(key)
         if node is None:
             object.__setattr__(made, "id", next(_ids))
