@@ -20,7 +20,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from rasp import Program
 
 FORMAT = "rasp-transformer"
-VERSION = 1
+VERSION = 2
+"""Since 2, a column may hold several directions, one after the other."""
 CONFIG, WEIGHTS, LABELS = "config.json", "model.safetensors", "labels.json"
 MAX_JSON, MAX_WEIGHTS = 1 << 26, 1 << 33
 """Largest files that are read and written, in bytes."""
@@ -150,11 +151,12 @@ def load(folder: str | Path) -> Transformer:
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
         raise _damaged(folder, f"{CONFIG} does not describe a model ({_brief(problem)})") from None
     labels = _parsed(folder, LABELS, _read(folder, LABELS, data))
+    model = _model(folder, config, data)
     try:
+        labels = _with_directions(labels, model) if data["version"] < 2 else labels
         _require_labels(labels)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise _damaged(folder, f"{LABELS} does not describe a model ({_brief(problem)})") from None
-    model = _model(folder, config, data)
     model.labels = labels
     return model.eval()
 
@@ -180,6 +182,29 @@ def _require_sizes(config: Config) -> None:
         raise ValueError("a name is no text")
     if not config.outputs or not all(output.values for output in config.outputs):
         raise ValueError("an output has no values")
+
+
+def _with_directions(labels: Mapping[str, Any], model: Transformer) -> dict[str, Any]:
+    """Labels of version 1: every direction has a column of its own, from its last writer to the end."""
+    ready, until = [0] * model.config.d_model, 2 * len(model.config.layers) + 1
+    for step, matrix in _writing(model):
+        for column in (matrix != 0).any(0).nonzero()[:, 0].tolist():
+            ready[column] = step
+    directions = [
+        {"name": name, "column": column, "ready": step, "until": until}
+        for column, (name, step) in enumerate(zip(labels.get("columns", []), ready, strict=False))
+    ]
+    variables = [{**variable, "until": until} for variable in labels.get("variables", [])]
+    return {**labels, "directions": directions, "variables": variables}
+
+
+def _writing(model: Transformer) -> Iterator[tuple[int, Tensor]]:
+    """What each sublayer writes with, [rows, d_model], and its step: 2L + 1 and 2L + 2 in layer L."""
+    for number, block in enumerate(model.layers()):
+        if block.attn is not None:
+            yield 2 * number + 1, block.attn.W_O.flatten(0, 1)
+        if block.mlp is not None:
+            yield 2 * number + 2, block.mlp.W_out
 
 
 def _require_labels(labels: Mapping[str, Any]) -> None:

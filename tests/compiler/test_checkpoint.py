@@ -16,8 +16,10 @@ import torch
 import compiler
 import rasp
 from compiler import checkpoint
+from compiler.compare import check
 from compiler.model import ModelError
 from compiler.pipeline import Compiled
+from compiler.trace import trace
 
 ROOT = Path(__file__).parent.parent.parent
 FILES = [checkpoint.CONFIG, checkpoint.WEIGHTS, checkpoint.LABELS]
@@ -211,6 +213,23 @@ def test_a_config_that_disagrees_with_the_weights_is_refused_before_anything_is_
 ) -> None:
     change_config(folder, **{field: value})
     refuses(folder, "damaged")
+
+
+@pytest.mark.parametrize("name", ["reverse", "double_histogram", "decoders/sort"])
+def test_a_checkpoint_of_the_first_version_is_read_and_checked(tmp_path: Path, name: str) -> None:
+    """It named columns, where now there are directions in columns."""
+    made = compiler.compile(rasp.load(ROOT / "programs" / f"{name}.rasp"), max_length=8)
+    labels = json.loads(json.dumps(made.model.labels))
+    now = {"directions": labels.pop("directions"), "variables": labels["variables"]}
+    labels["variables"] = [{k: v for k, v in one.items() if k != "until"} for one in labels["variables"]]
+    checkpoint.save(tmp_path / "old", made.weights.config, made.model.state_dict(), labels)
+    config = json.loads((tmp_path / "old" / checkpoint.CONFIG).read_text()) | {"version": 1}
+    config["sha256"][checkpoint.CONFIG] = checkpoint._hash_of({k: v for k, v in config.items() if k != "sha256"})
+    (tmp_path / "old" / checkpoint.CONFIG).write_text(json.dumps(config))
+    model = compiler.load(tmp_path / "old")
+    assert {key: model.labels[key] for key in now} == now
+    assert trace(model, made.program, made.program.settings.examples[0].input).ok
+    assert check(tmp_path / "old", samples=50).ok
 
 
 def test_a_newer_format_and_a_foreign_one_are_told_apart_from_damage(folder: Path, tmp_path: Path) -> None:
