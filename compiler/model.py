@@ -11,18 +11,22 @@ rounded more than the model's dtype does, and the addition to the residual strea
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+P = ParamSpec("P")
 Scalar: TypeAlias = bool | int | float | str
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 FRACTION = re.compile(r"-?[0-9]{1,4000}(/0*[1-9][0-9]{0,3999})?")
@@ -280,6 +284,18 @@ class Unembedding(nn.Module):
         return resid @ self.W_U
 
 
+def _all_at_once(stream: Callable[P, Iterator[Scalar]]) -> Callable[P, list[Scalar]]:
+    """`generate` of a `stream`: the same arguments, and a list of what comes."""
+
+    def generate(*arguments: P.args, **options: P.kwargs) -> list[Scalar]:
+        return list(stream(*arguments, **options))
+
+    functools.update_wrapper(generate, stream)
+    generate.__name__ = "generate"
+    vars(generate)["__signature__"] = inspect.signature(stream).replace(return_annotation="list[Scalar]")
+    return generate
+
+
 class Transformer(nn.Module):
     """The compiled program. `model(token_ids, attention_mask)` gives logits; `model.run("abc")` gives values.
 
@@ -408,36 +424,6 @@ class Transformer(nn.Module):
             for block, resid in zip(self.layers(), streams[:-1:2], strict=True)
         ]
 
-    def generate(
-        self,
-        prompt: Iterable[object],
-        max_tokens: int | None = None,
-        *,
-        output: str | None = None,
-        stop: Iterable[object] | None = None,
-        temperature: float = 0.0,
-        seed: int | torch.Generator | None = None,
-        cached: bool = True,
-    ) -> list[Scalar]:
-        """The tokens that follow the prompt, one at a time, each the output at the last position so far.
-
-        It ends with a token of `stop` (that token is the last one given), after `max_tokens`, or where the model holds
-        no more, which is after `max_length - len(prompt) + 1` tokens. `output` and `stop` are the config's unless
-        given. `temperature` 0 takes the best logit; above that tokens are drawn. `cached` False reads everything again
-        for each token.
-        """
-        return list(
-            self.stream(
-                prompt,
-                max_tokens,
-                output=output,
-                stop=stop,
-                temperature=temperature,
-                seed=seed,
-                cached=cached,
-            )
-        )
-
     def stream(
         self,
         prompt: Iterable[object],
@@ -449,7 +435,15 @@ class Transformer(nn.Module):
         seed: int | torch.Generator | None = None,
         cached: bool = True,
     ) -> Iterator[Scalar]:
-        """The tokens of `generate`, each as soon as it is known."""
+        """The tokens that follow the prompt, each the output at the last position so far.
+
+        `stream` gives each as soon as it is known, `generate` all of them.
+
+        It ends with a token of `stop` (that token is the last one given), after `max_tokens`, or where the model holds
+        no more, which is after `max_length - len(prompt) + 1` tokens. `output` and `stop` are the config's unless
+        given. `temperature` 0 takes the best logit; above that tokens are drawn. `cached` False reads everything again
+        for each token.
+        """
         if not self.config.causal:
             raise ModelError(
                 "a bidirectional model does not generate: each new token would change the answers before it",
@@ -460,21 +454,31 @@ class Transformer(nn.Module):
         ends = set(self.config.stop) if stop is None else {_text(token) for token in stop}
         most = self.config.max_length - len(ids) + 1
         most = most if max_tokens is None else min(most, max_tokens)
-        choose = _chooser(temperature, seed, self.embed.W_E.device)
-        reading = Reading(self, 1 + len(ids) + most) if cached else Rereading(self)
+        draw = _drawing(temperature, seed, self.embed.W_E.device)
+        reading = self.reading(1 + len(ids) + most) if cached else Rereading(self)
+        known = [self._ids.get(_text(value)) for value in chosen.values]
+        ending = [_text(value) in ends for value in chosen.values]
         for position in range(len(ids), len(ids) + most):
-            logits = reading.read(ids)[start : start + len(chosen.values)]
-            value = chosen.values[choose(logits)]
-            known = self._ids.get(_text(value))
-            if known is None and _text(value) not in ends:
+            if draw is None:
+                choice = reading.best(ids, chosen.name)
+            else:
+                choice = draw(reading.read(ids)[start : start + len(chosen.values)])
+            value, token = chosen.values[choice], known[choice]
+            if token is None and not ending[choice]:
                 raise ModelError(
                     f'the next token, "{value}" at position {position}, is not in the vocabulary',
                     f"what {chosen.name} gives must be tokens: compile with a vocabulary that holds it",
                 )
             yield value
-            if known is None or _text(value) in ends:
+            if token is None or ending[choice]:
                 return
-            ids = [known]
+            ids = [token]
+
+    generate = _all_at_once(stream)
+
+    def reading(self, positions: int) -> Reader:
+        """What reads a text and goes on from there, with room for so many positions, BOS included."""
+        return Reading(self, positions)
 
     def _slice(self, name: str | None) -> tuple[int, OutputSlice]:
         start = 0
@@ -509,7 +513,11 @@ class Transformer(nn.Module):
 
     def _writing(self) -> Iterator[str]:
         if self.config.generate is not None:
-            ends = f"ends with {' or '.join(self.config.stop)}" if self.config.stop else "ends where the model holds no more"
+            ends = (
+                f"ends with {' or '.join(self.config.stop)}"
+                if self.config.stop
+                else "ends where the model holds no more"
+            )
             yield f"generates: {self.config.generate} is the next token; a text {ends}"
 
     def info(self) -> str:
@@ -534,7 +542,22 @@ class Transformer(nn.Module):
         return "\n".join(lines)
 
 
-class Reading:
+class Reader(ABC):
+    """What has read a text and reads on."""
+
+    model: Transformer
+
+    @abstractmethod
+    def read(self, ids: Sequence[int]) -> Tensor:
+        """The logits [d_vocab_out] behind these further tokens."""
+
+    def best(self, ids: Sequence[int], output: str) -> int:
+        """Which of an output's values is the best behind these further tokens."""
+        start, chosen = self.model._slice(output)
+        return int(self.read(ids)[start : start + len(chosen.values)].argmax())
+
+
+class Reading(Reader):
     """A causal model that reads on: what it has read stays in a cache of keys and values of `positions` positions."""
 
     def __init__(self, model: Transformer, positions: int) -> None:
@@ -558,7 +581,7 @@ class Reading:
         return logits[0]
 
 
-class Rereading:
+class Rereading(Reader):
     """The same without a cache: everything is read again."""
 
     def __init__(self, model: Transformer) -> None:
@@ -573,10 +596,12 @@ class Rereading:
         return logits
 
 
-def _chooser(temperature: float, seed: int | torch.Generator | None, device: torch.device) -> Callable[[Tensor], int]:
-    """How a token is taken from logits [values]: the best one, or drawn at a temperature."""
+def _drawing(
+    temperature: float, seed: int | torch.Generator | None, device: torch.device
+) -> Callable[[Tensor], int] | None:
+    """How a token is drawn from logits [values] at a temperature; None at 0, which takes the best one."""
     if not temperature:
-        return lambda logits: int(logits.argmax())
+        return None
     if not 0 < temperature < math.inf:
         raise ModelError(f"the temperature is {temperature}", "0 takes the best token; 1 and more draw one")
     generator = seed if isinstance(seed, torch.Generator) else torch.Generator(device)

@@ -1,48 +1,47 @@
 """Generation in constant time: a causal circuit as a recurrence, one step a token, the same work at every position.
 
-In: a certified causal `Circuit`. Out: `Recurrence`, which is written as one Python function, `step(token, position)`;
+In: the `Plan` of a causal circuit. Out: `Recurrence`, which is written as one Python function, `step(token, position)`;
 `RecurrentReading`, which reads on as `compiler.model.Reading` does.
 What a head needs of the past is kept, not searched: counts and sums of what it selects so far, the last value for each
-number that a query can ask for, the values of all positions where it looks at one of them. Only a head whose selection
-is not known scores all keys again. A staircase of neurons is a table of its values.
-Invariant: in float64 a number of the stream is that of the exact circuit, but for the rounding of float64; where the
-circuit's numbers are made whole by an offset (C19), or looked up in a staircase, it is that number again.
+number that a query can ask for, the values of all positions where it looks at one of them. A staircase of neurons is a
+table of its values.
+Invariant: a number of the stream is that of the exact circuit, but for the rounding of float64; what a staircase gives,
+and what is added to an offset (C19), is that number again. So the plan's certificate, whose errors are larger, holds.
 
     >>> import compiler, rasp
-    >>> program = rasp.parse("same = tokens;")
-    >>> circuit = compiler.compile(program, vocab="ab", max_length=4, attention="causal").circuit
-    >>> print(Recurrence(circuit).source.splitlines()[-1].strip())
-    return (t0, )
+    >>> from compiler.fast.plan import plan
+    >>> program = rasp.parse("seen = selector_width(select(tokens, tokens, ==));")
+    >>> compiled = compiler.compile(program, vocab="abcd", max_length=4, attention="causal")
+    >>> print(*Recurrence(plan(compiled.circuit)).source.splitlines()[-4:-1], sep="\\n")
+            k0[t0] = k0.get(t0, 0.0) + 1.0
+            r1 = k0.get(t0, 0.0)
+            return (r1, )
 """
 
 from __future__ import annotations
 
 import itertools
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
-from compiler.circuit import Channel, Circuit, Head, Layer, Output, Stairs
+from compiler.circuit import Channel, Neuron, Output, Stairs
 from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import logits
-from compiler.fast.selection import Selection, Selections, Window
+from compiler.fast.plan import Plan, Step
+from compiler.fast.selection import Selection, Window, units
+from compiler.model import Reader, Transformer
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from compiler.model import Transformer
-
-Step: TypeAlias = Callable[[int, int], tuple[float, ...]]
+Next: TypeAlias = Callable[[int, int], tuple[float, ...]]
 Numbers: TypeAlias = npt.NDArray[np.float64]
 MOST_KNOWN = 1 << 16
 """How many numbers between those of a staircase are remembered."""
-MOST_CLASSES = 64
-"""A head with more classes of keys than this scores them."""
 
 
 class Nearest(dict[Any, Any]):
@@ -98,67 +97,12 @@ class Logs:
         return self.nothing if log is None else log.between(first, last)
 
 
-class Scored:
-    """The keys of a head that is scored: all that came so far, [position, pair], and their values."""
-
-    def __init__(self, head: Head) -> None:
-        self.head = head
-        self.keys = np.empty((64, len(head.scores)))
-        self.values = np.empty((64, len(head.channels)))
-        self.length = 0
-
-    def add(self, keys: tuple[float, ...], values: tuple[float, ...]) -> None:
-        """One more position."""
-        if self.length == len(self.keys):
-            self.keys, self.values = (np.concatenate([old, np.empty_like(old)]) for old in (self.keys, self.values))
-        self.keys[self.length], self.values[self.length] = keys, values
-        self.length += 1
-
-    def select(self, query: tuple[float, ...], baseline: float) -> tuple[int, tuple[float, ...]]:
-        """How many keys are selected, and the sums of their values."""
-        scores = self.keys[: self.length] @ np.array(query)
-        least = scores.max() if self.head.sure else baseline + float(self.head.selected)
-        chosen = self.values[: self.length][scores >= least - float(self.head.step) / 2]
-        return len(chosen), tuple(chosen.sum(0).tolist())
-
-
-@dataclass(frozen=True)
-class Group:
-    """Heads of one layer that do the same in windows side by side: one head that sees both windows."""
-
-    head: Head
-    selection: Selection | None
-
-
-def groups(heads: Sequence[Head], selections: Selections) -> Iterator[Group]:
-    """The heads of a layer, those that count the same in windows side by side as one."""
-    found: list[Group] = []
-    for head in heads:
-        selection = selections.of(head)
-        for number, other in enumerate(found):
-            if joined := _joined(other, head, selection):
-                found[number] = joined
-                break
-        else:
-            found.append(Group(head, selection))
-    yield from found
-
-
-def _joined(group: Group, head: Head, selection: Selection | None) -> Group | None:
-    other = group.selection
-    if selection is None or other is None or not group.head.mode == head.mode == "sum":
-        return None
-    if group.head.channels != head.channels or replace(other, window=selection.window) != selection:
-        return None
-    window = other.window.before(selection.window) or selection.window.before(other.window)
-    return None if window is None else Group(head, replace(selection, window=window))
-
-
 class Recurrence:
     """A causal circuit as a function of the next token and its position, which keeps what it needs of the past."""
 
-    def __init__(self, circuit: Circuit) -> None:
-        writer = _Writer(circuit)
+    def __init__(self, plan: Plan) -> None:
+        circuit = plan.circuit
+        writer = _Writer(plan)
         self.source = writer.source()
         self._code = compile(self.source, "<recurrence>", "exec")
         self._names = writer.names
@@ -171,11 +115,11 @@ class Recurrence:
             self._outputs[output.name] = slice(start, end), Nearest(numbers, range(len(numbers)))
             self._unembedding.append(_unembedding(output, circuit.precision.logit_gap))
 
-    def begin(self) -> Step:
+    def begin(self) -> Next:
         """The step of a new text: for a token id and its position (the first is 0), all digits of all outputs."""
         names = dict(self._names)
         exec(self._code, names)
-        step: Step = names["begin"]()
+        step: Next = names["begin"]()
         return step
 
     def nearest(self, output: str, digits: tuple[float, ...]) -> int:
@@ -227,9 +171,12 @@ class _Table:
 class _Writer:
     """Writes `begin`: the state of a text, and the function that goes one token on."""
 
-    def __init__(self, circuit: Circuit) -> None:
-        self.circuit = circuit
-        self.selections = Selections(circuit)
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.circuit = circuit = plan.circuit
+        self.units = units(circuit)
+        heads = [head for layer in circuit.layers for head in layer.heads if not head.single]
+        self.several = {channel.write for head in heads for channel in head.channels}  # of more than one key, perhaps
         self.names: dict[str, Any] = {}
         self.state: list[str] = []
         self.lines: list[str] = []
@@ -245,21 +192,16 @@ class _Writer:
 
     def source(self) -> str:
         """The text of `begin`."""
-        for layer in self.circuit.layers:
-            self._attend(layer)
-            self._activate(layer)
+        for steps, neurons in self.plan.layers:
+            self._attend(steps)
+            self._activate(neurons, {channel.write for step in steps for channel in step.channels})
         digits = [self.read(form) for output in self.circuit.outputs for form in output.digits]
-        returned = f"return {_tuple(digits)}"
-        tables = [
-            f"{table.unpacked()} = {rows}[{index}]"
-            for table, rows, index in ((self.tokens, "TOKENS", "token"), (self.positions, "POSITIONS", "position"))
-            if table.columns
-        ]
-        for table, rows in ((self.tokens, "TOKENS"), (self.positions, "POSITIONS")):
-            self.names[rows] = table.rows() if table.columns else []
-        kept = [line.split(" = ")[0] for line in self.state if line.startswith("s")]
-        body = [f"nonlocal {', '.join(kept)}"] if kept else []
-        body += [*tables, *self.lines, returned]
+        changing = [line.split()[0] for line in self.state if line.startswith("s")]
+        body = [f"nonlocal {', '.join(changing)}"] if changing else []
+        for table, argument in ((self.tokens, "token"), (self.positions, "position")):
+            if table.columns:
+                body.append(f"{table.unpacked()} = {self._hold(table.rows())}[{argument}]")
+        body += [*self.lines, f"return {_tuple(digits)}"]
         return "\n".join(
             [
                 "def begin():",
@@ -326,7 +268,7 @@ class _Writer:
         """Add to a direction. What is added to an offset becomes whole, by rounding as the machine's addition does."""
         before = self.variables.get(direction)
         total = name if before is None else f"{before} + {name}"
-        unit = self.selections.units.get(direction)
+        unit = self.units.get(direction)
         if not exact:
             self.rough.add(direction)
         if direction in self.circuit.offsets and (direction in self.rough or unit is None or unit.denominator != 1):
@@ -340,67 +282,68 @@ class _Writer:
 
     # -- heads -------------------------------------------------------------------------------------------------------
 
-    def _attend(self, layer: Layer) -> None:
+    def _attend(self, steps: Sequence[Step]) -> None:
         added: list[tuple[Direction, str, bool]] = []
-        for group in groups(layer.heads, self.selections):
-            found = self._group(group)
-            for channel, one in zip(group.head.channels, found, strict=True):
+        for step in steps:
+            for channel, one in zip(step.channels, self._step(step), strict=True):
                 exact = self._is_exact(channel.read) and _is_dyadic(channel.default)
-                added.append((channel.write, one, exact and not _is_averaged(group.head, channel)))
+                added.append((channel.write, one, exact and not self._is_averaged(step, channel)))
         for direction, one, exact in added:
             self._write(direction, one, exact)
 
-    def _group(self, group: Group) -> list[str]:
+    def _step(self, step: Step) -> list[str]:
         """The lines of one head; for each of its channels what it adds."""
-        head, selection = group.head, group.selection
-        if selection is None or selection.orders or not all(map(_is_small, selection.classes)):
-            return self._scored(head)
+        selection, window = step.selection, step.selection.window
+        if selection.orders:
+            return self._ordered(step)
         plain = not selection.classes and not selection.matches
-        if selection.window.narrow and plain:
-            return self._at_a_place(head, selection)
-        if selection.window.so_far or _is_behind(selection.window):
-            return self._so_far(head, selection)
-        if head.mode == "sum" and plain:
-            return self._in_window(head, selection)
-        return self._logged(head, selection)
+        if window.narrow and plain:
+            return self._at_a_place(step)
+        if window.so_far or _is_behind(window):
+            return self._so_far(step)
+        return self._in_window(step) if step.mode == "sum" and plain else self._logged(step)
 
-    def _scored(self, head: Head) -> list[str]:
-        """All keys are scored again."""
-        past = self._keep("k", f"{self._hold(Scored)}({self._hold(head)})")
-        keys = _tuple(self.read(key) for _, key in head.scores)
-        values = _tuple(self.read(channel.read) for channel in head.channels)
-        query = _tuple(self.read(form) for form, _ in head.scores)
-        baseline = "0.0" if head.baseline is None else self.read(head.baseline)
-        self.lines.append(f"{past}.add({keys}, {values})")
-        return self._reduced(head, f"{past}.select({query}, {baseline})")
+    def _ordered(self, step: Step) -> list[str]:
+        """Whether some key so far is large enough: the largest number up to every position."""
+        (order,) = step.selection.orders
+        last = self.positions.name(np.array(step.selection.window.last) + 1)
+        past = self._keep("k", "[-1e300]")
+        number = _if(self._test(step.selection.keys), self.read(order.key), "-1e300")
+        self.lines.append(f"{past}.append(max({past}[-1], {number}))")
+        asked = [
+            *filter(None, [self._test(step.selection.queries)]),
+            f"{past}[{last}] >= {self.read(order.query)} - 0.5",
+        ]
+        pairs = [(self.read(channel.read), _default(step, channel)) for channel in step.channels]
+        return [self._assign("r", _if(" and ".join(asked), value, default)) for value, default in pairs]
 
-    def _reduced(self, head: Head, selected: str) -> list[str]:
+    def _reduced(self, step: Step, selected: str) -> list[str]:
         """What a head makes of the number of selected keys and the sums of their values."""
-        number, sums = self._new("n"), [self._new("r") for _ in head.channels]
+        number, sums = self._new("n"), [self._new("r") for _ in step.channels]
         self.lines.append(f"{number}, {_tuple(sums)} = {selected}")
-        if head.mode == "sum":
+        if step.mode == "sum":
             return sums
         return [
-            self._assign("r", _if(number, f"{one} / {number}", _default(head, channel)))
-            for channel, one in zip(head.channels, sums, strict=True)
+            self._assign("r", _if(number, f"{one} / {number}", _default(step, channel)))
+            for channel, one in zip(step.channels, sums, strict=True)
         ]
 
-    def _at_a_place(self, head: Head, selection: Selection) -> list[str]:
+    def _at_a_place(self, step: Step) -> list[str]:
         """One position, the same for every text: the values of all of them are kept, behind a default for none."""
-        pairs = zip(selection.window.first, selection.window.last, strict=True)
+        pairs = zip(step.selection.window.first, step.selection.window.last, strict=True)
         place = self.positions.name(np.array([first + 1 if last >= first else 0 for first, last in pairs]))
-        test, asked = self._test(selection.keys), self._test(selection.queries)
+        test, asked = self._test(step.selection.keys), self._test(step.selection.queries)
         found = []
-        for channel in head.channels:
-            default = _default(head, channel)
+        for channel in step.channels:
+            default = _default(step, channel)
             past = self._keep("k", f"[{default}]")
             self.lines.append(f"{past}.append({_if(test, self.read(channel.read), default)})")
             found.append(self._assign("r", _if(asked, f"{past}[{place}]", default)))
         return found
 
-    def _so_far(self, head: Head, selection: Selection) -> list[str]:
+    def _so_far(self, step: Step) -> list[str]:
         """Every position so far, or those before: what they come to is kept, for each code that can be asked for."""
-        keys, query = self._codes(selection)
+        keys, query = self._codes(step.selection)
         put: list[str] = []
         ask: list[str] = []
 
@@ -410,45 +353,46 @@ class _Writer:
             put.append(f"{place} = {before if adds else ''}{value}")
             return f"{name}.get({query}, {start})" if query else name
 
-        number = kept("0", "1", adds=True) if any(_is_averaged(head, one) for one in head.channels) else ""
-        asked = self._test(selection.queries)
-        for channel in head.channels:
-            value, default, averaged = self.read(channel.read), _default(head, channel), _is_averaged(head, channel)
-            adds = head.mode == "sum" or averaged
-            one = kept("0.0" if adds else default, value, adds)
+        number = kept("0", "1", adds=True) if any(self._is_averaged(step, one) for one in step.channels) else ""
+        asked = self._test(step.selection.queries)
+        for channel in step.channels:
+            default, averaged = _default(step, channel), self._is_averaged(step, channel)
+            adds = step.mode == "sum" or averaged
+            one = kept("0.0" if adds else default, self.read(channel.read), adds)
             ask.append(_if(asked, _if(number, f"{one} / {number}", default) if averaged else one, default))
         lines = [line for test, code in keys for line in _when(test, [one.format(code, code) for one in put])]
-        if selection.window.so_far:
+        if step.selection.window.so_far:
             self.lines += lines
         found = [self._assign("r", one) for one in ask]
-        if not selection.window.so_far:
+        if not step.selection.window.so_far:
             self.lines += lines
         return found
 
-    def _in_window(self, head: Head, selection: Selection) -> list[str]:
+    def _in_window(self, step: Step) -> list[str]:
         """Sums up to every position; the difference of two of them."""
-        first, last = (np.array(ends) for ends in (selection.window.first, selection.window.last))
+        first, last = (np.array(ends) for ends in (step.selection.window.first, step.selection.window.last))
         start, end = (self.positions.name(np.where(last < first, 0, ends)) for ends in (first, last + 1))
-        test, asked = self._test(selection.keys), self._test(selection.queries)
+        test, asked = self._test(step.selection.keys), self._test(step.selection.queries)
         found = []
-        for channel in head.channels:
+        for channel in step.channels:
             past = self._keep("k", "[0.0]")
             value = _if(test, self.read(channel.read), "0.0")
             self.lines.append(f"{past}.append({past}[-1] + ({value}))")
             found.append(self._assign("r", _if(asked, f"{past}[{end}] - {past}[{start}]", "0.0")))
         return found
 
-    def _logged(self, head: Head, selection: Selection) -> list[str]:
+    def _logged(self, step: Step) -> list[str]:
         """For each code where it was, and the sums up to there: two bisections."""
-        first, last = (self.positions.name(np.array(ends)) for ends in (selection.window.first, selection.window.last))
-        keys, query = self._codes(selection)
-        past = self._keep("k", f"{self._hold(Logs)}({len(head.channels)})")
-        values = _tuple(self.read(channel.read) for channel in head.channels)
+        window = step.selection.window
+        first, last = (self.positions.name(np.array(ends)) for ends in (window.first, window.last))
+        keys, query = self._codes(step.selection)
+        past = self._keep("k", f"{self._hold(Logs)}({len(step.channels)})")
+        values = _tuple(self.read(channel.read) for channel in step.channels)
         for test, code in keys:
             self.lines += _when(test, [f"{past}.add({code or 0}, position, {values})"])
         ask = f"{past}.between({query or 0}, {first}, {last})"
-        asked = self._test(selection.queries)
-        return self._reduced(head, _if(asked, ask, f"(0, {_tuple(['0.0'] * len(head.channels))})"))
+        asked = self._test(step.selection.queries)
+        return self._reduced(step, _if(asked, ask, f"(0, {_tuple(['0.0'] * len(step.channels))})"))
 
     def _test(self, bits: Iterable[Form]) -> str:
         """Whether all bits hold, as an expression; empty: yes."""
@@ -474,14 +418,21 @@ class _Writer:
         number = self.read(form)
         return number if self._is_exact(form) else self._once(f"round({number} * {float(1 / unit)!r})")
 
+    def _is_averaged(self, step: Step, channel: Channel) -> bool:
+        """Whether different values can be averaged: not where one key is selected, or all have the same value."""
+        return step.mode == "mean" and channel.write in self.several and not channel.read.terms.keys() <= {ONE}
+
     # -- neurons -----------------------------------------------------------------------------------------------------
 
-    def _activate(self, layer: Layer) -> None:
-        """Neurons that are always on change what stands beside a number; staircases are looked up."""
+    def _activate(self, neurons: Sequence[Neuron], counts: Set[Direction]) -> None:
+        """Neurons that are always on change what stands beside a number; staircases are looked up.
+
+        A staircase reads the `counts` of its layer without their offsets.
+        """
         after = dict(self.offsets)
         added: dict[Direction, tuple[str, bool]] = {}
         stairs: dict[Direction, Stairs] = {}
-        for neuron in layer.neurons:
+        for neuron in neurons:
             stairs |= {d: self.circuit.stairs[d] for d, _ in neuron.writes if d in self.circuit.stairs}
             writes = [(d, weight) for d, weight in neuron.writes if d not in self.circuit.stairs]
             if neuron.read.terms.keys() <= {ONE}:
@@ -489,8 +440,7 @@ class _Writer:
                 after |= {d: after.get(d, Fraction(0)) + weight * active for d, weight in writes}
             elif writes:
                 self._neuron(neuron.read, writes, added)
-        counts = {channel.write for head in layer.heads for channel in head.channels}
-        self.offsets = {d: offset for d, offset in after.items() if d not in counts}  # staircases read counts without
+        self.offsets = {d: offset for d, offset in after.items() if d not in counts}
         for direction, one in stairs.items():
             added[direction] = self._stairs(one), all(map(_is_dyadic, one.values))
         self.offsets = after
@@ -545,22 +495,13 @@ def _when(test: str, lines: Sequence[str]) -> list[str]:
     return [f"if {test}:", *(f"    {line}" for line in lines)] if test else list(lines)
 
 
-def _default(head: Head, channel: Channel) -> str:
-    return repr(float(channel.default)) if head.mode == "mean" else "0.0"
-
-
-def _is_averaged(head: Head, channel: Channel) -> bool:
-    """Whether different values can be averaged: not where one key is selected, or all have the same value."""
-    return head.mode == "mean" and not head.single and not channel.read.terms.keys() <= {ONE}
+def _default(step: Step, channel: Channel) -> str:
+    return repr(float(channel.default)) if step.mode == "mean" else "0.0"
 
 
 def _is_behind(window: Window) -> bool:
     """Whether every query sees the positions in front of its own."""
     return not any(window.first) and window.last == tuple(range(-1, len(window.last) - 1))
-
-
-def _is_small(classes: Sequence[object]) -> bool:
-    return len(classes) <= MOST_CLASSES
 
 
 def _is_dyadic(number: Fraction) -> bool:
@@ -574,7 +515,7 @@ def _floats(column: Sequence[Fraction]) -> Numbers:
 # -------------------------------------------------------------------------------------------------------------- reading
 
 
-class RecurrentReading:
+class RecurrentReading(Reader):
     """A compiled model that reads on, one step a token: what `compiler.model.Reading` does with a cache."""
 
     def __init__(self, recurrence: Recurrence, model: Transformer) -> None:
