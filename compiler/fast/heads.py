@@ -1,6 +1,6 @@
 """Heads: what the attention of a layer adds to the stream, by counting and adding up what its heads select.
 
-In: the steps of a `Plan` for one layer. Out: `Attention`, a torch module over a stream [row, batch, position].
+In: the steps of a `Plan` for one layer. Out: `Attention`, which changes a stream [row, batch, position].
 Invariants: a bit that is read is made 0 or 1 first; a sum is made in float64 where its values are not whole multiples
 of a power of two that the model's dtype adds up exactly; a row without keys gets the default to the bit.
 
@@ -10,71 +10,79 @@ of a power of two that the model's dtype adds up exactly; a row without keys get
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from compiler.circuit import Channel
 from compiler.direction import ONE, Direction, Form
 from compiler.fast.plan import Step
-from compiler.fast.rows import Readings, Rows, Writing, keep, run_of
-from compiler.fast.search import BINS, Between, Bins, Codes, Extreme, Pointed, Sorted
+from compiler.fast.rows import Kind, Picked, Readings, Rows, Writing
+from compiler.fast.search import search
 
-Factors = tuple[int, ...]
+Factors: TypeAlias = tuple[int, ...]
+"""Which factors are multiplied; none: 1."""
 
 
-class Attention(nn.Module):
+class Attention:
     """All heads of a layer: one product for everything they read, then each group by itself."""
 
-    def __init__(self, steps: Sequence[Step], rows: Rows, dtype: torch.dtype) -> None:
-        super().__init__()
+    def __init__(self, steps: Sequence[Step], rows: Rows) -> None:
         bits = dict.fromkeys(form for step in steps for form in step.selection.bits())
         numbers = dict.fromkeys([Form.constant(1), *(form for step in steps for form in step.numbers())])
-        self.bits = len(bits)
-        self.read = Readings([*bits, *numbers], rows, dtype)
-        place = _Place(
+        self.bits = slice(0, len(bits)) if bits else None
+        self.read = Readings([*bits, *numbers], rows)
+        place = Place(
             {form: number for number, form in enumerate(bits)},
             {form: len(bits) + number for number, form in enumerate(numbers)},
         )
         groups: dict[object, list[Step]] = {}
         for step in steps:
             groups.setdefault(step.group(), []).append(step)
-        self.groups = nn.ModuleList([Group(group, place, rows, dtype) for group in groups.values()])
+        self.groups = [Group(group, place, rows) for group in groups.values()]
 
-    def forward(self, stream: Tensor, mask: Tensor | None) -> None:
+    def __call__(self, stream: Tensor, mask: Tensor | None) -> None:
         """Add to the stream [row, batch, position], in place; mask [batch, position]: 1 for keys that are there."""
         read = self.read(stream.flatten(1))
         if self.bits:
-            read[: self.bits] = read[: self.bits] > 0.5
+            read[self.bits] = read[self.bits] > 0.5
         factors = read.view(-1, *stream.shape[1:])
         for group in self.groups:
             group(stream, factors, mask)
 
 
-class _Place:
+@dataclass(frozen=True)
+class Place:
     """Where each bit and each number that is read stands among the factors."""
 
-    def __init__(self, bits: dict[Form, int], numbers: dict[Form, int]) -> None:
-        self.bits, self.numbers = bits, numbers
-        self.one = numbers[Form.constant(1)]
+    bits: Mapping[Form, int]
+    numbers: Mapping[Form, int]
+
+    @property
+    def one(self) -> int:
+        """The factor that is 1 everywhere."""
+        return self.numbers[Form.constant(1)]
 
 
-class _Sums:
+@dataclass
+class Sums:
     """Sums that heads need: products of factors at the key, times factors at the query, added up with coefficients."""
 
-    def __init__(self, place: _Place) -> None:
-        self.place = place
-        self.products: dict[Factors, int] = {}
-        self.terms: dict[tuple[int, Factors], int] = {}
-        self.sums: list[dict[int, Fraction]] = []
+    place: Place
+    products: dict[Factors, int] = field(default_factory=dict)
+    terms: dict[tuple[int, Factors], int] = field(default_factory=dict)
+    sums: list[dict[int, Fraction]] = field(default_factory=list)
 
     def new(self) -> int:
         """Another sum, of nothing."""
         self.sums.append({})
         return len(self.sums) - 1
 
-    def add(self, number: int, step: Step, value: Form | None, coefficient: Fraction) -> None:
+    def add(self, number: int, step: Step, value: Form | None = None, coefficient: Fraction = Fraction(1)) -> None:
         """Add to a sum the value, or 1, of each key that is selected."""
         selection, bits = step.selection, self.place.bits
         for pairs in itertools.product(*selection.classes):
@@ -86,124 +94,96 @@ class _Sums:
             self.sums[number][term] = self.sums[number].get(term, Fraction(0)) + coefficient
 
 
-class Group(nn.Module):
+class Group:
     """Heads that find their keys in the same way."""
 
-    def __init__(self, steps: Sequence[Step], place: _Place, rows: Rows, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.dtype = torch.float64 if steps[0].wide else dtype
-        sums = _Sums(place)
+    def __init__(self, steps: Sequence[Step], place: Place, rows: Rows) -> None:
+        self.kind = replace(rows.kind, dtype=torch.float64) if steps[0].wide else rows.kind
+        self.single = steps[0].single
+        sums = Sums(place)
         added: dict[Direction, int] = {}
-        found: list[tuple[int, Fraction, Fraction, Direction]] = []
-        means: list[tuple[int, int, Fraction, Direction]] = []
+        found: list[tuple[int, Channel]] = []
+        means: list[tuple[int, int, Channel]] = []
         for step in steps:
             count = sums.new() if step.mode == "mean" else -1
             if step.mode == "mean":
-                sums.add(count, step, None, Fraction(1))
+                sums.add(count, step)
             for channel in step.channels:
                 constant = channel.read.terms.keys() <= {ONE}
-                value = channel.read.terms.get(ONE, Fraction(0))
-                if step.mode == "mean" and constant:
-                    found.append((count, value, channel.default, channel.write))
-                elif step.mode == "mean":
-                    means.append((sums.new(), count, channel.default, channel.write))
-                    sums.add(means[-1][0], step, channel.read, Fraction(1))
+                if step.mode == "sum":
+                    number = added.setdefault(channel.write, len(sums.sums))
+                    number = sums.new() if number == len(sums.sums) else number
+                    value = channel.read.terms.get(ONE, Fraction(0)) if constant else Fraction(1)
+                    sums.add(number, step, None if constant else channel.read, value)
+                elif constant:
+                    found.append((count, channel))
                 else:
-                    number = added[channel.write] if channel.write in added else sums.new()
-                    added[channel.write] = number
-                    sums.add(number, step, None if constant else channel.read, value if constant else Fraction(1))
-        self.products = Products(list(sums.products), place.one)
-        self.search = _search(steps[0], place)
-        self.combined = Combined(sums, place.one, self.dtype)
-        keep(self, "added", list(added.values()), torch.long)
-        keep(self, "counted", [count for count, *_ in found], torch.long)
-        keep(self, "present", [[[float(value)]] for _, value, _, _ in found], dtype)
-        keep(self, "absent", [[[float(default)]] for _, _, default, _ in found], dtype)
-        keep(self, "summed", [number for number, *_ in means], torch.long)
-        keep(self, "divided", [count for _, count, _, _ in means], torch.long)
-        keep(self, "empty", [[[float(default)]] for _, _, default, _ in means], self.dtype)
-        self.kinds = [bool(added), bool(found), bool(means)]
-        self.write = Writing([*added, *(entry[-1] for entry in found), *(entry[-1] for entry in means)], rows)
+                    means.append((sums.new(), count, channel))
+                    sums.add(means[-1][0], step, channel.read)
+        self.products = Products(list(sums.products), place.one, rows.kind)
+        self.search = search(steps[0], place.numbers, rows.kind)
+        self.combined = Combined(sums, self.kind)
+        self.added = Picked(list(added.values()), rows.kind)
+        self.counted = Picked([count for count, _ in found], rows.kind)
+        self.present = rows.kind.column([channel.read.terms.get(ONE, Fraction(0)) for _, channel in found])
+        self.absent = rows.kind.column([channel.default for _, channel in found])
+        self.summed = Picked([number for number, _, _ in means], rows.kind)
+        self.divided = Picked([count for _, count, _ in means], rows.kind)
+        self.empty = self.kind.column([channel.default for _, _, channel in means])
+        self.write = Writing([*added, *(c.write for _, c in found), *(c.write for _, _, c in means)], rows)
 
-    def forward(self, stream: Tensor, factors: Tensor, mask: Tensor | None) -> None:
+    def __call__(self, stream: Tensor, factors: Tensor, mask: Tensor | None) -> None:
         """Add to the stream [row, batch, position], in place."""
-        values = self.products(factors.to(self.dtype))
+        fine = factors if self.kind.dtype == factors.dtype else factors.to(self.kind.dtype)
+        values = self.products(fine)
         if mask is not None:
             values = values * mask
-        sums = self.combined(self.search(values, factors), factors.to(self.dtype))
-        parts = [part.to(stream.dtype) for part in self._parts(sums)]
-        self.write(stream, parts[0] if len(parts) == 1 else torch.cat(parts))
+        sums = self.combined(self.search(values, factors), fine)
+        parts = list(self._parts(sums))
+        self.write(stream, parts[0] if len(parts) == 1 else torch.cat([part.to(stream.dtype) for part in parts]))
 
     def _parts(self, sums: Tensor) -> Iterator[Tensor]:
         """What is written, [direction, batch, position or 1]: sums, constants that are found or not, and means."""
-        if self.kinds[0]:
-            yield sums.index_select(0, self.get_buffer("added"))
-        if self.kinds[1]:
-            hit = sums.index_select(0, self.get_buffer("counted")) > 0.5
-            yield torch.where(hit, self.get_buffer("present"), self.get_buffer("absent"))
-        if self.kinds[2]:
-            count = sums.index_select(0, self.get_buffer("divided"))
-            mean = sums.index_select(0, self.get_buffer("summed")) / count.clamp(min=1)
-            yield torch.where(count > 0.5, mean, self.get_buffer("empty"))
+        if self.added.numbers:
+            yield self.added(sums)
+        if self.counted.numbers:
+            yield torch.where(self.counted(sums) > 0.5, self.present, self.absent)
+        if self.summed.numbers:
+            count, mean = self.divided(sums), self.summed(sums)
+            yield torch.where(count > 0.5, mean if self.single else mean / count.clamp(min=1), self.empty)
 
 
-class Products(nn.Module):
+class Products:
     """Products of factors, [factor, batch, position] -> [product, batch, position]."""
 
-    def __init__(self, products: Sequence[Factors], one: int) -> None:
-        super().__init__()
-        self.width = max([1, *map(len, products)])
-        self.run: slice | None = None
-        for place in range(self.width):
-            rows = [product[place] if place < len(product) else one for product in products]
-            keep(self, f"factor{place}", rows, torch.long)
-            self.run = run_of(rows) if place == 0 else self.run
+    def __init__(self, products: Sequence[Factors], one: int, kind: Kind) -> None:
+        width = max([1, *map(len, products)])
+        rows = [[*product, *[one] * (width - len(product))] for product in products]
+        self.factors = [Picked(column, kind) for column in zip(*rows, strict=True)]
 
-    def forward(self, factors: Tensor) -> Tensor:
-        """[factor, batch, position] -> [product, batch, position]."""
-        found = factors[self.run] if self.run else factors.index_select(0, self.get_buffer("factor0"))
-        for place in range(1, self.width):
-            found = found * factors.index_select(0, self.get_buffer(f"factor{place}"))
+    def __call__(self, factors: Tensor) -> Tensor:
+        """Each product; not to be changed in place."""
+        found = self.factors[0](factors)
+        for factor in self.factors[1:]:
+            found = found * factor(factors)
         return found
 
 
-class Combined(nn.Module):
+class Combined:
     """Sums over keys, times bits of the query, added up: [product, batch, position or 1] -> [sum, ...]."""
 
-    matrix: Tensor
+    def __init__(self, sums: Sums, kind: Kind) -> None:
+        self.product = Picked([product for product, _ in sums.terms], kind)
+        self.plain = self.product.numbers == list(range(len(sums.products)))
+        asked = [queries for _, queries in sums.terms]
+        self.queries = Products(asked, sums.place.one, kind) if any(asked) else None
+        matrix = [[found.get(term, Fraction(0)) for term in range(len(sums.terms))] for found in sums.sums]
+        self.identity = matrix == [[Fraction(i == j) for j in range(len(matrix))] for i in range(len(matrix))]
+        self.matrix = kind.numbers(matrix, len(sums.terms))
 
-    def __init__(self, sums: _Sums, one: int, dtype: torch.dtype) -> None:
-        super().__init__()
-        products = [product for product, _ in sums.terms]
-        keep(self, "product", products, torch.long)
-        self.plain = products == list(range(len(sums.products)))
-        self.queries = Products([queries for _, queries in sums.terms], one)
-        self.asks = any(queries for _, queries in sums.terms)
-        matrix = torch.zeros(len(sums.sums), len(sums.terms), dtype=dtype)
-        for number, found in enumerate(sums.sums):
-            for term, coefficient in found.items():
-                matrix[number, term] = float(coefficient)
-        self.identity = matrix.shape[0] == matrix.shape[1] and bool((matrix == torch.eye(len(matrix))).all())
-        keep(self, "matrix", matrix, dtype)
-
-    def forward(self, found: Tensor, factors: Tensor) -> Tensor:
+    def __call__(self, found: Tensor, factors: Tensor) -> Tensor:
         """What the queries find, and what they ask for."""
-        terms = found if self.plain else found.index_select(0, self.get_buffer("product"))
-        if self.asks:
+        terms = found if self.plain else self.product(found)
+        if self.queries is not None:
             terms = terms * self.queries(factors)
         return terms if self.identity else (self.matrix @ terms.flatten(1)).view(-1, *terms.shape[1:])
-
-
-def _search(step: Step, place: _Place) -> nn.Module:
-    """How keys are found, by what is known of the numbers that are compared."""
-    selection = step.selection
-    if selection.orders:
-        return Extreme(selection.orders[0], selection.window, place.numbers)
-    if not selection.matches:
-        return Between(selection.window)
-    codes = Codes(step.digits, place.numbers)
-    if step.positions is not None:
-        return Pointed(codes, selection.window, step.positions)
-    if selection.window.whole and codes.size <= BINS:
-        return Bins(codes)
-    return Sorted(codes, selection.window)

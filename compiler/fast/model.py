@@ -9,8 +9,10 @@ them; where gradients are wanted, the model itself runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fractions import Fraction
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,104 +21,134 @@ from compiler.direction import Direction
 from compiler.emit import logits
 from compiler.fast.heads import Attention
 from compiler.fast.plan import Plan
-from compiler.fast.rows import Neurons, Readings, Rows, keep
-from compiler.model import Transformer
+from compiler.fast.rows import Kind, Neurons, Readings, Rows
+from compiler.model import ModelError, Transformer
 
 
 class Fast(Transformer):
-    """A model with a second way through it. It shares the model's weights, which must not be changed any more."""
+    """A model with a second way through it. It shares the model's weights, which must not be changed any more.
 
-    def __init__(self, model: Transformer, plan: Plan) -> None:
+    With `prefer` "auto", the quicker way is taken: at a new size both are, and timed, until that is known. "fast" and
+    "plain" settle it. Where there is no plan, `reason` says why, and the model itself runs.
+    """
+
+    def __init__(
+        self, model: Transformer, found: Plan | str, prefer: Literal["auto", "fast", "plain"] = "auto"
+    ) -> None:
         nn.Module.__init__(self)
         self.config, self.labels = model.config, model.labels
         self.embed, self.blocks, self.unembed = model.embed, model.blocks, model.unembed
         self._ids = model._ids
-        self.path = Path(plan, model.embed.W_E.dtype).to(model.embed.W_E.device)
+        self.plan, self.reason = (None, found) if isinstance(found, str) else (found, None)
+        self.prefer = prefer
+        self._path: Path | None = None
+        self._clocks: dict[tuple[int, int, bool], Clock] = {}
         self.eval()
 
     def forward(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Token ids [batch, n] without BOS, mask [batch, n] (1 = real, 0 = padding on the right) -> logits
         [batch, n, d_vocab_out]."""
-        if torch.is_grad_enabled() and any(parameter.requires_grad for parameter in self.parameters()):
+        wanted = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in self.parameters())
+        if self.plan is None or wanted or self.prefer == "plain":
             return super().forward(token_ids, attention_mask)
+        if self.prefer == "fast" or torch.compiler.is_compiling():
+            return self.count(token_ids, attention_mask)
+        size = len(token_ids).bit_length(), token_ids.shape[1].bit_length(), attention_mask is None
+        clock = self._clocks.setdefault(size, Clock())
+        return clock.run(
+            lambda: super(Fast, self).forward(token_ids, attention_mask), lambda: self.count(token_ids, attention_mask)
+        )
+
+    def count(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """The fast path, whatever is preferred. It gives no gradients."""
         token_ids, mask = self.with_bos(token_ids, attention_mask)
-        found: Tensor = self.path(token_ids[:, 1:], None if mask is None else mask[:, 0, 0, 1:])
+        return self.path()(token_ids[:, 1:], None if mask is None else mask[:, 0, 0, 1:])
+
+    def path(self) -> Path:
+        """The plan in torch, on the device that the weights are on."""
+        if self.plan is None:
+            raise ModelError(f"there is no fast path: {self.reason}", "run the model itself")
+        kind = Kind(self.embed.W_E.dtype, self.embed.W_E.device)
+        if self._path is None or self._path.kind != kind:
+            self._path = Path(self.plan, kind)
+        return self._path
+
+
+class Clock:
+    """Two ways to one answer: both are taken and timed a few times, then the quicker one."""
+
+    TRIALS = 3
+
+    def __init__(self) -> None:
+        self.best = [math.inf, math.inf]
+        self.trials = 0
+
+    def run(self, *ways: Callable[[], Tensor]) -> Tensor:
+        """The answer."""
+        if self.trials == self.TRIALS:
+            return ways[self.best[1] < self.best[0]]()
+        self.trials += 1
+        for number, way in enumerate(ways):
+            start = time.perf_counter()
+            found = way()
+            if found.device.type == "cuda":
+                torch.cuda.synchronize(found.device)
+            self.best[number] = min(self.best[number], time.perf_counter() - start)
         return found
 
 
-class Path(nn.Module):
-    """A plan as torch modules: embedding, what runs in the place of each layer, unembedding."""
+class Path:
+    """A plan in torch: embedding, what runs in the place of each layer, unembedding."""
 
-    def __init__(self, plan: Plan, dtype: torch.dtype) -> None:
-        super().__init__()
-        rows = Rows()
-        self.embed = Embedding(plan, rows, dtype)
-        self.steps = nn.ModuleList()
+    def __init__(self, plan: Plan, kind: Kind) -> None:
+        self.kind = kind
+        rows = Rows(kind)
+        self.embed = Embedding(plan, rows)
+        self.steps: list[Attention | Neurons] = []
         for steps, neurons in plan.layers:
-            if steps:
-                self.steps.append(Attention(steps, rows, dtype))
-            if neurons:
-                self.steps.append(Neurons(neurons, rows, dtype))
+            self.steps += [Attention(steps, rows)] if steps else []
+            self.steps += [Neurons(neurons, rows)] if neurons else []
+        circuit = plan.circuit
+        forms = [form for output in circuit.outputs for form in logits(output, circuit.precision.logit_gap)]
+        self.unembed = Readings(forms, rows)
         self.rows = len(rows.of)
-        self.unembed = Readings(
-            [form for output in plan.circuit.outputs for form in logits(output, plan.circuit.precision.logit_gap)],
-            rows,
-            dtype,
-        )
 
-    def forward(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
+    def __call__(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
         """Token ids and mask [batch, n] -> logits [batch, n, d_vocab_out]."""
-        stream = self.embed(token_ids, self.rows)
+        stream = token_ids.new_empty(self.rows, *token_ids.shape, dtype=self.kind.dtype)
+        self.embed(stream, token_ids)
         for step in self.steps:
-            if isinstance(step, Attention):
-                step(stream, mask)
-            else:
-                step(stream.flatten(1))
-        read = self.unembed.rows(stream.flatten(1))
-        found = torch.addmm(self.unembed.constant.T, read.T, self.unembed.matrix.T)
-        return found.view(*token_ids.shape, -1)
+            step(stream, mask)
+        return self.unembed.transposed(stream.flatten(1)).view(*token_ids.shape, -1)
 
 
-class Embedding(nn.Module):
+class Embedding:
     """What the embedding writes: rows of the token, rows of the position alone, and offsets."""
 
-    by_token: Tensor
-    by_position: Tensor
-    offsets: Tensor
-    both: Tensor
-
-    def __init__(self, plan: Plan, rows: Rows, dtype: torch.dtype) -> None:
-        super().__init__()
-        circuit, read = plan.circuit, plan.read()
+    def __init__(self, plan: Plan, rows: Rows) -> None:
+        circuit, read, kind = plan.circuit, plan.read(), rows.kind
         tokens = [direction for direction in circuit.tokens if direction in read]
-        positions = [direction for direction in circuit.positions if direction in read]
-        alone = [direction for direction in positions if direction not in circuit.tokens]
-        offsets = [direction for direction in circuit.offsets if direction in read and direction not in rows.of]
+        alone = [direction for direction in circuit.positions if direction in read and direction not in circuit.tokens]
+        both = [direction for direction in circuit.positions if direction in read and direction in circuit.tokens]
+        offsets = [direction for direction in circuit.offsets if direction in read]
         self.tokens, self.alone, self.constant = (rows.add(directions) for directions in (tokens, alone, offsets))
-        keep(self, "by_token", _table([circuit.tokens[d] for d in tokens], len(circuit.vocabulary)), dtype)
-        columns = [circuit.positions[d] for d in [*alone, *_without(positions, alone)]]
-        keep(self, "by_position", _table(columns, circuit.max_length), dtype)
-        keep(self, "offsets", _table([[circuit.offsets[d]] for d in offsets], 1)[..., None], dtype)
-        keep(self, "both", [rows.of[d] for d in _without(positions, alone)], torch.long)
+        self.by_token = kind.numbers([circuit.tokens[d] for d in tokens], len(circuit.vocabulary))
+        self.by_position = self._table(alone, plan, kind)
+        self.both, self.added = kind.places([rows.of[d] for d in both]), self._table(both, plan, kind)
+        self.offsets = kind.column([circuit.offsets[d] for d in offsets])
 
-    def forward(self, token_ids: Tensor, rows: int) -> Tensor:
-        """Token ids [batch, n] -> stream [row, batch, position]; rows that are written later are not filled."""
-        stream = self.by_token.new_empty(rows, *token_ids.shape)
-        places = self.by_position[:, None, : token_ids.shape[1]]
-        alone = self.alone.stop - self.alone.start
-        stream[self.tokens] = self.by_token.index_select(1, token_ids.flatten()).view(-1, *token_ids.shape)
-        stream[self.alone] = places[:alone]
-        stream[self.constant] = self.offsets
+    def _table(self, directions: Sequence[Direction], plan: Plan, kind: Kind) -> Tensor:
+        columns = [plan.circuit.positions[direction] for direction in directions]
+        return kind.numbers(columns, plan.circuit.max_length)[:, None]
+
+    def __call__(self, stream: Tensor, token_ids: Tensor) -> None:
+        """Fill the rows [row, batch, position] that the embedding writes, for token ids [batch, position]."""
+        n = token_ids.shape[1]
+        if len(self.by_token):
+            stream[self.tokens] = self.by_token.index_select(1, token_ids.flatten()).view(-1, *token_ids.shape)
+        if len(self.by_position):
+            stream[self.alone] = self.by_position[..., :n]
+        if len(self.offsets):
+            stream[self.constant] = self.offsets
         if len(self.both):
-            stream.index_add_(0, self.both, places[alone:].expand(-1, *token_ids.shape))
-        return stream
-
-
-def _without(directions: Sequence[Direction], others: Sequence[Direction]) -> list[Direction]:
-    return [direction for direction in directions if direction not in others]
-
-
-def _table(columns: Sequence[Sequence[Fraction]], width: int) -> Tensor:
-    return torch.tensor([[float(number) for number in column] for column in columns], dtype=torch.float64).view(
-        len(columns), width
-    )
+            stream.index_add_(0, self.both, self.added[..., :n].expand(-1, *token_ids.shape))

@@ -61,6 +61,11 @@ class Step:
     channels: tuple[Channel, ...]
     wide: bool
 
+    @property
+    def single(self) -> bool:
+        """Whether no query can find two keys: they stand at one position."""
+        return self.selection.window.narrow or self.positions is not None
+
     def numbers(self) -> Iterator[Form]:
         """Every form that is read as a number: those compared, and the values that are not constant."""
         yield from (form for digits in self.digits for form in digits.forms())

@@ -1,6 +1,6 @@
 """Rows: the residual stream with a row for each direction, so that what is read or written lies side by side.
 
-In: forms and neurons of a circuit. Out: torch modules over a stream [row, batch, position].
+In: forms and neurons of a circuit. Out: what reads and what changes a stream [row, batch, position], in torch.
 Invariants: sums have the terms of the model's matrices that are not zero; what is added to a row that holds something
 is added by an operation of its own, rounded once.
 
@@ -10,18 +10,42 @@ is added by an operation of its own, rounded once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compiler.circuit import Neuron
 from compiler.direction import ONE, Direction, Form
 
 
+@dataclass(frozen=True)
+class Kind:
+    """The dtype of numbers, and the device they are on."""
+
+    dtype: torch.dtype
+    device: torch.device
+
+    def numbers(self, rows: Sequence[Sequence[Fraction | float]], width: int) -> Tensor:
+        """Exact numbers as a matrix [row, width], each rounded once."""
+        data = [[float(number) for number in row] for row in rows]
+        return torch.tensor(data, dtype=torch.float64).view(len(rows), width).to(self.device, self.dtype)
+
+    def column(self, numbers: Sequence[Fraction | float]) -> Tensor:
+        """Numbers for a stream's rows, [row, 1, 1]."""
+        return self.numbers([[number] for number in numbers], 1)[..., None]
+
+    def places(self, numbers: Sequence[int]) -> Tensor:
+        """Indices."""
+        return torch.tensor(numbers, dtype=torch.long, device=self.device)
+
+
 class Rows:
     """The row of each direction, given out as directions are first written."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
         self.of: dict[Direction, int] = {}
 
     def add(self, directions: Iterable[Direction]) -> slice:
@@ -32,85 +56,81 @@ class Rows:
         return slice(start, len(self.of))
 
 
-def keep(module: nn.Module, name: str, values: Tensor | Sequence[object], dtype: torch.dtype) -> None:
-    """Constants that move with a module from device to device, but are not in its state dict."""
-    tensor = values if isinstance(values, Tensor) else torch.tensor(values, dtype=dtype)
-    module.register_buffer(name, tensor.to(dtype), persistent=False)
+class Picked:
+    """Some rows of a tensor [row, ...]: a view where they are successive."""
+
+    def __init__(self, numbers: Sequence[int], kind: Kind) -> None:
+        self.numbers = list(numbers)
+        start = self.numbers[0] if self.numbers else 0
+        self.run = slice(start, start + len(self.numbers)) if _successive(self.numbers) else None
+        self.index = kind.places(self.numbers)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """[row, ...] -> [picked, ...]; not to be changed in place."""
+        return rows[self.run] if self.run else rows.index_select(0, self.index)
 
 
-def run_of(numbers: Sequence[int]) -> slice | None:
-    """The numbers as a slice, if they are successive."""
-    together = len(numbers) > 0 and list(numbers) == list(range(numbers[0], numbers[0] + len(numbers)))
-    return slice(numbers[0], numbers[-1] + 1) if together else None
+def _successive(numbers: Sequence[int]) -> bool:
+    return len(numbers) == 0 or list(numbers) == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-class Readings(nn.Module):
+class Readings:
     """Forms of the stream: one product with the rows that they read."""
 
-    live: Tensor
-    matrix: Tensor
-    constant: Tensor
-
-    def __init__(self, forms: Sequence[Form], rows: Rows, dtype: torch.dtype) -> None:
-        super().__init__()
+    def __init__(self, forms: Sequence[Form], rows: Rows) -> None:
         live = sorted({rows.of[direction] for form in forms for direction in form.terms if direction != ONE})
         place = {row: number for number, row in enumerate(live)}
-        matrix = torch.zeros(len(forms), len(live), dtype=dtype)
-        for number, form in enumerate(forms):
+        matrix = [[0.0] * len(live) for _ in forms]
+        for row, form in zip(matrix, forms, strict=True):
             for direction, coefficient in form.terms.items():
                 if direction != ONE:
-                    matrix[number, place[rows.of[direction]]] = float(coefficient)
-        keep(self, "matrix", matrix, dtype)
-        keep(self, "constant", [[float(form.terms.get(ONE, 0))] for form in forms], dtype)
-        keep(self, "live", live, torch.long)
-        self.run = run_of(live)
+                    row[place[rows.of[direction]]] = float(coefficient)
+        self.live = Picked(live, rows.kind)
+        self.matrix = rows.kind.numbers(matrix, len(live))
+        self.constant = rows.kind.numbers([[form.terms.get(ONE, Fraction(0))] for form in forms], 1)
 
-    def rows(self, stream: Tensor) -> Tensor:
-        """What is read of a stream [row, place]."""
-        return stream[self.run] if self.run else stream.index_select(0, self.live)
-
-    def forward(self, stream: Tensor) -> Tensor:
+    def __call__(self, stream: Tensor) -> Tensor:
         """[row, place] -> [form, place]."""
-        return torch.addmm(self.constant, self.matrix, self.rows(stream))
+        return torch.addmm(self.constant, self.matrix, self.live(stream))
+
+    def transposed(self, stream: Tensor) -> Tensor:
+        """[row, place] -> [place, form]."""
+        return torch.addmm(self.constant.T, self.live(stream).T, self.matrix.T)
 
 
-class Writing(nn.Module):
+class Writing:
     """Adds to rows of the stream. Rows that nothing has written before are filled."""
 
-    target: Tensor
-
     def __init__(self, directions: Sequence[Direction], rows: Rows) -> None:
-        super().__init__()
         self.new = rows.add(directions)
         self.fills = self.new.stop - self.new.start == len(directions)
-        keep(self, "target", [rows.of[direction] for direction in directions], torch.long)
+        self.target = rows.kind.places([rows.of[direction] for direction in directions])
 
-    def forward(self, stream: Tensor, change: Tensor) -> None:
+    def __call__(self, stream: Tensor, change: Tensor) -> None:
         """Add the change [direction, ...] to the stream [row, ...], in place."""
         if self.fills:
             stream[self.new] = change
-        else:
+            return
+        if self.new.stop > self.new.start:
             stream[self.new] = 0
-            stream.index_add_(0, self.target, change.to(stream.dtype).expand(-1, *stream.shape[1:]))
+        stream.index_add_(0, self.target, change.to(stream.dtype).expand(-1, *stream.shape[1:]))
 
 
-class Neurons(nn.Module):
+class Neurons:
     """relu(readings), added up in the directions that the neurons write."""
 
-    weights: Tensor
-
-    def __init__(self, neurons: Sequence[Neuron], rows: Rows, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.read = Readings([neuron.read for neuron in neurons], rows, dtype)
+    def __init__(self, neurons: Sequence[Neuron], rows: Rows) -> None:
+        self.read = Readings([neuron.read for neuron in neurons], rows)
         directions = list(dict.fromkeys(direction for neuron in neurons for direction, _ in neuron.writes))
         place = {direction: number for number, direction in enumerate(directions)}
-        weights = torch.zeros(len(directions), len(neurons), dtype=dtype)
+        weights = [[0.0] * len(neurons) for _ in directions]
         for number, neuron in enumerate(neurons):
             for direction, weight in neuron.writes:
-                weights[place[direction], number] += float(weight)
-        keep(self, "weights", weights, dtype)
+                weights[place[direction]][number] += float(weight)
+        self.weights = rows.kind.numbers(weights, len(neurons))
         self.write = Writing(directions, rows)
 
-    def forward(self, stream: Tensor) -> None:
-        """Add to the stream [row, place], in place."""
-        self.write(stream, self.weights @ self.read(stream).relu_())
+    def __call__(self, stream: Tensor, mask: Tensor | None) -> None:
+        """Add to the stream [row, batch, position], in place; neurons see no other positions, so no mask."""
+        flat = stream.flatten(1)
+        self.write(flat, self.weights @ self.read(flat).relu_())

@@ -10,39 +10,40 @@ numbers is exact. Nothing larger is made than the values, twice as many ends of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad
 
 from compiler.direction import Form
-from compiler.fast.plan import Digits
-from compiler.fast.rows import keep
+from compiler.fast.plan import Digits, Step
+from compiler.fast.rows import Kind
 from compiler.fast.selection import Order, Window
 
 BINS = 1 << 12
 """At most this many bins are filled for each input; numbers of more values are sorted."""
 
 
-class Between(nn.Module):
+class Between:
     """Keys of a window, whatever they hold: cumulative sums."""
 
-    first: Tensor
-    last: Tensor
-
-    def __init__(self, window: Window) -> None:
-        super().__init__()
+    def __init__(self, window: Window, kind: Kind) -> None:
         self.whole, self.so_far, self.narrow = window.whole, window.so_far, window.narrow
-        keep(self, "first", window.first, torch.long)
-        keep(self, "last", window.last, torch.long)
+        self.first, self.last = kind.places(window.first), kind.places(window.last)
+        self.known: tuple[int, tuple[Tensor, Tensor]] | None = None
 
     def ends(self, n: int) -> tuple[Tensor, Tensor]:
         """The first and the last position for each query of an input of n; last is first - 1 if there is none."""
-        last = self.last[:n].clamp(max=n - 1)
-        return torch.minimum(self.first[:n], last + 1), last
+        if self.known is None or self.known[0] != n:
+            last = self.last[:n].clamp(max=n - 1)
+            first = torch.minimum(self.first[:n], last + 1)
+            self.known = n, (first, torch.maximum(last, first - 1))
+        return self.known[1]
 
-    def forward(self, values: Tensor, numbers: Tensor) -> Tensor:
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
         """[value, batch, position] -> [value, batch, position or 1]."""
         if self.whole:
             return values.sum(-1, keepdim=True)
@@ -58,11 +59,11 @@ class Between(nn.Module):
 class Extreme(Between):
     """Whether a key of the window has a number at least as large as the query's. Windows begin at the first key."""
 
-    def __init__(self, order: Order, window: Window, place: Mapping[Form, int]) -> None:
-        super().__init__(window)
+    def __init__(self, order: Order, window: Window, place: Mapping[Form, int], kind: Kind) -> None:
+        super().__init__(window, kind)
         self.key, self.query = place[order.key], place[order.query]
 
-    def forward(self, values: Tensor, numbers: Tensor) -> Tensor:
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
         """1 at keys that count, [1, batch, position] -> 1 or 0, [1, batch, position]."""
         least = torch.finfo(numbers.dtype).min
         number = numbers[self.key].masked_fill(values[0] < 0.5, least)
@@ -81,9 +82,12 @@ class Codes:
         self.sides = [[place[form] for form in side] for side in zip(*(d.forms() for d in digits), strict=True)]
         self.lows = [digit.low for digit in digits]
         self.sizes = [digit.size for digit in digits]
-        self.size = 1
-        for size in self.sizes:
-            self.size *= size
+        self.size = math.prod(self.sizes)
+
+    def both(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes of keys and of queries, [batch, position]."""
+        keys = self.of(0, numbers)
+        return keys, keys if self.sides[0] == self.sides[1] else self.of(1, numbers)
 
     def of(self, side: int, numbers: Tensor) -> Tensor:
         """Codes of keys (side 0) or queries (side 1), [batch, position].
@@ -98,16 +102,15 @@ class Codes:
         return found
 
 
-class Bins(nn.Module):
+class Bins:
     """Keys with the query's number, at any position: a bin for each number."""
 
     def __init__(self, codes: Codes) -> None:
-        super().__init__()
         self.codes = codes
 
-    def forward(self, values: Tensor, numbers: Tensor) -> Tensor:
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
         """[value, batch, position] -> [value, batch, position]."""
-        key, query = (self.codes.of(side, numbers).expand(values.shape) for side in (0, 1))
+        key, query = (code.expand(values.shape) for code in self.codes.both(numbers))
         bins = values.new_zeros(*values.shape[:2], self.codes.size)
         return bins.scatter_add_(2, key, values).gather(2, query)
 
@@ -115,16 +118,17 @@ class Bins(nn.Module):
 class Sorted(Between):
     """Keys of the window with the query's number: sorted by number and position, they stand side by side."""
 
-    def __init__(self, codes: Codes, window: Window) -> None:
-        super().__init__(window)
+    def __init__(self, codes: Codes, window: Window, kind: Kind) -> None:
+        super().__init__(window, kind)
         self.codes = codes
 
-    def forward(self, values: Tensor, numbers: Tensor) -> Tensor:
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
         """[value, batch, position] -> [value, batch, position]."""
         n = values.shape[-1]
-        key, query = (self.codes.of(side, numbers) * n for side in (0, 1))
+        key, query = self.codes.both(numbers)
         first, last = self.ends(n)
-        places, order = (key + torch.arange(n, device=key.device)).sort(-1)
+        places, order = (key * n + torch.arange(n, device=key.device)).sort(-1)
+        query = query * n
         ends = torch.searchsorted(places, torch.cat([query + first, query + last + 1], -1))
         sums = pad(values.gather(2, order.expand(values.shape)).cumsum(-1), (1, 0))
         ends = ends.expand(len(values), -1, -1)
@@ -134,19 +138,36 @@ class Sorted(Between):
 class Pointed(Between):
     """The key at the one position that has the query's number: the position is looked up."""
 
-    positions: Tensor
-
-    def __init__(self, codes: Codes, window: Window, key_codes: Sequence[int]) -> None:
-        super().__init__(window)
+    def __init__(self, codes: Codes, window: Window, key_codes: Sequence[int], kind: Kind) -> None:
+        super().__init__(window, kind)
         self.codes = codes
-        positions = torch.full((codes.size,), -1)
-        positions[torch.tensor(key_codes)] = torch.arange(len(key_codes))
-        keep(self, "positions", positions, torch.long)
+        positions = [-1] * codes.size
+        for position, code in enumerate(key_codes):
+            positions[code] = position
+        self.positions = kind.places(positions)
 
-    def forward(self, values: Tensor, numbers: Tensor) -> Tensor:
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
         """[value, batch, position] -> [value, batch, position]."""
         first, last = self.ends(values.shape[-1])
         position = self.positions[self.codes.of(1, numbers)]
         there = (position >= first) & (position <= last)
         position = position.clamp_(0, values.shape[-1] - 1)
         return values.gather(2, position.expand(values.shape)) * there
+
+
+Search: TypeAlias = Between | Bins
+
+
+def search(step: Step, place: Mapping[Form, int], kind: Kind) -> Search:
+    """How the keys of a head are found, by what is known of the numbers that are compared."""
+    selection = step.selection
+    if selection.orders:
+        return Extreme(selection.orders[0], selection.window, place, kind)
+    if not selection.matches:
+        return Between(selection.window, kind)
+    codes = Codes(step.digits, place)
+    if step.positions is not None:
+        return Pointed(codes, selection.window, step.positions, kind)
+    if selection.window.whole and codes.size <= BINS:
+        return Bins(codes)
+    return Sorted(codes, selection.window, kind)
