@@ -22,17 +22,18 @@ from compiler.circuit import Circuit
 from compiler.domain import Limits, Setting, refusal
 from compiler.emit import Weights, emit
 from compiler.graph import Graph, lower
-from compiler.origin import declared, hashes, recorded
+from compiler.origin import declared, hashes, program_of, recorded
 from compiler.plan import Plan, plan
 from compiler.precision import FLOAT32, PRECISIONS, Precision
 from compiler.realise import realise, roundings
 from compiler.reuse import reuse
 from compiler.witness import required, witnesses
-from rasp import Diagnostic, Program
+from rasp import Diagnostic, Program, RaspError
 from rasp.settings import token_text
 from rasp.sop import SOp, listing, reachable
 
 if TYPE_CHECKING:
+    from compiler.fast.model import Fast
     from compiler.model import Transformer
     from compiler.trace import Trace
     from compiler.view import View
@@ -155,6 +156,14 @@ class Compiled:
         model.labels = self.weights.labels
         return model.eval()
 
+    @cached_property
+    def fast(self) -> Fast:
+        """The same transformer with a path that counts where heads compare all pairs, taken where it is quicker."""
+        from compiler.fast.model import Fast
+        from compiler.fast.plan import plan
+
+        return Fast(self.model, plan(self.circuit))
+
     def emit(self, stage: str) -> str:
         """One stage as text."""
         match stage:
@@ -216,6 +225,31 @@ def _generation(program: Program) -> dict[str, Any]:
     generate = named if isinstance(named, str) else program.outputs[0] if named else None
     stop = [token_text(token) for token in program.settings.stop]
     return {"generate": generate if generate in program.outputs else None, "stop": stop}
+
+
+def faster(model: Transformer) -> Fast:
+    """A model that was loaded, with the fast path, if its program compiles to the same weights, number for number.
+
+    Where it does not, `reason` says why, and the model itself runs. Raises `ModelError` where its program is not known.
+    """
+    from compiler.fast.model import Fast
+
+    program = program_of(model)
+    for optimize in ("balanced", "depth", "size"):
+        try:
+            compiled = Compiled(program, optimize, uncertified=True, dtype=model.config.dtype)
+            if same(compiled.model, model):
+                found = compiled.fast
+                return Fast(model, found.reason or found.plan or "")
+        except RaspError as problem:
+            return Fast(model, f"its program does not compile any more: {problem}")
+    return Fast(model, "its program compiles to other weights here: it was changed, or compiled by another version")
+
+
+def same(one: Transformer, other: Transformer) -> bool:
+    """Whether two models have one config and the same weights."""
+    theirs = other.state_dict()
+    return one.config == other.config and all(tensor.equal(theirs[name]) for name, tensor in one.state_dict().items())
 
 
 def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT32) -> tuple[Circuit, Certificate]:

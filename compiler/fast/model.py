@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ from compiler.fast.heads import Attention
 from compiler.fast.plan import Plan
 from compiler.fast.rows import Kind, Neurons, Readings, Rows
 from compiler.model import ModelError, Transformer
+
+Way: TypeAlias = Literal["auto", "fast", "plain"]
 
 
 class Fast(Transformer):
@@ -39,7 +41,8 @@ class Fast(Transformer):
         self.config, self.labels = model.config, model.labels
         self.embed, self.blocks, self.unembed = model.embed, model.blocks, model.unembed
         self._ids = model._ids
-        self.plan, self.reason = (None, found) if isinstance(found, str) else (found, None)
+        self.plan = None if isinstance(found, str) else found
+        self.reason = found if isinstance(found, str) else None
         self.prefer = prefer
         self._path: Path | None = None
         self._clocks: dict[tuple[int, int, bool], Clock] = {}
