@@ -5,7 +5,7 @@ A check is one input through one certified model, compared with the interpreter 
 them are spread over the library, under the attention that a program declares and under the other one; half over random
 programs. Invariant: the same seed gives the same programs and inputs.
 
-    python -m benchmarks.counterexamples --checks 100000 --seed 0
+    python -m benchmarks.counterexamples --checks 100000 --seed 0 --optimize size
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from compiler.emit import emit
 from compiler.graph import lower
 from compiler.model import Config, Transformer
 from compiler.pipeline import Compiled, build
+from compiler.realise import WIDE
 from compiler.witness import required
 from rasp import RaspError
 from rasp.interpreter import evaluate_each
@@ -66,14 +67,14 @@ class Search:
         return len(known)
 
 
-def library(search: Search, checks: int, rng: random.Random) -> None:
+def library(search: Search, checks: int, rng: random.Random, optimize: str) -> None:
     """Every program, under both attentions, on as many inputs each."""
     entries = list(compiler.library())
     share = max(1, checks // (2 * len(entries)))
     for entry in entries:
         for attention in ("bidirectional", "causal"):
             try:
-                compiled = compiler.compile(entry.program, attention=attention)
+                compiled = compiler.compile(entry.program, attention=attention, optimize=optimize)
             except RaspError as refusal:
                 search.found[f"refused: {refusal.diagnostics[0].code}"] += 1
                 continue
@@ -103,7 +104,7 @@ def _turns(compiled: Compiled, share: int, rng: random.Random) -> Iterator[list[
         yield inputs
 
 
-def random_programs(search: Search, checks: int, rng: random.Random) -> None:
+def random_programs(search: Search, checks: int, rng: random.Random, optimize: str) -> None:
     """Random programs of every depth, until so many checks are done."""
     wanted = search.found["checks"] + checks
     while search.found["checks"] < wanted:
@@ -116,7 +117,7 @@ def random_programs(search: Search, checks: int, rng: random.Random) -> None:
         node = seeded(seed, depth)
         setting = Setting(VOCABULARY, length, causal)
         try:
-            circuit, certificate = build(lower({"out": node}, {}, setting))
+            circuit, certificate = build(lower({"out": node}, {}, setting), optimize)
         except RaspError as refusal:
             search.found[f"random programs refused: {refusal.diagnostics[0].code}"] += 1
             continue
@@ -143,16 +144,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--checks", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--optimize", choices=WIDE, default="balanced")
     options = parser.parse_args()
     torch.set_num_threads(1)
     search, rng, start = Search(), random.Random(options.seed), time.perf_counter()
-    library(search, options.checks // 2, rng)
-    random_programs(search, options.checks - search.found["checks"], rng)
+    library(search, options.checks // 2, rng, options.optimize)
+    random_programs(search, options.checks - search.found["checks"], rng, options.optimize)
     for what, count in search.found.items():
         print(f"{count:>9,}  {what}")
     print(*search.differences, sep="\n")
     print(
-        f"seed {options.seed}: {search.found['checks']:,} checks, {len(search.differences)} counterexamples, "
+        f"seed {options.seed}, for {options.optimize}: {search.found['checks']:,} checks, {len(search.differences)} counterexamples, "
         f"{time.perf_counter() - start:.0f} s"
     )
     return 1 if search.differences else 0

@@ -22,7 +22,7 @@ from compiler.circuit import Circuit, Head, Layer, Neuron
 from compiler.direction import ONE, Direction, Form
 
 Column = tuple[Fraction, ...]
-FEW = 24
+FEW = 256
 """Up to this many functions the smallest basis is found by elimination; among more only full sets of indicators."""
 
 
@@ -100,98 +100,115 @@ def _eliminated(
     forms: dict[Direction, Form] = {}
     span = _Span(len(next(iter(columns.values()), ())))
     for direction in order:
-        factors = span.factors(columns[direction])
-        form = None if factors is None else Form(dict(zip([ONE, *span.directions], factors, strict=True)))
-        if form is None:
+        if span.take(columns[direction]):
             span.directions.append(direction)
             basis[direction] = columns[direction]
-        elif all(_is_dyadic(coefficient) for coefficient in form.terms.values()):
-            forms[direction] = form
-        else:  # thirds would round, and equal scores must be equal to the bit
+            continue
+        factors = span.factors(columns[direction])
+        if factors is None:  # thirds would round, and equal scores must be equal to the bit
             basis[direction] = columns[direction]
+        else:
+            forms[direction] = Form(dict(zip([ONE, *span.directions], factors, strict=True)))
     return basis, forms
 
 
-def _is_dyadic(number: Fraction) -> bool:
-    return number.denominator & (number.denominator - 1) == 0
-
-
 class _Span:
-    """The columns that the constant and independent columns span, by exact elimination.
+    """The columns that the constant and independent columns span, by elimination modulo a prime.
 
-    Of each reduced row only its entries at the pivots are kept, and how it is made of the columns: a column's factors
-    follow from its entries at the pivots, and whether they are right everywhere is one product of integers.
+    What is independent modulo the prime is independent. What is not has factors that are read off their residues, as
+    binary fractions, and proved by adding up; where that fails it is none of the combinations that are asked for.
     """
 
     def __init__(self, size: int) -> None:
         self.directions: list[Direction] = []  # of the columns after the constant
         self.columns: list[_Whole] = []
         self.pivots: list[int] = []
-        self.rows: list[list[Fraction]] = []  # entries at the pivots: 1 at its own, 0 at earlier ones
-        self.made: list[list[Fraction]] = []  # factors of the columns
+        self.rows = np.zeros((0, size), np.int64)  # residues: 1 at the row's own pivot, 0 at those of others
+        self.made = np.zeros((0, 0), np.int64)  # the factors of the columns that each row is the sum of
         if size:
-            self.factors((Fraction(1),) * size)
+            self.take((Fraction(1),) * size)
+
+    def take(self, column: Column) -> bool:
+        """Take the column in, if it is independent."""
+        new = _Whole.of(column)
+        at_pivots = new.residues[self.pivots]
+        rest = (new.residues - _times(at_pivots, self.rows)) % PRIME
+        places = np.flatnonzero(rest)
+        if not len(places):
+            return False
+        scale = pow(int(rest[places[0]]), -1, PRIME)
+        row = rest * scale % PRIME
+        made = np.append(-_times(at_pivots, self.made) % PRIME, 1) * scale % PRIME
+        above = self.rows[:, places[0]]
+        self.rows = np.vstack([(self.rows - above[:, None] * row % PRIME) % PRIME, row])
+        wider = np.pad(self.made, ((0, 0), (0, 1)))
+        self.made = np.vstack([(wider - above[:, None] * made % PRIME) % PRIME, made])
+        self.pivots.append(int(places[0]))
+        self.columns.append(new)
+        return True
 
     def factors(self, column: Column) -> list[Fraction] | None:
-        """The factors of the columns whose sum this one is; None if it is independent, and then it is taken in."""
-        rest = [column[pivot] for pivot in self.pivots]
-        factors = [Fraction(0)] * len(self.columns)
-        for number, (row, made) in enumerate(zip(self.rows, self.made, strict=True)):
-            if factor := rest[number]:
-                rest = [x - factor * y if y else x for x, y in zip(rest, row, strict=True)]
-                factors = [x + factor * y if y else x for x, y in zip(factors, made, strict=True)]
+        """The factors of the columns whose sum a dependent one is; None if they are not short binary fractions."""
         new = _Whole.of(column)
-        place = new.first_difference(self.columns, factors)
-        if place is None:
-            return factors
-        self._take(new, place, factors)
-        return None
+        residues = _times(new.residues[self.pivots], self.made)
+        factors = [Fraction(0)] * len(residues)
+        for place in np.flatnonzero(residues).tolist():
+            factor = _binary(int(residues[place]))
+            if factor is None:
+                return None
+            factors[place] = factor
+        return factors if new.is_sum(self.columns, factors) else None
 
-    def _take(self, new: _Whole, place: int, factors: Sequence[Fraction]) -> None:
-        """A row more: the column less what is spanned already, scaled to 1 at the place."""
-        self.columns.append(new)
-        for row, made in zip(self.rows, self.made, strict=True):
-            row.append(self._at(place, made))
-            made.append(Fraction(0))
-        made = [*(-factor for factor in factors), Fraction(1)]
-        scale = 1 / self._at(place, made)
-        self.pivots.append(place)
-        self.rows.append([*[Fraction(0)] * (len(self.pivots) - 1), Fraction(1)])
-        self.made.append([factor * scale for factor in made])
 
-    def _at(self, place: int, factors: Sequence[Fraction]) -> Fraction:
-        terms = (f * column.at(place) for f, column in zip(factors, self.columns, strict=False) if f)
-        return sum(terms, Fraction(0))
+PRIME = (1 << 31) - 1
+"""Products of two residues fit into 64 bits."""
+
+
+def _times(factors: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The sum of rows, each by its factor, as residues."""
+    used = np.flatnonzero(factors)
+    return (factors[used, None] * rows[used] % PRIME).sum(0) % PRIME  # type: ignore[no-any-return]
+
+
+def _binary(residue: int) -> Fraction | None:
+    """The binary fraction with a small numerator and denominator that has this residue, if there is one."""
+    for shift in range(SHORT):
+        numerator = (residue << shift) % PRIME
+        numerator -= PRIME if numerator > PRIME // 2 else 0
+        if abs(numerator) < 1 << SHORT:
+            return Fraction(numerator, 1 << shift)
+    return None
+
+
+SHORT = 14
+"""Bits of numerators and denominators that are looked for: beyond, different fractions have one residue."""
 
 
 @dataclass(frozen=True)
 class _Whole:
-    """A column as whole multiples of one fraction."""
+    """A column as whole multiples of one fraction, and its residues modulo the prime."""
 
     multiples: npt.NDArray[Any]  # of Python's integers, which do not overflow
     unit: Fraction
+    residues: npt.NDArray[np.int64]
 
     @staticmethod
     def of(column: Column) -> _Whole:
-        common = math.lcm(*(value.denominator for value in column))
+        common = math.lcm(*{value.denominator for value in column})
         multiples = [value.numerator * (common // value.denominator) for value in column]
-        return _Whole(np.array(multiples, dtype=object), Fraction(1, common))
+        inverse = pow(common, -1, PRIME)
+        residues = np.array([number * inverse % PRIME for number in multiples], np.int64)
+        return _Whole(np.array(multiples, dtype=object), Fraction(1, common), residues)
 
-    def at(self, place: int) -> Fraction:
-        """One value."""
-        return self.unit * int(self.multiples[place])
-
-    def first_difference(self, columns: Sequence[_Whole], factors: Sequence[Fraction]) -> int | None:
-        """The first place at which the column is not the sum of the others times their factors."""
-        weights = [self.unit, *(-f * column.unit for f, column in zip(factors, columns, strict=True))]
+    def is_sum(self, columns: Sequence[_Whole], factors: Sequence[Fraction]) -> bool:
+        """Whether the column is the sum of the others, each by its factor, exactly."""
+        weights = [factor * column.unit / self.unit for factor, column in zip(factors, columns, strict=True)]
         common = math.lcm(*(weight.denominator for weight in weights))
-        rest = sum(
-            part.multiples * int(weight * common)
-            for part, weight in zip([self, *columns], weights, strict=True)
-            if weight
-        )
-        places = np.flatnonzero(rest)
-        return int(places[0]) if len(places) else None
+        rest = self.multiples * -common
+        for column, weight in zip(columns, weights, strict=True):
+            if weight:
+                rest = rest + column.multiples * int(weight * common)
+        return not rest.any()
 
 
 def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:

@@ -24,12 +24,11 @@ WORTH = {"depth": Fraction(1, 5), "balanced": Fraction(1, 5), "size": Fraction(0
 
 @dataclass(frozen=True)
 class _Life:
-    """When a direction is first written, from which layer's MLP on it may be erased, and how."""
+    """When a direction is first written, and from which layer's MLP on it may be erased."""
 
     direction: Direction
     begins: int  # as in `Circuit.written`
     ends: int  # the number of the layer, counted from 1
-    erasers: tuple[Neuron, ...]
 
 
 def reuse(circuit: Circuit, optimize: str = "balanced") -> Circuit:
@@ -37,17 +36,20 @@ def reuse(circuit: Circuit, optimize: str = "balanced") -> Circuit:
     d_model, column = len(circuit.directions()), circuit.numbers_in_a_column()
     row = 2 * d_model + 1  # numbers of a neuron
     lives = sorted(_lives(circuit), key=lambda life: life.begins)
-    dying = [life for life in lives if life.ends <= len(circuit.layers) and 0 < len(life.erasers) * row < column]
-    dying.sort(key=lambda life: (len(life.erasers), life.ends))
+    dying = sorted(lives, key=lambda life: life.ends)
     homes: dict[Direction, Direction] = {}
     erasers: list[list[Neuron]] = [[] for _ in circuit.layers]
     embedded = {*circuit.tokens, *circuit.positions, *circuit.offsets}
+    bos = circuit.bos()
     for life in lives:
         before = (life.begins - 1) // 2  # the last layer that can make room for it
-        home = next((dead for dead in dying if dead.ends <= before and dead.direction not in homes.values()), None)
-        if home is not None and life.direction not in embedded:
-            homes[life.direction] = home.direction
-            erasers[before - 1] += home.erasers
+        while life.direction not in embedded and dying and dying[0].ends <= before:
+            home = dying.pop(0).direction
+            needed = list(_erasers(circuit, home, bos.get(home, Fraction(0))))
+            if 0 < len(needed) * row < column:
+                homes[life.direction] = home
+                erasers[before - 1] += needed
+                break
     saved = len(homes) * column - sum(map(len, erasers)) * row
     if saved <= WORTH[optimize] * d_model * column:
         return circuit
@@ -73,10 +75,8 @@ def _lives(circuit: Circuit) -> Iterator[_Life]:
                 begins.setdefault(direction, 2 * number)
                 ends[direction] = number + 1
     ends |= dict.fromkeys((d for output in circuit.outputs for form in output.digits for d in form.terms), never)
-    bos = circuit.bos()
     for direction, begun in begins.items():
-        at_bos = bos.get(direction, Fraction(0))
-        yield _Life(direction, begun, ends[direction], tuple(_erasers(circuit, direction, at_bos)))
+        yield _Life(direction, begun, ends[direction])
 
 
 def _erasers(circuit: Circuit, direction: Direction, at_bos: Fraction) -> Iterator[Neuron]:
