@@ -21,6 +21,7 @@ and what is added to an offset (C19), is that number again. So the plan's certif
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,8 @@ from compiler.model import Reader, Transformer
 
 Next: TypeAlias = Callable[[int, int], tuple[float, ...]]
 Numbers: TypeAlias = npt.NDArray[np.float64]
+MOST_CODES = 64
+"""A head that tells more classes of keys apart is not written as a recurrence."""
 MOST_KNOWN = 1 << 16
 """How many numbers between those of a staircase are remembered."""
 
@@ -82,19 +85,23 @@ class Logs:
 
     def __init__(self, width: int) -> None:
         self.logs: dict[object, Log] = {}
-        self.nothing = 0, (0.0,) * width
+        self.width = width
 
     def add(self, code: object, place: int, values: tuple[float, ...]) -> None:
         """One more position of a code."""
-        log = self.logs.get(code)
-        if log is None:
-            log = self.logs[code] = Log(len(values))
-        log.add(place, values)
+        if code not in self.logs:
+            self.logs[code] = Log(self.width)
+        self.logs[code].add(place, values)
 
-    def between(self, code: object, first: int, last: int) -> tuple[int, tuple[float, ...]]:
-        """How many there are of a code from the first position to the last, and the sums of their values."""
-        log = self.logs.get(code)
-        return self.nothing if log is None else log.between(first, last)
+    def between(self, codes: Iterable[object], first: int, last: int) -> tuple[int, list[float]]:
+        """How many there are of the codes from the first position to the last, and the sums of their values."""
+        number, sums = 0, [0.0] * self.width
+        for code in codes:
+            if code in self.logs:
+                more, values = self.logs[code].between(first, last)
+                number += more
+                sums = [a + b for a, b in zip(sums, values, strict=True)]
+        return number, sums
 
 
 class Recurrence:
@@ -134,6 +141,16 @@ class Recurrence:
         for (own, _), matrix in zip(self._outputs.values(), self._unembedding, strict=True):
             found += (np.array([*digits[own], 1.0]) @ matrix).tolist()
         return found
+
+
+def recurrence(plan: Plan) -> Recurrence | str:
+    """A plan as a recurrence; where that would be long, why."""
+    if not plan.circuit.causal:
+        return "a bidirectional model has no recurrence: each new token would change the answers before it"
+    for step in itertools.chain.from_iterable(steps for steps, _ in plan.layers):
+        if math.prod(map(len, step.selection.classes)) > MOST_CODES:
+            return f"{step.name} tells more than {MOST_CODES} classes of keys apart"
+    return Recurrence(plan)
 
 
 def _unembedding(output: Output, logit_gap: int) -> Numbers:
@@ -343,29 +360,33 @@ class _Writer:
 
     def _so_far(self, step: Step) -> list[str]:
         """Every position so far, or those before: what they come to is kept, for each code that can be asked for."""
-        keys, query = self._codes(step.selection)
-        put: list[str] = []
-        ask: list[str] = []
-
-        def kept(start: str, value: str, adds: bool) -> str:
-            name = self._keep("k" if query else "s", "{}" if query else start)
-            place, before = (f"{name}[{{}}]", f"{name}.get({{}}, {start}) + ") if query else (name, f"{name} + ")
-            put.append(f"{place} = {before if adds else ''}{value}")
-            return f"{name}.get({query}, {start})" if query else name
-
-        number = kept("0", "1", adds=True) if any(self._is_averaged(step, one) for one in step.channels) else ""
+        keys, queries = self._codes(step.selection)
         asked = self._test(step.selection.queries)
-        for channel in step.channels:
-            default, averaged = _default(step, channel), self._is_averaged(step, channel)
-            adds = step.mode == "sum" or averaged
-            one = kept("0.0" if adds else default, self.read(channel.read), adds)
-            ask.append(_if(asked, _if(number, f"{one} / {number}", default) if averaged else one, default))
-        lines = [line for test, code in keys for line in _when(test, [one.format(code, code) for one in put])]
-        if step.selection.window.so_far:
-            self.lines += lines
+        kept: list[tuple[str, str, bool]] = []  # a name, what is put there, whether it is added
+
+        def keep(start: str, value: str, adds: bool) -> str:
+            kept.append((self._keep("k" if queries[0][1] else "s", "{}" if queries[0][1] else start), value, adds))
+            return kept[-1][0]
+
+        averaged = [self._is_averaged(step, channel) for channel in step.channels]
+        ask = [_total(keep("0.0", "1.0", True), queries)] if any(averaged) else []
+        for channel, several in zip(step.channels, averaged, strict=True):
+            value, default = self.read(channel.read), _default(step, channel)
+            if step.mode == "sum" or several:
+                ask.append(_total(keep("0.0", value, True), queries))
+            else:
+                ask.append(_first(keep(default, value, False), queries, default))
+        lines = [line for test, code in keys for line in _when(test, [_put(*one, code) for one in kept])]
+        self.lines += lines if step.selection.window.so_far else []
         found = [self._assign("r", one) for one in ask]
-        if not step.selection.window.so_far:
-            self.lines += lines
+        self.lines += [] if step.selection.window.so_far else lines
+        number = found.pop(0) if any(averaged) else ""
+        for place, (channel, several) in enumerate(zip(step.channels, averaged, strict=True)):
+            default = _default(step, channel)
+            test = " and ".join(filter(None, [asked, number if several else ""]))
+            if test:
+                one = f"{found[place]} / {number}" if several else found[place]
+                found[place] = self._assign("r", _if(test, one, default))
         return found
 
     def _in_window(self, step: Step) -> list[str]:
@@ -385,33 +406,34 @@ class _Writer:
         """For each code where it was, and the sums up to there: two bisections."""
         window = step.selection.window
         first, last = (self.positions.name(np.array(ends)) for ends in (window.first, window.last))
-        keys, query = self._codes(step.selection)
+        keys, queries = self._codes(step.selection)
         past = self._keep("k", f"{self._hold(Logs)}({len(step.channels)})")
         values = _tuple(self.read(channel.read) for channel in step.channels)
         for test, code in keys:
             self.lines += _when(test, [f"{past}.add({code or 0}, position, {values})"])
-        ask = f"{past}.between({query or 0}, {first}, {last})"
+        codes = _tuple(code or "0" for _, code in queries)
+        if any(test for test, _ in queries):
+            chosen = _tuple(f"({test or 'True'}, {code})" for test, code in queries)
+            codes = f"[code for test, code in {chosen} if test]"
         asked = self._test(step.selection.queries)
-        return self._reduced(step, _if(asked, ask, f"(0, {_tuple(['0.0'] * len(step.channels))})"))
+        return self._reduced(step, f"{past}.between({_if(asked, codes, '()')}, {first}, {last})")
 
     def _test(self, bits: Iterable[Form]) -> str:
         """Whether all bits hold, as an expression; empty: yes."""
         return " and ".join(f"{self.read(bit)} >= 0.5" for bit in bits)
 
-    def _codes(self, selection: Selection) -> tuple[list[tuple[str, str]], str]:
-        """What a query asks for, as an expression, and for a key when it is that (a test) for which codes."""
-        number = [self._number(match.key, match.unit) for match in selection.matches]
-        wanted = [self._number(match.query, match.unit) for match in selection.matches]
+    def _codes(self, selection: Selection) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """For a key, and for a query: tests, and the code that it has if the test holds. Equal codes are a match."""
+        keys = [self._number(match.key, match.unit) for match in selection.matches]
+        queries = [self._number(match.query, match.unit) for match in selection.matches]
         held = self._test(selection.keys)
-        keys = []
+        found: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
         for chosen in itertools.product(*(range(len(pairs)) for pairs in selection.classes)):
-            bits = [pairs[i][1] for pairs, i in zip(selection.classes, chosen, strict=True)]
-            test = " and ".join(filter(None, [held, self._test(bits)]))
-            keys.append((test, _code([*map(str, chosen), *number])))
-        for pairs in selection.classes:
-            choice = "".join(f"{i} if {self.read(bit)} >= 0.5 else " for i, (bit, _) in enumerate(pairs))
-            wanted.insert(0, self._assign("c", f"{choice}-1"))
-        return keys, _code([*reversed(wanted[: len(selection.classes)]), *wanted[len(selection.classes) :]])
+            bits = [pairs[i] for pairs, i in zip(selection.classes, chosen, strict=True)]
+            test = " and ".join(filter(None, [held, self._test(key for _, key in bits)]))
+            found[0].append((test, _code([*map(str, chosen), *keys])))
+            found[1].append((self._test(query for query, _ in bits), _code([*map(str, chosen), *queries])))
+        return found
 
     def _number(self, form: Form, unit: Fraction) -> str:
         """A number that is compared: as it is where it is exact, else in whole units."""
@@ -489,6 +511,30 @@ def _code(parts: Sequence[str]) -> str:
 
 def _if(test: str, expression: str, other: str) -> str:
     return f"({expression} if {test} else {other})" if test else expression
+
+
+def _put(name: str, value: str, adds: bool, code: str) -> str:
+    """Keep a value, or add it, under a code; without one there is a variable."""
+    place = f"{name}[{code}]" if code else name
+    return f"{place} = {_held(name, code, '0.0')} + {value}" if adds else f"{place} = {value}"
+
+
+def _held(name: str, code: str, default: str) -> str:
+    return f"{name}.get({code}, {default})" if code else name
+
+
+def _total(name: str, queries: Sequence[tuple[str, str]]) -> str:
+    """What is kept under all codes of a query."""
+    return " + ".join(_if(test, _held(name, code, "0.0"), "0.0") for test, code in queries)
+
+
+def _first(name: str, queries: Sequence[tuple[str, str]], default: str) -> str:
+    """What is kept under one of the codes of a query."""
+    *others, (test, code) = queries
+    found = _if(test, _held(name, code, default), default)
+    for test, code in others:
+        found = _if(" and ".join(filter(None, [test, f"{code} in {name}"])), f"{name}[{code}]", found)
+    return found
 
 
 def _when(test: str, lines: Sequence[str]) -> list[str]:
