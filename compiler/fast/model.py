@@ -114,15 +114,19 @@ class Path:
         circuit = plan.circuit
         forms = [form for output in circuit.outputs for form in logits(output, circuit.precision.logit_gap)]
         self.unembed = Readings(forms, rows)
-        self.rows = len(rows.of)
+        self.rows = rows.of
 
     def __call__(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
         """Token ids and mask [batch, n] -> logits [batch, n, d_vocab_out]."""
-        stream = token_ids.new_empty(self.rows, *token_ids.shape, dtype=self.kind.dtype)
+        return self.unembed.transposed(self.stream(token_ids, mask).flatten(1)).view(*token_ids.shape, -1)
+
+    def stream(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
+        """The stream after the last layer, [row, batch, position]."""
+        stream = token_ids.new_empty(len(self.rows), *token_ids.shape, dtype=self.kind.dtype)
         self.embed(stream, token_ids)
         for step in self.steps:
             step(stream, mask)
-        return self.unembed.transposed(stream.flatten(1)).view(*token_ids.shape, -1)
+        return stream
 
 
 class Embedding:

@@ -2,8 +2,9 @@
 
 In: a `Circuit` and one of its heads. Out: its `Selection`: tests of the key alone and of the query alone, numbers that
 must be equal, a window of positions; or None where the head's parts do not say.
-Invariant: at the exact numbers of the circuit, for every input the program means, a selection has the rows of the
-head (`Head.rows`); where a sure head's selection is empty, the input is one that the program does not mean.
+Invariant: at the exact numbers of the circuit, a selection has the rows of the head (`Head.rows`), with two exceptions:
+a sure head that fetches a constant selects but the largest of an order, which makes no difference; where a sure head's
+selection is empty, the input is one that the program does not mean.
 
     >>> import compiler, rasp
     >>> program = rasp.parse("hist = selector_width(select(tokens, tokens, ==));")
@@ -19,11 +20,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from compiler.circuit import Circuit, Head, Layer, Part, Stream
+from compiler.circuit import Circuit, Head, Layer, Part, Stairs, Stream
 from compiler.direction import BOS, ONE, Direction, Form
 
 MOST_PAIRS = 1 << 24
@@ -201,7 +203,7 @@ class Selections:
 
     def unit(self, form: Form) -> Fraction | None:
         """A number of which every value of the form is a whole multiple, at every position but BOS; None: unknown."""
-        return _common(None if (u := self.units[d]) is None else c * u for d, c in form.terms.items() if d != BOS)
+        return _unit(self.units, form, self.circuit.stairs)
 
     # -- positions ---------------------------------------------------------------------------------------------------
 
@@ -337,7 +339,7 @@ def units(circuit: Circuit) -> dict[Direction, Fraction | None]:
 def _join_layer(found: dict[Direction, Fraction | None], layer: Layer, circuit: Circuit) -> None:
     for head in layer.heads:
         for channel in head.channels:
-            read = _unit(found, channel.read)
+            read = _unit(found, channel.read, circuit.stairs)
             if head.mode == "sum":
                 _join(found, channel.write, read)
             else:
@@ -345,7 +347,7 @@ def _join_layer(found: dict[Direction, Fraction | None], layer: Layer, circuit: 
                 _join(found, channel.write, _common([read, channel.default]) if fetched else None)
     stairs: set[Direction] = set()
     for neuron in layer.neurons:
-        read = _unit(found, neuron.read)
+        read = _unit(found, neuron.read, circuit.stairs)
         for direction, weight in neuron.writes:
             if direction in circuit.stairs:
                 stairs.add(direction)
@@ -355,8 +357,24 @@ def _join_layer(found: dict[Direction, Fraction | None], layer: Layer, circuit: 
         _join(found, direction, _common(circuit.stairs[direction].values))
 
 
-def _unit(units: Mapping[Direction, Fraction | None], form: Form) -> Fraction | None:
-    return _common(None if (unit := units[d]) is None else c * unit for d, c in form.terms.items() if d != BOS)
+Units: TypeAlias = Mapping[Direction, Fraction | None]
+
+
+def _unit(units: Units, form: Form, stairs: Mapping[Direction, Stairs]) -> Fraction | None:
+    """The unit of a form. What is known of each direction may not be enough: a staircase and a line of its argument."""
+    plain = _common(None if (unit := units[d]) is None else c * unit for d, c in form.terms.items() if d != BOS)
+    if plain is not None:
+        return plain
+    for direction, factor in form.terms.items():
+        argument = {d: c for d, c in stairs[direction].read.terms.items() if d != ONE} if direction in stairs else {}
+        slopes = {form.terms.get(d, Fraction(0)) / c for d, c in argument.items()}
+        if len(slopes) == 1 and any(units[d] is None for d in argument):
+            (slope,) = slopes
+            found = stairs[direction]
+            sums = [slope * x + factor * y for x, y in zip(found.numbers, found.values, strict=True)]
+            rest = form - found.read * slope - Form({direction: factor})
+            return _common([*sums, _unit(units, rest, stairs)])
+    return None
 
 
 def _join(found: dict[Direction, Fraction | None], direction: Direction, unit: Fraction | None) -> None:

@@ -1,0 +1,368 @@
+"""The fast path gives the interpreter's answers, in batches of any shape, and only where it is certified."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import compiler
+import rasp
+from compiler.direction import BOS, ONE
+from compiler.domain import Setting
+from compiler.emit import emit
+from compiler.fast.model import Fast
+from compiler.fast.plan import Plan, _Replaced, plan
+from compiler.graph import lower
+from compiler.model import Config, ModelError, Scalar, Transformer
+from compiler.pipeline import Compiled, build, faster
+from compiler.precision import PRECISIONS
+from rasp import RaspError, evaluate
+from rasp.value import to_python
+from tests.random_programs import VOCABULARY, seeded
+
+LIBRARY = {entry.name: entry for entry in compiler.library()}
+SOME = ("sort", "paper/dyck_2_ptf", "paper/double_histogram_bos", "sequence/mode_count", "decoders/sort")
+SHORT = 400
+"""All inputs of length 1, 2, ... are tried as long as there are no more than this."""
+DYCK = {"(": ")", "{": "}"}
+
+
+def compiled_at(
+    name: str, max_length: int | None = None, attention: str | None = None, dtype: str = "float32"
+) -> Compiled:
+    return Compiled(LIBRARY[name].program.replace(max_length=max_length, attention=attention), dtype=dtype)
+
+
+def fast_of(compiled: Compiled) -> Fast:
+    """With the fast path, whatever is quicker."""
+    found = plan(compiled.circuit)
+    assert isinstance(found, Plan), found
+    return Fast(compiled.model, found, "fast")
+
+
+def inputs_of(compiled: Compiled, count: int, rng: random.Random) -> list[list[Scalar]]:
+    """All short inputs, random ones of all lengths, and equal tokens."""
+    vocabulary, longest = list(compiled.program.settings.vocab or ()), compiled.setting.max_length
+    short: list[list[Scalar]] = []
+    for length in range(1, longest + 1):
+        if len(vocabulary) ** length + len(short) > SHORT and length > 1:
+            break
+        short += map(list, itertools.product(vocabulary, repeat=length))
+    drawn = [rng.choices(vocabulary, k=rng.randint(1, longest)) for _ in range(count)]
+    drawn += [rng.choices(vocabulary, k=longest) for _ in range(count)]
+    return short + drawn + [[token] * length for token in vocabulary[:4] for length in (longest - 1, longest) if length]
+
+
+def assert_interpreters_answers(compiled: Compiled, inputs: list[list[Scalar]]) -> None:
+    """On every input that the program means and that has an answer; elsewhere it must only not fail."""
+    program, fast = compiled.program, fast_of(compiled)
+    for name in program.outputs:
+        answers = fast.run_batch(inputs, name)
+        known = 0
+        for tokens, answer in zip(inputs, answers, strict=True):
+            try:
+                meant = all(all(program[one](tokens)) for one in program.settings.requires)
+                expected = program[name](tokens) if meant else None
+            except RaspError:
+                continue
+            if expected is not None:
+                assert answer == expected, tokens
+                known += 1
+        assert known > 0
+
+
+# ------------------------------------------------------------------------------------------------------------ answers
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_answers_are_the_interpreters(name: str) -> None:
+    compiled = compiled_at(name)
+    assert_interpreters_answers(compiled, inputs_of(compiled, 20, random.Random(name)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+@pytest.mark.parametrize("name", LIBRARY)
+def test_answers_of_all_programs_are_the_interpreters(name: str, attention: str) -> None:
+    compiled = compiled_at(name, attention=attention)
+    try:
+        assert compiled.circuit
+    except RaspError:
+        assert attention != LIBRARY[name].program.settings.attention
+        return
+    assert_interpreters_answers(compiled, inputs_of(compiled, 100, random.Random(name)))
+
+
+@pytest.mark.parametrize("name", ["sort", "paper/dyck_2_ptf", "sequence/mode_count"])
+def test_answers_in_float64_are_the_interpreters(name: str) -> None:
+    compiled = compiled_at(name, dtype="float64")
+    assert_interpreters_answers(compiled, inputs_of(compiled, 20, random.Random(name)))
+
+
+def outcome(seed: int, depth: int, length: int, dtype: str = "float32") -> str:
+    """What becomes of a random program. Fails where the fast path differs from the interpreter."""
+    node, causal, rng = seeded(seed, depth), seed % 2 == 1, random.Random(seed)
+    try:
+        circuit, certificate = build(
+            lower({"out": node}, {}, Setting(VOCABULARY, length, causal)), precision=PRECISIONS[dtype]
+        )
+    except RaspError:
+        return "refused"
+    found = plan(circuit)
+    if isinstance(found, str):
+        return "plain"
+    weights = emit(circuit)
+    model = Transformer(Config.from_json(weights.config))
+    model.load_state_dict({name: torch.from_numpy(t).to(model.embed.W_E.dtype) for name, t in weights.tensors.items()})
+    inputs = [rng.choices(VOCABULARY, k=rng.randint(1, length)) for _ in range(20)]
+    inputs += [[token] * size for token in VOCABULARY for size in (1, length)]
+    for tokens, answer in zip(inputs, Fast(model.eval(), found, "fast").run_batch(inputs), strict=True):
+        try:
+            assert answer == [to_python(value) for value in evaluate(node, tokens, causal=causal)], (seed, tokens)
+        except RaspError:
+            continue
+    return "fast" if certificate.ok else "fast, though the model is not certified"
+
+
+def test_random_programs_give_the_interpreters_answers() -> None:
+    found = [outcome(seed, depth, 7) for depth in (3, 4, 5) for seed in range(100 * depth, 100 * depth + 25)]
+    assert found.count("fast") > 60, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("depth", "length"), [(3, 24), (4, 8), (4, 16), (5, 8), (6, 8)])
+def test_more_random_programs_give_the_interpreters_answers(depth: int, length: int, dtype: str) -> None:
+    found = [outcome(seed, depth, length, dtype) for seed in range(1000 * depth, 1000 * depth + 80)]
+    assert found.count("fast") > 40, found
+
+
+# ---------------------------------------------------------------------------------------------------------- long inputs
+
+
+def nested(rng: random.Random, length: int) -> str:
+    """A balanced text of two kinds of brackets, as deep as it comes."""
+    text, open_ones = "", []
+    while len(text) + len(open_ones) < length:
+        if open_ones and rng.random() < 0.45:
+            text += DYCK[open_ones.pop()]
+        else:
+            open_ones.append(rng.choice("({"))
+            text += open_ones[-1]
+    return text + "".join(DYCK[one] for one in reversed(open_ones))
+
+
+def hard_brackets(length: int) -> list[str]:
+    """Deep, flat, balanced, almost balanced, and beyond repair from the first token on."""
+    rng = random.Random(0)
+    half = length // 2
+    texts = [
+        "(" * half + ")" * half,
+        "(" * length,
+        ")" * length,
+        "(){}" * (length // 4),
+        "({" * half,
+        "({)}" * (length // 4),
+    ]
+    balanced = [nested(rng, length)[:length] for _ in range(6)]
+    broken = []
+    for text in balanced:
+        place = rng.randrange(len(text))
+        broken.append(text[:place] + rng.choice("(){}") + text[place + 1 :])
+    return texts + balanced + broken + [text[: rng.randint(1, length)] for text in balanced]
+
+
+@pytest.mark.parametrize("length", [64, pytest.param(512, marks=pytest.mark.slow)])
+def test_dyck_2_on_hard_brackets(length: int) -> None:
+    compiled = compiled_at("paper/dyck_2_ptf", max_length=length)
+    fast, texts = fast_of(compiled), hard_brackets(length)
+    assert fast.run_batch(texts) == [compiled.program["verdict"](text) for text in texts]
+
+
+def test_no_tensor_grows_with_the_square_of_the_length() -> None:
+    """The kernel of plain attention needs memory that grows with the length alone, and so does this path."""
+    compiled = compiled_at("paper/dyck_2_ptf", max_length=512)
+    fast, largest = fast_of(compiled), {}
+    for length in (256, 512):
+        with torch.no_grad(), Largest() as seen:
+            fast(torch.zeros(1, length, dtype=torch.long))
+        largest[length] = seen.numbers
+    assert largest[512] <= 2 * largest[256]
+
+
+class Largest(TorchDispatchMode):
+    """Notes how many numbers the largest tensor holds that any operation makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        made = func(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else (made,):
+            if isinstance(tensor, Tensor):
+                self.numbers = max(self.numbers, tensor.numel())
+        return made
+
+
+# ------------------------------------------------------------------------------------------------- padding and batches
+
+
+@pytest.mark.parametrize("name", ["sort", "reverse", "paper/dyck_2_ptf", "sequence/mode_count", "paper/rover"])
+def test_padding_changes_nothing(name: str) -> None:
+    """Whatever stands in the padding, even tokens of the vocabulary."""
+    compiled = compiled_at(name, max_length=12)
+    fast, rng, size = fast_of(compiled), random.Random(name), len(compiled.setting.vocabulary)
+    lengths = [1, 2, 5, 11, 12]
+    ids = torch.tensor([[rng.randrange(size) for _ in range(12)] for _ in lengths])
+    mask = torch.arange(12) < torch.tensor(lengths)[:, None]
+    with torch.no_grad():
+        together = fast(ids, mask)
+        for row, length in enumerate(lengths):
+            alone = fast(ids[row : row + 1, :length])
+            assert together[row, :length].argmax(-1).equal(alone[0].argmax(-1))
+
+
+def test_an_input_that_the_model_refuses_is_refused() -> None:
+    fast = fast_of(compiled_at("sort", max_length=4))
+    with torch.no_grad(), pytest.raises(ModelError, match="the model holds 4"):
+        fast(torch.zeros(1, 5, dtype=torch.long))
+    with torch.no_grad(), pytest.raises(ModelError, match="padding in front"):
+        fast(torch.zeros(1, 4, dtype=torch.long), torch.tensor([[0, 1, 1, 1]]))
+
+
+# ----------------------------------------------------------------------------------------------------------- certified
+
+
+@pytest.mark.parametrize("name", [*SOME, "sequence/fraction_so_far", "sequence/average_of_ends", "paper/rover"])
+def test_the_stream_is_as_near_to_the_exact_numbers_as_the_certificate_says(name: str) -> None:
+    compiled = compiled_at(name, max_length=10)
+    found = plan(compiled.circuit)
+    assert isinstance(found, Plan)
+    certifier = _Replaced(found.circuit)
+    assert certifier.certificate().ok
+    path = Fast(compiled.model, found).path()
+    rng, vocabulary = random.Random(name), compiled.program.settings.vocab or ()
+    for _ in range(5):
+        ids = [rng.randrange(len(vocabulary)) for _ in range(rng.randint(1, 10))]
+        try:
+            assert all(program_answers(compiled, [vocabulary[number] for number in ids]))
+        except (RaspError, AssertionError):
+            continue
+        *_, exact = found.circuit.stages(ids)
+        stream = path.stream(torch.tensor([ids]), None)[:, 0].double()
+        for direction, row in path.rows.items():
+            assert direction not in (ONE, BOS)
+            for place, number in enumerate(stream[row].tolist(), start=1):
+                assert abs(number - float(exact[place][direction])) <= certifier.bounds[direction].error, direction
+
+
+def program_answers(compiled: Compiled, tokens: list[Scalar]) -> list[bool]:
+    """Whether the program means the input. Raises `RaspError` where it has no answer."""
+    program = compiled.program
+    for name in program.outputs:
+        assert program[name](tokens)
+    return [bool(value) for name in program.settings.requires for value in program[name](tokens)]
+
+
+def test_what_nobody_reads_is_not_computed() -> None:
+    compiled = compiled_at("paper/dyck_2_ptf", max_length=64)
+    found = plan(compiled.circuit)
+    assert isinstance(found, Plan)
+    assert (
+        sum(len(neurons) for _, neurons in found.layers) < 30 < sum(len(la.neurons) for la in compiled.circuit.layers)
+    )
+
+
+def test_digits_of_an_order_are_one_search() -> None:
+    compiled = compiled_at("paper/dyck_2_ptf", max_length=64)
+    found = plan(compiled.circuit)
+    assert isinstance(found, Plan)
+    assert len(found.layers[0][0]) == 2 < len(compiled.circuit.layers[0].heads)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_runs_the_model_itself(dtype: str) -> None:
+    compiled = compiled_at("histogram", max_length=8, dtype=dtype)
+    assert compiled.fast.plan is None
+    assert compiled.fast.reason == f"exact counts need float32 or float64, not {dtype}"
+    assert compiled.fast.run("abca") == compiled.program["hist"]("abca")
+    with pytest.raises(ModelError, match="no fast path"):
+        compiled.fast.count(torch.tensor([[0]]))
+
+
+def test_what_cannot_be_certified_is_no_plan() -> None:
+    program = rasp.parse('x = aggregate(select(indices, indices, <=), indicator(tokens == "a"));')
+    compiled = Compiled(program.replace(vocab="ab", max_length=60), uncertified=True)
+    assert str(plan(compiled.circuit)).startswith("it could not be certified: x, nearest of")
+
+
+# --------------------------------------------------------------------------------------------------- which way is taken
+
+
+def test_where_gradients_are_wanted_the_model_itself_runs() -> None:
+    compiled = compiled_at("sort", max_length=6)
+    fast, ids = fast_of(compiled), torch.tensor([[0, 1, 2]])
+    assert fast(ids).requires_grad
+    with torch.no_grad():
+        assert not fast(ids).requires_grad
+
+
+def test_both_ways_are_tried_and_one_is_kept() -> None:
+    compiled = compiled_at("sort", max_length=8)
+    fast = compiled.fast
+    assert fast is compiled.fast and fast.prefer == "auto"
+    answers = [fast.run("dcba") for _ in range(6)]
+    assert answers == [["a", "b", "c", "d"]] * 6
+    (clock,) = fast._clocks.values()
+    assert clock.trials == clock.TRIALS and all(seconds > 0 for seconds in clock.best)
+
+
+def test_weights_are_shared() -> None:
+    compiled = compiled_at("sort", max_length=6)
+    assert compiled.fast.embed.W_E is compiled.model.embed.W_E
+    assert compiled.fast.state_dict().keys() == compiled.model.state_dict().keys()
+
+
+# --------------------------------------------------------------------------------------------------------- checkpoints
+
+
+@pytest.mark.parametrize("optimize", ["balanced", "size"])
+def test_a_checkpoint_whose_program_compiles_to_its_weights_is_fast(optimize: str, tmp_path: Path) -> None:
+    compiled = compiler.compile(LIBRARY["sort"].program, max_length=8, optimize=optimize)
+    compiled.save(tmp_path / "sort")
+    fast = faster(compiler.load(tmp_path / "sort"))
+    assert fast.plan is not None and fast.reason is None
+    assert fast.run("dcba") == ["a", "b", "c", "d"]
+
+
+def test_a_checkpoint_with_another_weight_is_not(tmp_path: Path) -> None:
+    compiled = compiler.compile(LIBRARY["sort"].program, max_length=8)
+    compiled.save(tmp_path / "sort")
+    model = compiler.load(tmp_path / "sort")
+    with torch.no_grad():
+        model.unembed.W_U[0, 0] += 1
+    fast = faster(model)
+    assert fast.plan is None and "other weights" in str(fast.reason)
+    with torch.no_grad():
+        assert fast(torch.tensor([[0, 1]])).equal(model(torch.tensor([[0, 1]])))
+
+
+def test_a_checkpoint_of_another_program_is_not(tmp_path: Path) -> None:
+    compiled = compiler.compile(LIBRARY["sort"].program, max_length=8)
+    model = compiled.model
+    model.labels = model.labels | {"program": model.labels["program"] | {"source": "sorted = tokens;"}}
+    assert faster(model).plan is None
+
+
+def test_a_model_that_was_not_compiled_has_no_program() -> None:
+    model = compiler.compile(LIBRARY["sort"].program, max_length=8).model
+    model.labels = {}
+    with pytest.raises(ModelError, match="does not say which program"):
+        faster(model)
