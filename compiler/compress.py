@@ -1,7 +1,8 @@
-"""Compression: the embedding's directions become as few columns as they have dimensions.
+"""Compression: functions of one thing become as few columns as they have dimensions.
 
-In: a circuit whose embedding writes many functions of the token (and of the position). Out: the same circuit over a
-basis of them; every other function is a form over the basis, and nothing is written that nobody reads.
+In: a circuit whose embedding writes many functions of the token (and of the position), and whose neurons compute several
+functions of one number. Out: the same circuit over a basis of them; others are forms over the basis, and nothing is
+written that nobody reads.
 Equal neurons of a layer become one.
 Invariant: every reading keeps its value, exactly. Indicators are taken into the basis first, so that the forms of the
 others have the plain function values as coefficients.
@@ -9,6 +10,7 @@ others have the plain function values as coefficients.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +23,8 @@ import numpy.typing as npt
 from compiler.circuit import Circuit, Head, Layer, Neuron
 from compiler.direction import ONE, Direction, Form
 
+TERMS = 8
+"""A computed number is a form over others only if it has no more terms: each carries their errors."""
 Column = tuple[Fraction, ...]
 FEW = 256
 """Up to this many functions the smallest basis is found by elimination; among more only full sets of indicators."""
@@ -32,7 +36,8 @@ def compress(circuit: Circuit) -> Circuit:
     written = {direction for layer in circuit.layers for direction in layer.writes()}
     tokens, by_token = _basis(circuit.tokens, written)
     positions, by_position = _basis(circuit.positions, written)
-    return _substituted(replace(circuit, tokens=tokens, positions=positions), by_token | by_position)
+    found = replace(circuit, tokens=tokens, positions=positions)
+    return _without_unread(_substituted(found, by_token | by_position | _by_stairs(circuit)))
 
 
 def _without_unread(circuit: Circuit) -> Circuit:
@@ -70,6 +75,40 @@ def _basis(
     mixed = {d: column for d, column in embedded.items() if d in written}
     basis, forms = _spanning(columns)
     return basis | mixed, forms
+
+
+def _by_stairs(circuit: Circuit) -> dict[Direction, Form]:
+    """Functions of one number that an MLP computes side by side: those that are a few others', added up, are forms.
+
+    Those with the fewest steps are kept, so that "is 3" is "is 3 or more" less "is 4 or more".
+    """
+    alone = _written_once(circuit)
+    beside: dict[tuple[int, Form, Column], dict[Direction, Column]] = {}
+    for direction, stairs in circuit.stairs.items():
+        if direction in alone:
+            key = alone[direction], stairs.read, stairs.numbers
+            beside.setdefault(key, {})[direction] = stairs.values
+    forms: dict[Direction, Form] = {}
+    for columns in beside.values():
+        if 2 < len(columns) <= FEW:
+            order = sorted(
+                columns, key=lambda direction: sum(a != b for a, b in itertools.pairwise(columns[direction]))
+            )
+            _, dependent = _eliminated(columns, order)
+            forms |= {direction: form for direction, form in dependent.items() if len(form.terms) <= TERMS}
+    return forms
+
+
+def _written_once(circuit: Circuit) -> dict[Direction, int]:
+    """The directions that the neurons of one layer write and nobody else, with the number of the layer."""
+    found: dict[Direction, int] = {}
+    others = {*circuit.tokens, *circuit.positions, *circuit.offsets}
+    for number, layer in enumerate(circuit.layers):
+        others |= {channel.write for head in layer.heads for channel in head.channels}
+        for direction in {direction for neuron in layer.neurons for direction, _ in neuron.writes}:
+            others |= {direction} if direction in found else set()
+            found[direction] = number
+    return {direction: number for direction, number in found.items() if direction not in others}
 
 
 def _spanning(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
@@ -273,4 +312,5 @@ def _shared(neurons: Iterable[Neuron]) -> list[Neuron]:
 
 
 def _neuron(neuron: Neuron, forms: Mapping[Direction, Form]) -> Neuron:
-    return replace(neuron, read=neuron.read.substitute(forms))
+    read = neuron.read.substitute(forms)
+    return neuron if read is neuron.read else replace(neuron, read=read)

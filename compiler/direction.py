@@ -70,7 +70,7 @@ class Form:
         return isinstance(other, Form) and self.terms == other.terms
 
     def __hash__(self) -> int:
-        return hash(frozenset(self.terms.items()))
+        return hash(frozenset((d, c.numerator, c.denominator) for d, c in self.terms.items()))
 
     def at(self, stream: Mapping[Direction, Fraction]) -> Fraction:
         """The form's value where the stream holds these coordinates; a missing one is 0."""

@@ -380,10 +380,12 @@ class Analysis:
     def column(self, node: SOp, inputs: Sequence[Value]) -> tuple[Fraction, ...]:
         """The numbers of an s-op of one variable, at each of its values in turn; 0 where it is undefined."""
         table = self._table(node)
-        numbers = [tables.number(value) for value in table.values]
-        found = dict(zip(self.domain(self.variables(node)[0]), table.codes.tolist(), strict=True))
-        meant = {point[0] for point in self.points(self.variables(node))}
-        return tuple(numbers[found[value]] if value in meant else whole(0) for value in inputs)
+        variables = self.variables(node)
+        numbers = [*map(tables.number, table.values), whole(0)]
+        kept = self._meant(variables)
+        codes = table.codes if kept is None else np.where(kept, table.codes.astype(np.int64), -1)
+        found = dict(zip(self.domain(variables[0]), codes.tolist(), strict=True))
+        return tuple(numbers[found[value]] for value in inputs)
 
     def _table(self, node: SOp) -> Table:
         """The s-op over its own variables: all their joint values, whether they are meant or not."""
@@ -435,7 +437,7 @@ class Analysis:
 
         They are taken as independent, or else are the s-op's variables and known `joint`ly.
         """
-        table = self._table(node) if joint else self._table_over(node, leaves)
+        table = self._table(node) if leaves == self.variables(node) else self._table_over(node, leaves)
         return Curve.of(table, scale, self._meant(leaves) if joint else None)
 
     def _table_over(self, node: SOp, leaves: tuple[SOp, ...]) -> Table:

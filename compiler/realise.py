@@ -27,6 +27,7 @@ from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Stai
 from compiler.compress import compress
 from compiler.direction import Direction, Form, total
 from compiler.domain import Domain, refusal
+from compiler.exact import counts, times
 from compiler.graph import Graph
 from compiler.mlp import Kink, Staircase, staircase
 from compiler.precision import FLOAT32, Precision
@@ -118,7 +119,7 @@ class _Realiser:
         self.evidence: dict[SOp, tuple[Reading, Fraction] | None] = {}
         self.tokens: dict[Direction, tuple[Fraction, ...]] = {}
         self.positions: dict[Direction, tuple[Fraction, ...]] = {}
-        self.embedded: dict[tuple[bool, tuple[Fraction, ...]], Direction] = {}
+        self.embedded: dict[tuple[bool, tuple[int, ...], int], Direction] = {}
         self.heads: dict[tuple[str, bool, tuple[Conjunction, ...]], list[_OpenHead]] = {}
         self.neurons: list[tuple[int, Neuron]] = []
         self.titles: dict[Node, str] = {}
@@ -258,12 +259,15 @@ class _Realiser:
 
     def _embedded(self, node: SOp, columns: dict[Direction, tuple[Fraction, ...]], inputs: list[Value]) -> Reading:
         column = self.analysis.column(node, inputs)
-        known = columns is self.tokens, column
+        numerators, common = counts(column)
+        known = columns is self.tokens, tuple(numerators), common
         if known not in self.embedded:
             self.embedded[known] = self._direction(self._label(node))
         direction = self.embedded[known]
         columns[direction] = column
-        return Reading(Form.of(direction), 0, all(map(is_short, column)))
+        return Reading(
+            Form.of(direction), 0, all(is_short(Fraction(numerator, common)) for numerator in set(numerators))
+        )
 
     def _linear(self, node: SOp) -> Reading | None:
         """Sums, differences, multiples, and what is 0 or 1: no layer and no neuron."""
@@ -798,12 +802,13 @@ class _Realiser:
         digits: dict[SOp, list[Fraction]] = {}
         for part in sorted(parts, key=lambda part: not any(map(self.analysis.noisy, self.analysis.variables(part)))):
             numbers, coded = self._as_numbers(part)
-            ascending = sorted(number for _, number in numbers)
-            gap = min((b - a for a, b in itertools.pairwise(ascending)), default=Fraction(1))
-            weight = place / gap
-            terms.append((coded, weight))
-            digits[part] = [number * weight for _, number in numbers]
-            place *= (ascending[-1] - ascending[0]) / gap + 1
+            found, common = counts([number for _, number in numbers])
+            ascending = sorted(found)
+            gap = min((b - a for a, b in itertools.pairwise(ascending)), default=common)
+            terms.append((coded, place / Fraction(gap, common)))
+            unit = place / gap
+            digits[part] = [times(unit, count) for count in found]
+            place *= Fraction(ascending[-1] - ascending[0], gap) + 1
         return tuple(terms), Scale.of([digits[part] for part in parts])
 
     # -- names -------------------------------------------------------------------------------------------------------
@@ -815,11 +820,8 @@ class _Realiser:
             case Map(op="*", args=(a, b)) if a is b:
                 return f"({self._label(a)})^2"
             case Lookup(table=table, arg=arg) if node not in self.graph.names:
-                if all(value in (0, 1) for _, value in table):
-                    members = [str(key) for key, value in table if value]
-                    shown = ",".join(members if len(members) <= 4 else [*members[:3], f"{len(members) - 3} more"])
-                    return f"{self._label(arg)} in {{{shown}}}" if len(members) != 1 else f"{self._label(arg)}={shown}"
-                return self._label(arg)
+                chosen = all(value in (0, 1) for _, value in table)
+                return self._label(arg) + (_members(table) if chosen else "")
         return self.graph.name(node)
 
     def _in_words(self, case: Conjunction) -> str:
@@ -846,6 +848,22 @@ def _only_one(table: Mapping[Value, Value]) -> Value | None:
     """The value for which a table says 1, where it says 0 for all others."""
     members = [key for key, value in table.items() if value]
     return members[0] if len(members) == 1 and table[members[0]] == 1 else None
+
+
+def _members(table: Sequence[tuple[Value, Value]]) -> str:
+    """Which values a table chooses, as short as that can be said."""
+    members = [key for key, value in table if value]
+    if len(members) == 1:
+        return f"={members[0]}"
+    numbers = sorted(Fraction(key) for key, _ in table if not isinstance(key, str))
+    chosen = sorted(Fraction(key) for key in members if not isinstance(key, str))
+    if 1 < len(chosen) < len(numbers) == len(table):
+        if chosen == numbers[-len(chosen) :]:
+            return f" >= {chosen[0]}"
+        if chosen == numbers[: len(chosen)]:
+            return f" <= {chosen[-1]}"
+    shown = [str(key) for key in (members if len(members) <= 4 else members[:3])]
+    return f" in {{{','.join([*shown, f'{len(members) - 3} more'] if len(members) > 4 else shown)}}}"
 
 
 def _counted_by(heads: Sequence[_OpenHead], direction: Direction) -> int:

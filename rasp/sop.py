@@ -154,8 +154,9 @@ class Lookup(SOp):
 
     def written(self, *inputs: str) -> str:
         entries = self.table if self.sequence is None else self.table[self.sequence :]
-        shown = [f"{show(key)}: {show(value)}" if self.sequence is None else show(value) for key, value in entries]
-        text = ", ".join(shown if len(shown) <= 8 else [*shown[:7], f"... {len(shown) - 7} more"])
+        few = entries if len(entries) <= 8 else entries[:7]
+        shown = [f"{show(key)}: {show(value)}" if self.sequence is None else show(value) for key, value in few]
+        text = ", ".join(shown if few is entries else [*shown, f"... {len(entries) - 7} more"])
         return f"{{{text}}}[{inputs[0]}]" if self.sequence is None else f"[{text}][{inputs[0]}]"
 
 
