@@ -36,7 +36,7 @@ from compiler.circuit import Channel, Neuron, Output, Stairs
 from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import logits
 from compiler.fast.plan import Plan, Step
-from compiler.fast.selection import Selection, Window, units
+from compiler.fast.selection import Selection, Window
 from compiler.model import Reader, Transformer
 
 Next: TypeAlias = Callable[[int, int], tuple[float, ...]]
@@ -191,7 +191,6 @@ class _Writer:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.circuit = circuit = plan.circuit
-        self.units = units(circuit)
         heads = [head for layer in circuit.layers for head in layer.heads if not head.single]
         self.several = {channel.write for head in heads for channel in head.channels}  # of more than one key, perhaps
         self.names: dict[str, Any] = {}
@@ -202,8 +201,9 @@ class _Writer:
         self.position_columns = {d: _floats(column) for d, column in circuit.positions.items()}
         self.offsets = dict(circuit.offsets)  # what stands in a column beside the number that its variable holds
         self.variables: dict[Direction, str] = {}
-        columns = [*circuit.tokens.items(), *circuit.positions.items()]
-        self.rough = {direction for direction, column in columns if not all(map(_is_dyadic, column))}
+        self.grids: dict[Direction, int | None] = {ONE: 1, BOS: 1}
+        for direction, column in (*circuit.tokens.items(), *circuit.positions.items()):
+            self.grids[direction] = _both(self.grids.get(direction, 1), _grid(column))
         self.known: dict[str, str] = {}
         self.counter = itertools.count()
 
@@ -281,32 +281,33 @@ class _Writer:
         self.lines.append(f"{name} = {expression}")
         return name
 
-    def _write(self, direction: Direction, name: str, exact: bool) -> None:
+    def _write(self, direction: Direction, name: str, grid: int | None) -> None:
         """Add to a direction. What is added to an offset becomes whole, by rounding as the machine's addition does."""
         before = self.variables.get(direction)
         total = name if before is None else f"{before} + {name}"
-        unit = self.units.get(direction)
-        if not exact:
-            self.rough.add(direction)
-        if direction in self.circuit.offsets and (direction in self.rough or unit is None or unit.denominator != 1):
-            total = f"float(round({total}))"
-            self.rough.discard(direction)
+        self.grids[direction] = _both(self.grids.get(direction, 1), grid)
+        if direction in self.circuit.offsets and self.grids[direction] != 1:
+            self.grids[direction], total = 1, f"float(round({total}))"
         self.variables[direction] = name if total == name else self._assign("v", total)
 
-    def _is_exact(self, form: Form) -> bool:
-        """Whether the form is free of rounding in float64: sums of binary fractions."""
-        return all(d not in self.rough and _is_dyadic(c) for d, c in form.terms.items())
+    def grid(self, form: Form) -> int | None:
+        """A power of two whose inverse divides every value of the form, which is free of rounding; None: it is not."""
+        found: int | None = 1
+        for direction, coefficient in form.terms.items():
+            one, other = self.grids.get(direction), _grid([coefficient])
+            found = _both(found, None if one is None or other is None else one * other)
+        return found
 
     # -- heads -------------------------------------------------------------------------------------------------------
 
     def _attend(self, steps: Sequence[Step]) -> None:
-        added: list[tuple[Direction, str, bool]] = []
+        added: list[tuple[Direction, str, int | None]] = []
         for step in steps:
             for channel, one in zip(step.channels, self._step(step), strict=True):
-                exact = self._is_exact(channel.read) and _is_dyadic(channel.default)
-                added.append((channel.write, one, exact and not self._is_averaged(step, channel)))
-        for direction, one, exact in added:
-            self._write(direction, one, exact)
+                grid = _both(self.grid(channel.read), _grid([channel.default]))
+                added.append((channel.write, one, None if self._is_averaged(step, channel) else grid))
+        for direction, one, grid in added:
+            self._write(direction, one, grid)
 
     def _step(self, step: Step) -> list[str]:
         """The lines of one head; for each of its channels what it adds."""
@@ -438,7 +439,7 @@ class _Writer:
     def _number(self, form: Form, unit: Fraction) -> str:
         """A number that is compared: as it is where it is exact, else in whole units."""
         number = self.read(form)
-        return number if self._is_exact(form) else self._once(f"round({number} * {float(1 / unit)!r})")
+        return number if self.grid(form) else self._once(f"round({number} * {float(1 / unit)!r})")
 
     def _is_averaged(self, step: Step, channel: Channel) -> bool:
         """Whether different values can be averaged: not where one key is selected, or all have the same value."""
@@ -452,7 +453,7 @@ class _Writer:
         A staircase reads the `counts` of its layer without their offsets.
         """
         after = dict(self.offsets)
-        added: dict[Direction, tuple[str, bool]] = {}
+        added: dict[Direction, tuple[str, int | None]] = {}
         stairs: dict[Direction, Stairs] = {}
         for neuron in neurons:
             stairs |= {d: self.circuit.stairs[d] for d, _ in neuron.writes if d in self.circuit.stairs}
@@ -464,22 +465,21 @@ class _Writer:
                 self._neuron(neuron.read, writes, added)
         self.offsets = {d: offset for d, offset in after.items() if d not in counts}
         for direction, one in stairs.items():
-            added[direction] = self._stairs(one), all(map(_is_dyadic, one.values))
+            added[direction] = self._stairs(one), _grid(one.values)
         self.offsets = after
-        for direction, (name, exact) in added.items():
-            self._write(direction, name, exact)
+        for direction, (name, grid) in added.items():
+            self._write(direction, name, grid)
 
     def _neuron(
-        self, read: Form, writes: Sequence[tuple[Direction, Fraction]], added: dict[Direction, tuple[str, bool]]
+        self, read: Form, writes: Sequence[tuple[Direction, Fraction]], added: dict[Direction, tuple[str, int | None]]
     ) -> None:
-        """One neuron by itself. `added` has for each direction what adds up, and whether that is free of rounding."""
+        """One neuron by itself. `added` has for each direction what adds up, and its grid."""
         number, lines = self.read(read), []
         for direction, weight in writes:
-            exact = self._is_exact(read) and _is_dyadic(weight)
             if direction not in added:
-                added[direction] = self._assign("m", "0.0"), exact
+                added[direction] = self._assign("m", "0.0"), 1
             name, before = added[direction]
-            added[direction] = name, before and exact
+            added[direction] = name, _both(before, self.grid(read * weight))
             lines.append(f"{name} += {_sum([(weight, number)], Fraction(0))}")
         self.lines += _when(f"{number} > 0.0", lines)
 
@@ -550,8 +550,14 @@ def _is_behind(window: Window) -> bool:
     return not any(window.first) and window.last == tuple(range(-1, len(window.last) - 1))
 
 
-def _is_dyadic(number: Fraction) -> bool:
-    return number.denominator & (number.denominator - 1) == 0
+def _grid(numbers: Iterable[Fraction]) -> int | None:
+    """A power of two whose inverse divides all numbers, if there is one."""
+    most = max(number.denominator for number in numbers)
+    return most if all(most % number.denominator == 0 for number in numbers) and most & (most - 1) == 0 else None
+
+
+def _both(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else max(one, other)
 
 
 def _floats(column: Sequence[Fraction]) -> Numbers:
