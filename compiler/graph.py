@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import networkx as nx
 
 from compiler.domain import Analysis, Setting
 from compiler.simplify import simplify
 from rasp.interpreter import evaluate
-from rasp.sop import Constant, Node, Selector, SOp, listing, reachable
+from rasp.sop import Aggregate, Constant, Node, Selector, SOp, Width, listing, reachable
 from rasp.value import Value
 
 MAX_NAME = 48
@@ -41,12 +42,25 @@ class Graph:
         return reachable(self.outputs.values())
 
     def name(self, node: Node) -> str:
-        """The node's name in the program, or its text, shortened."""
+        """The node's name in the program, or its text if that is short, or what it is a part of."""
         if node in self.names:
             return self.names[node]
         text = node.written(*(self.names.get(arg) or _brief(arg) for arg in node.inputs))
         text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
-        return text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
+        text = text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
+        if "..." in text and node in self._owners:
+            return f"{_kind(node)} {self._owners[node]}"
+        return text
+
+    @cached_property
+    def _owners(self) -> dict[Node, str]:
+        """What a node without a name is for: the name of what is computed from it."""
+        owners: dict[Node, str] = {}
+        for reader in reversed(self.nodes):
+            if name := self.names.get(reader) or owners.get(reader):
+                for node in reader.inputs:
+                    owners.setdefault(node, name)
+        return owners
 
     def network(self) -> nx.DiGraph[Node]:
         """The graph for networkx: an edge from each input to its user."""
@@ -81,6 +95,15 @@ class Graph:
         shown = [node for node in self.nodes if node in roots.values() or not isinstance(node, Constant)]
         domains = ["" if isinstance(node, Selector) else str(self.analysis.domain(node)) for node in shown]  # type: ignore[arg-type]
         return domains + [""] * (len(listing(roots).splitlines()) - len(domains))
+
+
+def _kind(node: Node) -> str:
+    match node:
+        case Aggregate():
+            return "aggregate in"
+        case Width():
+            return "selector_width in"
+    return "part of"
 
 
 def _brief(node: Node) -> str:

@@ -90,7 +90,7 @@ class Compiled:
     @cached_property
     def graph(self) -> Graph:
         """The s-ops specialised to the setting, with domains."""
-        return lower(self.sop, self.program.names, self.setting, required(self.program))
+        return lower(self.sop, self.program.called, self.setting, required(self.program))
 
     @cached_property
     def _built(self) -> tuple[Circuit, Certificate]:
@@ -120,7 +120,7 @@ class Compiled:
         while bad - good > 1 and time.monotonic() < end:
             middle = (good + bad) // 2
             setting = replace(self.setting, max_length=middle)
-            graph = lower(self.sop, self.program.names, setting, required(self.program))
+            graph = lower(self.sop, self.program.called, setting, required(self.program))
             good, bad = (middle, bad) if build(graph, self.optimize, self.precision)[1].ok else (good, middle)
         return good
 

@@ -50,6 +50,7 @@ class Elaborator(Evaluator):
         self.diagnostics: list[Diagnostic] = []
         self.loading: list[Path] = []
         self.files: dict[str, str] = {}
+        self.given: list[tuple[str, RaspValue]] = []  # every name that was given to a value, inside of functions too
         self.loads = self.loaded = 0
 
     def bound(self, names: dict[str, RaspValue], statement: Statement, env: Environment) -> None:
@@ -115,6 +116,8 @@ class Elaborator(Evaluator):
         for name in names:
             check_name(name, env.protected)
         env.values.update(made)
+        if self.site is None:
+            self.given += made.items()
         self.lost -= made.keys()
         if top is not None:
             self.bound(made, top, env)

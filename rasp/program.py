@@ -10,6 +10,7 @@ Invariant: a `Program` has no errors; warnings wait in `warnings`.
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from rasp.environment import Function, Missing, RaspValue, describe, is_atom
 from rasp.generate import tokens_behind
 from rasp.interpreter import Input, Matrix, evaluate, read_input
 from rasp.lint import lint, precedence
+from rasp.operators import show
 from rasp.parser import parse_source
 from rasp.settings import Settings, read_settings
 from rasp.sop import Constant, Node, Selector, SOp
@@ -125,6 +127,21 @@ class Program:
         return {value: name for name, value in bound.items() if isinstance(value, Node) and name != "out"}
 
     @cached_property
+    def called(self) -> dict[Node, str]:
+        """The same, and for nodes without a name the one they had for a while: `x.1` is the first x of several, `x[0]`
+        the first in the list x."""
+        given = [(name, value) for name, value in self._run.given if isinstance(value, (Node, list, dict))]
+        times = Counter(name for name, _ in given)
+        seen: Counter[str] = Counter()
+        found = dict(self.names)
+        for name, value in given:
+            seen[name] += 1
+            is_last = seen[name] == times[name] and self.bindings.get(name, value) is value
+            for node, place in _nodes(value):
+                found.setdefault(node, (name if is_last else f"{name}.{seen[name]}") + place)
+        return found
+
+    @cached_property
     def warnings(self) -> list[Diagnostic]:
         """What is suspicious, though it runs."""
         found = [one for one in self._run.diagnostics if one.severity == "warning"]
@@ -183,6 +200,17 @@ class Program:
                 message = f"`{key}` names `{name}`, which {what}"
                 found.append(Diagnostic("setting", "error", message, self.settings.spans.get(key), hint))
         return found
+
+
+def _nodes(value: RaspValue) -> Iterator[tuple[Node, str]]:
+    """The s-ops and selectors in a value, each with its place there."""
+    match value:
+        case Node():
+            yield value, ""
+        case list():
+            yield from ((item, f"[{i}]") for i, item in enumerate(value) if isinstance(item, Node))
+        case dict():
+            yield from ((item, f"[{show(key)}]") for key, item in value.items() if isinstance(item, Node))
 
 
 class Face:

@@ -158,7 +158,7 @@ def _graph(program: Program, model: Transformer) -> Graph | None:
     setting = Setting(program.settings.vocab or (), config.max_length, config.causal)
     outputs = {name: node for name in program.outputs if isinstance(node := program.node(name), SOp)}
     try:
-        return lower(outputs, program.names, setting, required(program))
+        return lower(outputs, program.called, setting, required(program))
     except RaspError:
         return None
 

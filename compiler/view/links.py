@@ -37,6 +37,8 @@ LONGEST = 24
 """How long they are at most."""
 SEEN = 1e-6
 """A key with more attention than this, of an average or after scaling, is looked at."""
+NAMED_AFTER = re.compile(r"(?:\w+ in |part of )?(\w+)(?:\.\d+)?(?:\[.*\])?")
+"""The name in the program that a head's name is made of, such as `x` in `x.2`, `x[0]` and `selector_width in x`."""
 
 Meaning: TypeAlias = Literal["all", "part", "any"]
 Rows: TypeAlias = list[int]
@@ -178,8 +180,9 @@ class _Search:
 
     def _line(self, name: str, selector: Selector | None) -> int | None:
         """The line that defines the head's s-op; else where its selector is written; else what needs the selector."""
-        if name in self.lines:
-            return self.lines[name]
+        after = NAMED_AFTER.fullmatch(name)
+        if after and after[1] in self.lines:
+            return self.lines[after[1]]
         span = None if selector is None else self.program.span(selector)
         if span is not None and span.source is self.program.source:
             return span.source.position(span.start)[0]
