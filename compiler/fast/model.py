@@ -19,10 +19,11 @@ from torch import Tensor, nn
 
 from compiler.direction import Direction
 from compiler.emit import logits
+from compiler.fast.generation import Recurrence, RecurrentReading, recurrence
 from compiler.fast.heads import Attention
 from compiler.fast.plan import Plan
 from compiler.fast.rows import Kind, Neurons, Readings, Rows
-from compiler.model import ModelError, Transformer
+from compiler.model import ModelError, Reader, Transformer
 
 Way: TypeAlias = Literal["auto", "fast", "plain"]
 
@@ -45,6 +46,7 @@ class Fast(Transformer):
         self.reason = found if isinstance(found, str) else None
         self.prefer = prefer
         self._path: Path | None = None
+        self._recurrence: Recurrence | str | None = None
         self._clocks: dict[tuple[int, int, bool], Clock] = {}
         self.eval()
 
@@ -66,6 +68,14 @@ class Fast(Transformer):
         """The fast path, whatever is preferred. It gives no gradients."""
         token_ids, mask = self.with_bos(token_ids, attention_mask)
         return self.path()(token_ids[:, 1:], None if mask is None else mask[:, 0, 0, 1:])
+
+    def reading(self, positions: int) -> Reader:
+        """What reads a text and goes on from there: as a recurrence, if the circuit is one and "plain" not preferred."""
+        if self._recurrence is None:
+            self._recurrence = recurrence(self.plan) if self.plan is not None else self.reason
+        if not isinstance(self._recurrence, Recurrence) or self.prefer == "plain":
+            return super().reading(positions)
+        return RecurrentReading(self._recurrence, self)
 
     def path(self) -> Path:
         """The plan in torch, on the device that the weights are on."""
