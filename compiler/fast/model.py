@@ -70,7 +70,7 @@ class Fast(Transformer):
         return self.path()(token_ids[:, 1:], None if mask is None else mask[:, 0, 0, 1:])
 
     def reading(self, positions: int) -> Reader:
-        """What reads a text and goes on from there: as a recurrence, if the circuit is one and "plain" not preferred."""
+        """What reads a text and goes on from there: a recurrence where there is one, unless "plain" is preferred."""
         if self._recurrence is None:
             self._recurrence = recurrence(self.plan) if self.plan is not None else self.reason
         if not isinstance(self._recurrence, Recurrence) or self.prefer == "plain":
