@@ -17,6 +17,7 @@ from benchmarks.cases import Case
 from benchmarks.report import Column, Row, Section, count, milliseconds
 from benchmarks.timing import LONG, TooLong, limit, once, repeated
 from compiler.certify import Certificate, certify
+from compiler.fast.model import Fast
 from compiler.model import Transformer
 from compiler.pipeline import Compiled
 from rasp import RaspError
@@ -34,6 +35,7 @@ QUICK_CASES = (
 CASES = (
     *(Case(name, size, size) for name in SQUARE for size in (16, 50, 100)),
     *(Case(name, None, length) for name in BRACKETED for length in (16, 50, 100)),
+    Case("Dyck-2", None, 512),
     Case("rover", None, 32),
     *(Case(name, *size) for name in ("reverse", "histogram") for size in ((1000, 1024), (10_000, 4096))),
     Case("sort", 16, 64),
@@ -50,6 +52,7 @@ class Compilation:
     case: Case
     runs: list[dict[str, float]] = field(default_factory=list)
     model: Transformer | None = None
+    fast: Fast | None = None
     certificate: Certificate | None = None
     problem: str = ""
 
@@ -90,7 +93,7 @@ def compilation(case: Case, budget: float, longest: float) -> Compilation:
 
     def run() -> None:
         compiled, seconds = _staged(case)
-        found.model, found.certificate = compiled.model, compiled.certificate
+        found.model, found.fast, found.certificate = compiled.model, compiled.fast, compiled.certificate
         found.runs.append(seconds)
 
     try:

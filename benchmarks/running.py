@@ -1,4 +1,4 @@
-"""Running, measured: the forward pass of our model beside that of a plain transformer of the same shape.
+"""Running, measured: the forward pass of our model, and its fast path, beside a plain transformer of the same shape.
 
 In: compiled models, and shapes that no program here has. Out: rows with both times and their ratio.
 Invariant: the runs are interleaved, on the same random token ids, with the same BOS and mask.
@@ -19,6 +19,7 @@ from benchmarks.compiling import Compilation
 from benchmarks.plain import plain
 from benchmarks.report import Column, Row, Section, count, milliseconds, rate, ratio
 from benchmarks.timing import interleaved
+from compiler.fast.model import Fast
 from compiler.model import Config, LayerShape, OutputSlice, Transformer
 
 
@@ -32,6 +33,7 @@ class Contest:
     length: int
     padded: bool = False
     torch_compile: bool = False
+    fast: Fast | None = None
 
 
 def shape(d_model: int, length: int, layers: int = 4, causal: bool = False) -> Config:
@@ -55,7 +57,8 @@ def from_compilations(found: Iterable[Compilation], positions: int) -> Iterator[
     for one in found:
         if (model := one.model) is not None:
             length = model.config.max_length
-            yield Contest(str(one.case), model, max(1, positions // length), length)
+            fast = one.fast if one.fast is not None and one.fast.plan is not None else None
+            yield Contest(str(one.case), model, max(1, positions // length), length, fast=fast)
 
 
 def from_shapes(sizes: Sequence[tuple[int, int]], positions: int, with_torch_compile: bool) -> Iterator[Contest]:
@@ -90,12 +93,19 @@ def _forward(model: nn.Module, inputs: tuple[Tensor, Tensor | None], faster: boo
     return run
 
 
+def _always(fast: Fast) -> Fast:
+    """The fast path itself, whether or not it is the quicker way."""
+    return Fast(fast, fast.plan or "", "fast")
+
+
 def row(contest: Contest, budget: float) -> Row:
-    """Both forward passes."""
+    """The forward passes, in turns."""
     config = contest.model.config
     inputs = _inputs(contest)
     rivals = [_forward(model, inputs, contest.torch_compile) for model in (contest.model, plain(config))]
-    ours, theirs = interleaved(rivals, budget)
+    if contest.fast is not None:
+        rivals.append(_forward(_always(contest.fast), inputs, False))
+    ours, theirs, *fast = interleaved(rivals, budget)
     return {
         "model": contest.name,
         "batch": contest.batch,
@@ -108,6 +118,8 @@ def row(contest: Contest, budget: float) -> Row:
         "ours": ours.median,
         "plain": theirs.median,
         "ratio": ours.median / theirs.median,
+        "fast": fast[0].median if fast else None,
+        "gain": theirs.median / fast[0].median if fast else None,
         "rate": contest.batch * contest.length / ours.median,
     }
 
@@ -124,6 +136,8 @@ COLUMNS = (
     Column("ours", "ours", milliseconds),
     Column("plain", "plain", milliseconds),
     Column("ratio", "ours / plain", ratio),
+    Column("fast", "fast path", milliseconds),
+    Column("gain", "plain / fast path", ratio),
     Column("rate", "tokens/s", rate),
 )
 
@@ -143,7 +157,8 @@ def section(contests: Iterable[Contest], budget: float) -> Section:
     """The forward passes as a table."""
     note = (
         "A compiled model beside a plain PyTorch transformer of the same shape with random weights: same "
-        "BOS and mask, `scaled_dot_product_attention`, ReLU, no norm. One thread, runs in turns, ratio of the medians."
+        "BOS and mask, `scaled_dot_product_attention`, ReLU, no norm. One thread, runs in turns, ratio of the medians. "
+        "The fast path gives the same answers by counting and looking up; it is taken where it is the quicker way."
     )
     with one_thread():
         rows = [row(contest, budget) for contest in contests]
