@@ -57,6 +57,7 @@ class Console(Trial):
         self.held: list[Held] | None = None
         self.nested = False
         self.done = False
+        self.asked_for_graphviz = False
 
     # ------------------------------------------------------------------------------------------- statements and texts
 
@@ -267,9 +268,12 @@ class Console(Trial):
             files = []
         if files:
             self.note("drawn: " + ", ".join(map(str, files)))
-        else:
-            for line in str(picture).splitlines():
-                self.write("\t" + line)
+            return
+        for line in str(picture).splitlines():
+            self.write("\t" + line)
+        if not (drawing.has_graphviz() or self.asked_for_graphviz):
+            self.asked_for_graphviz = True
+            self.note("graphviz (https://graphviz.org) is not installed: with it `draw` makes SVG and PDF too")
 
     # -------------------------------------------------------------------------------------------------------- files
 

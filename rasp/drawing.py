@@ -249,9 +249,14 @@ def _add_head(
     layer.heads.append(Head(node.selector, texts[node.selector], rows, [step], definition))
 
 
+def has_graphviz() -> bool:
+    """Whether graphviz is installed."""
+    return shutil.which("dot") is not None
+
+
 def render(flow: Flow, name: str) -> list[Path]:
     """Draw as SVG, and as PDF with graphviz: the files, none where graphviz is not installed. Raises `OSError`."""
-    if shutil.which("dot") is None:
+    if not has_graphviz():
         return []
     FOLDER.mkdir(exist_ok=True)
     plain = re.sub(r"[^\w()-]+", "_", f"{name}({''.join(map(cell, flow.tokens))})")[:100]

@@ -35,7 +35,9 @@ def draw(call: argparse.Namespace) -> int:
     except OSError as problem:
         if problem.strerror is not None:
             raise
-        raise error("draw", str(problem), hint="a name that ends in .svg needs no graphviz") from None
+        raise error(
+            "draw", str(problem), hint="install graphviz (https://graphviz.org), or choose a name that ends in .svg"
+        ) from None
     print(f"wrote {out}")
     return DONE
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -27,17 +26,15 @@ def programs(call: argparse.Namespace) -> int:
     entries = chosen(call.names, call.theme)
     effort = Effort(call.samples, call.seed, call.max_exhaustive) if call.check else None
     found: list[Finding] = []
-    # A bar takes over what is printed, which is right for a terminal only: a pipe or a file gets it as it is.
-    out = None if sys.stdout.isatty() else sys.stdout
     if not (call.json or call.markdown):
         print(HEADER.rstrip() + ("  certified, checked" if call.check else "  certified"), flush=True)
     with progress_bar("checking" if call.check else "compiling") as progress:
         for finding in findings(entries, effort, call.jobs, progress):
             found.append(finding)
             if call.json:
-                print(json.dumps(finding.to_json(), ensure_ascii=False), file=out, flush=True)
+                print(json.dumps(finding.to_json(), ensure_ascii=False), flush=True)
             elif not call.markdown:
-                print(_line(finding), file=out, flush=True)
+                print(_line(finding), flush=True)
     if call.markdown:
         print("\n".join(page(found)))
     elif not call.json:

@@ -23,6 +23,7 @@ def test_it_writes_svg_without_graphviz(rasp: Rasp, room: Path, monkeypatch: pyt
     done = rasp("draw", "reverse.rasp", "abc", "-o", "flow.png")
     assert done.code == 2
     assert "graphviz is not installed" in done.err
+    assert "hint: install graphviz (https://graphviz.org), or choose a name that ends in .svg" in done.err
     assert not Path("flow.png").exists()
 
 

@@ -28,6 +28,7 @@ from rasp.sop import listing
 from rasp.source import RaspError
 
 ROOT = Path(__file__).parents[2]
+MISSING = "graphviz (https://graphviz.org) is not installed: with it `draw` makes SVG and PDF too"
 
 # --------------------------------------------------------------------------------------------------------------- help
 
@@ -141,6 +142,7 @@ def test_a_drawing_as_text(say, monkeypatch: pytest.MonkeyPatch) -> None:
             "\t        a | 1 . 1",
             "\t        n = [2, 1, 2] (ints)",
             "\t  z = [3, 2, 3] (ints)",
+            MISSING,
             "\t =  [3, 2, 3] (ints)",
         ]
     )
@@ -178,6 +180,14 @@ def test_graphviz_draws_svg_and_pdf(say, tmp_path: Path, monkeypatch: pytest.Mon
     files = sorted(path.name for path in (tmp_path / "comp_flows").iterdir())
     assert files == ["x(a_b).pdf", "x(a_b).svg"]
     assert (tmp_path / "comp_flows" / files[0]).read_text().startswith("digraph flow {")
+
+
+def test_without_graphviz_it_says_so_once_below_the_text(say, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    first, second = say("draw(indices);"), say("draw(indices);")
+    assert first.splitlines()[:-2] == second.splitlines()[:-1]
+    assert first.splitlines()[-2] == MISSING
+    assert "graphviz" not in second
 
 
 def test_a_graphviz_that_fails_is_a_warning(say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
