@@ -76,7 +76,8 @@ class Log:
 
     def between(self, first: int, last: int) -> tuple[int, tuple[float, ...]]:
         """How many there are from the first position to the last, and the sums of their values."""
-        start, end = bisect_left(self.places, first), bisect_right(self.places, last)
+        start = bisect_left(self.places, first)
+        end = max(start, bisect_right(self.places, last))
         return end - start, tuple(b - a for a, b in zip(self.sums[start], self.sums[end], strict=True))
 
 
