@@ -56,9 +56,12 @@ def provenance(model: Transformer) -> dict[str, Any]:
     source = labels.get("program", {}).get("source", "")
     lines = _lines(source)
     places = {direction["name"]: direction for direction in labels["directions"]}
-    variables = [_numeric(variable, nodes, places, lines) for variable in labels["variables"]]
-    numeric = {variable["name"] for variable in variables}
-    variables += [v for v in _categorical(nodes, places, lines) if v["name"] not in numeric]
+    categorical = {variable["name"]: variable for variable in _categorical(nodes, places, lines)}
+    variables = [
+        _numeric(variable, nodes, places, lines, categorical.pop(variable["name"], {}).get("indicators", []))
+        for variable in labels["variables"]
+    ]
+    variables += categorical.values()
     written: dict[str, list[dict[str, Any]]] = {}
     for variable in variables:
         for writer in variable["nodes"]:
@@ -193,16 +196,23 @@ def _edges(nodes: list[_Node], directions: Iterable[Mapping[str, Any]]) -> Itera
                 }
 
 
-def _numeric(label: dict[str, Any], nodes: list[_Node], places: _Places, lines: dict[str, list[int]]) -> dict[str, Any]:
-    """A variable that stands in the stream as a number."""
+def _numeric(
+    label: dict[str, Any],
+    nodes: list[_Node],
+    places: _Places,
+    lines: dict[str, list[int]],
+    indicators: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """A variable that stands in the stream as a number, which may be a sum of some of its indicators."""
     read = label["read"]
+    columns = {places[name]["column"] for name in read}
     return {
         **_place(label["name"], list(read), nodes, places, lines),
         "read": [{"column": places[name]["column"], "coefficient": coefficient} for name, coefficient in read.items()],
         "values": [
             {"number": number, "value": value} for number, value in zip(label["numbers"], label["values"], strict=True)
         ],
-        "indicators": [],
+        "indicators": [indicator for indicator in indicators if indicator["column"] in columns],
     }
 
 
