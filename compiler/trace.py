@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from compiler.model import Scalar, Transformer, value_from_json
-from rasp import Program
+from rasp import Program, RaspError
+from rasp.program import Face
 from rasp.show import cell
 from rasp.value import from_python
 
@@ -73,13 +74,22 @@ def trace(model: Transformer, program: Program, tokens: Iterable[object]) -> Tra
     for layer in range(len(model.config.layers)):
         steps += [f"L{layer} attention", f"L{layer} MLP"]
     rows = []
+    nodes = {name: node for node, name in program.called.items()}
     for variable in model.labels["variables"]:
-        if variable["name"] in program.bindings or variable["name"] in program.names.values():
-            expected = program[variable["name"]](tokens)
+        name = variable["name"]
+        if name in nodes and (expected := _expected(Face(name, nodes[name], program), tokens)) is not None:
             there = range(variable["ready"], variable["until"])
             found = [_decode(model, variable, stream) if at in there else None for at, stream in enumerate(streams)]
-            rows.append(TraceRow(variable["name"], expected, found))
+            rows.append(TraceRow(name, expected, found))
     return Trace(steps, rows)
+
+
+def _expected(variable: Face, tokens: list[object]) -> list[Scalar] | None:
+    """The interpreter's values; None where it has no answer, though the program has one."""
+    try:
+        return variable(tokens)  # type: ignore[no-any-return]
+    except RaspError:
+        return None
 
 
 def _decode(model: Transformer, variable: dict[str, Any], stream: torch.Tensor) -> list[Scalar]:
