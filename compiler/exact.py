@@ -30,6 +30,12 @@ def whole(number: int) -> Fraction:
     return Fraction(number)
 
 
+@lru_cache(maxsize=1 << 16)
+def ratio(numerator: int, denominator: int) -> Fraction:
+    """A fraction, made once."""
+    return Fraction(numerator, denominator)
+
+
 def plus(a: Fraction, b: Fraction) -> Fraction:
     """``a + b``."""
     return whole(a.numerator + b.numerator) if a.denominator == 1 == b.denominator else a + b
@@ -104,4 +110,4 @@ class Multiples:
         return Fraction(int(self.counts[-1] - self.counts[0]), int(gap))
 
     def _number(self, count: int) -> Fraction:
-        return whole(count) if self.unit == 1 else Fraction(count * self.unit.numerator, self.unit.denominator)
+        return ratio(count * self.unit.numerator, self.unit.denominator)

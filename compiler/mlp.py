@@ -13,9 +13,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
-from compiler.exact import counts, whole
+from compiler.exact import counts, ratio
 
 
 @dataclass(frozen=True)
@@ -64,51 +64,47 @@ def staircase(points: Points, flat: bool) -> Staircase:
     if not slopes:
         return Staircase(corners[0][1], Fraction(0), ())
     bends = [
-        (corner[0], after - before)
-        for corner, before, after in zip(corners[1:-1], slopes, slopes[1:], strict=False)
-        if after != before
+        (corner[0], ratio(up * run - rise * along, run * along))
+        for corner, (rise, run), (up, along) in zip(corners[1:-1], slopes, slopes[1:], strict=False)
+        if up * run != rise * along
     ]
-    mass, moment = _moments(bends)
-    right, left = _Line(slopes[0], corners[0]), _Line(slopes[-1], corners[-1])
+    right, left = _Line.through(corners[0], *slopes[0]), _Line.through(corners[-1], *slopes[-1])
     low, high = corners[0][0], corners[-1][0]
     largest = max(abs(low), abs(high))
-    if right.size(largest) + mass * high - moment <= left.size(largest) + moment - mass * low:
-        return Staircase(right.constant, right.slope, tuple(Kink(x, 1, bend) for x, bend in bends), flat)
-    return Staircase(left.constant, left.slope, tuple(Kink(x, -1, bend) for x, bend in bends), flat)
+    to_right = right.size(largest) + _lean(bends, low, high) <= left.size(largest)
+    line, side = (right, 1) if to_right else (left, -1)
+    return Staircase(line.constant, line.slope, tuple(Kink(x, side, bend) for x, bend in bends), flat)
 
 
 @dataclass(frozen=True)
 class _Line:
-    """The line through a corner at an end, from where all kinks are inactive."""
+    """The line at one end, where all kinks are inactive."""
 
     slope: Fraction
-    corner: tuple[Fraction, Fraction]
+    constant: Fraction
 
-    @cached_property
-    def constant(self) -> Fraction:
-        return self.corner[1] - self.slope * self.corner[0] if self.slope else self.corner[1]
+    @staticmethod
+    def through(corner: tuple[Fraction, Fraction], rise: int, run: int) -> _Line:
+        slope = ratio(rise, run)
+        return _Line(slope, corner[1] - slope * corner[0] if rise else corner[1])
 
     def size(self, largest: Fraction) -> Fraction:
         """What its terms add up to in size, at arguments up to the largest: rounding errors are proportional to it."""
-        return abs(self.slope) * largest + abs(self.constant)
+        return abs(self.slope) * largest + abs(self.constant) if self.slope else abs(self.constant)
 
 
-def _slopes(corners: Points) -> list[Fraction]:
-    """The slope between each corner and the next."""
+def _slopes(corners: Points) -> list[tuple[int, int]]:
+    """The slope between each corner and the next, as rise over run, which is positive."""
     (xs, x_unit), (ys, y_unit) = (counts([corner[axis] for corner in corners]) for axis in (0, 1))
-    zero = whole(0)
-    return [
-        Fraction((y1 - y0) * x_unit, (x1 - x0) * y_unit) if y0 != y1 else zero
-        for x0, x1, y0, y1 in zip(xs, xs[1:], ys, ys[1:], strict=False)
-    ]
+    return [((y1 - y0) * x_unit, (x1 - x0) * y_unit) for x0, x1, y0, y1 in zip(xs, xs[1:], ys, ys[1:], strict=False)]
 
 
-def _moments(bends: Points) -> tuple[Fraction, Fraction]:
-    """The sum of the sizes of the weights, and the same with each times the place of its kink."""
-    (places, place_unit), (weights, unit) = (counts([bend[axis] for bend in bends]) for axis in (0, 1))
-    mass = sum(map(abs, weights))
-    moment = sum(abs(weight) * place for weight, place in zip(weights, places, strict=True))
-    return Fraction(mass, unit), Fraction(moment, unit * place_unit)
+def _lean(bends: Points, low: Fraction, high: Fraction) -> Fraction:
+    """By how much more the kinks add up to in size if they are active to the right than if they are to the left."""
+    (first, last, *places), unit = counts([low, high, *(place for place, _ in bends)])
+    weights, weight_unit = counts([weight for _, weight in bends])
+    lean = sum(abs(weight) * (first + last - 2 * place) for weight, place in zip(weights, places, strict=True))
+    return ratio(lean, unit * weight_unit)
 
 
 def _plateaus(points: Points) -> list[tuple[Fraction, Fraction]]:
@@ -125,8 +121,8 @@ def _plateaus(points: Points) -> list[tuple[Fraction, Fraction]]:
 def _short(points: Points) -> list[tuple[Fraction, Fraction]]:
     """The points, and a corner wherever the slope between two of them would be no binary fraction, though they are."""
     corners = [points[0]]
-    for (x0, y0), (x1, y1), slope in zip(points, points[1:], _slopes(points), strict=False):
-        if not _is_binary(slope) and _is_binary(x0, y0, x1, y1):
+    for (x0, y0), (x1, y1), (rise, run) in zip(points, points[1:], _slopes(points), strict=False):
+        if run & (run - 1) and not _is_binary(ratio(rise, run)) and _is_binary(x0, y0, x1, y1):
             corners.append((x1 - _power_below(x1 - x0), y0))
         corners.append((x1, y1))
     return corners
