@@ -1,6 +1,6 @@
 """Compression: functions of one thing become as few columns as they have dimensions.
 
-In: a circuit whose embedding writes many functions of the token (and of the position), and whose neurons compute several
+In: a circuit whose embedding writes many functions of the token and of the position, and whose neurons compute several
 functions of one number. Out: the same circuit over a basis of them; others are forms over the basis, and nothing is
 written that nobody reads.
 Equal neurons of a layer become one.
@@ -97,6 +97,10 @@ def _by_stairs(circuit: Circuit) -> dict[Direction, Form]:
             _, dependent = _eliminated(columns, order)
             forms |= {direction: form for direction, form in dependent.items() if len(form.terms) <= TERMS}
     return forms
+
+
+def _steps(column: Column) -> int:
+    return sum(a != b for a, b in itertools.pairwise(column))
 
 
 def _written_once(circuit: Circuit) -> dict[Direction, int]:

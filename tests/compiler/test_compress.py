@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from hypothesis import given
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 import compiler
 import rasp
 from compiler.circuit import Circuit, Layer, Neuron, Output
-from compiler.compress import compress
+from compiler.compress import TERMS, compress
 from compiler.direction import Direction, Form
 
 numbers = st.fractions(min_value=-4, max_value=4, max_denominator=3)
@@ -115,3 +117,29 @@ def test_neurons_that_read_the_same_are_one() -> None:
     assert neurons[0] == neurons[1]
     for tokens in ("a", "ab" * 6, "aaaaaaab", "abbabbabbabb"):
         assert [made.model.run(tokens, name) for name in "ab"] == [made.program[name](tokens) for name in "ab"]
+
+
+def test_of_computed_indicators_and_thresholds_only_the_thresholds_are_kept() -> None:
+    """An order of counts asks for both, "my count is k" and "its count is more than k"."""
+    source = """
+    hist = selector_width(select(tokens, tokens, ==));
+    o = selector_width(select(hist, hist, <));
+    """
+    made = compiler.compile(rasp.parse(source), vocab="abcd", max_length=8)
+    computed = {str(direction) for direction in made.circuit.stairs if direction in made.circuit.directions()}
+    assert len(computed) == 7 and not computed & {f"hist={k}" for k in range(2, 8)}
+    indicators = {form for head in made.circuit.layers[1].heads for query, _ in head.scores for form in (query,)}
+    assert any(len(form.terms) == 2 for form in indicators)
+    for tokens in itertools.islice(itertools.product("abcd", repeat=6), 0, None, 97):
+        assert made.model.run(tokens) == made.program["o"](tokens)
+        assert made.circuit.run(made.model.encode(tokens))["o"] == made.program["o"](tokens)
+
+
+def test_a_form_of_many_computed_functions_is_a_column_of_its_own() -> None:
+    """The square is a sum of all thresholds, which would carry all their errors."""
+    program = rasp.load(Path(__file__).parents[2] / "programs/paper/most_frequent.rasp")
+    circuit = compiler.compile(program).circuit
+    assert any("^2" in str(direction) for direction in circuit.stairs if direction in circuit.directions())
+    reads = [form for layer in circuit.layers for head in layer.heads for form in head.reads()]
+    computed = set(circuit.stairs)
+    assert max(len(computed & form.terms.keys()) for form in reads) <= TERMS
