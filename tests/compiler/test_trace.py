@@ -102,3 +102,11 @@ def test_a_variable_with_a_column_for_each_value_is_decoded() -> None:
     [row] = [row for row in found.rows if row.name == "indices"]
     assert row.expected == [0, 1, 2, 3, 4, 5]
     assert row.found[0] == row.expected
+
+
+def test_what_a_name_held_for_a_while_is_shown_too() -> None:
+    program = rasp.load("programs/decoders/sort.rasp")
+    rows = {row.name: row for row in compiler.compile(program, max_length=8).trace("cab|a").rows}
+    assert rows["wanted.3"].expected == [0, 0, 1, 1, 1]  # of b
+    assert rows["written"].expected == [0, 0, 0, 0, 1]  # of a, the last one
+    assert all(row.agrees for row in rows.values())
