@@ -162,7 +162,7 @@ class Compiled:
         from compiler.fast.model import Fast
         from compiler.fast.plan import plan
 
-        return Fast(self.model, plan(self.circuit))
+        return Fast(self.model, plan(self.circuit, scored=True))
 
     def emit(self, stage: str) -> str:
         """One stage as text."""

@@ -1,6 +1,7 @@
 """Heads: what the attention of a layer adds to the stream, by counting and adding up what its heads select.
 
-In: the steps of a `Plan` for one layer. Out: `Attention`, which changes a stream [row, batch, position].
+In: the steps of a `Plan` for one layer. Out: `Attention`, and `Scored` for heads that run as they are, which change a
+stream [row, batch, position].
 Invariants: a bit that is read is made 0 or 1 first; a sum is made in float64 where its values are not whole multiples
 of a power of two that the model's dtype adds up exactly; a row without keys gets the default to the bit.
 
@@ -17,9 +18,11 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad, scaled_dot_product_attention
 
-from compiler.circuit import Channel
-from compiler.direction import ONE, Direction, Form
+from compiler.circuit import Channel, Circuit, Head
+from compiler.direction import BOS, ONE, Direction, Form
+from compiler.emit import _Emitter
 from compiler.fast.plan import Step
 from compiler.fast.rows import Kind, Picked, Readings, Rows, Writing
 from compiler.fast.search import search
@@ -151,6 +154,54 @@ class Group:
         if self.summed.numbers:
             count, mean = self.divided(sums), self.summed(sums)
             yield torch.where(count > 0.5, mean if self.single else mean / count.clamp(min=1), self.empty)
+
+
+class Scored:
+    """Heads that run as they are: scores, softmax, and what they fetch, with BOS in front."""
+
+    def __init__(self, heads: Sequence[Head], circuit: Circuit, rows: Rows) -> None:
+        weights, bos, kind = _Emitter(circuit), circuit.bos(), rows.kind
+        scores = [weights._scores(head) for head in heads]
+        values = [[_valued(weights, head, channel) for channel in head.channels] for head in heads]
+        width = max(max(map(len, scores)), max(map(len, values)))
+        sides = [
+            [[query for query, _ in pairs] for pairs in scores],
+            [[key for _, key in pairs] for pairs in scores],
+            values,
+        ]
+        forms = [form for side in sides for one in side for form in (*one, *[Form()] * (width - len(one)))]
+        self.shape = (3, len(heads), width)
+        self.read = Readings([_without_bos(form) for form in forms], rows)
+        self.bos = kind.numbers([[form.at(bos)] for form in forms], 1).view(*self.shape, 1, 1)
+        self.causal = circuit.causal
+        directions = list(dict.fromkeys(channel.write for head in heads for channel in head.channels))
+        out = [[0.0] * (len(heads) * width) for _ in directions]
+        for number, head in enumerate(heads):
+            for place, channel in enumerate(head.channels):
+                lift = circuit.precision.lift / circuit.precision.value_lift if head.mode == "sum" else 1.0
+                out[directions.index(channel.write)][number * width + place] = lift
+        self.out = kind.numbers(out, len(heads) * width)
+        self.write = Writing(directions, rows)
+
+    def __call__(self, stream: Tensor, mask: Tensor | None) -> None:
+        """Add to the stream [row, batch, position], in place; mask [batch, position]: 1 for keys that are there."""
+        read = self.read(stream.flatten(1)).view(*self.shape, *stream.shape[1:])
+        parts = torch.cat([self.bos.expand(-1, -1, -1, stream.shape[1], 1), read], -1)
+        query, key, value = parts.permute(0, 3, 1, 4, 2)
+        seen = None if mask is None else pad(mask, (1, 0), value=True)[:, None, None]
+        mixed = scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=self.causal, scale=1.0)
+        found = mixed[:, :, 1:].permute(1, 3, 0, 2).flatten(0, 1)
+        self.write(stream, (self.out @ found.flatten(1)).view(-1, *stream.shape[1:]))
+
+
+def _valued(weights: _Emitter, head: Head, channel: Channel) -> Form:
+    """What a head reads at a key; at BOS the default."""
+    share = Fraction(weights.precision.value_lift if head.mode == "sum" else 1)
+    return weights.centred(channel.read, channel.default if head.mode == "mean" else Fraction(0)) * share
+
+
+def _without_bos(form: Form) -> Form:
+    return Form({direction: coefficient for direction, coefficient in form.terms.items() if direction != BOS})
 
 
 class Products:

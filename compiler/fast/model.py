@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from compiler.direction import Direction
 from compiler.emit import logits
 from compiler.fast.generation import Recurrence, RecurrentReading, recurrence
-from compiler.fast.heads import Attention
+from compiler.fast.heads import Attention, Scored
 from compiler.fast.plan import Plan
 from compiler.fast.rows import Kind, Neurons, Readings, Rows
 from compiler.model import ModelError, Reader, Transformer
@@ -72,7 +72,8 @@ class Fast(Transformer):
     def reading(self, positions: int) -> Reader:
         """What reads a text and goes on from there: a recurrence where there is one, unless "plain" is preferred."""
         if self._recurrence is None:
-            self._recurrence = recurrence(self.plan) if self.plan is not None else self.reason
+            whole = self.plan is not None and not any(self.plan.scored)
+            self._recurrence = recurrence(self.plan) if self.plan and whole else self.reason or "some heads need scores"
         if not isinstance(self._recurrence, Recurrence) or self.prefer == "plain":
             return super().reading(positions)
         return RecurrentReading(self._recurrence, self)
@@ -117,11 +118,12 @@ class Path:
         self.kind = kind
         rows = Rows(kind)
         self.embed = Embedding(plan, rows)
-        self.steps: list[Attention | Neurons] = []
-        for steps, neurons in plan.layers:
-            self.steps += [Attention(steps, rows)] if steps else []
-            self.steps += [Neurons(neurons, rows)] if neurons else []
         circuit = plan.circuit
+        self.steps: list[Attention | Scored | Neurons] = []
+        for (steps, neurons), heads in zip(plan.layers, plan.scored, strict=True):
+            self.steps += [Attention(steps, rows)] if steps else []
+            self.steps += [Scored(heads, circuit, rows)] if heads else []
+            self.steps += [Neurons(neurons, rows)] if neurons else []
         forms = [form for output in circuit.outputs for form in logits(output, circuit.precision.logit_gap)]
         self.unembed = Readings(forms, rows)
         self.rows = rows.of

@@ -91,41 +91,62 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """What runs in the place of each layer, and the certificate of all of it."""
+    """What runs in the place of each layer, and the certificate of all of it.
+
+    `scored`: for each layer the heads that run as they are, if any do.
+    """
 
     circuit: Circuit
     layers: tuple[tuple[tuple[Step, ...], tuple[Neuron, ...]], ...]
     certificate: Certificate
+    scored: tuple[tuple[Head, ...], ...]
 
     def read(self) -> set[Direction]:
         """Every direction that is read."""
         forms = [form for output in self.circuit.outputs for form in output.digits]
-        for steps, neurons in self.layers:
+        for (steps, neurons), heads in zip(self.layers, self.scored, strict=True):
             forms += [neuron.read for neuron in neurons]
-            forms += [form for step in steps for form in step.reads()]
+            forms += _reads(steps, heads)
         return {direction for form in forms for direction in form.terms}
 
     def __str__(self) -> str:
         lines = []
-        for number, (steps, neurons) in enumerate(self.layers):
+        for number, ((steps, neurons), heads) in enumerate(zip(self.layers, self.scored, strict=True)):
             lines += [f"L{number} {step}" for step in steps]
+            lines += [f"L{number} scored: {head.purpose()}" for head in heads]
             lines += [f"L{number} {len(neurons)} neurons"] if neurons else []
         return "\n".join([*lines, str(self.certificate)])
 
 
-def plan(circuit: Circuit) -> Plan | str:
-    """How to run a circuit without scores; where that cannot be done, why not."""
+def plan(circuit: Circuit, scored: bool = False) -> Plan | str:
+    """How to run a circuit without scores; where that cannot be done, why not.
+
+    With `scored`, heads whose keys only scores tell apart run as they are.
+    """
     if circuit.precision.name not in DTYPES:
         return f"exact counts need float32 or float64, not {circuit.precision.name}"
     circuit = replace(circuit, layers=tuple(Layer(layer.heads, layer.neurons) for layer in circuit.layers), homes={})
     replaced = _Replaced(circuit)
     certificate = replaced.certificate()
-    if replaced.reason:
-        return replaced.reason
+    if replaced.reasons and not scored:
+        return replaced.reasons[0]
     if not certificate.ok:
         return f"it could not be certified: {certificate.tightest}"
-    layers = [(merged([replaced.steps[id(head)] for head in layer.heads]), layer.neurons) for layer in circuit.layers]
-    return Plan(circuit, tuple(_read_only(circuit, layers)), certificate)
+    found = [
+        _Layer(
+            merged([replaced.steps[id(head)] for head in layer.heads if id(head) in replaced.steps]),
+            tuple(head for head in layer.heads if id(head) not in replaced.steps),
+            tuple(layer.neurons),
+        )
+        for layer in circuit.layers
+    ]
+    layers = _read_only(circuit, found)
+    return Plan(
+        circuit,
+        tuple((layer.steps, layer.neurons) for layer in layers),
+        certificate,
+        tuple(layer.scored for layer in layers),
+    )
 
 
 class _Replaced(_Certifier):
@@ -135,27 +156,41 @@ class _Replaced(_Certifier):
         super().__init__(circuit)
         self.selections = Selections(circuit)
         self.steps: dict[int, Step] = {}
-        self.reason = ""
+        self.reasons: list[str] = []
 
     def _head(self, head: Head) -> Iterator[tuple[Direction, Bound]]:
         """Every number that is compared is nearer to its exact value than to the next; sums are exact or wide."""
-        selection = self.selections.of(head)
-        if selection is None or not _is_known(head, selection):
-            self.reason = self.reason or f"what {head.name} selects is known by its scores only: {head.selects}"
+        step = self._step(head)
+        if isinstance(step, str):
+            self.reasons.append(step)
             yield from super()._head(head)
             return
-        for what, form in _compared(selection):
-            self.decisions.append(Decision(f"{head.name}, {what} without scores", 0.5, self.form(form).error))
+        self.steps[id(head)] = step
+        self.decisions += self._compared(step)
+        for channel in head.channels:
+            yield channel.write, self._channel(head, channel, step.wide)
+
+    def _step(self, head: Head) -> Step | str:
+        """What runs in the place of a head, or why nothing does."""
+        selection = self.selections.of(head)
+        if selection is None or not _is_known(head, selection):
+            return f"what {head.name} selects is known by its scores only: {head.selects}"
         digits = tuple(map(self._digits, selection.matches))
         if self.n * math.prod(digit.size for digit in digits) >= CODES:
-            self.reason = self.reason or f"{head.name} compares more numbers than a whole number of 64 bits can tell"
+            return f"{head.name} compares more numbers than a whole number of 64 bits can tell"
         summed = [c.read for c in head.channels if head.mode == "sum" or not _is_constant(c.read)]
         wide = not all(map(self._is_exact, summed))
-        self.steps[id(head)] = Step(
-            head.name, head.mode, selection, digits, self._positions(digits), head.channels, wide
-        )
-        for channel in head.channels:
-            yield channel.write, self._channel(head, channel, wide)
+        step = Step(head.name, head.mode, selection, digits, self._positions(digits), head.channels, wide)
+        failed = [str(decision) for decision in self._compared(step) if not decision.holds]
+        return failed[0] if failed else step
+
+    def _compared(self, step: Step) -> Iterator[Decision]:
+        """What is compared, in units in which different numbers are at least 1 apart."""
+        forms = [("bits", form) for form in step.selection.bits()]
+        forms += [("equal numbers", form) for digit in step.digits for form in digit.forms()]
+        forms += [("ordered numbers", order.key - order.query) for order in step.selection.orders]
+        for what, form in forms:
+            yield Decision(f"{step.name}, {what} without scores", 0.5, self.form(form).error)
 
     def _digits(self, match: Match) -> Digits:
         ends = [end / float(match.unit) for form in (match.query, match.key) for end in self._range(form)]
@@ -209,14 +244,6 @@ def _is_known(head: Head, selection: Selection) -> bool:
     return not selection.orders or (constant and simple and len(selection.orders) == 1)
 
 
-def _compared(selection: Selection) -> Iterator[tuple[str, Form]]:
-    """What is compared, in units in which different numbers are at least 1 apart."""
-    yield from (("bits", form) for form in selection.bits())
-    for match in selection.matches:
-        yield from (("equal numbers", form * (1 / match.unit)) for form in (match.query, match.key))
-    yield from (("ordered numbers", order.key - order.query) for order in selection.orders)
-
-
 # ------------------------------------------------------------------------------------------------------------- fewer
 
 
@@ -244,18 +271,29 @@ def _both(one: Step, other: Step) -> Step | None:
     return None if window is None else replace(one, selection=replace(one.selection, window=window))
 
 
-def _read_only(
-    circuit: Circuit, layers: Sequence[tuple[tuple[Step, ...], Sequence[Neuron]]]
-) -> list[tuple[tuple[Step, ...], tuple[Neuron, ...]]]:
+def _reads(steps: Iterable[Step], heads: Iterable[Head]) -> list[Form]:
+    return [form for step in steps for form in step.reads()] + [form for head in heads for form in head.reads()]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    steps: tuple[Step, ...]
+    scored: tuple[Head, ...]
+    neurons: tuple[Neuron, ...]
+
+
+def _read_only(circuit: Circuit, layers: Sequence[_Layer]) -> list[_Layer]:
     """Keep what the outputs need: without scores, squares and digits are read no more."""
     read = {direction for output in circuit.outputs for form in output.digits for direction in form.terms}
     found = []
-    for steps, neurons in reversed(layers):
-        kept = [replace(n, writes=tuple((d, weight) for d, weight in n.writes if d in read)) for n in neurons]
-        kept = [neuron for neuron in kept if neuron.writes]
-        read |= {direction for neuron in kept for direction in neuron.read.terms}
-        left = [replace(s, channels=tuple(c for c in s.channels if c.write in read)) for s in steps]
-        left = [step for step in left if step.channels]
-        read |= {direction for step in left for form in step.reads() for direction in form.terms}
-        found.append((tuple(left), tuple(kept)))
+    for layer in reversed(layers):
+        neurons = [replace(n, writes=tuple((d, weight) for d, weight in n.writes if d in read)) for n in layer.neurons]
+        neurons = [neuron for neuron in neurons if neuron.writes]
+        read |= {direction for neuron in neurons for direction in neuron.read.terms}
+        steps = [replace(s, channels=tuple(c for c in s.channels if c.write in read)) for s in layer.steps]
+        steps = [step for step in steps if step.channels]
+        heads = [replace(h, channels=tuple(c for c in h.channels if c.write in read)) for h in layer.scored]
+        heads = [head for head in heads if head.channels]
+        read |= {direction for form in _reads(steps, heads) for direction in form.terms}
+        found.append(_Layer(tuple(steps), tuple(heads), tuple(neurons)))
     return found[::-1]

@@ -59,9 +59,9 @@ def inputs_of(compiled: Compiled, count: int, rng: random.Random) -> list[list[S
     return short + drawn + [[token] * length for token in vocabulary[:4] for length in (longest - 1, longest) if length]
 
 
-def assert_interpreters_answers(compiled: Compiled, inputs: list[list[Scalar]]) -> None:
+def assert_interpreters_answers(compiled: Compiled, inputs: list[list[Scalar]], fast: Fast | None = None) -> None:
     """On every input that the program means and that has an answer; elsewhere it must only not fail."""
-    program, fast = compiled.program, fast_of(compiled)
+    program, fast = compiled.program, fast or fast_of(compiled)
     for name in program.outputs:
         answers = fast.run_batch(inputs, name)
         known = 0
@@ -141,6 +141,49 @@ def test_random_programs_give_the_interpreters_answers() -> None:
 def test_more_random_programs_give_the_interpreters_answers(depth: int, length: int, dtype: str) -> None:
     found = [outcome(seed, depth, length, dtype) for seed in range(1000 * depth, 1000 * depth + 80)]
     assert found.count("fast") > 40, found
+
+
+# --------------------------------------------------------------------------------------------- heads that keep scores
+
+TWO_ORDERS = """
+earlier = select(tokens_int, tokens_int, <) and select(tokens_int, indices, >);
+found = has_focus(earlier);
+"""
+
+
+def test_a_head_that_only_scores_can_tell_runs_as_it_is() -> None:
+    compiled = compiler.compile(rasp.parse(TWO_ORDERS), vocab="0123", max_length=6)
+    assert "known by its scores only" in str(plan(compiled.circuit))
+    found = plan(compiled.circuit, scored=True)
+    assert isinstance(found, Plan) and any(found.scored)
+    fast = Fast(compiled.model, found, "fast")
+    inputs = ["".join(text) for length in (1, 2, 3, 6) for text in itertools.product("0123", repeat=length)][:600]
+    assert fast.run_batch(inputs) == [compiled.program["found"](text) for text in inputs]
+
+
+def scored_at_random(name: str, attention: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the heads keep their scores, drawn; the answers are still the interpreter's."""
+    compiled, rng, step = compiled_at(name, attention=attention), random.Random(name), _Replaced._step
+    try:
+        assert compiled.circuit
+    except RaspError:
+        return
+    monkeypatch.setattr(_Replaced, "_step", lambda self, head: rng.choice(["drawn", step(self, head)]))
+    found = plan(compiled.circuit, scored=True)
+    assert isinstance(found, Plan), found
+    assert_interpreters_answers(compiled, inputs_of(compiled, 20, rng), Fast(compiled.model, found, "fast"))
+
+
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+@pytest.mark.parametrize("name", ["sort", "paper/dyck_2_ptf", "paper/double_histogram_bos"])
+def test_some_heads_may_keep_their_scores(name: str, attention: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scored_at_random(name, attention, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LIBRARY)
+def test_some_heads_of_all_programs_may_keep_their_scores(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scored_at_random(name, LIBRARY[name].program.settings.attention, monkeypatch)
 
 
 # ---------------------------------------------------------------------------------------------------------- long inputs
