@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ from rasp.settings import token_text
 from rasp.show import cell
 from rasp.sop import SOp
 from rasp.value import Value, to_python
-from tests.view.conftest import Model, Open
+from tests.view.conftest import ROOT, Model, Open
 
 pytestmark = pytest.mark.slow
 
-LIBRARY = Path(__file__).parent.parent.parent / "programs"
+LIBRARY = ROOT / "programs"
 TEN = [
     *("sort", "reverse", "histogram", "paper/dyck_2_ptf", "paper/most_frequent", "words/indirect_object"),
     *("decoders/induction", "sequence/median", "sequence/fraction_so_far", "languages/binary_increment"),
@@ -363,3 +364,17 @@ def test_the_programs_own_model_is_the_one_in_the_page(model_of: Model, visit: O
         found = torch.tensor(stream, dtype=torch.float64)
         close = (found - expected[0].double()).abs() <= 1e-4 * expected[0].double().abs().clamp(min=1)
         assert bool(close.all())
+
+
+def test_the_picture_of_the_documentation_shows_what_is_seen(visit: Open) -> None:
+    """`RASP_WRITE_GOLDEN=1` takes it again; pixels differ from machine to machine, so it is looked at."""
+    program = rasp.load(LIBRARY / "paper" / "dyck_2_ptf.rasp")
+    watched = visit(compiler.compile(program, max_length=12).model, "({}){}({)}", width=1440, height=960)
+    watched.tab.click(".badge:has-text('L1H0')")
+    watched.tab.evaluate("scrollTo(0, 0)")
+    assert "".join(watched.answers()) == "PPPTPTPPFF"
+    [line] = watched.texts(".source li.marked")
+    assert "number = selector_width(same_level and so_far);" in " ".join(line.split())
+    if os.environ.get("RASP_WRITE_GOLDEN"):
+        watched.tab.screenshot(path=ROOT / "docs" / "explorer.png")
+    assert (ROOT / "docs" / "explorer.png").read_bytes().startswith(b"\x89PNG")
