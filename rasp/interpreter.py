@@ -296,26 +296,50 @@ def _incomparable(key: Value, query: Value, predicate: str) -> str:
     raise AssertionError("comparable after all")
 
 
+PLANES_FROM = 64
+"""Sequences from this length on are added up bit by bit, if their numbers have fewer bits than an eighth of it."""
+
+
 class _Mean:
-    """Exact means of rows of one sequence, over a common denominator."""
+    """Exact means of rows of one sequence, over a common denominator.
+
+    A long sequence is kept as bit planes: plane b has a 1 where a number, less the least one, has its bit b. A sum is
+    then the sum of 2^b times how many positions of plane b a row selects.
+    """
 
     def __init__(self, values: list[Value]) -> None:
         self.values = values
         self.numbers = kind_of_all(values) in {"int", "float"}
         self.known: dict[int, Fraction] = {}
         self.numerators: list[int] = []
+        self.least = 0
+        self.planes: list[int] = []
 
     def of(self, row: int) -> Fraction:
         """The mean of the values a row selects."""
         if not self.numerators:
-            numbers = [Fraction(value) for value in self.values]
-            self.denominator = math.lcm(*(number.denominator for number in numbers))
-            self.numerators = [number.numerator * (self.denominator // number.denominator) for number in numbers]
+            self._prepare()
         mean = self.known.get(row)
         if mean is None:
-            total = sum(compress(self.numerators, map("1".__eq__, bin(row)[:1:-1])))
-            mean = self.known[row] = cast(Fraction, bounded(Fraction(total, row.bit_count() * self.denominator)))
+            total = Fraction(self._sum(row), row.bit_count() * self.denominator)
+            mean = self.known[row] = cast(Fraction, bounded(total))
         return mean
+
+    def _prepare(self) -> None:
+        numbers = [Fraction(value) for value in self.values]
+        self.denominator = math.lcm(*(number.denominator for number in numbers))
+        self.numerators = [number.numerator * (self.denominator // number.denominator) for number in numbers]
+        self.least = min(self.numerators)
+        bits = max(1, (max(self.numerators) - self.least).bit_length())
+        if len(numbers) >= PLANES_FROM and 8 * bits <= len(numbers):
+            above = [numerator - self.least for numerator in reversed(self.numerators)]
+            self.planes = [int("".join("1" if one >> bit & 1 else "0" for one in above), 2) for bit in range(bits)]
+
+    def _sum(self, row: int) -> int:
+        if not self.planes:
+            return sum(compress(self.numerators, map("1".__eq__, bin(row)[:1:-1])))
+        counts = [(row & plane).bit_count() << bit for bit, plane in enumerate(self.planes)]
+        return self.least * row.bit_count() + sum(counts)
 
 
 def _missing(node: Lookup, key: Value) -> str:

@@ -163,6 +163,20 @@ def outcome(compute: Any) -> Any:
     return [(kind(value), value) for value in values]
 
 
+@pytest.mark.parametrize("size", [1, 3, 10**6])
+@pytest.mark.parametrize("unit", [Fraction(1), Fraction(1, 12)])
+@pytest.mark.parametrize("length", [63, 64, 65, 300])
+def test_means_of_long_sequences_are_exact(size: int, unit: Fraction, length: int) -> None:
+    """Small numbers are added up bit by bit, large ones as they are; negative ones and fractions among them."""
+    rng = random.Random(length)
+    tokens = [rng.randint(-size, size) * unit for _ in range(length)]
+    node = Aggregate(
+        Select(Map("%", (Indices(), Constant(7))), Map("%", (Indices(), Constant(5))), "<"), Tokens("asis")
+    )
+    for causal in (False, True):
+        assert evaluate(node, tokens, causal) == naive(node, tokens, causal)
+
+
 @given(programs(), inputs, st.booleans())
 def test_agrees_with_the_naive_interpreter(node: SOp, tokens: list[Value], causal: bool) -> None:
     assert outcome(lambda: evaluate(node, tokens, causal)) == outcome(lambda: naive(node, tokens, causal))
