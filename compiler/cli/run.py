@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from compiler.cli.call import DONE, Commands, command, setting_flags
 from compiler.cli.targets import model_at, naming, program_at, refuse_overrides, target_path, tokens_of
+from rasp.source import Diagnostic, error, render
 
 if TYPE_CHECKING:
-    from compiler.model import Scalar
+    from compiler.model import Scalar, Transformer
 
 
 def run(call: argparse.Namespace) -> int:
@@ -30,6 +32,8 @@ Answer: TypeAlias = "dict[str, list[Scalar]]"
 
 
 def _run_program(path: Path, inputs: list[list[object]], call: argparse.Namespace) -> list[Answer]:
+    if call.fast:
+        raise error("usage", "--fast is for checkpoints", hint=f"`rasp compile {path} -o DIR` makes one")
     program = program_at(path, call)
     answers = []
     for number, tokens in enumerate(inputs, start=1):
@@ -40,13 +44,24 @@ def _run_program(path: Path, inputs: list[list[object]], call: argparse.Namespac
 
 def _run_checkpoint(path: Path, inputs: list[list[object]], call: argparse.Namespace) -> list[Answer]:
     refuse_overrides(call, "output")
-    model = model_at(path)
+    model = _faster(model_at(path)) if call.fast else model_at(path)
     for number, tokens in enumerate(inputs, start=1):
         with naming(number, len(inputs)):
             model.encode(tokens)
     names = [output.name for output in model.config.outputs] if call.output is None else [call.output]
     columns = [model.run_batch(inputs, name) for name in names]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _faster(model: Transformer) -> Transformer:
+    """The model with the fast path; where it has none, a note on stderr says why."""
+    from compiler.pipeline import faster
+
+    found = faster(model)
+    if found.reason:
+        hint = "the answers are the same without it"
+        print(render([Diagnostic("fast", "warning", f"no fast path: {found.reason}", hint=hint)]), file=sys.stderr)
+    return found
 
 
 def _answer_lines(answer: Answer, as_json: bool) -> Iterator[str]:
@@ -78,4 +93,9 @@ def define(commands: Commands) -> None:
     flags.add_argument("inputs", metavar="INPUT", nargs="+", help="an input: one token a character")
     flags.add_argument("--list", action="store_true", help="read each INPUT as a JSON list of tokens")
     flags.add_argument("--json", action="store_true", help='print {"output": NAME, "values": [...]}, a line an input')
+    flags.add_argument(
+        "--fast",
+        action="store_true",
+        help="compile a checkpoint's program again; count where heads compare all pairs, if that is quicker",
+    )
     setting_flags(flags)

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import compiler
 import rasp
+from compiler.cli import main
 from compiler.direction import BOS, ONE
 from compiler.domain import Setting
 from compiler.emit import emit
@@ -409,3 +410,22 @@ def test_a_model_that_was_not_compiled_has_no_program() -> None:
     model.labels = {}
     with pytest.raises(ModelError, match="does not say which program"):
         faster(model)
+
+
+def test_run_with_the_fast_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compiler.compile(LIBRARY["sort"].program, max_length=8).save(tmp_path / "sort")
+    assert main(["run", str(tmp_path / "sort"), "dcba", "--fast"]) == 0
+    assert capsys.readouterr() == ("[a, b, c, d] (strings)\n", "")
+
+
+def test_run_without_one_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compiler.compile(LIBRARY["histogram"].program, max_length=8, dtype="float16").save(tmp_path / "hist")
+    assert main(["run", str(tmp_path / "hist"), "abca", "--fast"]) == 0
+    told = capsys.readouterr()
+    assert told.out == "[2, 1, 1, 2] (ints)\n"
+    assert "no fast path: exact counts need float32 or float64, not float16" in told.err
+
+
+def test_a_program_has_no_fast_path(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "programs/sort.rasp", "dcba", "--fast"]) == 2
+    assert "--fast is for checkpoints" in capsys.readouterr().err
