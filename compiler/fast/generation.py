@@ -4,7 +4,7 @@ In: the `Plan` of a causal circuit. Out: `Recurrence`, which is written as one P
 `RecurrentReading`, which reads on as `compiler.model.Reading` does.
 What a head needs of the past is kept, not searched: counts and sums of what it selects so far, the last value for each
 number that a query can ask for, the values of all positions where it looks at one of them. A staircase of neurons is a
-table of its values.
+table of its values. Only a head that is known by its scores alone scores all keys again.
 Invariant: a number of the stream is that of the exact circuit, but for the rounding of float64; what a staircase gives,
 and what is added to an offset (C19), is that number again. So the plan's certificate, whose errors are larger, holds.
 
@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from compiler.circuit import Channel, Neuron, Output, Stairs
+from compiler.circuit import Channel, Head, Neuron, Output, Stairs
 from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import logits
 from compiler.fast.plan import Plan, Step
@@ -103,6 +103,30 @@ class Logs:
                 number += more
                 sums = [a + b for a, b in zip(sums, values, strict=True)]
         return number, sums
+
+
+class Scores:
+    """The keys so far of a head that is known by its scores only, [position, pair], and their values."""
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.keys = np.empty((64, len(head.scores)))
+        self.values = np.empty((64, len(head.channels)))
+        self.length = 0
+
+    def add(self, keys: tuple[float, ...], values: tuple[float, ...]) -> None:
+        """One more position."""
+        if self.length == len(self.keys):
+            self.keys, self.values = (np.concatenate([old, np.empty_like(old)]) for old in (self.keys, self.values))
+        self.keys[self.length], self.values[self.length] = keys, values
+        self.length += 1
+
+    def select(self, query: tuple[float, ...], baseline: float) -> tuple[int, list[float]]:
+        """How many keys are selected, and the sums of their values. Between a selected key and the others is a step."""
+        scores = self.keys[: self.length] @ np.array(query)
+        least = scores.max() if self.head.sure else baseline + float(self.head.selected)
+        chosen = self.values[: self.length][scores >= least - float(self.head.step) / 2]
+        return len(chosen), chosen.sum(0).tolist()
 
 
 class Recurrence:
@@ -210,9 +234,10 @@ class _Writer:
 
     def source(self) -> str:
         """The text of `begin`."""
-        for steps, neurons in self.plan.layers:
-            self._attend(steps)
-            self._activate(neurons, {channel.write for step in steps for channel in step.channels})
+        for (steps, neurons), scored in zip(self.plan.layers, self.plan.scored, strict=True):
+            heads: list[Step | Head] = [*steps, *scored]
+            self._attend(heads)
+            self._activate(neurons, {channel.write for head in heads for channel in head.channels})
         digits = [self.read(form) for output in self.circuit.outputs for form in output.digits]
         changing = [line.split()[0] for line in self.state if line.startswith("s")]
         body = [f"nonlocal {', '.join(changing)}"] if changing else []
@@ -301,12 +326,13 @@ class _Writer:
 
     # -- heads -------------------------------------------------------------------------------------------------------
 
-    def _attend(self, steps: Sequence[Step]) -> None:
+    def _attend(self, heads: Sequence[Step | Head]) -> None:
         added: list[tuple[Direction, str, int | None]] = []
-        for step in steps:
-            for channel, one in zip(step.channels, self._step(step), strict=True):
+        for head in heads:
+            found = self._step(head) if isinstance(head, Step) else self._scored(head)
+            for channel, one in zip(head.channels, found, strict=True):
                 grid = _both(self.grid(channel.read), _grid([channel.default]))
-                added.append((channel.write, one, None if self._is_averaged(step, channel) else grid))
+                added.append((channel.write, one, None if self._is_averaged(head, channel) else grid))
         for direction, one, grid in added:
             self._write(direction, one, grid)
 
@@ -336,7 +362,17 @@ class _Writer:
         pairs = [(self.read(channel.read), _default(step, channel)) for channel in step.channels]
         return [self._assign("r", _if(" and ".join(asked), value, default)) for value, default in pairs]
 
-    def _reduced(self, step: Step, selected: str) -> list[str]:
+    def _scored(self, head: Head) -> list[str]:
+        """All keys are scored again."""
+        past = self._keep("k", f"{self._hold(Scores)}({self._hold(head)})")
+        keys = _tuple(self.read(form) for _, form in head.scores)
+        values = _tuple(self.read(channel.read) for channel in head.channels)
+        query = _tuple(self.read(form) for form, _ in head.scores)
+        baseline = "0.0" if head.baseline is None else self.read(head.baseline)
+        self.lines.append(f"{past}.add({keys}, {values})")
+        return self._reduced(head, f"{past}.select({query}, {baseline})")
+
+    def _reduced(self, step: Step | Head, selected: str) -> list[str]:
         """What a head makes of the number of selected keys and the sums of their values."""
         number, sums = self._new("n"), [self._new("r") for _ in step.channels]
         self.lines.append(f"{number}, {_tuple(sums)} = {selected}")
@@ -442,7 +478,7 @@ class _Writer:
         number = self.read(form)
         return number if self.grid(form) else self._once(f"round({number} * {float(1 / unit)!r})")
 
-    def _is_averaged(self, step: Step, channel: Channel) -> bool:
+    def _is_averaged(self, step: Step | Head, channel: Channel) -> bool:
         """Whether different values can be averaged: not where one key is selected, or all have the same value."""
         return step.mode == "mean" and channel.write in self.several and not channel.read.terms.keys() <= {ONE}
 
@@ -542,7 +578,7 @@ def _when(test: str, lines: Sequence[str]) -> list[str]:
     return [f"if {test}:", *(f"    {line}" for line in lines)] if test else list(lines)
 
 
-def _default(step: Step, channel: Channel) -> str:
+def _default(step: Step | Head, channel: Channel) -> str:
     return repr(float(channel.default)) if step.mode == "mean" else "0.0"
 
 
