@@ -25,7 +25,7 @@ from compiler.graph import Graph, lower
 from compiler.origin import declared, hashes, program_of, recorded
 from compiler.plan import Plan, plan
 from compiler.precision import FLOAT32, PRECISIONS, Precision
-from compiler.realise import realise, roundings
+from compiler.realise import cares, realise
 from compiler.reuse import reuse
 from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program, RaspError
@@ -253,7 +253,7 @@ def same(one: Transformer, other: Transformer) -> bool:
 
 
 def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT32) -> tuple[Circuit, Certificate]:
-    """The first circuit that can be certified: as wanted, else with whole counts, else with shorter staircases.
+    """The first circuit that can be certified: as wanted, else with more care, else with shorter staircases.
 
     If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
     parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns.
@@ -266,8 +266,8 @@ def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT
 
 def _certified(graph: Graph, mode: str, reused: str, precision: Precision) -> tuple[Circuit, Certificate]:
     first: tuple[Circuit, Certificate] | None = None
-    for way, whole in itertools.product(dict.fromkeys((mode, "size")), roundings(graph, precision)):
-        circuit = reuse(realise(graph, way, whole, precision), reused)
+    for way, care in itertools.product(dict.fromkeys((mode, "size")), cares(graph, precision)):
+        circuit = reuse(realise(graph, way, care, precision), reused)
         found = circuit, certify(circuit)
         if found[1].ok:
             return found

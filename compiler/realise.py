@@ -20,7 +20,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from compiler.attention import Codes, Reading, Scores, Scoring, is_short, scores, weighted
 from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Stairs, Variable
@@ -78,36 +78,49 @@ class _OpenHead:
     channels: list[Channel] = field(default_factory=list)
 
 
-def realise(graph: Graph, optimize: str = "balanced", whole: bool = False, precision: Precision = FLOAT32) -> Circuit:
-    """Build the circuit of a graph. `optimize` is one of "depth", "balanced", "size".
+class Care(NamedTuple):
+    """What is done against rounding, at a price."""
 
-    With `whole`, counts are rounded to whole numbers as they are added to the stream, at a neuron a layer (C19).
-    """
-    return _Realiser(graph, optimize, whole, precision).circuit()
+    whole: bool = False
+    """Counts are rounded to whole numbers as they are added to the stream, at a neuron a layer (C19)."""
+    ranked: bool = False
+    """Outputs are decoded from the ranks of their values, which are whole numbers, at a neuron a value (C10)."""
 
 
-def roundings(graph: Graph, precision: Precision) -> tuple[bool, ...]:
-    """Which values of `whole` to try, in order: rounding at once where counts are computed with, else if need be.
+DEFAULT_CARE = Care()
+
+
+def realise(
+    graph: Graph, optimize: str = "balanced", care: Care = DEFAULT_CARE, precision: Precision = FLOAT32
+) -> Circuit:
+    """Build the circuit of a graph. `optimize` is one of "depth", "balanced", "size"."""
+    return _Realiser(graph, optimize, care, precision).circuit()
+
+
+def cares(graph: Graph, precision: Precision) -> tuple[Care, ...]:
+    """What to try, in order: rounding at once where counts are computed with, else if need be; ranks in the end.
 
     A sum or difference of counts that is only decoded, or compared with what is no count, can do without.
     """
     if not precision.counts_need_offset:
-        return (False,)
+        return Care(), Care(ranked=True)
     counts: set[Node] = {node for node in graph.nodes if isinstance(node, Width)}
     for node in graph.nodes:  # inputs come first
         if counts.intersection(node.inputs) and _is_linear(node):
             counts.add(node)
     readers = [node for node in graph.nodes if counts.intersection(node.inputs) and node not in counts]
     compared = [node for node in readers if isinstance(node, Select) and len(counts.intersection(node.inputs)) == 1]
-    return (False, True) if len(compared) == len(readers) else (True, False)
+    wholes = (False, True) if len(compared) == len(readers) else (True, False)
+    return *map(Care, wholes), Care(whole=True, ranked=True)
 
 
 class _Realiser:
-    def __init__(self, graph: Graph, optimize: str, whole: bool, precision: Precision) -> None:
+    def __init__(self, graph: Graph, optimize: str, care: Care, precision: Precision) -> None:
         self.graph = graph
         self.optimize = optimize
         self.precision = precision
-        self.whole = whole and precision.counts_need_offset
+        self.whole = care.whole and precision.counts_need_offset
+        self.ranked = care.ranked
         self.offsets: dict[Direction, Fraction] = {}
         self.exclusive: set[Direction] = set()
         self.analysis = graph.analysis
@@ -155,13 +168,17 @@ class _Realiser:
         numbers, coded = self._as_numbers(node)
         column = [number for _, number in numbers]
         reach = (max(column) - min(column)) / Domain.of(column).gap
-        if reach <= 2 * self.precision.largest_digit:
+        if reach <= 2 * self.precision.largest_digit and not self.ranked:
             return Output(name, (self.read(coded).form,), tuple((value, (number,)) for value, number in numbers))
         return self._in_digits(name, node, len(numbers))
 
     def _in_digits(self, name: str, node: SOp, size: int) -> Output:
-        """A large output is decoded from the digits of its rank: squares of larger numbers would be rounded (C10)."""
-        base = min(2 * self.precision.largest_digit + 1, math.isqrt(size - 1) + 1)
+        """A large output is decoded from the digits of its rank: squares of larger numbers would be rounded (C10).
+
+        A small one from its rank, where its values themselves would be rounded too much.
+        """
+        largest = 2 * self.precision.largest_digit + 1
+        base = largest if size <= largest else min(largest, math.isqrt(size - 1) + 1)
         places = 1
         while base**places < size:
             places += 1
