@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ import numpy.typing as npt
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Part
 from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import centre, gap, logits, sharpness
-from compiler.exact import counts, floats, real, whole
+from compiler.exact import counts, floats, plus, real, whole
 
 ASSUMPTIONS = (
     "products of two stored numbers are exact",
@@ -443,12 +444,24 @@ class _Certifier:
         """
         digits = [_Digit.of(form, [code[i] for _, code in output.codes]) for i, form in enumerate(output.digits)]
         reads = [self.form(form) for form in output.digits]
-        held = all(self.p.holds(c) for form in logits(output, self.p.logit_gap) for c in form.terms.values())
-        rounding = self._logit_rounding(digits, reads, held)
+        rounding = self._logit_rounding(digits, reads, self._holds_logits(output))
         for number, (digit, read) in enumerate(zip(digits, reads, strict=True), start=1):
             place = f", digit {number}" if len(digits) > 1 else ""
             what = f"{output.name}{place}, nearest of {digit.size} values"
             self.decisions.append(Decision(what, digit.gap / 2, (read.error + rounding * digit.gap) * SLACK))
+
+    def _holds_logits(self, output: Output) -> bool:
+        """Whether the dtype holds the logits' coefficients. Digits have few values: what they share is the constant."""
+        places = [_of_digit(output, place, self.p.logit_gap) for place in range(len(output.digits))]
+        shared = [d for form in output.digits for d in form.terms if d != ONE]
+        if len(set(shared)) < len(shared):
+            return all(self.p.holds(c) for form in logits(output, self.p.logit_gap) for c in form.terms.values())
+        held = all(self.p.holds(c) for forms in places for f in forms.values() for d, c in f.terms.items() if d != ONE)
+        constants = [{v: form.terms.get(ONE, whole(0)) for v, form in forms.items()} for forms in places]
+        return held and all(
+            self.p.holds(reduce(plus, (part[v] for part, v in zip(constants, code, strict=True))))
+            for _, code in output.codes
+        )
 
     def _logit_rounding(self, digits: list[_Digit], reads: list[Bound], held: bool) -> float:
         """The rounding of a logit, in units of the squared gap."""
@@ -492,6 +505,13 @@ class _Digit:
         reach = max(abs(float(number - middle)) for number in numbers)
         whole = all(((number - middle) / distance).denominator == 1 for number in numbers)
         return _Digit(form, len(numbers), float(distance), float(middle), reach, whole)
+
+
+def _of_digit(output: Output, place: int, logit_gap: int) -> dict[Fraction, Form]:
+    """What each value of one digit adds to a logit."""
+    values = list(dict.fromkeys(code[place] for _, code in output.codes))
+    alone = Output(output.name, (output.digits[place],), tuple((value, (value,)) for value in values))
+    return dict(zip(values, logits(alone, logit_gap), strict=True))
 
 
 def _reach(terms: list[tuple[float, Bound, Fraction]]) -> float:
