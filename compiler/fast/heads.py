@@ -187,7 +187,8 @@ class Scored:
         """Add to the stream [row, batch, position], in place; mask [batch, position]: 1 for keys that are there."""
         read = self.read(stream.flatten(1)).view(*self.shape, *stream.shape[1:])
         parts = torch.cat([self.bos.expand(-1, -1, -1, stream.shape[1], 1), read], -1)
-        query, key, value = parts.permute(0, 3, 1, 4, 2)
+        apart = parts.permute(0, 3, 1, 4, 2)
+        query, key, value = apart.new_empty(apart.shape).copy_(apart)  # the kernel wants a head's numbers side by side
         seen = None if mask is None else pad(mask, (1, 0), value=True)[:, None, None]
         mixed = scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=self.causal, scale=1.0)
         found = mixed[:, :, 1:].permute(1, 3, 0, 2).flatten(0, 1)

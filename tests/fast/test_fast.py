@@ -82,7 +82,7 @@ def assert_interpreters_answers(compiled: Compiled, inputs: list[list[Scalar]], 
 
 
 @pytest.mark.parametrize("name", SOME)
-def test_answers_are_the_interpreters(name: str) -> None:
+def test_c21_answers_are_the_interpreters(name: str) -> None:
     compiled = compiled_at(name)
     assert_interpreters_answers(compiled, inputs_of(compiled, 20, random.Random(name)))
 
@@ -285,7 +285,7 @@ def test_an_input_that_the_model_refuses_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", [*SOME, "sequence/fraction_so_far", "sequence/average_of_ends", "paper/rover"])
-def test_the_stream_is_as_near_to_the_exact_numbers_as_the_certificate_says(name: str) -> None:
+def test_c21_the_stream_is_as_near_to_the_exact_numbers_as_the_certificate_says(name: str) -> None:
     compiled = compiled_at(name, max_length=10)
     found = plan(compiled.circuit)
     assert isinstance(found, Plan)
@@ -315,7 +315,7 @@ def program_answers(compiled: Compiled, tokens: list[Scalar]) -> list[bool]:
     return [bool(value) for name in program.settings.requires for value in program[name](tokens)]
 
 
-def test_what_nobody_reads_is_not_computed() -> None:
+def test_c21_what_nobody_reads_is_not_computed() -> None:
     compiled = compiled_at("paper/dyck_2_ptf", max_length=64)
     found = plan(compiled.circuit)
     assert isinstance(found, Plan)
@@ -324,7 +324,7 @@ def test_what_nobody_reads_is_not_computed() -> None:
     )
 
 
-def test_digits_of_an_order_are_one_search() -> None:
+def test_c21_digits_of_an_order_are_one_search() -> None:
     compiled = compiled_at("paper/dyck_2_ptf", max_length=64)
     found = plan(compiled.circuit)
     assert isinstance(found, Plan)

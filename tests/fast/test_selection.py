@@ -163,18 +163,18 @@ def _answers(compiled: Compiled, tokens: list[object]) -> Iterator[bool]:
 
 
 @pytest.mark.parametrize("name", SOME)
-def test_selections_have_the_rows_of_their_heads(name: str) -> None:
+def test_c21_selections_have_the_rows_of_their_heads(name: str) -> None:
     rows_of(name, LIBRARY[name].program.settings.attention, 3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])
 @pytest.mark.parametrize("name", LIBRARY)
-def test_selections_have_the_rows_of_their_heads_in_all_programs(name: str, attention: str) -> None:
+def test_c21_selections_have_the_rows_of_their_heads_in_all_programs(name: str, attention: str) -> None:
     rows_of(name, attention, 6)
 
 
-def test_selections_of_random_programs_have_the_rows_of_their_heads() -> None:
+def test_c21_selections_of_random_programs_have_the_rows_of_their_heads() -> None:
     known = 0
     for seed in range(60):
         node, rng, causal = seeded(seed, 4), random.Random(seed), seed % 2 == 1
