@@ -15,13 +15,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from compiler.circuit import Circuit, Head, Layer, Neuron
 from compiler.direction import ONE, Direction, Form
+from compiler.exact import Multiples, counts, integers
 
 TERMS = 8
 """A computed number is a form over others only if it has no more terms: each carries their errors."""
@@ -83,24 +83,25 @@ def _by_stairs(circuit: Circuit) -> dict[Direction, Form]:
     Those with the fewest steps are kept, so that "is 3" is "is 3 or more" less "is 4 or more".
     """
     alone = _written_once(circuit)
-    beside: dict[tuple[int, Form, Column], dict[Direction, Column]] = {}
+    beside: dict[tuple[int, Form, tuple[int, ...], int], dict[Direction, Column]] = {}
     for direction, stairs in circuit.stairs.items():
         if direction in alone:
-            key = alone[direction], stairs.read, stairs.numbers
+            numerators, common = counts(stairs.numbers)
+            key = alone[direction], stairs.read, tuple(numerators), common
             beside.setdefault(key, {})[direction] = stairs.values
     forms: dict[Direction, Form] = {}
     for columns in beside.values():
         if 2 < len(columns) <= FEW:
-            order = sorted(
-                columns, key=lambda direction: sum(a != b for a, b in itertools.pairwise(columns[direction]))
-            )
+            order = sorted(columns, key=lambda direction: _steps(columns[direction]))
             _, dependent = _eliminated(columns, order)
             forms |= {direction: form for direction, form in dependent.items() if len(form.terms) <= TERMS}
     return forms
 
 
 def _steps(column: Column) -> int:
-    return sum(a != b for a, b in itertools.pairwise(column))
+    """How often a number differs from the one before."""
+    numerators, _ = counts(column)
+    return sum(a != b for a, b in itertools.pairwise(numerators))
 
 
 def _written_once(circuit: Circuit) -> dict[Direction, int]:
@@ -141,13 +142,14 @@ def _eliminated(
 ) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
     basis: dict[Direction, Column] = {}
     forms: dict[Direction, Form] = {}
-    span = _Span(len(next(iter(columns.values()), ())))
+    span = _Span(len(next(iter(columns.values()), ())), len(columns))
     for direction in order:
-        if span.take(columns[direction]):
+        column = _Whole.of(columns[direction])
+        if span.take(column):
             span.directions.append(direction)
             basis[direction] = columns[direction]
             continue
-        factors = span.factors(columns[direction])
+        factors = span.factors(column)
         if factors is None:  # thirds would round, and equal scores must be equal to the bit
             basis[direction] = columns[direction]
         else:
@@ -162,38 +164,43 @@ class _Span:
     binary fractions, and proved by adding up; where that fails it is none of the combinations that are asked for.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, most: int) -> None:
+        """Columns of so many numbers, and so many columns at most."""
         self.directions: list[Direction] = []  # of the columns after the constant
         self.columns: list[_Whole] = []
         self.pivots: list[int] = []
-        self.rows = np.zeros((0, size), np.int64)  # residues: 1 at the row's own pivot, 0 at those of others
-        self.made = np.zeros((0, 0), np.int64)  # the factors of the columns that each row is the sum of
+        rank = min(size, most + 1)
+        self.rows = np.zeros((rank, size), np.int64)  # residues: 1 at the row's own pivot, 0 at those of others
+        self.made = np.zeros((rank, rank), np.int64)  # the factors of the columns that each row is the sum of
         if size:
-            self.take((Fraction(1),) * size)
+            self.take(_Whole.of((Fraction(1),) * size))
 
-    def take(self, column: Column) -> bool:
+    def take(self, new: _Whole) -> bool:
         """Take the column in, if it is independent."""
-        new = _Whole.of(column)
+        count = len(self.pivots)
         at_pivots = new.residues[self.pivots]
         rest = (new.residues - _times(at_pivots, self.rows)) % PRIME
         places = np.flatnonzero(rest)
         if not len(places):
             return False
-        scale = pow(int(rest[places[0]]), -1, PRIME)
+        place = int(places[0])
+        scale = pow(int(rest[place]), -1, PRIME)
         row = rest * scale % PRIME
-        made = np.append(-_times(at_pivots, self.made) % PRIME, 1) * scale % PRIME
-        above = self.rows[:, places[0]]
-        self.rows = np.vstack([(self.rows - above[:, None] * row % PRIME) % PRIME, row])
-        wider = np.pad(self.made, ((0, 0), (0, 1)))
-        self.made = np.vstack([(wider - above[:, None] * made % PRIME) % PRIME, made])
-        self.pivots.append(int(places[0]))
+        made = -_times(at_pivots, self.made) * scale % PRIME
+        made[count] = scale
+        above = np.flatnonzero(self.rows[:count, place])
+        if len(above):
+            factors = self.rows[above, place][:, None]
+            self.rows[above] = (self.rows[above] - factors * row) % PRIME
+            self.made[above] = (self.made[above] - factors * made) % PRIME
+        self.rows[count], self.made[count] = row, made
+        self.pivots.append(place)
         self.columns.append(new)
         return True
 
-    def factors(self, column: Column) -> list[Fraction] | None:
+    def factors(self, new: _Whole) -> list[Fraction] | None:
         """The factors of the columns whose sum a dependent one is; None if they are not short binary fractions."""
-        new = _Whole.of(column)
-        residues = _times(new.residues[self.pivots], self.made)
+        residues = _times(new.residues[self.pivots], self.made)[: len(self.columns)]
         factors = [Fraction(0)] * len(residues)
         for place in np.flatnonzero(residues).tolist():
             factor = _binary(int(residues[place]))
@@ -210,6 +217,8 @@ PRIME = (1 << 31) - 1
 def _times(factors: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The sum of rows, each by its factor, as residues."""
     used = np.flatnonzero(factors)
+    if not len(used):
+        return np.zeros(rows.shape[1], np.int64)
     return (factors[used, None] * rows[used] % PRIME).sum(0) % PRIME  # type: ignore[no-any-return]
 
 
@@ -231,26 +240,25 @@ SHORT = 14
 class _Whole:
     """A column as whole multiples of one fraction, and its residues modulo the prime."""
 
-    multiples: npt.NDArray[Any]  # of Python's integers, which do not overflow
-    unit: Fraction
+    multiples: Multiples
     residues: npt.NDArray[np.int64]
 
     @staticmethod
     def of(column: Column) -> _Whole:
-        common = math.lcm(*{value.denominator for value in column})
-        multiples = [value.numerator * (common // value.denominator) for value in column]
-        inverse = pow(common, -1, PRIME)
-        residues = np.array([number * inverse % PRIME for number in multiples], np.int64)
-        return _Whole(np.array(multiples, dtype=object), Fraction(1, common), residues)
+        multiples = Multiples.of(column)
+        inverse = pow(multiples.unit.denominator, -1, PRIME)
+        return _Whole(multiples, (multiples.counts % PRIME).astype(np.int64) * inverse % PRIME)
 
     def is_sum(self, columns: Sequence[_Whole], factors: Sequence[Fraction]) -> bool:
         """Whether the column is the sum of the others, each by its factor, exactly."""
-        weights = [factor * column.unit / self.unit for factor, column in zip(factors, columns, strict=True)]
-        common = math.lcm(*(weight.denominator for weight in weights))
-        rest = self.multiples * -common
-        for column, weight in zip(columns, weights, strict=True):
-            if weight:
-                rest = rest + column.multiples * int(weight * common)
+        pairs = [(column.multiples, factor) for column, factor in zip(columns, factors, strict=True) if factor]
+        terms = [(found.counts, factor * found.unit / self.multiples.unit) for found, factor in pairs]
+        common = math.lcm(*(weight.denominator for _, weight in terms))
+        sizes = [found.size * abs(int(weight * common)) for (found, _), (_, weight) in zip(pairs, terms, strict=True)]
+        dtype = integers(self.multiples.size * common + sum(sizes))
+        rest = self.multiples.counts.astype(dtype) * -common
+        for counted, weight in terms:
+            rest = rest + counted.astype(dtype) * int(weight * common)
         return not rest.any()
 
 
