@@ -275,6 +275,10 @@ def write(flow: Flow, file: Path) -> None:
         else:
             _by_graphviz(flow, file.suffix[1:].lower(), beside)
         beside.replace(file)
+    except OSError as problem:
+        if problem.errno is None:
+            raise
+        raise OSError(problem.errno, problem.strerror, str(file)) from None
     finally:
         beside.unlink(missing_ok=True)
 

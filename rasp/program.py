@@ -120,6 +120,12 @@ class Program:
         sops = [name for name, value in self.bindings.items() if isinstance(value, SOp) and not name.startswith("_")]
         return tuple(sops[-1:])
 
+    def require_outputs(self) -> tuple[str, ...]:
+        """The outputs. Raises `RaspError` where the program binds no s-op."""
+        if not self.outputs:
+            raise error("no-output", "the program binds no s-op", hint="bind one, such as `answer = tokens;`")
+        return self.outputs
+
     @cached_property
     def names(self) -> dict[Node, str]:
         """What each named s-op and selector is called; a program's name wins over the library's, a later one too."""
@@ -159,7 +165,7 @@ class Program:
     def stream(self, prompt: Input, max_tokens: int | None = None, output: str | None = None) -> Iterator[Any]:
         """The tokens of `generate`, each as soon as it is known."""
         declared = self.settings.generate
-        chosen = output or (declared if isinstance(declared, str) else next(iter(self.outputs), ""))
+        chosen = output or (declared if isinstance(declared, str) else self.require_outputs()[0])
         node = self.node(chosen)
         if not isinstance(node, SOp):
             raise error("not-an-s-op", f"`{chosen}` is a selector: it has no tokens to generate")

@@ -21,9 +21,8 @@ def draw(call: argparse.Namespace) -> int:
     out = None if call.out is None else Path(call.out)
     if out is not None and out.suffix.lower() not in KINDS:
         raise error("usage", f"`{out}` is no picture", hint=f"-o names a file that ends in {', '.join(KINDS)}")
-    if len(program.outputs) != 1:
-        named = ", ".join(program.outputs)
-        raise error("usage", "one s-op is drawn at a time", hint=f"--output is one of {named}" if named else None)
+    if len(program.require_outputs()) != 1:
+        raise error("usage", "one s-op is drawn at a time", hint=f"--output is one of {', '.join(program.outputs)}")
     [name] = program.outputs
     program[name].exact(tokens)  # where there is no answer, the message says at which place of the text
     picture = flow(program.node(name), tokens, program.names, program.settings.attention == "causal")

@@ -35,10 +35,10 @@ def _run_program(path: Path, inputs: list[list[object]], call: argparse.Namespac
     if call.fast:
         raise error("usage", "--fast is for checkpoints", hint=f"`rasp compile {path} -o DIR` makes one")
     program = program_at(path, call)
-    answers = []
+    names, answers = program.require_outputs(), []
     for number, tokens in enumerate(inputs, start=1):
         with naming(number, len(inputs)):
-            answers.append({name: program[name](tokens) for name in program.outputs})
+            answers.append({name: program[name](tokens) for name in names})
     return answers
 
 

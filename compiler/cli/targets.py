@@ -32,8 +32,12 @@ def target_path(text: str) -> Path:
     from rasp.program import shipped_programs
 
     path = Path(text)
-    if path.exists():
+    if text and path.exists():
         return path
+    if path.is_symlink():
+        raise error("no-such-file", f"`{text}` is a link to nowhere")
+    if not path.parts:
+        raise error("no-such-file", "there is no file or folder without a name", hint="give a .rasp file")
     shipped = shipped_programs().joinpath(*path.parts[1:])
     if path.parts[0] == "programs" and ".." not in path.parts and shipped.is_file():
         return shipped

@@ -57,7 +57,14 @@ def embedded(data: object) -> str:
 
 
 def write(text: str, path: Path) -> None:
-    """Write a text to a file: whole, or not at all. Raises `OSError`."""
+    """Write a text to a file: whole, or not at all. Raises `OSError`, with the name of that file."""
+    try:
+        _exchanged(text, path)
+    except OSError as problem:
+        raise OSError(problem.errno, problem.strerror, str(path)) from None
+
+
+def _exchanged(text: str, path: Path) -> None:
     handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

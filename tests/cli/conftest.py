@@ -24,6 +24,7 @@ doubled = 2 * indices;
     "undefined.rasp": "#@ output: a\na = indicies + 1;\n",
     "bad-header.rasp": '#@ output: a\n#@ max_length: "many"\na = indices + 1;\n',
     "no-header.rasp": "a = indices + 1;\n",
+    "nothing.rasp": "# Nothing yet.\n",
     "division.rasp": '#@ output: a\n#@ vocab: "ab"\n#@ max_length: 4\na = 1 / (indices - 1);\n',
 }
 
@@ -59,6 +60,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / name).write_text(text)
     (root / "binary.rasp").write_bytes(b"\xff\xfe\x00a = 1;")
     (root / "notes").mkdir()
+    (root / "dangling.rasp").symlink_to("gone.rasp")
     (root / "notes" / "todo.txt").write_text("water the plants\n")
     assert main(["compile", str(root / "reverse.rasp"), "-o", str(root / "reversed")]) == 0
     _damage(root)
@@ -84,6 +86,6 @@ def _damage(root: Path) -> None:
 def room(furnished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh copy of that folder; the test runs inside it."""
     copy = tmp_path / "room"
-    shutil.copytree(furnished, copy)
+    shutil.copytree(furnished, copy, symlinks=True)
     monkeypatch.chdir(copy)
     return copy
