@@ -49,6 +49,11 @@
     numbers: variable.numbers.map(ratio),
   }));
 
+  // A column may have several tenants, one after the other; null: all of their names.
+  const tenants = columns.map(() => []);
+  labels.directions.forEach((direction) => tenants[direction.column].push(direction));
+  const nameAt = (column, stream) => (stream === null ? null : tenants[column].find(({ until }) => stream < until)?.name) ?? columns[column];
+  const titleAt = (family, stream) => (family.sign ? family.title : nameAt(family.columns[0], stream));
   const isThere = (variable, stream) => variable.ready <= stream && stream < variable.until; // until it is erased
 
   // Everything that reads or writes the stream, in order of computation.
@@ -167,14 +172,15 @@
   function chip(text, title, action, more = "") {
     return element("button", { type: "button", class: `chip ${more}`, title, onclick: action }, clipped(text, 34));
   }
-  const familyChip = (family) => chip(family.title, family.columns.map((column) => columns[column]).slice(0, 40).join(", "), () => selectFamily(family), "direction");
+  const familyChipAt = (stream) => (family) => chip(titleAt(family, stream), family.columns.map((column) => columns[column]).slice(0, 40).join(", "), () => selectFamily(family), "direction");
+  const before = (part) => Math.max(0, steps[part.step].stream - (steps[part.step].kind === "answer" ? 0 : 1)); // the stream it reads
   const partChip = (part) => chip(partTitle(part), partDoes(part), () => select(part), part.kind);
   const chips = (some) => element("span", { class: "chips" }, some.length ? some : "nothing");
 
   function partTitle(part) {
     switch (part.kind) {
       case "head": return part.id;
-      case "neurons": return part.form.length ? `L${part.layer} ${count(part.members.length, "neuron")} of ${formText(part.form, 18)}` : `L${part.layer} ${count(part.members.length, "constant neuron")}`;
+      case "neurons": return part.form.length ? `L${part.layer} ${count(part.members.length, "neuron")} of ${formText(part.form, 18, before(part))}` : `L${part.layer} ${count(part.members.length, "constant neuron")}`;
       case "embedding": return "embedding";
       default: return "answer";
     }
@@ -183,10 +189,10 @@
 
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
-  function formText(form, most = 80) {
+  function formText(form, most, stream) {
     const text = form.map(([column, c], at) => {
       const size = Math.abs(c) === 1 ? "" : `${brief(Math.abs(c))}·`;
-      return `${c < 0 ? (at ? " − " : "−") : at ? " + " : ""}${size}${columns[column]}`;
+      return `${c < 0 ? (at ? " − " : "−") : at ? " + " : ""}${size}${nameAt(column, stream)}`;
     }).join("");
     return clipped(text, most);
   }
@@ -345,7 +351,7 @@
     const step = steps[state.step];
     const here = partsOf(state.step);
     const written = familiesOf(here.flatMap((part) => part.writes));
-    const added = element("p", { class: "added" }, "adds to ", chips(written.slice(0, 12).map(familyChip)), written.length > 12 ? ` and ${written.length - 12} more` : null);
+    const added = element("p", { class: "added" }, "adds to ", chips(written.slice(0, 12).map(familyChipAt(Math.max(0, step.stream - 1)))), written.length > 12 ? ` and ${written.length - 12} more` : null);
     const text = {
       embedding: "Every token and every position is looked up in a table. Nothing has moved between positions yet.",
       attention: "Positions look at each other: each head fetches or counts what it finds where it looks.",
@@ -361,10 +367,10 @@
   }
 
   function cardText(part) {
-    if (part.kind === "head") return `${headName(part)}, into ${familiesOf(part.writes).slice(0, 3).map((family) => clipped(family.title, 28)).join(", ")}`;
-    const into = familiesOf(part.writes);
-    if (!part.form.length) return `always on: ${part.members.length === 1 ? "it adds" : "they add"} the same everywhere, to ${into.slice(0, 3).map((family) => clipped(family.title, 28)).join(", ")}${part.writes.some((column) => column in offsets) ? ", and so take away a constant that made it round" : ""}`;
-    return `read ${formText(part.form, 44)}, into ${into.slice(0, 2).map((family) => clipped(family.title, 28)).join(", ")}${into.length > 2 ? ` and ${into.length - 2} more` : ""}`;
+    const into = familiesOf(part.writes).map((family) => clipped(titleAt(family, before(part)), 28));
+    if (part.kind === "head") return `${headName(part)}, into ${into.slice(0, 3).join(", ")}`;
+    if (!part.form.length) return `always on: ${part.members.length === 1 ? "it adds" : "they add"} the same everywhere, to ${into.slice(0, 3).join(", ")}${part.writes.some((column) => column in offsets) ? ", and so take away a constant that made it round" : ""}`;
+    return `read ${formText(part.form, 44, before(part))}, into ${into.slice(0, 2).join(", ")}${into.length > 2 ? ` and ${into.length - 2} more` : ""}`;
   }
 
   function picture(part) {
@@ -434,8 +440,8 @@
         : "Rows that select nothing look at bos.")), truthFigure(head, shared)),
       state.position === null ? null : element("p", { class: "spoken" }, spoken(head)),
       element("dl", { class: "facts" },
-        fact("query reads", chips(familiesOf(head.queries).map(familyChip))), fact("key reads", chips(familiesOf(head.keys).map(familyChip))),
-        fact("value reads", chips(familiesOf(head.values).map(familyChip))), fact("writes", chips(familiesOf(head.writes).map(familyChip)))),
+        fact("query reads", chips(familiesOf(head.queries).map(familyChipAt(before(head))))), fact("key reads", chips(familiesOf(head.keys).map(familyChipAt(before(head))))),
+        fact("value reads", chips(familiesOf(head.values).map(familyChipAt(before(head))))), fact("writes", chips(familiesOf(head.writes).map(familyChipAt(before(head)))))),
       element("div", { class: "figures" }, matrixFigure("W_QK", "score of a key for a query, in nats", product(model.blocks[head.layer].heads[head.number].Q, transposed(model.blocks[head.layer].heads[head.number].K)), "query", "key"),
         matrixFigure("W_OV", counts ? `what one selected key adds (divided by e^${power})` : "what a key hands over", product(model.blocks[head.layer].heads[head.number].V, model.blocks[head.layer].heads[head.number].O, 1 / head.scale), "reads", "writes")),
       element("details", {}, element("summary", {}, "The head as a formula"), element("p", { class: "formula" }, head.does)),
@@ -506,10 +512,10 @@
   const heading = (name, text, ...more) => element("h3", {}, element("span", { class: "title" }, name), " ", element("span", {}, text), " ", more.filter(Boolean));
 
   function neuronsDetail(part) {
-    const into = part.writes.map((column) => columns[column]);
+    const into = part.writes.map((column) => nameAt(column, before(part)));
     if (!part.form.length) return constantDetail(part);
     const { curves, dots } = staircase(part);
-    const x = formText(part.form, 60);
+    const x = formText(part.form, 60, before(part));
     const hidden = state.run.hidden[part.layer];
     const tokens = tokenNames();
     const active = part.members.map(({ n }) => hidden.slice(1).map((row) => row[n]));
@@ -522,7 +528,7 @@
           rows: part.members.map(({ n, name }) => `N${n} ${name.split(", ").at(-1)}`), columns: tokens, cells, kind: "signed", cell: cellSide(tokens.length), height: 15, rowMost: 20, label: "activations: a row for each neuron, a column for each position",
           says: (r, c) => `L${part.layer}N${part.members[r].n} at ${tokens[c]}, position ${c}: ${brief(active[r][c])}`,
         }))),
-      element("dl", { class: "facts" }, fact("read", chips(familiesOf(part.reads).map(familyChip))), fact("write", chips(familiesOf(part.writes).map(familyChip)))),
+      element("dl", { class: "facts" }, fact("read", chips(familiesOf(part.reads).map(familyChipAt(before(part))))), fact("write", chips(familiesOf(part.writes).map(familyChipAt(before(part)))))),
       element("details", {}, element("summary", {}, "The neurons as formulas"), element("ul", { class: "formula" }, part.members.map(({ n, does }) => element("li", {}, `L${part.layer}N${n}  ${does}`)))),
     ];
   }
@@ -572,7 +578,7 @@
           says: (r, c) => `${tokens[c]} at ${c}: ${shown(output.values[r])} ${r === answers[c] ? "is the answer" : `is ${brief(-near[r][c])} nats behind`}`,
         }));
       }),
-      element("dl", { class: "facts" }, fact("reads", chips(familiesOf(parts.at(-1).reads).map(familyChip)))),
+      element("dl", { class: "facts" }, fact("reads", chips(familiesOf(parts.at(-1).reads).map(familyChipAt(before(parts.at(-1))))))),
       element("div", { class: "figures" }, matrixFigure("W_U", "what each direction adds to each logit", model.unembedding.value.map((value, at) => ({ row: model.unembedding.row[at], column: model.unembedding.column[at], value })), "direction", "logit", columns, outputs.flatMap(({ values }) => values.map((value) => tokenName(shown(value)))), true)),
     ];
   }
@@ -607,7 +613,7 @@
     }
     const rows = [...(says ? [{ name: "the program", values: says, kind: "program" }] : []), ...steps.filter((step) => isThere(variable, step.stream) && step.kind !== "answer").map((step) => ({ name: step.short, values: decoded(variable, step.stream), now: step.stream === steps[state.step].stream }))];
     const some = variable.terms.map(([column]) => column).filter((column) => columns[column] !== "one");
-    return [head, valuesTable(rows), element("p", { class: "quiet" }, "It reads ", code(formText(variable.terms, 160)), ", and means the value whose number is nearest."), connections(some), element("dl", { class: "facts" }, fact("directions", chips(familiesOf(some).map(familyChip))))];
+    return [head, valuesTable(rows), element("p", { class: "quiet" }, "It reads ", code(formText(variable.terms, 160, variable.ready)), ", and means the value whose number is nearest."), connections(some), element("dl", { class: "facts" }, fact("directions", chips(familiesOf(some).map(familyChipAt(variable.ready)))))];
   }
 
   function columnDetail({ family }) {
@@ -665,7 +671,7 @@
     });
     const note = offsetAt(family.columns[0], state.step) ? element("small", { class: "quiet", title: `The column holds ${offsetAt(family.columns[0], state.step)} more than shown, so that additions to it are rounded.` }, " + const") : null;
     if (!family.sign) {
-      return [element("tr", { class: isFresh ? "fresh" : null }, element("th", { scope: "row" }, chip(family.title, family.title, () => selectFamily(family), chosen), note), cells(family.columns[0]))];
+      return [element("tr", { class: isFresh ? "fresh" : null }, element("th", { scope: "row" }, chip(titleAt(family, steps[state.step].stream), family.title, () => selectFamily(family), chosen), note), cells(family.columns[0]))];
     }
     const toggle = element("button", { type: "button", class: "plain", "aria-expanded": String(open), "aria-label": `the ${family.columns.length} columns of ${family.name}`, onclick: () => { if (open) state.wide.delete(family.id); else state.wide.add(family.id); show(); } }, open ? "▾" : "▸");
     const summary = element("tr", { class: isFresh ? "fresh" : null }, element("th", { scope: "row" }, toggle, chip(family.title, `${family.columns.length} columns`, () => selectFamily(family), chosen)),
