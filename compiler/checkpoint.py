@@ -79,7 +79,8 @@ def save(
         exchange(made, folder)
     except (OSError, safetensors.SafetensorError) as problem:
         raise ModelError(
-            f"cannot write {folder}: {problem}", "is the disk full? what was there is left alone"
+            f"cannot write {folder}: {getattr(problem, 'strerror', None) or problem}",
+            "is the disk full? what was there is left alone",
         ) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -89,6 +89,6 @@ def _explain(problem: Exception) -> str | None:
     if isinstance(problem, UnicodeDecodeError):
         return str(Diagnostic("not-text", "error", "the file is not text", hint="a program is a UTF-8 text file"))
     if isinstance(problem, OSError):
-        where = "" if problem.filename is None else f"{problem.filename}: "
+        where = f"{problem.filename or 'the output'}: "
         return str(Diagnostic("file", "error", f"{where}{problem.strerror}"))
     return None

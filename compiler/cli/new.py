@@ -134,10 +134,15 @@ def new(call: argparse.Namespace) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = TEMPLATES.get(call.theme, GENERAL).format(title=name.replace("_", " ").capitalize())
     try:
-        with path.open("x", encoding="utf-8") as file:  # never over what is there
-            file.write(text)
+        file = path.open("x", encoding="utf-8")  # never over what is there
     except FileExistsError:
         raise error("usage", f"`{path}` exists and is left alone", hint="take another name") from None
+    try:
+        with file:
+            file.write(text)
+    except OSError as problem:
+        path.unlink(missing_ok=True)
+        raise OSError(problem.errno, problem.strerror, str(path)) from None
     print(f"{path}: change it, then `rasp check {path}`")
     return DONE
 

@@ -1,5 +1,7 @@
 """`rasp new`: what it writes is a program that holds as it stands."""
 
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -73,4 +75,19 @@ def test_a_name_that_is_none_is_refused(name: str, rasp, inside: Path) -> None:
 def test_a_theme_that_is_none_is_refused(rasp, inside: Path) -> None:
     done = rasp("new", "mine", "--theme", "../x")
     assert done.code == 2
+    assert list(inside.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing(rasp, inside: Path) -> None:
+    """A limit on the length of files stands in for a full disk."""
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, old[1]))
+    try:
+        done = rasp("new", "count_vowels")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert done.code == 2
+    assert done.err == "error[file]: count_vowels.rasp: File too large\n"
     assert list(inside.iterdir()) == []

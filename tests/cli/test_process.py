@@ -83,3 +83,13 @@ def test_help_answers_at_once() -> None:
     code = "import sys; from compiler.cli import main; main(['--help']); print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "'torch'" not in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_an_output_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "same.rasp").write_text("#@ output: same\nsame = tokens;\n")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [RASP, "run", "same.rasp", "abc"], stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
+        )
+    assert (done.returncode, done.stderr) == (2, "error[file]: the output: No space left on device\n")
