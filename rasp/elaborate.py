@@ -253,6 +253,8 @@ def read_file(path: Path, span: Span) -> str:
         if not path.exists() or path.is_file():
             return path.read_text("utf-8-sig")
         raise error("load", f"`{path}` is not a file", span)
+    except UnicodeDecodeError:
+        raise error("load", f"`{path}` is not UTF-8 text", span) from None
     except (OSError, ValueError):
         hint = "leave out `.rasp`: it is added to the name" if path.name.endswith(".rasp.rasp") else None
         raise error("load", f"cannot read `{path}`", span, hint) from None

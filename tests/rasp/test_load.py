@@ -73,3 +73,10 @@ def test_the_console_comes_to_an_end_too(tmp_path: Path, monkeypatch: pytest.Mon
     said: list[str] = []
     Console(said.append).enter('load "f0";\n')
     assert any("more than 1000 files" in line for line in said)
+
+
+def test_a_file_that_is_no_text_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "part.rasp").write_bytes(b"\xff\xfeo\0")
+    (tmp_path / "main.rasp").write_text('load "part";\no = indices;')
+    with pytest.raises(RaspError, match=r"part.rasp` is not UTF-8 text"):
+        rasp.load(tmp_path / "main.rasp")
