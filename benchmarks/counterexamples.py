@@ -154,8 +154,8 @@ def main() -> int:
         print(f"{count:>9,}  {what}")
     print(*search.differences, sep="\n")
     print(
-        f"seed {options.seed}, for {options.optimize}: {search.found['checks']:,} checks, {len(search.differences)} counterexamples, "
-        f"{time.perf_counter() - start:.0f} s"
+        f"seed {options.seed}, for {options.optimize}: {search.found['checks']:,} checks, "
+        f"{len(search.differences)} counterexamples, {time.perf_counter() - start:.0f} s"
     )
     return 1 if search.differences else 0
 
