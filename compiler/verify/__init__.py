@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from compiler.model import Transformer
 
 
-
 @dataclass(frozen=True)
 class Verdict:
     """What was found: every decision with its margin and error, or the problem that stopped the search."""
