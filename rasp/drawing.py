@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -280,7 +281,8 @@ def write(flow: Flow, file: Path) -> None:
             raise
         raise OSError(problem.errno, problem.strerror, str(file)) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # what is to be said is why it could not be written
+            beside.unlink(missing_ok=True)
 
 
 def _by_graphviz(flow: Flow, kind: str, file: Path) -> None:
