@@ -115,7 +115,9 @@ class Bound:
         return max(abs(self.low), abs(self.high)) + self.error
 
 
-class _Certifier:
+class Certifier:
+    """Derives a certificate, sublayer by sublayer; how a head's error comes about may be replaced (C21)."""
+
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
         self.p = circuit.precision
@@ -139,6 +141,7 @@ class _Certifier:
         yield from self.circuit.positions.items()
 
     def certificate(self) -> Certificate:
+        """Every decision, in the order of computation."""
         for layer in self.circuit.layers:
             written: dict[Direction, Bound] = {}
             self._read.clear()
@@ -300,7 +303,7 @@ class _Certifier:
             empty = self._exact_bound((channel.default,))
             spacing = min(value.grid, empty.grid) if value.grid and empty.grid else None
             exact = error == 0.0 and empty.error == 0.0
-            low, high = (value.low, value.high) if head.mode == "mean" else _summed(value, self.n)
+            low, high = (value.low, value.high) if head.mode == "mean" else summed(value, self.n)
             yield (
                 channel.write,
                 Bound(
@@ -543,7 +546,7 @@ def _kink(read: Form, waist: Form) -> tuple[float, float]:
     return -side * real(read.terms.get(ONE, zero) - side * waist.terms.get(ONE, zero)), float(side)
 
 
-def _summed(value: Bound, n: int) -> tuple[float, float]:
+def summed(value: Bound, n: int) -> tuple[float, float]:
     """The range of a sum of up to n such values."""
     return min(0.0, n * value.low), max(0.0, n * value.high)
 
@@ -589,4 +592,4 @@ def _is_step(group: list[tuple[Neuron, Fraction]], own: float) -> bool:
 
 def certify(circuit: Circuit) -> Certificate:
     """Derive the certificate of a circuit, in its precision."""
-    return _Certifier(circuit).certificate()
+    return Certifier(circuit).certificate()

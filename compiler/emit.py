@@ -94,7 +94,9 @@ class Weights:
         return "\n".join(lines)
 
 
-class _Emitter:
+class Emitter:
+    """Fills the matrices of a circuit, column by column."""
+
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
         self.precision = circuit.precision
@@ -104,6 +106,7 @@ class _Emitter:
         self.tensors: dict[str, Array] = {}
 
     def weights(self) -> Weights:
+        """All tensors, with config and labels."""
         self._embedding()
         shapes = [self._layer(number, layer) for number, layer in enumerate(self.circuit.layers)]
         self._unembedding()
@@ -289,4 +292,4 @@ def _plain(value: Value) -> Any:
 
 def emit(circuit: Circuit) -> Weights:
     """Assign columns and fill the matrices."""
-    return _Emitter(circuit).weights()
+    return Emitter(circuit).weights()

@@ -22,7 +22,7 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 from compiler.circuit import Channel, Circuit, Head
 from compiler.direction import BOS, ONE, Direction, Form
-from compiler.emit import _Emitter
+from compiler.emit import Emitter
 from compiler.fast.plan import Step
 from compiler.fast.rows import Kind, Picked, Readings, Rows, Writing
 from compiler.fast.search import search
@@ -160,7 +160,7 @@ class Scored:
     """Heads that run as they are: scores, softmax, and what they fetch, with BOS in front."""
 
     def __init__(self, heads: Sequence[Head], circuit: Circuit, rows: Rows) -> None:
-        weights, bos, kind = _Emitter(circuit), circuit.bos(), rows.kind
+        weights, bos, kind = Emitter(circuit), circuit.bos(), rows.kind
         scores = [weights._scores(head) for head in heads]
         values = [[_valued(weights, head, channel) for channel in head.channels] for head in heads]
         width = max(max(map(len, scores)), max(map(len, values)))
@@ -195,7 +195,7 @@ class Scored:
         self.write(stream, (self.out @ found.flatten(1)).view(-1, *stream.shape[1:]))
 
 
-def _valued(weights: _Emitter, head: Head, channel: Channel) -> Form:
+def _valued(weights: Emitter, head: Head, channel: Channel) -> Form:
     """What a head reads at a key; at BOS the default."""
     share = Fraction(weights.precision.value_lift if head.mode == "sum" else 1)
     return weights.centred(channel.read, channel.default if head.mode == "mean" else Fraction(0)) * share

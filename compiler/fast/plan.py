@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from compiler.certify import SLACK, Bound, Certificate, Decision, _Certifier, _summed
+from compiler.certify import SLACK, Bound, Certificate, Certifier, Decision, summed
 from compiler.circuit import Channel, Circuit, Head, Layer, Neuron
 from compiler.direction import ONE, Direction, Form
 from compiler.fast.selection import Match, Selection, Selections
@@ -149,7 +149,7 @@ def plan(circuit: Circuit, scored: bool = False) -> Plan | str:
     )
 
 
-class _Replaced(_Certifier):
+class _Replaced(Certifier):
     """The certifier, with what runs in the place of each head."""
 
     def __init__(self, circuit: Circuit) -> None:
@@ -219,7 +219,7 @@ class _Replaced(_Certifier):
         value, empty = self.form(channel.read), self._exact_bound((channel.default,))
         spacing = min(value.grid, empty.grid) if value.grid and empty.grid else None
         counted = head.mode == "sum"
-        low, high = _summed(value, self.n) if counted else (value.low, value.high)
+        low, high = summed(value, self.n) if counted else (value.low, value.high)
         size = max(abs(low), abs(high)) + (self.n if counted else 1) * value.error
         error = value.error * (self.n if counted else 1)
         fetched = not counted and (head.single or _is_constant(channel.read))
