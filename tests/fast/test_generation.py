@@ -33,7 +33,7 @@ from tests.random_programs import VOCABULARY, seeded
 
 LIBRARY = {entry.name: entry for entry in compiler.library()}
 SOME = ("sort", "paper/dyck_2_ptf", "languages/life_on_a_ring", "decoders/addition", "position/median_position")
-LONG = {"traffic_light": 2000, "close_brackets": 1500, "copy": 2000, "induction": 2000, "turing_machine": 1500}
+LONG = {"traffic_light": 2000, "close_brackets": 1500, "copy": 1500, "induction": 2000, "turing_machine": 1500}
 
 
 def causal(source: str, vocab: Sequence[object] = "abc", max_length: int = 8) -> Compiled:
