@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from benchmarks.cases import Case
-from benchmarks.report import Column, Row, Section, count, milliseconds
+from benchmarks.report import Column, Row, Section, count, milliseconds, ratio
 from benchmarks.timing import LONG, TooLong, limit, once, repeated
 from compiler.certify import Certificate, certify
 from compiler.fast.model import Fast
@@ -37,7 +37,9 @@ CASES = (
     *(Case(name, None, length) for name in BRACKETED for length in (16, 50, 100)),
     Case("Dyck-2", None, 512),
     Case("rover", None, 32),
-    *(Case(name, *size) for name in ("reverse", "histogram") for size in ((1000, 1024), (10_000, 4096))),
+    *(Case(name, *size) for name in ("reverse", "histogram") for size in ((1000, 1024), (3000, 2048))),
+    *(Case("reverse", 10_000, length) for length in (4000, 4096)),
+    Case("histogram", 10_000, 4096),
     Case("sort", 16, 64),
 )
 
@@ -147,6 +149,7 @@ COLUMNS = (
     Column("graph", "graph", milliseconds),
     Column("circuit", "circuit, certified", milliseconds),
     Column("certifying", "of which one certificate", milliseconds),
+    Column("ratio", "with it, over without", ratio),
     Column("weights", "weights", milliseconds),
     Column("model", "model", milliseconds),
     Column("parameters", "parameters", count),
@@ -159,6 +162,7 @@ def row(found: Compilation) -> Row:
     """A compilation as a row."""
     settings = found.case.program().settings
     model = found.model
+    total, certifying = found.total, found.stage("certifying")
     return {
         "program": found.case.name,
         "vocabulary": len(settings.vocab or ()),
@@ -167,6 +171,7 @@ def row(found: Compilation) -> Row:
         "seconds": found.total,
         "fastest": found.fastest,
         **{name: found.stage(name) for name in (*STAGES, "certifying")},
+        "ratio": total / (total - certifying) if total and certifying else None,
         "parameters": model.stored() if model else None,
         "nonzero": model.nonzero() if model else None,
         "verdict": found.verdict,
