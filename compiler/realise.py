@@ -218,8 +218,9 @@ class _Realiser:
         for read in self.readings:
             if isinstance(read, Lookup):
                 functions.setdefault(read.arg, []).append(read)
+        needed = set(self.graph.nodes)
         for node, name in self.graph.names.items():
-            if isinstance(node, SOp) and node in self.graph.nodes:
+            if isinstance(node, SOp) and node in needed:
                 numbers, coded = self._as_numbers(node)
                 if coded in self.readings:
                     reading = self.readings[coded]

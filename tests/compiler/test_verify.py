@@ -135,7 +135,7 @@ def test_the_settings_of_config_and_program_must_agree() -> None:
 def test_a_model_without_a_program_is_an_error() -> None:
     model = compiled("histogram", vocab="abc", max_length=6)
     model.labels = {}
-    with pytest.raises(ModelError, match="of which program"):
+    with pytest.raises(ModelError, match="which program it was compiled from"):
         verify_model(model)
 
 
