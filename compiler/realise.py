@@ -109,7 +109,7 @@ def cares(graph: Graph, precision: Precision) -> tuple[Care, ...]:
         if counts.intersection(node.inputs) and _is_linear(node):
             counts.add(node)
     readers = [node for node in graph.nodes if counts.intersection(node.inputs) and node not in counts]
-    compared = [node for node in readers if isinstance(node, Select) and len(counts.intersection(node.inputs)) == 1]
+    compared = [node for node in readers if isinstance(node, Select) and sum(x in counts for x in node.inputs) == 1]
     wholes = (False, True) if len(compared) == len(readers) else (True, False)
     return *map(Care, wholes), Care(whole=True, ranked=True)
 
@@ -718,12 +718,12 @@ class _Realiser:
         line = waist.form * stairs.slope + Form.constant(stairs.constant)
         if not stairs.kinks:
             return Reading(line, waist.ready, waist.exact and is_short(stairs.slope) and is_short(stairs.constant))
-        ready = after_mlp(waist.ready)
-        direction = self._direction(self._label(node))
+        ready, label = after_mlp(waist.ready), self._label(node)
+        direction = self._direction(label)
         bends = below.curve.beyond(stairs.slope, stairs.constant)
         self.ranges[direction] = bends.range
         self.stairs[direction] = Stairs(waist.form, below.curve.arguments.numbers, bends.numbers)
-        self._ramps(self._label(node), stairs.kinks, waist.form, direction, ready)
+        self._ramps(label, stairs.kinks, waist.form, direction, ready)
         exact = waist.exact and all(is_short(kink.at) and is_short(kink.weight) for kink in stairs.kinks)
         return Reading(line + Form.of(direction), ready, exact)
 
@@ -873,13 +873,15 @@ def _members(table: Sequence[tuple[Value, Value]]) -> str:
     members = [key for key, value in table if value]
     if len(members) == 1:
         return f"={members[0]}"
-    numbers = sorted(Fraction(key) for key, _ in table if not isinstance(key, str))
-    chosen = sorted(Fraction(key) for key in members if not isinstance(key, str))
-    if 1 < len(chosen) < len(numbers) == len(table):
-        if chosen == numbers[-len(chosen) :]:
-            return f" >= {chosen[0]}"
-        if chosen == numbers[: len(chosen)]:
-            return f" <= {chosen[-1]}"
+    keys = [key for key, _ in table if not isinstance(key, str)]
+    if 1 < len(members) < len(keys) == len(table):
+        numbers, common = counts(keys)
+        chosen = [number for number, (_, value) in zip(numbers, table, strict=True) if value]
+        least, greatest = min(chosen), max(chosen)
+        if sum(number >= least for number in numbers) == len(chosen):
+            return f" >= {Fraction(least, common)}"
+        if sum(number <= greatest for number in numbers) == len(chosen):
+            return f" <= {Fraction(greatest, common)}"
     shown = [str(key) for key in (members if len(members) <= 4 else members[:3])]
     return f" in {{{','.join([*shown, f'{len(members) - 3} more'] if len(members) > 4 else shown)}}}"
 
@@ -892,7 +894,7 @@ def _counted_by(heads: Sequence[_OpenHead], direction: Direction) -> int:
 def _without_offsets(neurons: Sequence[Neuron], ended: Mapping[Direction, Fraction]) -> Iterator[Neuron]:
     """Neurons that read past the offsets of their layer, and one that takes the offsets away."""
     for neuron in neurons:
-        carried = sum((c * ended[d] for d, c in neuron.read.terms.items() if d in ended), Fraction(0))
+        carried = sum([times(ended[d], c) for d, c in neuron.read.terms.items() if d in ended])
         yield replace(neuron, read=neuron.read - Form.constant(carried)) if carried else neuron
     if ended:
         yield Neuron("offsets off", Form.constant(1), tuple((d, -offset) for d, offset in ended.items()))
