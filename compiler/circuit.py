@@ -15,9 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property, reduce
 from typing import Literal
 
 from compiler.direction import BOS, ONE, Direction, Form, total
+from compiler.exact import plus, times, whole
 from compiler.precision import FLOAT32, Precision
 from rasp.value import Value
 
@@ -105,17 +107,14 @@ class Head:
 
     def rows(self, streams: Sequence[Stream], causal: bool) -> Iterator[list[int]]:
         """For each position, the selected keys (position 0 is BOS, which selects itself and is never selected)."""
-        keys = [[k.at(stream) for _, k in self.scores] for stream in streams]
+        pairs, baseline = self.scores, self.baseline
+        keys = [[k.at(stream) for _, k in pairs] for stream in streams]
         yield [0]
         for query, stream in enumerate(streams[1:], start=1):
-            reads = [q.at(stream) for q, _ in self.scores]
-            visible = range(1, query + 1 if causal else len(streams))
-            scores = {key: sum((q * k for q, k in zip(reads, keys[key], strict=True)), Fraction(0)) for key in visible}
-            if self.baseline is None:
-                yield [key for key in visible if scores[key] == max(scores.values())]
-            else:
-                bound = self.baseline.at(stream) + self.selected
-                yield [key for key in visible if scores[key] >= bound]
+            reads = [q.at(stream) for q, _ in pairs]
+            scores = [_product(reads, keys[key]) for key in range(1, query + 1 if causal else len(streams))]
+            bound = max(scores) if baseline is None else plus(baseline.at(stream), self.selected)
+            yield [key for key, score in enumerate(scores, start=1) if score >= bound]
 
     def __str__(self) -> str:
         scores = " + ".join(f"({q}) * key({k})" for q, k in self.scores) or "0"
@@ -123,6 +122,11 @@ class Head:
         verb = "sums" if self.mode == "sum" else "averages"
         moves = "; ".join(f"{verb} key({c.read}) -> {c.write}" + _or_default(self, c) for c in self.channels)
         return f"{self.name}: where {scores} {when}; {moves}"
+
+
+def _product(one: Sequence[Fraction], other: Sequence[Fraction]) -> Fraction:
+    """The sum of the products, number by number."""
+    return reduce(plus, map(times, one, other), whole(0))
 
 
 def _or_default(head: Head, channel: Channel) -> str:
@@ -178,9 +182,15 @@ class Output:
     digits: tuple[Form, ...]
     codes: tuple[tuple[Value, tuple[Fraction, ...]], ...]
 
+    @cached_property
+    def _values(self) -> dict[tuple[Fraction, ...], Value]:
+        return {code: value for value, code in reversed(self.codes)}
+
     def decode(self, stream: Mapping[Direction, Fraction]) -> Value:
         """The value nearest to what the stream holds."""
-        at = [form.at(stream) for form in self.digits]
+        at = tuple(form.at(stream) for form in self.digits)
+        if at in self._values:
+            return self._values[at]
         return min(self.codes, key=lambda entry: sum((x - y) ** 2 for x, y in zip(entry[1], at, strict=True)))[0]
 
     def __str__(self) -> str:
@@ -346,20 +356,20 @@ def _attend(heads: Sequence[Head], streams: list[Stream], causal: bool) -> list[
         for query, keys in enumerate(head.rows(streams, causal)):
             for number, channel in enumerate(head.channels):
                 value = _reduce(head, channel, [reads[key][number] for key in keys], at_bos=query == 0)
-                after[query][channel.write] = after[query].get(channel.write, Fraction(0)) + value
+                after[query][channel.write] = plus(after[query].get(channel.write, whole(0)), value)
     return after
 
 
 def _reduce(head: Head, channel: Channel, values: list[Fraction], at_bos: bool) -> Fraction:
     if head.mode == "sum":
-        return Fraction(0) if at_bos else sum(values, Fraction(0))
-    return channel.default if at_bos or not values else sum(values, Fraction(0)) / len(values)
+        return whole(0) if at_bos else reduce(plus, values, whole(0))
+    return channel.default if at_bos or not values else reduce(plus, values, whole(0)) / len(values)
 
 
 def _activate(neurons: Sequence[Neuron], stream: Stream) -> Stream:
     after = dict(stream)
     for neuron in neurons:
-        active = max(neuron.read.at(stream), Fraction(0))
+        active = max(neuron.read.at(stream), whole(0))
         for direction, coefficient in neuron.writes:
-            after[direction] = after.get(direction, Fraction(0)) + active * coefficient
+            after[direction] = plus(after.get(direction, whole(0)), times(active, coefficient))
     return after

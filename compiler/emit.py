@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -25,6 +25,7 @@ from compiler.precision import Precision
 from rasp.value import Value
 
 Array: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.int64]
 
 
 LARGEST = {"float64": float(np.finfo(np.float64).max), "float32": float(np.finfo(np.float32).max)} | {
@@ -32,6 +33,8 @@ LARGEST = {"float64": float(np.finfo(np.float64).max), "float32": float(np.finfo
     "float16": float(np.finfo(np.float16).max),
 }
 """The largest number of each dtype."""
+SCORES = 1 << 20
+"""At most so many scores of a head are in memory at a time, unless one input has more."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +54,27 @@ class Weights:
 
     def run(self, tokens: Sequence[int]) -> dict[str, list[int]]:
         """For each output the index of the best logit at each position, in plain numpy and float64."""
-        return {
-            name: logits.argmax(-1).tolist()
-            for name, logits in zip(
-                [output["name"] for output in self.config["outputs"]], self._logits(tokens), strict=True
-            )
-        }
+        return {name: best for name, [best] in self.run_batch([tokens]).items()}
 
-    def _logits(self, tokens: Sequence[int]) -> list[Array]:
+    def run_batch(self, inputs: Sequence[Sequence[int]]) -> dict[str, list[list[int]]]:
+        """The same for each of many inputs. Those of one length go through together, as long as they are short."""
+        found: dict[str, list[list[int]]] = {output["name"]: [[]] * len(inputs) for output in self.config["outputs"]}
+        by_length: dict[int, list[int]] = {}
+        for number, tokens in enumerate(inputs):
+            by_length.setdefault(len(tokens), []).append(number)
+        for numbers in _in_parts(by_length):
+            logits = self._logits(np.array([inputs[number] for number in numbers], dtype=np.int64))
+            for best, part in zip(found.values(), logits, strict=True):
+                for number, row in zip(numbers, part.argmax(-1).tolist(), strict=True):
+                    best[number] = row
+        return found
+
+    def _logits(self, tokens: Integers) -> list[Array]:
+        """Token ids [batch, n] -> the logits of each output, [batch, n, value]."""
         t = self.tensors
-        resid = t["embed.W_E"][[len(self.config["vocabulary"]), *tokens]]
+        resid = t["embed.W_E"][np.pad(tokens, ((0, 0), (1, 0)), constant_values=len(self.config["vocabulary"]))]
         if "embed.W_pos" in t:
-            resid = resid + t["embed.W_pos"][: len(resid)]
+            resid = resid + t["embed.W_pos"][: resid.shape[1]]
         for number in range(len(self.config["layers"])):
             attn, mlp = f"blocks.{number}.attn", f"blocks.{number}.mlp"
             if f"{attn}.W_Q" in t:
@@ -74,12 +86,12 @@ class Weights:
                 hidden = np.maximum(resid @ t[f"{mlp}.W_in"] + t[f"{mlp}.b_in"], 0)
                 resid = resid + hidden @ t[f"{mlp}.W_out"]
         ends = np.cumsum([len(output["values"]) for output in self.config["outputs"]])[:-1]
-        return np.split(resid[1:] @ t["unembed.W_U"], ends, axis=-1)
+        return np.split(resid[:, 1:] @ t["unembed.W_U"], ends, axis=-1)
 
     def _head(self, resid: Array, query: Array, key: Array, value: Array, out: Array) -> Array:
-        scores = (resid @ query) @ (resid @ key).T
+        scores = (resid @ query) @ (resid @ key).swapaxes(-1, -2)
         if self.config["causal"]:
-            scores = np.where(np.tri(len(resid), dtype=bool), scores, -np.inf)
+            scores = np.where(np.tri(resid.shape[-2], dtype=bool), scores, -np.inf)
         pattern = np.exp(scores - scores.max(-1, keepdims=True))
         return (pattern / pattern.sum(-1, keepdims=True)) @ (resid @ value) @ out  # type: ignore[no-any-return]
 
@@ -92,6 +104,12 @@ class Weights:
         for name, tensor in self.tensors.items():
             lines += ["", f"{name}:", np.array2string(tensor, precision=4, suppress_small=True, threshold=400)]
         return "\n".join(lines)
+
+
+def _in_parts(by_length: dict[int, list[int]]) -> Iterator[list[int]]:
+    for length, numbers in by_length.items():
+        size = max(1, SCORES // (length + 1) ** 2)
+        yield from (numbers[start : start + size] for start in range(0, len(numbers), size))
 
 
 class Emitter:

@@ -233,8 +233,8 @@ def of_compilation(compiled: Compiled) -> Subject:
 
     def weights(inputs: Sequence[Input]) -> dict[str, Rows]:
         values = {output.name: output.values for output in compiled.model.config.outputs}
-        found = [compiled.weights.run(subject.ids(tokens)) for tokens in inputs]
-        return _transposed([{name: [values[name][i] for i in best] for name, best in row.items()} for row in found])
+        found = compiled.weights.run_batch([subject.ids(tokens) for tokens in inputs])
+        return {name: [[values[name][i] for i in best] for best in rows] for name, rows in found.items()}
 
     stages = {"graph": graph, "circuit": circuit, "weights": weights, "model": _model_stage(compiled.model)}
     return Subject(compiled, stages, lambda: compiled.model)
