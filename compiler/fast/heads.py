@@ -26,6 +26,7 @@ from compiler.emit import Emitter
 from compiler.fast.plan import Step
 from compiler.fast.rows import Kind, Picked, Readings, Rows, Writing
 from compiler.fast.search import search
+from compiler.fast.selection import Selection, Window
 
 Factors: TypeAlias = tuple[int, ...]
 """Which factors are multiplied; none: 1."""
@@ -52,7 +53,7 @@ class Attention:
         """Add to the stream [row, batch, position], in place; mask [batch, position]: 1 for keys that are there."""
         read = self.read(stream.flatten(1))
         if self.bits:
-            read[self.bits] = read[self.bits] > 0.5
+            read[self.bits].gt_(0.5)
         factors = read.view(-1, *stream.shape[1:])
         for group in self.groups:
             group(stream, factors, mask)
@@ -76,7 +77,7 @@ class Sums:
     """Sums that heads need: products of factors at the key, times factors at the query, added up with coefficients."""
 
     place: Place
-    products: dict[Factors, int] = field(default_factory=dict)
+    products: dict[tuple[Window, Factors], int] = field(default_factory=dict)
     terms: dict[tuple[int, Factors], int] = field(default_factory=dict)
     sums: list[dict[int, Fraction]] = field(default_factory=list)
 
@@ -92,7 +93,7 @@ class Sums:
             keys = {bits[form] for form in (*selection.keys, *(key for _, key in pairs))}
             queries = {bits[form] for form in (*selection.queries, *(query for query, _ in pairs))}
             factors = (*sorted(keys), *(() if value is None else (self.place.numbers[value],)))
-            product = self.products.setdefault(factors, len(self.products))
+            product = self.products.setdefault((selection.window, factors), len(self.products))
             term = self.terms.setdefault((product, tuple(sorted(queries))), len(self.terms))
             self.sums[number][term] = self.sums[number].get(term, Fraction(0)) + coefficient
 
@@ -105,12 +106,14 @@ class Group:
         self.single = steps[0].single
         sums = Sums(place)
         added: dict[Direction, int] = {}
+        counts: dict[Selection, int] = {}
         found: list[tuple[int, Channel]] = []
         means: list[tuple[int, int, Channel]] = []
         for step in steps:
-            count = sums.new() if step.mode == "mean" else -1
-            if step.mode == "mean":
-                sums.add(count, step)
+            if step.mode == "mean" and step.selection not in counts:
+                counts[step.selection] = sums.new()
+                sums.add(counts[step.selection], step)
+            count = counts.get(step.selection, -1)
             for channel in step.channels:
                 constant = channel.read.terms.keys() <= {ONE}
                 if step.mode == "sum":
@@ -123,15 +126,16 @@ class Group:
                 else:
                     means.append((sums.new(), count, channel))
                     sums.add(means[-1][0], step, channel.read)
-        self.products = Products(list(sums.products), place.one, rows.kind)
-        self.search = search(steps[0], place.numbers, rows.kind)
+        self.products = Products([factors for _, factors in sums.products], place.one, rows.kind)
+        self.search = search(steps[0], [window for window, _ in sums.products], place.numbers, rows.kind)
         self.combined = Combined(sums, self.kind)
         self.added = Picked(list(added.values()), rows.kind)
         self.counted = Picked([count for count, _ in found], rows.kind)
         self.present = rows.kind.column([channel.read.terms.get(ONE, Fraction(0)) for _, channel in found])
         self.absent = rows.kind.column([channel.default for _, channel in found])
         self.summed = Picked([number for number, _, _ in means], rows.kind)
-        self.divided = Picked([count for _, count, _ in means], rows.kind)
+        divided = [count for _, count, _ in means]
+        self.divided = Picked(divided if len(set(divided)) > 1 else divided[:1], rows.kind)
         self.empty = self.kind.column([channel.default for _, _, channel in means])
         self.write = Writing([*added, *(c.write for _, c in found), *(c.write for _, _, c in means)], rows)
 
@@ -225,17 +229,24 @@ class Combined:
     """Sums over keys, times bits of the query, added up: [product, batch, position or 1] -> [sum, ...]."""
 
     def __init__(self, sums: Sums, kind: Kind) -> None:
-        self.product = Picked([product for product, _ in sums.terms], kind)
-        self.plain = self.product.numbers == list(range(len(sums.products)))
         asked = [queries for _, queries in sums.terms]
         self.queries = Products(asked, sums.place.one, kind) if any(asked) else None
+        self.product = Picked([product for product, _ in sums.terms], kind)
+        alone = [_only(found) for found in sums.sums]
+        self.chosen = Picked([term for term in alone if term is not None], kind) if None not in alone else None
         matrix = [[found.get(term, Fraction(0)) for term in range(len(sums.terms))] for found in sums.sums]
-        self.identity = matrix == [[Fraction(i == j) for j in range(len(matrix))] for i in range(len(matrix))]
         self.matrix = kind.numbers(matrix, len(sums.terms))
 
     def __call__(self, found: Tensor, factors: Tensor) -> Tensor:
         """What the queries find, and what they ask for."""
-        terms = found if self.plain else self.product(found)
+        terms = self.product(found)
         if self.queries is not None:
             terms = terms * self.queries(factors)
-        return terms if self.identity else (self.matrix @ terms.flatten(1)).view(-1, *terms.shape[1:])
+        if self.chosen is not None:
+            return self.chosen(terms)
+        return (self.matrix @ terms.flatten(1)).view(-1, *terms.shape[1:])
+
+
+def _only(found: Mapping[int, Fraction]) -> int | None:
+    """The term that a sum consists of, if it is one, as it is."""
+    return next(iter(found)) if list(found.values()) == [1] else None

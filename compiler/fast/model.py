@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from compiler.direction import Direction
+from compiler.direction import ONE, Direction
 from compiler.emit import logits
 from compiler.fast.generation import Recurrence, RecurrentReading, recurrence
 from compiler.fast.heads import Attention, Scored
@@ -66,6 +67,13 @@ class Fast(Transformer):
 
     def count(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """The fast path, whatever is preferred. It gives no gradients."""
+        if torch.compiler.is_compiling():
+            return self._counted(token_ids, attention_mask)
+        with torch.inference_mode():  # operations on small tensors take two thirds of their time in it
+            logits = self._counted(token_ids, attention_mask)
+        return logits.clone()  # outside of that mode, so that it can be used like any tensor
+
+    def _counted(self, token_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
         token_ids, mask = self.with_bos(token_ids, attention_mask)
         return self.path()(token_ids[:, 1:], None if mask is None else mask[:, 0, 0, 1:])
 
@@ -142,19 +150,19 @@ class Path:
 
 
 class Embedding:
-    """What the embedding writes: rows of the token, rows of the position alone, and offsets."""
+    """What the embedding writes: a row of ones, offsets, rows of the token, rows of the position alone."""
 
     def __init__(self, plan: Plan, rows: Rows) -> None:
         circuit, read, kind = plan.circuit, plan.read(), rows.kind
         tokens = [direction for direction in circuit.tokens if direction in read]
         alone = [direction for direction in circuit.positions if direction in read and direction not in circuit.tokens]
         both = [direction for direction in circuit.positions if direction in read and direction in circuit.tokens]
-        offsets = [direction for direction in circuit.offsets if direction in read]
-        self.tokens, self.alone, self.constant = (rows.add(directions) for directions in (tokens, alone, offsets))
+        constants = {ONE: Fraction(1)} | {direction: c for direction, c in circuit.offsets.items() if direction in read}
+        self.constant, self.tokens, self.alone = (rows.add(directions) for directions in (constants, tokens, alone))
         self.by_token = kind.numbers([circuit.tokens[d] for d in tokens], len(circuit.vocabulary))
         self.by_position = self._table(alone, plan, kind)
         self.both, self.added = kind.places([rows.of[d] for d in both]), self._table(both, plan, kind)
-        self.offsets = kind.column([circuit.offsets[d] for d in offsets])
+        self.constants = kind.column(list(constants.values()))
 
     def _table(self, directions: Sequence[Direction], plan: Plan, kind: Kind) -> Tensor:
         columns = [plan.circuit.positions[direction] for direction in directions]
@@ -163,11 +171,10 @@ class Embedding:
     def __call__(self, stream: Tensor, token_ids: Tensor) -> None:
         """Fill the rows [row, batch, position] that the embedding writes, for token ids [batch, position]."""
         n = token_ids.shape[1]
+        stream[self.constant] = self.constants
         if len(self.by_token):
             stream[self.tokens] = self.by_token.index_select(1, token_ids.flatten()).view(-1, *token_ids.shape)
         if len(self.by_position):
             stream[self.alone] = self.by_position[..., :n]
-        if len(self.offsets):
-            stream[self.constant] = self.offsets
         if len(self.both):
             stream.index_add_(0, self.both, self.added[..., :n].expand(-1, *token_ids.shape))

@@ -66,6 +66,11 @@ class Step:
         """Whether no query can find two keys: they stand at one position."""
         return self.selection.window.narrow or self.positions is not None
 
+    @property
+    def placed(self) -> bool:
+        """Whether the one position that each query sees is all that is asked of where keys are."""
+        return self.selection.window.narrow and not self.selection.matches and not self.selection.orders
+
     def numbers(self) -> Iterator[Form]:
         """Every form that is read as a number: those compared, and the values that are not constant."""
         yield from (form for digits in self.digits for form in digits.forms())
@@ -78,10 +83,10 @@ class Step:
         yield from self.numbers()
 
     def group(self) -> tuple[object, ...]:
-        """Heads of one group find their keys in the same way."""
+        """Heads of one group find their keys in the same way; so do all that see one position, each its own."""
         found = self.selection
         alone = (self.name, found.keys, self.channels) if found.orders else ()
-        return (found.matches, found.orders, found.window, self.wide, alone)
+        return (found.matches, found.orders, None if self.placed else found.window, self.wide, alone)
 
     def __str__(self) -> str:
         verb = "adds up" if self.mode == "sum" else "averages"

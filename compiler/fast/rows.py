@@ -4,7 +4,7 @@ In: forms and neurons of a circuit. Out: what reads and what changes a stream [r
 Invariants: sums have the terms of the model's matrices that are not zero; what is added to a row that holds something
 is added by an operation of its own, rounded once.
 
-    rows.of = {tokens: 0, opened: 1, closed: 2}; Readings([opened - closed - 1], ...)  ->  [0, 1, -1] rows - 1
+    rows.of = {one: 0, tokens: 1, opened: 2, closed: 3}; Readings([opened - closed - 1], ...)  ->  [-1, 0, 1, -1] rows
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from compiler.circuit import Neuron
-from compiler.direction import ONE, Direction, Form
+from compiler.direction import Direction, Form
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Kind:
         """Numbers for a stream's rows, [row, 1, 1]."""
         return self.numbers([[number] for number in numbers], 1)[..., None]
 
-    def places(self, numbers: Sequence[int]) -> Tensor:
-        """Indices."""
+    def places(self, numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+        """Indices, in rows or in one."""
         return torch.tensor(numbers, dtype=torch.long, device=self.device)
 
 
@@ -61,12 +61,15 @@ class Picked:
 
     def __init__(self, numbers: Sequence[int], kind: Kind) -> None:
         self.numbers = list(numbers)
+        self.first = self.numbers == list(range(len(self.numbers)))
         start = self.numbers[0] if self.numbers else 0
         self.run = slice(start, start + len(self.numbers)) if _successive(self.numbers) else None
         self.index = kind.places(self.numbers)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """[row, ...] -> [picked, ...]; not to be changed in place."""
+        if self.first and len(rows) == len(self.numbers):
+            return rows
         return rows[self.run] if self.run else rows.index_select(0, self.index)
 
 
@@ -78,24 +81,22 @@ class Readings:
     """Forms of the stream: one product with the rows that they read."""
 
     def __init__(self, forms: Sequence[Form], rows: Rows) -> None:
-        live = sorted({rows.of[direction] for form in forms for direction in form.terms if direction != ONE})
+        live = sorted({rows.of[direction] for form in forms for direction in form.terms})
         place = {row: number for number, row in enumerate(live)}
         matrix = [[0.0] * len(live) for _ in forms]
         for row, form in zip(matrix, forms, strict=True):
             for direction, coefficient in form.terms.items():
-                if direction != ONE:
-                    row[place[rows.of[direction]]] = float(coefficient)
+                row[place[rows.of[direction]]] = float(coefficient)
         self.live = Picked(live, rows.kind)
         self.matrix = rows.kind.numbers(matrix, len(live))
-        self.constant = rows.kind.numbers([[form.terms.get(ONE, Fraction(0))] for form in forms], 1)
 
     def __call__(self, stream: Tensor) -> Tensor:
         """[row, place] -> [form, place]."""
-        return torch.addmm(self.constant, self.matrix, self.live(stream))
+        return self.matrix @ self.live(stream)
 
     def transposed(self, stream: Tensor) -> Tensor:
         """[row, place] -> [place, form]."""
-        return torch.addmm(self.constant.T, self.live(stream).T, self.matrix.T)
+        return self.live(stream).T @ self.matrix.T
 
 
 class Writing:

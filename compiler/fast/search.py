@@ -27,11 +27,32 @@ BINS = 1 << 12
 """At most this many bins are filled for each input; numbers of more values are sorted."""
 
 
+class Placed:
+    """The key at the one position that a query sees, which differs from value to value."""
+
+    def __init__(self, windows: Sequence[Window], kind: Kind) -> None:
+        positions = [
+            [last if last >= first else -1 for first, last in zip(w.first, w.last, strict=True)] for w in windows
+        ]
+        self.positions = kind.places(positions)[:, None]
+        self.known: tuple[int, Tensor, Tensor] | None = None
+
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
+        """[value, batch, position] -> [value, batch, position]."""
+        n = values.shape[-1]
+        if self.known is None or self.known[0] != n:
+            positions = self.positions[..., :n]
+            there = (positions >= 0) & (positions < n)
+            self.known = n, positions.clamp(0, n - 1), there.to(values.dtype)
+        _, positions, there = self.known
+        return values.gather(-1, positions.expand(values.shape)) * there
+
+
 class Between:
     """Keys of a window, whatever they hold: cumulative sums."""
 
     def __init__(self, window: Window, kind: Kind) -> None:
-        self.whole, self.so_far, self.narrow = window.whole, window.so_far, window.narrow
+        self.whole, self.so_far = window.whole, window.so_far
         self.first, self.last = kind.places(window.first), kind.places(window.last)
         self.known: tuple[int, tuple[Tensor, Tensor]] | None = None
 
@@ -50,8 +71,6 @@ class Between:
         if self.so_far:
             return values.cumsum(-1)
         first, last = self.ends(values.shape[-1])
-        if self.narrow:
-            return values.index_select(-1, last.clamp(min=0)) * (first <= last)
         sums = pad(values.cumsum(-1), (1, 0))
         return sums.index_select(-1, last + 1) - sums.index_select(-1, first)
 
@@ -149,18 +168,23 @@ class Pointed(Between):
     def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
         """[value, batch, position] -> [value, batch, position]."""
         first, last = self.ends(values.shape[-1])
-        position = self.positions[self.codes.of(1, numbers)]
+        position = self.positions.take(self.codes.of(1, numbers))
         there = (position >= first) & (position <= last)
         position = position.clamp_(0, values.shape[-1] - 1)
         return values.gather(2, position.expand(values.shape)) * there
 
 
-Search: TypeAlias = Between | Bins
+Search: TypeAlias = Between | Bins | Placed
 
 
-def search(step: Step, place: Mapping[Form, int], kind: Kind) -> Search:
-    """How the keys of a head are found, by what is known of the numbers that are compared."""
+def search(step: Step, windows: Sequence[Window], place: Mapping[Form, int], kind: Kind) -> Search:
+    """How the keys of heads of a group are found, by what is known of the numbers that are compared.
+
+    `windows` are those of the values that are searched; they may differ where nothing else is asked.
+    """
     selection = step.selection
+    if step.placed:
+        return Placed(windows, kind)
     if selection.orders:
         return Extreme(selection.orders[0], selection.window, place, kind)
     if not selection.matches:

@@ -88,6 +88,11 @@ class Window:
         """Whether every query sees at most one position."""
         return all(last <= first for first, last in zip(self.first, self.last, strict=True))
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Of a narrow window the position that each query sees, -1 where it sees none."""
+        return tuple(last if last >= first else -1 for first, last in zip(self.first, self.last, strict=True))
+
     def before(self, other: Window) -> Window | None:
         """Both windows as one, where the other always begins behind the end of this one; else None."""
         found = []

@@ -14,11 +14,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import compiler
 import rasp
 from compiler.cli import main
-from compiler.direction import BOS, ONE
+from compiler.direction import BOS
 from compiler.domain import Setting
 from compiler.emit import emit
+from compiler.fast.heads import Attention
 from compiler.fast.model import Fast
 from compiler.fast.plan import Plan, _Replaced, plan
+from compiler.fast.search import Placed
 from compiler.graph import lower
 from compiler.model import Config, ModelError, Scalar, Transformer
 from compiler.pipeline import Compiled, build, faster
@@ -302,7 +304,7 @@ def test_c21_the_stream_is_as_near_to_the_exact_numbers_as_the_certificate_says(
         *_, exact = found.circuit.stages(ids)
         stream = path.stream(torch.tensor([ids]), None)[:, 0].double()
         for direction, row in path.rows.items():
-            assert direction not in (ONE, BOS)
+            assert direction != BOS
             for place, number in enumerate(stream[row].tolist(), start=1):
                 assert abs(number - float(exact[place][direction])) <= certifier.bounds[direction].error, direction
 
@@ -322,6 +324,20 @@ def test_c21_what_nobody_reads_is_not_computed() -> None:
     assert (
         sum(len(neurons) for _, neurons in found.layers) < 30 < sum(len(la.neurons) for la in compiled.circuit.layers)
     )
+
+
+def test_c21_what_stands_at_fixed_distances_is_fetched_at_once() -> None:
+    program = rasp.parse("""
+        def back(distance) { return aggregate(select(indices, indices - distance, ==), tokens, ""); }
+        answer = back(1) == back(2) and back(2) == back(5);
+    """)
+    compiled = compiler.compile(program, vocab="ab", max_length=9)
+    fast = fast_of(compiled)
+    (attention,) = (step for step in fast.path().steps if isinstance(step, Attention))
+    assert [type(group.search) for group in attention.groups] == [Placed]
+    inputs = inputs_of(compiled, 30, random.Random(0))
+    for padded in (inputs, [tokens for tokens in inputs if len(tokens) < 9]):
+        assert fast.run_batch(padded) == [program["answer"](tokens) for tokens in padded]
 
 
 def test_c21_digits_of_an_order_are_one_search() -> None:
@@ -356,6 +372,15 @@ def test_where_gradients_are_wanted_the_model_itself_runs() -> None:
     assert fast(ids).requires_grad
     with torch.no_grad():
         assert not fast(ids).requires_grad
+
+
+def test_logits_can_be_used_like_those_of_the_model() -> None:
+    fast = fast_of(compiled_at("sort", max_length=8))
+    logits = fast.count(torch.tensor([[2, 0, 1]]))
+    assert not logits.is_inference()
+    scale = torch.ones(1, requires_grad=True)
+    (logits * scale).sum().backward()
+    assert scale.grad is not None and scale.grad.item() == pytest.approx(logits.sum().item())
 
 
 def test_both_ways_are_tried_and_one_is_kept() -> None:
