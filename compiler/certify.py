@@ -17,7 +17,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,8 @@ import numpy.typing as npt
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Part
 from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import centre, gap, logits, sharpness
-from compiler.exact import counts, floats, plus, real, whole
+from compiler.exact import Multiples, counts, floats, real, whole
+from compiler.precision import Precision
 
 ASSUMPTIONS = (
     "products of two stored numbers are exact",
@@ -454,17 +454,8 @@ class Certifier:
             self.decisions.append(Decision(what, digit.gap / 2, (read.error + rounding * digit.gap) * SLACK))
 
     def _holds_logits(self, output: Output) -> bool:
-        """Whether the dtype holds the logits' coefficients. Digits have few values: what they share is the constant."""
-        places = [_of_digit(output, place, self.p.logit_gap) for place in range(len(output.digits))]
-        shared = [d for form in output.digits for d in form.terms if d != ONE]
-        if len(set(shared)) < len(shared):
-            return all(self.p.holds(c) for form in logits(output, self.p.logit_gap) for c in form.terms.values())
-        held = all(self.p.holds(c) for forms in places for f in forms.values() for d, c in f.terms.items() if d != ONE)
-        constants = [{v: form.terms.get(ONE, whole(0)) for v, form in forms.items()} for forms in places]
-        return held and all(
-            self.p.holds(reduce(plus, (part[v] for part, v in zip(constants, code, strict=True))))
-            for _, code in output.codes
-        )
+        """Whether the dtype holds the logits' coefficients."""
+        return all(_held(coefficients, self.p) for coefficients in logits(output, self.p.logit_gap).values())
 
     def _logit_rounding(self, digits: list[_Digit], reads: list[Bound], held: bool) -> float:
         """The rounding of a logit, in units of the squared gap."""
@@ -510,11 +501,14 @@ class _Digit:
         return _Digit(form, len(numbers), float(distance), float(middle), reach, whole)
 
 
-def _of_digit(output: Output, place: int, logit_gap: int) -> dict[Fraction, Form]:
-    """What each value of one digit adds to a logit."""
-    values = list(dict.fromkeys(code[place] for _, code in output.codes))
-    alone = Output(output.name, (output.digits[place],), tuple((value, (value,)) for value in values))
-    return dict(zip(values, logits(alone, logit_gap), strict=True))
+def _held(numbers: Multiples, precision: Precision) -> bool:
+    """Whether the dtype holds all the numbers."""
+    if numbers.counts.dtype == object or not _is_dyadic(numbers.unit):
+        return all(map(precision.holds, numbers.numbers))
+    counted = np.abs(numbers.counts[numbers.counts != 0])
+    odd = counted // (counted & -counted)
+    size = abs(numbers.unit.numerator)
+    return size == 0 or bool((odd <= (2**precision.bits - 1) // (size // (size & -size))).all())
 
 
 def _reach(terms: list[tuple[float, Bound, Fraction]]) -> float:

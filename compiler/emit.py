@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Stream
 from compiler.direction import BOS, ONE, Direction, Form
+from compiler.exact import Multiples
 from compiler.precision import Precision
 from rasp.value import Value
 
@@ -224,10 +225,21 @@ class Emitter:
         self.tensors |= {f"{name}.W_in": inward, f"{name}.b_in": bias, f"{name}.W_out": out}
 
     def _unembedding(self) -> None:
-        columns = [
-            self.vector(form) for output in self.circuit.outputs for form in logits(output, self.precision.logit_gap)
-        ]
-        self.tensors["unembed.W_U"] = np.stack(columns, axis=1)
+        found = unembedding(self.circuit)
+        out = np.zeros((self.d_model, sum(len(output.codes) for output in self.circuit.outputs)))
+        for direction, coefficients in found.items():
+            out[self.columns[direction]] = coefficients
+        self.tensors["unembed.W_U"] = out
+
+
+def unembedding(circuit: Circuit) -> dict[Direction, Array]:
+    """For each direction that is decoded its coefficient in the logits of all outputs, [d_vocab_out]."""
+    ends = list(itertools.accumulate((len(output.codes) for output in circuit.outputs), initial=0))
+    found: dict[Direction, Array] = {}
+    for output, start, end in zip(circuit.outputs, ends, ends[1:], strict=False):
+        for direction, coefficients in logits(output, circuit.precision.logit_gap).items():
+            found.setdefault(direction, np.zeros(ends[-1]))[start:end] = coefficients.floats
+    return found
 
 
 def sharpness(head: Head, precision: Precision) -> int:
@@ -251,15 +263,20 @@ def gap(numbers: Sequence[Fraction]) -> Fraction:
     return min((b - a for a, b in itertools.pairwise(sorted(set(numbers)))), default=Fraction(1))
 
 
-def logits(output: Output, logit_gap: int) -> list[Form]:
-    """``2vx - v^2``, centred, scaled and summed over the digits: largest for the value v nearest to x (C10)."""
-    found = [Form() for _ in output.codes]
+def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
+    """``2vx - v^2``, centred, scaled and summed over the digits: largest for the value v nearest to x (C10).
+
+    For each direction that is read, its coefficient in the logit of each value.
+    """
+    found: dict[Direction, Multiples] = {}
     for place, form in enumerate(output.digits):
         numbers = [code[place] for _, code in output.codes]
         middle, scale = centre(numbers), Fraction(2) ** math.ceil(math.log2(logit_gap / gap(numbers) ** 2))
-        x = form - Form.constant(middle)
-        for i, v in enumerate(numbers):
-            found[i] += (x * (2 * (v - middle)) - Form.constant((v - middle) ** 2)) * scale
+        v = Multiples.of([number - middle for number in numbers])
+        parts = {direction: v.times(2 * scale * coefficient) for direction, coefficient in form.terms.items()}
+        parts[ONE] = v.times(2 * scale * (form.terms.get(ONE, 0) - middle)).plus(v.squared().times(-scale))
+        for direction, part in parts.items():
+            found[direction] = found[direction].plus(part) if direction in found else part
     return found
 
 

@@ -91,6 +91,29 @@ class Multiples:
         """The numbers at some places."""
         return [self._number(count) for count in self.counts[places].tolist()]
 
+    def times(self, factor: Fraction) -> Multiples:
+        """Each number times a factor."""
+        return Multiples(self.counts, self.unit * factor)
+
+    def plus(self, other: Multiples) -> Multiples:
+        """The sums, number by number."""
+        common = math.lcm(self.unit.denominator, other.unit.denominator)
+        factors = [int(one.unit * common) for one in (self, other)]
+        dtype = integers(self.size * abs(factors[0]) + other.size * abs(factors[1]))
+        sums = self.counts.astype(dtype) * factors[0] + other.counts.astype(dtype) * factors[1]
+        return Multiples(sums, Fraction(1, common))
+
+    def squared(self) -> Multiples:
+        """The squares."""
+        return Multiples(self.counts.astype(integers(self.size**2)) ** 2, self.unit**2)
+
+    @property
+    def floats(self) -> npt.NDArray[np.float64]:
+        """The float nearest to each number."""
+        if max(self.size * abs(self.unit.numerator), self.unit.denominator) <= 1 << 53:
+            return self.counts.astype(np.float64) * self.unit.numerator / self.unit.denominator + 0.0  # no -0
+        return np.array(floats(self.numbers))
+
     @property
     def range(self) -> tuple[Fraction, Fraction]:
         """The least and the greatest."""

@@ -181,8 +181,8 @@ def recurrence(plan: Plan) -> Recurrence | str:
 def _unembedding(output: Output, logit_gap: int) -> Numbers:
     """The logits of an output as a function of its digits and 1, [digit + 1, value]."""
     digits = [Direction(str(number)) for number in range(len(output.digits))]
-    forms = logits(replace(output, digits=tuple(map(Form.of, digits))), logit_gap)
-    return np.array([[float(form.terms.get(d, 0)) for form in forms] for d in (*digits, ONE)])
+    found = logits(replace(output, digits=tuple(map(Form.of, digits))), logit_gap)
+    return np.array([found[direction].floats for direction in (*digits, ONE)])
 
 
 # ------------------------------------------------------------------------------------------------- writing the function

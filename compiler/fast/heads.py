@@ -39,7 +39,7 @@ class Attention:
         bits = dict.fromkeys(form for step in steps for form in step.selection.bits())
         numbers = dict.fromkeys([Form.constant(1), *(form for step in steps for form in step.numbers())])
         self.bits = slice(0, len(bits)) if bits else None
-        self.read = Readings([*bits, *numbers], rows)
+        self.read = Readings.of([*bits, *numbers], rows)
         place = Place(
             {form: number for number, form in enumerate(bits)},
             {form: len(bits) + number for number, form in enumerate(numbers)},
@@ -175,7 +175,7 @@ class Scored:
         ]
         forms = [form for side in sides for one in side for form in (*one, *[Form()] * (width - len(one)))]
         self.shape = (3, len(heads), width)
-        self.read = Readings([_without_bos(form) for form in forms], rows)
+        self.read = Readings.of([_without_bos(form) for form in forms], rows)
         self.bos = kind.numbers([[form.at(bos)] for form in forms], 1).view(*self.shape, 1, 1)
         self.causal = circuit.causal
         directions = list(dict.fromkeys(channel.write for head in heads for channel in head.channels))

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from compiler.direction import ONE, Direction
-from compiler.emit import logits
+from compiler.emit import unembedding
 from compiler.fast.generation import Recurrence, RecurrentReading, recurrence
 from compiler.fast.heads import Attention, Scored
 from compiler.fast.plan import Plan
@@ -132,8 +132,8 @@ class Path:
             self.steps += [Attention(steps, rows)] if steps else []
             self.steps += [Scored(heads, circuit, rows)] if heads else []
             self.steps += [Neurons(neurons, rows)] if neurons else []
-        forms = [form for output in circuit.outputs for form in logits(output, circuit.precision.logit_gap)]
-        self.unembed = Readings(forms, rows)
+        logits = {direction: column.tolist() for direction, column in unembedding(circuit).items()}
+        self.unembed = Readings(logits, sum(len(output.codes) for output in circuit.outputs), rows)
         self.rows = rows.of
 
     def __call__(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:

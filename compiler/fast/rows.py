@@ -9,7 +9,7 @@ is added by an operation of its own, rounded once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -80,15 +80,20 @@ def _successive(numbers: Sequence[int]) -> bool:
 class Readings:
     """Forms of the stream: one product with the rows that they read."""
 
-    def __init__(self, forms: Sequence[Form], rows: Rows) -> None:
-        live = sorted({rows.of[direction] for form in forms for direction in form.terms})
-        place = {row: number for number, row in enumerate(live)}
-        matrix = [[0.0] * len(live) for _ in forms]
-        for row, form in zip(matrix, forms, strict=True):
+    def __init__(self, columns: Mapping[Direction, Sequence[Fraction | float]], count: int, rows: Rows) -> None:
+        """So many forms; for each direction its coefficient in each of them."""
+        read = sorted(columns, key=rows.of.__getitem__)
+        self.live = Picked([rows.of[direction] for direction in read], rows.kind)
+        self.matrix = rows.kind.numbers([columns[direction] for direction in read], count).T.contiguous()
+
+    @staticmethod
+    def of(forms: Sequence[Form], rows: Rows) -> Readings:
+        """The readings of these forms."""
+        columns: dict[Direction, list[Fraction | float]] = {}
+        for number, form in enumerate(forms):
             for direction, coefficient in form.terms.items():
-                row[place[rows.of[direction]]] = float(coefficient)
-        self.live = Picked(live, rows.kind)
-        self.matrix = rows.kind.numbers(matrix, len(live))
+                columns.setdefault(direction, [0.0] * len(forms))[number] = coefficient
+        return Readings(columns, len(forms), rows)
 
     def __call__(self, stream: Tensor) -> Tensor:
         """[row, place] -> [form, place]."""
@@ -121,7 +126,7 @@ class Neurons:
     """relu(readings), added up in the directions that the neurons write."""
 
     def __init__(self, neurons: Sequence[Neuron], rows: Rows) -> None:
-        self.read = Readings([neuron.read for neuron in neurons], rows)
+        self.read = Readings.of([neuron.read for neuron in neurons], rows)
         directions = list(dict.fromkeys(direction for neuron in neurons for direction, _ in neuron.writes))
         place = {direction: number for number, direction in enumerate(directions)}
         weights = [[0.0] * len(neurons) for _ in directions]
