@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import compiling, generating, interpreting, running, starting
+from benchmarks import aims, compiling, generating, interpreting, running, starting
 from benchmarks.cases import Case
-from benchmarks.report import Column, Row, Section, mebibytes, show
+from benchmarks.report import Column, Row, Section, mebibytes, milliseconds, show
 from benchmarks.timing import machine, peak_memory
 
-SECTIONS = ("compile", "forward", "generate", "interpreter", "check", "start", "memory")
+SECTIONS = ("compile", "growth", "forward", "memory", "generate", "interpreter", "check", "start", "aims", "run")
+COMPILED = {"compile", "growth", "forward", "memory"}
+"""The sections that need the compiled cases."""
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -35,6 +38,7 @@ class Plan:
     contexts: tuple[int, ...]  # tokens in front of those that are generated
     written: int
     lengths: tuple[int, ...]
+    longest_input: int
     checked: tuple[Case, ...]
     inputs: int
     budget: float
@@ -47,9 +51,10 @@ FULL = Plan(
     shapes=((64, 256), (64, 1024), (64, 4096), (256, 256), (256, 1024)),
     positions=4096,
     decoders=generating.DECODERS,
-    contexts=(100, 1000, 8000, 10_000),
+    contexts=(100, 1000, 10_000),
     written=100,
     lengths=(100, 1000),
+    longest_input=4096,
     checked=interpreting.CHECKED,
     inputs=2000,
     budget=1.0,
@@ -64,6 +69,7 @@ QUICK = Plan(
     contexts=(8,),
     written=4,
     lengths=(10,),
+    longest_input=16,
     checked=interpreting.QUICK_CHECKED,
     inputs=40,
     budget=0.0,
@@ -113,31 +119,34 @@ def _names(words: str) -> tuple[str, ...]:
 
 
 def sections(plan: Plan, names: Sequence[str] = SECTIONS) -> Iterator[Section]:
-    """The sections by name, in order; models are compiled once and run in the forward section too."""
-    peaks: list[Row] = []
-    found: list[compiling.Compilation] = []
-    if {"compile", "forward"} & set(names):
-        found = list(compiling.compilations(plan.cases, plan.budget, plan.longest))
-    for name in [name for name in SECTIONS if name in names and name != "memory"]:
-        yield _section(name, plan, found)
-        peaks.append({"after": name, "peak": peak_memory()})
-    if "memory" in names:
-        columns = (Column("after", "after the section"), Column("peak", "peak so far", mebibytes))
-        yield Section(
-            "memory", "Memory", "The most memory the process has held, torch itself included.", columns, peaks
-        )
+    """The sections by name, in order; models are compiled once and run in the sections behind too."""
+    start = time.perf_counter()
+    compiled: list[compiling.Compilation] = []
+    if COMPILED & set(names):
+        compiled = list(compiling.compilations(plan.cases, plan.budget, plan.longest))
+    found: dict[str, Section] = {}
+    spent: list[Row] = []
+    for name in [name for name in SECTIONS if name in names]:
+        found[name] = _run_section(spent) if name == "run" else _section(name, plan, compiled, found)
+        spent.append({"section": name, "seconds": time.perf_counter() - start, "peak": peak_memory()})
+        start = time.perf_counter()
+        yield found[name]
 
 
-def _section(name: str, plan: Plan, found: list[compiling.Compilation]) -> Section:
+def _section(name: str, plan: Plan, compiled: list[compiling.Compilation], found: Mapping[str, Section]) -> Section:
     match name:
         case "compile":
-            return compiling.section(found)
+            return compiling.section(compiled)
+        case "growth":
+            return compiling.growth_section(compiled)
         case "forward":
             contests = [
-                *running.from_compilations(found, plan.positions),
+                *running.from_compilations(compiled, plan.positions),
                 *running.from_shapes(plan.shapes, plan.positions, plan.torch_compile),
             ]
             return running.section(contests, plan.budget)
+        case "memory":
+            return running.memory_section(running.longest(compiled, plan.longest_input))
         case "generate":
             sizes = sorted({d_model for d_model, _ in plan.shapes})
             return generating.section(plan.decoders, sizes, plan.contexts, plan.written, plan.budget)
@@ -146,15 +155,30 @@ def _section(name: str, plan: Plan, found: list[compiling.Compilation]) -> Secti
         case "check":
             return interpreting.check_section(plan.checked, plan.inputs, plan.budget)
         case "start":
-            return starting.section(plan.budget)
+            return starting.section(3 * plan.budget)
+        case "aims":
+            return aims.section(found)
     raise ValueError(name)
+
+
+def _run_section(spent: Sequence[Row]) -> Section:
+    """What the run itself took."""
+    columns = (
+        Column("section", "section"),
+        Column("seconds", "took", milliseconds),
+        Column("peak", "most memory so far", mebibytes),
+    )
+    total = sum(row["seconds"] for row in spent)
+    note = "Seconds of each section, and the most memory that the process had held behind it, torch itself included."
+    rows = [*spent, {"section": "all", "seconds": total, "peak": peak_memory()}]
+    return Section("run", "The run itself", note, columns, rows)
 
 
 def describe(about: dict[str, Any]) -> str:
     """The machine in a sentence."""
     return (
-        f"{about['cores']} cores, {about['memory_gib']} GiB, Python {about['python']}, torch {about['torch']} with "
-        f"{about['threads']} threads; load before the run {about['load_before']}."
+        f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB, Python {about['python']}, "
+        f"torch {about['torch']} with {about['threads']} threads; load before the run {about['load_before']}."
     )
 
 

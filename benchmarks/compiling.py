@@ -8,6 +8,7 @@ Invariant: each run starts from the text; a case that is refused or takes too lo
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Iterable, Iterator
@@ -25,7 +26,12 @@ from rasp import RaspError
 STAGES = ("parse", "warnings", "graph", "circuit", "weights", "model")
 
 SQUARE = ("reverse", "histogram", "sort", "double histogram", "most frequent")
+WITH_BOS = ("histogram, BOS", "double histogram, BOS", "sort, BOS", "most frequent, BOS")
 BRACKETED = ("Dyck-2", "long addition")
+OTHERS = ("Dyck-1", "Dyck-3", "shuffle Dyck, PTF")
+PAPER = (*SQUARE, *WITH_BOS, *BRACKETED, *OTHERS)
+"""The programs of the paper and its repository that are measured at 50 tokens; rover has a length of its own."""
+LONG_SIZES = ((1000, 1024), (3000, 2048), (10_000, 4000), (10_000, 4096))
 
 QUICK_CASES = (
     *(Case(name, 4, 4) for name in SQUARE),
@@ -34,12 +40,12 @@ QUICK_CASES = (
 )
 CASES = (
     *(Case(name, size, size) for name in SQUARE for size in (16, 50, 100)),
+    *(Case(name, 50, 50) for name in WITH_BOS),
     *(Case(name, None, length) for name in BRACKETED for length in (16, 50, 100)),
+    *(Case(name, None, 50) for name in OTHERS),
     Case("Dyck-2", None, 512),
     Case("rover", None, 32),
-    *(Case(name, *size) for name in ("reverse", "histogram") for size in ((1000, 1024), (3000, 2048))),
-    *(Case("reverse", 10_000, length) for length in (4000, 4096)),
-    Case("histogram", 10_000, 4096),
+    *(Case(name, *size) for name in ("reverse", "histogram") for size in LONG_SIZES),
     Case("sort", 16, 64),
 )
 
@@ -62,6 +68,10 @@ class Compilation:
     def certified(self) -> bool:
         """Whether there is a model all of whose decisions hold."""
         return self.certificate is not None and self.certificate.ok
+
+    def stored(self) -> int:
+        """How many parameters there are; 0 without a model."""
+        return self.model.stored() if self.model is not None else 0
 
     @property
     def total(self) -> float | None:
@@ -92,10 +102,12 @@ def _total(run: dict[str, float]) -> float:
 def compilation(case: Case, budget: float, longest: float) -> Compilation:
     """Compile a case again and again; at most `longest` seconds for one run."""
     found = Compilation(case)
+    last: list[Compiled] = []
 
     def run() -> None:
+        last.clear()
         compiled, seconds = _staged(case)
-        found.model, found.fast, found.certificate = compiled.model, compiled.fast, compiled.certificate
+        last.append(compiled)
         found.runs.append(seconds)
 
     try:
@@ -104,6 +116,8 @@ def compilation(case: Case, budget: float, longest: float) -> Compilation:
         if budget and first <= LONG:
             found.runs.clear()
             repeated(run, budget)
+        (compiled,) = last
+        found.model, found.fast, found.certificate = compiled.model, compiled.fast, compiled.certificate
     except RaspError as problem:
         found.problem = f"refused: {problem.diagnostics[0].message}"
     except TooLong as problem:
@@ -182,6 +196,46 @@ def compilations(cases: Iterable[Case], budget: float, longest: float) -> Iterat
     """Each case compiled."""
     for case in cases:
         yield compilation(case, budget, longest)
+
+
+GROWTH_COLUMNS = (
+    Column("program", "program"),
+    Column("smallest", "from"),
+    Column("largest", "to"),
+    Column("weights", "parameters, times", ratio),
+    Column("time", "time, times", ratio),
+    Column("exponent", "exponent", ratio),
+)
+
+
+def growth(found: Iterable[Compilation]) -> Iterator[Row]:
+    """For each program that was certified at several sizes, how time grows with the parameters that are written."""
+    ladders: dict[str, list[Compilation]] = {}
+    for one in found:
+        if one.model is not None and one.certified and one.total:
+            ladders.setdefault(one.case.name, []).append(one)
+    for name, ladder in ladders.items():
+        least, most = min(ladder, key=Compilation.stored), max(ladder, key=Compilation.stored)
+        if least.stored() < most.stored() and least.total and most.total:
+            weights, time = most.stored() / least.stored(), most.total / least.total
+            yield {
+                "program": name,
+                "smallest": str(least.case),
+                "largest": str(most.case),
+                "weights": weights,
+                "time": time,
+                "exponent": math.log(time) / math.log(weights),
+            }
+
+
+def growth_section(found: Iterable[Compilation]) -> Section:
+    """How compiling grows, as a table."""
+    note = (
+        "From the smallest to the largest model of each program that is certified: parameters and compile time as "
+        "multiples, and the power of the parameters that the time grows with. Below 1, time grows more slowly than the "
+        "weights that are written."
+    )
+    return Section("growth", "Growth", note, GROWTH_COLUMNS, list(growth(found)))
 
 
 def section(found: Iterable[Compilation]) -> Section:

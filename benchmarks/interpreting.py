@@ -23,6 +23,8 @@ from rasp import Program, evaluate
 PROGRAMS = ("reverse", "histogram", "sort", "double histogram", "most frequent", "Dyck-2", "long addition")
 ROVER_QUESTION = "a<A,a<X:b<X,x<A:x<C,b<C?"
 QUICK_CHECKED = (Case("histogram", 4, 4),)
+SEVERAL = (Case("histogram", 8, 5), 20_000)
+"""What several processes check, and on how many inputs: they take a while to start."""
 CHECKED = (
     Case("histogram", 8, 5),
     Case("histogram", 8, 16),
@@ -76,23 +78,27 @@ def checked(case: Case, inputs: int, budget: float) -> list[Row]:
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "checkpoint"
         compile(program).save(folder)
-        return [
+        rows = [
             _checked(case, "the model of a checkpoint", folder, inputs, budget),
             _checked(case, "every stage", program, inputs, budget),
         ]
+    if case == SEVERAL[0]:
+        rows.append(_checked(case, "every stage", program, SEVERAL[1], budget, jobs=2))
+    return rows
 
 
-def _checked(case: Case, what: str, target: Program | Path, inputs: int, budget: float) -> Row:
+def _checked(case: Case, what: str, target: Program | Path, inputs: int, budget: float, jobs: int = 1) -> Row:
     reports: list[Report] = []
 
     def run() -> None:
-        reports.append(check(target, samples=inputs // 2, max_exhaustive=inputs // 2))
+        reports.append(check(target, samples=inputs // 2, max_exhaustive=inputs // 2, jobs=jobs))
 
     times = timed(run, budget)
     report = reports[-1]
     return {
         "program": str(case),
         "what": what,
+        "jobs": jobs,
         "inputs": report.inputs,
         "runs": times.runs,
         "seconds": times.median,
@@ -104,6 +110,7 @@ def _checked(case: Case, what: str, target: Program | Path, inputs: int, budget:
 CHECK_COLUMNS = (
     Column("program", "program"),
     Column("what", "checked"),
+    Column("jobs", "processes", count),
     Column("inputs", "inputs", count),
     Column("runs", "runs", count),
     Column("seconds", "one check", milliseconds),

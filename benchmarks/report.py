@@ -49,7 +49,7 @@ def milliseconds(value: Any) -> str:
 
 def mebibytes(value: Any) -> str:
     """Bytes, shown as MiB."""
-    return f"{value / 2**20:,.0f} MiB"
+    return f"{float(f'{value / 2**20:.3g}'):,g} MiB"
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,13 @@ from torch import Tensor, nn
 
 from benchmarks.compiling import Compilation
 from benchmarks.plain import plain
-from benchmarks.report import Column, Row, Section, count, milliseconds, rate, ratio
-from benchmarks.timing import interleaved
+from benchmarks.report import Column, Row, Section, count, mebibytes, milliseconds, rate, ratio
+from benchmarks.timing import held_memory, interleaved
 from compiler.fast.model import Fast
 from compiler.model import Config, LayerShape, OutputSlice, Transformer
+
+ALONE = (("Dyck-2", 512), ("rover", 32))
+"""What is run one input at a time as well."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ def randomised(config: Config) -> Transformer:
 
 
 def from_compilations(found: Iterable[Compilation], positions: int) -> Iterator[Contest]:
-    """What was compiled, at its full length, in batches of about so many positions."""
+    """What was compiled, at its full length, in batches of about so many positions; some also one input at a time."""
     for one in found:
         if (model := one.model) is not None:
             length = model.config.max_length
             fast = one.fast if one.fast is not None and one.fast.plan is not None else None
             yield Contest(str(one.case), model, max(1, positions // length), length, fast=fast)
+            if (one.case.name, length) in ALONE:
+                yield Contest(f"{one.case}, one input", model, 1, length, fast=fast)
 
 
 def from_shapes(sizes: Sequence[tuple[int, int]], positions: int, with_torch_compile: bool) -> Iterator[Contest]:
@@ -140,6 +145,58 @@ COLUMNS = (
     Column("gain", "plain / fast path", ratio),
     Column("rate", "tokens/s", rate),
 )
+
+
+MEMORY_COLUMNS = (
+    Column("model", "model"),
+    Column("batch", "batch", count),
+    Column("length", "length", count),
+    Column("ours", "ours", mebibytes),
+    Column("plain", "plain", mebibytes),
+    Column("fast", "fast path", mebibytes),
+    Column("scores", "scores of one head", mebibytes),
+)
+
+
+def memory_row(contest: Contest) -> Row:
+    """The most that each forward pass holds at a time, beside the weights."""
+    inputs = _inputs(contest)
+    models = [contest.model, plain(contest.model.config), *([_always(contest.fast)] if contest.fast else [])]
+    runs = [_forward(model, inputs, False) for model in models]
+    for run in runs:
+        run()
+    ours, theirs, *fast = map(held_memory, runs)
+    return {
+        "model": contest.name,
+        "batch": contest.batch,
+        "length": contest.length,
+        "ours": ours,
+        "plain": theirs,
+        "fast": fast[0] if fast else None,
+        "scores": 4 * contest.batch * (contest.length + 1) ** 2,
+    }
+
+
+def memory_section(contests: Iterable[Contest]) -> Section:
+    """The memory of forward passes as a table."""
+    note = (
+        "The most that the tensors made in one forward pass hold at a time, logits included, weights not. What the "
+        "scores of a single head would hold, if they were ever in memory together, stands beside it."
+    )
+    with one_thread():
+        rows = [memory_row(contest) for contest in contests]
+    return Section("memory", "Memory of a forward pass", note, MEMORY_COLUMNS, rows)
+
+
+def longest(found: Iterable[Compilation], length: int) -> Iterator[Contest]:
+    """Random weights at this length, padded and causal or not, then what was compiled for many tokens."""
+    for causal, padded in ((False, False), (False, True), (True, False), (True, True)):
+        words = [word for word, said in (("causal", causal), ("padded", padded)) if said]
+        model = randomised(shape(64, length, causal=causal))
+        yield Contest(", ".join(["random weights 64", *words]), model, 1, length, padded)
+    for contest in from_compilations(found, 1):
+        if contest.length >= min(length, 512) and "one input" not in contest.name:
+            yield contest
 
 
 @contextmanager

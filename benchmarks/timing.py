@@ -123,11 +123,27 @@ def peak_memory() -> int | None:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
+def held_memory(work: Callable[[], object]) -> int:
+    """The most bytes that torch holds at a time for tensors that the work makes."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+        work()
+    held = most = 0
+    events = found.profiler.kineto_results.events()  # type: ignore[union-attr]
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    return most
+
+
 def machine() -> dict[str, Any]:
     """What ran the benchmarks: cores, memory, how busy it was with other work, versions."""
     import torch
 
     return {
+        "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gib": _memory(),
         "load_before": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
@@ -135,6 +151,14 @@ def machine() -> dict[str, Any]:
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
     }
+
+
+def _processor() -> str:
+    """Its name, where the system tells."""
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text().splitlines() if table.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _memory() -> float | None:
