@@ -90,7 +90,7 @@ class Meaning:
         if node not in self._classes:
             variables = self.analysis.variables(node)
             self.space.shape(variables)
-            table = self.analysis._table(node)
+            table = self.analysis.full_table(node)
             atoms = self.space.union([variables])
             shape = [len(self.space.values(var)) for var in variables]
             codes = np.broadcast_to(table.codes, shape).astype(np.int64)

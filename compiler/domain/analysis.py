@@ -1,0 +1,132 @@
+"""The analysis: whatever the compiler asks of the s-ops and selectors of one setting.
+
+In: s-ops, selectors, conjunctions. Out: their variables, domains, linear forms, tables, what is known of their rows.
+Invariants: everything is computed once; what is said holds on every input that is meant, on which the program has an
+answer. More is known after `numbered`, never less.
+
+    >>> from compiler.domain.variables import LENGTH
+    >>> from rasp.sop import Constant, Indices, Map, Select
+    >>> analysis = Analysis(Setting(("a", "b"), max_length=3, causal=False))
+    >>> last = Map("-", (LENGTH, Constant(1)))
+    >>> print(analysis.domain(last), analysis.never_empty(Select(Indices(), last, "==")))
+    {0, 1, 2} True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from compiler.domain.domains import Domains
+from compiler.domain.linear import Terms
+from compiler.domain.setting import Setting
+from compiler.domain.tables import Point
+from compiler.domain.values import Domain
+from compiler.relation import Conjunction
+from compiler.table import Curve, Scale, Table
+from rasp.sop import Aggregate, Selector, SOp
+from rasp.value import Value
+
+
+class Analysis:
+    """Domains and tables of the s-ops of one setting; everything is computed once."""
+
+    def __init__(self, setting: Setting, requires: tuple[SOp, ...] = ()) -> None:
+        """`requires` are s-ops that are True everywhere on the inputs that are meant: they narrow what is tabulated."""
+        self.setting = setting
+        self.requires = requires
+        self._domains = Domains(setting, requires)
+        self._variables = self._domains.variables
+        self._linear = self._domains.linear
+        self._tables = self._domains.tables
+        self._rows = self._domains.rows
+
+    # -- s-ops -------------------------------------------------------------------------------------------------------
+
+    def variables(self, node: SOp) -> tuple[SOp, ...]:
+        """What the s-op is computed from, position by position: the token, the position, results of attention."""
+        return self._variables.of(node)
+
+    def domain(self, node: SOp) -> Domain:
+        """The values the s-op can take."""
+        return self._domains.of(node)
+
+    def linear(self, node: SOp) -> Terms | None:
+        """The s-op as a linear form of numeric variables, where it visibly is one."""
+        return self._linear.of(node)
+
+    def bounds(self, terms: Terms) -> tuple[Fraction, Fraction]:
+        """The least and the greatest value of a linear form, knowing that the position is below the length."""
+        return self._linear.bounds(terms)
+
+    def frontier(self, node: SOp) -> tuple[SOp, ...]:
+        """What the s-op is a function of, as far up as possible: linear forms of variables, the token, the position."""
+        return self._linear.frontier(node)
+
+    # -- tables ------------------------------------------------------------------------------------------------------
+
+    def count_points(self, variables: Sequence[SOp]) -> int:
+        """How many joint values the variables have (an upper bound)."""
+        return self._tables.count_points(variables)
+
+    def all_meant(self, variables: tuple[SOp, ...]) -> bool:
+        """Whether all joint values of the variables may occur, as far as is known."""
+        return self._tables.meant(variables) is None
+
+    def table(self, node: SOp) -> list[tuple[Point, Value]]:
+        """The s-op's value at each joint value of its variables; points where it is undefined are left out."""
+        return self._tables.at_points(node)
+
+    def full_table(self, node: SOp) -> Table:
+        """The s-op over its own variables: all their joint values, whether they are meant or not."""
+        return self._tables.of(node)
+
+    def column(self, node: SOp, inputs: Sequence[Value]) -> tuple[Fraction, ...]:
+        """The numbers of an s-op of one variable, at each of its values in turn; 0 where it is undefined."""
+        return self._tables.column(node, inputs)
+
+    def curve(self, node: SOp, leaves: tuple[SOp, ...], scale: Scale, joint: bool = False) -> Curve:
+        """The s-op, whose values are numbers, as a function of the number that a scale makes of some s-ops' values.
+
+        They are taken as independent, or else are the s-op's variables and known `joint`ly.
+        """
+        return self._tables.curve(node, leaves, scale, joint)
+
+    # -- rows --------------------------------------------------------------------------------------------------------
+
+    def disjuncts(self, selector: Selector) -> list[Conjunction]:
+        """The selector as an `or` of conjunctions. Raises `RaspError` when they are too many."""
+        return self._rows.disjuncts(selector)
+
+    def never_empty(self, selector: Selector) -> bool:
+        """Whether every row of the selector surely selects a key."""
+        return self._rows.never_empty(selector)
+
+    def surely_matches(self, conjunction: Conjunction) -> bool:
+        """Whether every row of the conjunction surely selects a key."""
+        return self._rows.surely_matches(conjunction)
+
+    def at_most_one(self, selector: Selector) -> bool:
+        """Whether no row of the selector ever selects two keys: it asks for one position."""
+        return self._rows.at_most_one(selector)
+
+    def unique(self, conjunction: Conjunction) -> bool:
+        """Whether one comparison asks for a key that no two positions share."""
+        return self._rows.unique(conjunction)
+
+    def picks(self, node: Aggregate) -> bool:
+        """Whether the aggregate returns one of the selected values: none is averaged with a different one."""
+        return self._rows.picks(node)
+
+    def selects_one(self, node: Aggregate) -> bool:
+        """Whether no row of the aggregate selects two keys, on any input with an answer."""
+        return self._rows.selects_one(node)
+
+    def noisy(self, var: SOp) -> bool:
+        """Whether a variable is a count or a mean, which a head computes up to rounding only."""
+        return self._rows.noisy(var)
+
+    def numbered(self, node: Aggregate, original: Aggregate) -> None:
+        """Note that an aggregate picks numbers in place of what another one picks, so that it selects no more keys."""
+        if self._rows.numbered(node, original):
+            self._domains.reconsider()  # what was refused for its many means may have none

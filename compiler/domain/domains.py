@@ -1,0 +1,162 @@
+"""Domains of s-ops: which values each can take at all.
+
+In: s-ops, with what is known of their variables, linear forms, tables and rows. Out: their `Domain`s.
+Invariant: a domain is sound (never too small), not always tight; an s-op that is refused once is refused again, with
+the same words.
+
+    aggregate(s, indices), up to three positions:  {0, 0.5, 1, 1.5, 2, ...} and its default
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from compiler.domain.linear import LinearForms
+from compiler.domain.rows import Rows
+from compiler.domain.setting import Setting, refusal
+from compiler.domain.tables import Tables
+from compiler.domain.values import Domain
+from compiler.domain.variables import TOKEN, Variables
+from rasp.sop import Aggregate, Constant, Indices, Map, SOp, Width, reachable
+from rasp.source import RaspError
+from rasp.value import Value
+
+SHORT_TABLE = 2_000
+"""A linear form over at most this many joint values is tabulated all the same: its domain is tighter then."""
+
+
+class Domains:
+    """The domains of the s-ops of one setting; each is found once, that of its inputs first."""
+
+    def __init__(self, setting: Setting, requires: tuple[SOp, ...]) -> None:
+        """What else is known of s-ops is asked here, and asks back for domains."""
+        self.setting = setting
+        self.limits = setting.limits
+        self.variables = Variables()
+        self.linear = LinearForms(setting.max_length, self.variables, self.of)
+        self.tables = Tables(setting, requires, self.variables, self.of)
+        self.rows = Rows(setting, self.variables, self.linear, self.tables, self.of)
+        self._domains: dict[SOp, Domain] = {}
+        self._refused: dict[SOp, RaspError] = {}
+
+    def of(self, node: SOp) -> Domain:
+        """The values the s-op can take."""
+        if node not in self._domains:
+            for current in reachable([node], self._domains.__contains__):
+                if isinstance(current, SOp):
+                    self._domains[current] = self._found(current)
+        return self._domains[node]
+
+    def reconsider(self) -> None:
+        """Look again at what was refused: more is known of rows."""
+        self._refused.clear()
+
+    def _found(self, node: SOp) -> Domain:
+        if node not in self._refused:
+            try:
+                return self._domain(node)
+            except RaspError as problem:
+                self._refused[node] = problem
+        raise RaspError(*self._refused[node].diagnostics)
+
+    def _domain(self, node: SOp) -> Domain:
+        if node is TOKEN:
+            return Domain.of(self.setting.texts)
+        match node:
+            case Constant(value=value):
+                return Domain.of([value])
+            case Indices():
+                return Domain.of(range(self.setting.max_length))
+            case Width():
+                return Domain.of(range(1 if self.rows.never_empty(node.selector) else 0, self.setting.max_length + 1))
+            case Aggregate():
+                return self._aggregated(node)
+            case _:
+                return self._elementwise(node)
+
+    def _elementwise(self, node: SOp) -> Domain:
+        if (progression := self._progression(node)) is not None:
+            return progression
+        variables = self.variables.of(node)
+        if self.tables.count_points(variables) <= self.limits.points:
+            values = self.tables.occurring(node)
+        else:
+            values = self._loosely(node)
+        if not values:
+            raise refusal(
+                "never-defined",
+                f"{node} has no value for any input",
+                "check its operands: every combination is an error",
+            )
+        domain = Domain.of(values)
+        return domain if len(variables) == 1 else self._limited(node, domain)
+
+    def _limited(self, node: SOp, domain: Domain) -> Domain:
+        if len(domain) > self.limits.values:
+            raise refusal(
+                "too-many-values",
+                f"{node} can take {len(domain)} different values, more than {self.limits.values}",
+                "round it, or compile with a smaller max_length or vocabulary",
+            )
+        return domain
+
+    def _loosely(self, node: SOp) -> list[Value]:
+        """Values over the arguments' domains, taken as independent."""
+        args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.variables.of(arg))
+        count = self.tables.count_points(args)
+        if count > self.limits.combinations:
+            raise refusal(
+                "too-many-combinations",
+                f"{node} combines operands in {count} ways, more than can be tabulated",
+                "round an operand, or compile with a smaller max_length or vocabulary",
+            )
+        return self.tables.over(node, args).occurring()
+
+    def _progression(self, node: SOp) -> Domain | None:
+        """The domain of a linear form of integers with integer coefficients, where tabulating would be long."""
+        terms = self.linear.of(node) if isinstance(node, Map) else None
+        if terms is None or self.tables.count_points(self.variables.of(node)) <= SHORT_TABLE:
+            return None
+        domains = [self._domains[var] for var in terms if var is not None]
+        whole = all(number.denominator == 1 for domain in domains for number in domain.numbers)
+        if not whole or any(c.denominator != 1 for c in terms.values()):
+            return None
+        low, high = self.linear.bounds(terms)
+        step = math.gcd(*(int(c) for var, c in terms.items() if var is not None))
+        if (high - low) / step > self.limits.values:
+            return None
+        return Domain.of(range(int(low), int(high) + 1, step))
+
+    def _aggregated(self, node: Aggregate) -> Domain:
+        default = [] if self.rows.never_empty(node.selector) else [node.default]
+        if self.rows.picks(node):
+            return Domain.of([*self.of(node.value), *default])
+        return self._limited(node, Domain.of([*self._means(node), *default]))
+
+    def _means(self, node: Aggregate) -> list[Value]:
+        """Single values, and every sum of m values over m: sums are taken to fill the whole progression.
+
+        In lowest terms there are phi(m) fractions of denominator m from one whole number to the next.
+        """
+        domain, n = self.of(node.value), self.setting.max_length
+        low, high = domain.numbers[0], domain.numbers[-1]
+        step = Fraction(1, math.lcm(*(number.denominator for number in domain.numbers)))
+        step *= math.gcd(*(int((number - low) / step) for number in domain.numbers))
+        levels = int((high - low) / step)
+        count = 0
+        for m in range(1, n + 1):
+            count += levels * sum(1 for s in range(m) if math.gcd(s, m) == 1)
+            if count > self.limits.values:
+                raise refusal(
+                    "too-many-values",
+                    f"{node} averages up to {n} of {len(domain)} values, to more than {self.limits.values} means",
+                    "compile with a smaller max_length, or average an indicator instead",
+                )
+        means = [
+            low + step * Fraction(s, m)
+            for m in range(2, n + 1)
+            for s in range(levels * m + 1)
+            if m == 2 or math.gcd(s, m) == 1
+        ]
+        return [*domain, *means]

@@ -1,0 +1,138 @@
+"""Rows: what is known of the keys that the rows of a selector select, and of what an aggregate makes of them.
+
+In: selectors and aggregates. Out: whether every row surely selects a key, whether none selects two, and so on.
+Invariant: what is said holds on every input of the setting on which the program has an answer; silence says nothing.
+
+    select(indices, length - 1 - indices, ==)   is never empty, and its rows select one key
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from compiler.domain.linear import LinearForms, Terms, combine
+from compiler.domain.setting import Setting, refusal
+from compiler.domain.tables import Tables
+from compiler.domain.values import Domain
+from compiler.domain.variables import LENGTH, POSITION, Variables
+from compiler.relation import EQUAL, Conjunction, disjuncts
+from rasp.sop import Aggregate, Selector, SOp, Width
+
+
+class Rows:
+    """The rows of selectors; everything is found out once."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        variables: Variables,
+        linear: LinearForms,
+        tables: Tables,
+        domain: Callable[[SOp], Domain],
+    ) -> None:
+        self.setting = setting
+        self.variables = variables
+        self.linear = linear
+        self.tables = tables
+        self.domain = domain
+        self._disjuncts: dict[Selector, list[Conjunction]] = {}
+        self._sure: dict[Conjunction, bool] = {}
+        self._uniform: dict[SOp, bool] = {}
+        self._single: set[SOp] = set()
+
+    def disjuncts(self, selector: Selector) -> list[Conjunction]:
+        """The selector as an `or` of conjunctions. Raises `RaspError` when they are too many."""
+        if selector not in self._disjuncts:
+            try:
+                self._disjuncts[selector] = disjuncts(selector, self.setting.limits.cases)
+            except ValueError as error:
+                raise refusal("selector-too-large", str(error), "write it with fewer alternatives") from None
+        return self._disjuncts[selector]
+
+    def never_empty(self, selector: Selector) -> bool:
+        """Whether every row of the selector surely selects a key."""
+        return any(self.surely_matches(conjunction) for conjunction in self.disjuncts(selector))
+
+    def surely_matches(self, conjunction: Conjunction) -> bool:
+        """A position that compares its own value finds itself; an index within the sequence finds its place."""
+        if conjunction not in self._sure:
+            self._sure[conjunction] = self._surely_matches(conjunction)
+        return self._sure[conjunction]
+
+    def _surely_matches(self, conjunction: Conjunction) -> bool:
+        if all(key is query and "=" in comparison for key, query, comparison in conjunction.parts):
+            return True
+        match conjunction.parts:
+            case ((key, query, comparison),) if comparison == EQUAL:
+                return self._is_position(key, query)
+        return False
+
+    def _is_position(self, key: SOp, query: SOp) -> bool:
+        """Whether the key is the position and the query surely is a position of the sequence that may be seen."""
+        place, wanted = self.linear.of(key), self.linear.of(query)
+        if place is None or wanted is None or place.get(POSITION) != 1 or set(place) - {POSITION, None}:
+            return False
+        wanted = combine(wanted, {None: place.get(None, Fraction(0))}, -1) or {}
+        whole = all(c.denominator == 1 and (v is None or self._whole(v)) for v, c in wanted.items())
+        last: Terms = {POSITION: Fraction(1)} if self.setting.causal else {LENGTH: Fraction(1), None: Fraction(-1)}
+        beyond = combine(wanted, last, -1) or {}
+        return whole and self.linear.bounds(wanted)[0] >= 0 and self.linear.bounds(beyond)[1] <= 0
+
+    def _whole(self, node: SOp) -> bool:
+        return all(number.denominator == 1 for number in self.domain(node).numbers)
+
+    def at_most_one(self, selector: Selector) -> bool:
+        """Whether no row of the selector ever selects two keys: it asks for one position."""
+        conjunctions = self.disjuncts(selector)
+        return len(conjunctions) == 0 or (len(conjunctions) == 1 and self.unique(conjunctions[0]))
+
+    def unique(self, conjunction: Conjunction) -> bool:
+        """Whether one comparison asks for a key that no two positions share."""
+        return any(comparison == EQUAL and self._distinct(key) for key, _, comparison in conjunction.parts)
+
+    def _distinct(self, key: SOp) -> bool:
+        """Whether an s-op differs between any two positions: a function of the position, or linear in it."""
+        if self.variables.of(key) == (POSITION,):
+            return len({value for _, value in self.tables.at_points(key)}) == self.setting.max_length
+        terms = self.linear.of(key) or {}
+        rest = [var for var in terms if var is not None and var is not POSITION]
+        return POSITION in terms and all(map(self._is_uniform, rest))
+
+    def _is_uniform(self, node: SOp) -> bool:
+        """Whether an s-op is the same at all positions: nothing it is computed from depends on the query."""
+        if node not in self._uniform:
+            variables = self.variables.of(node)
+            self._uniform[node] = not variables if self.setting.causal else all(map(self._uniform_variable, variables))
+        return self._uniform[node]
+
+    def _uniform_variable(self, var: SOp) -> bool:
+        match var:
+            case Width(selector=selector) | Aggregate(selector=selector):
+                parts = [part for case in self.disjuncts(selector) for part in case.parts]
+                return all(self._is_uniform(query) for _, query, _ in parts)
+        return False
+
+    def picks(self, node: Aggregate) -> bool:
+        """Whether the aggregate returns one of the selected values: none is averaged with a different one.
+
+        Strings and bools cannot be averaged, so on every input with an answer at most one of them is selected.
+        """
+        return len(self.domain(node.value)) == 1 or self.selects_one(node)
+
+    def selects_one(self, node: Aggregate) -> bool:
+        """Whether no row of the aggregate selects two keys, on any input with an answer."""
+        value = self.domain(node.value)
+        names = not value.numeric or value.kind == "bool"
+        return node in self._single or names or self.at_most_one(node.selector)
+
+    def numbered(self, node: Aggregate, original: Aggregate) -> bool:
+        """Note that an aggregate selects no more keys than another one. Returns whether that is news."""
+        if not self.selects_one(original) or node in self._single:
+            return False
+        self._single.add(node)
+        return True
+
+    def noisy(self, var: SOp) -> bool:
+        """Whether a variable is a count or a mean, which a head computes up to rounding only."""
+        return isinstance(var, Width) or (isinstance(var, Aggregate) and not self.picks(var))

@@ -1,0 +1,76 @@
+"""The setting: which inputs a compilation is for, how far it goes, and how it declines.
+
+In: a vocabulary, a longest input, whether the future is seen. Out: `Setting`, with its `Limits`; `refusal`, an error.
+Invariant: an element of the vocabulary is its text; two elements have different texts.
+
+    >>> setting = Setting((7, "7.5", "x"), max_length=3, causal=False)
+    >>> print(setting.texts, setting.converted("int"))
+    ('7', '7.5', 'x') {'7': 7, '7.5': None, 'x': None}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compiler.relation import MAX_DISJUNCTS
+from rasp.operators import Undefined, convert
+from rasp.settings import token_text
+from rasp.source import RaspError, error
+from rasp.value import Value
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a compilation goes before it takes another way, or declines a program and says why."""
+
+    points: int = 60_000
+    """Joint values of variables that an s-op is tabulated over; beyond, its operands are taken as independent."""
+    combinations: int = 960_000
+    """Combinations of independent operands that an s-op is tabulated over; beyond, it is refused."""
+    values: int = 8_192
+    """Values of an s-op that combines others; one that can take more is refused. Nothing else can grow so."""
+    cases: int = MAX_DISJUNCTS
+    """Conjunctions of a selector written as an `or` of them; one with more is refused."""
+    neurons: int = 8_192
+    """Neurons that one s-op may cost; where every way needs more, it is refused."""
+    steps: int = 1 << 11
+    """Range of a number that a staircase tells apart, in units of its smallest step (C8)."""
+    pairs: int = 1 << 16
+    """Pairs of joint values that an `or` of comparisons is tabulated over; beyond, it is refused (C4)."""
+    logic: int = 64
+    """Cases of a nested `and` and `or`; one with more is computed operation by operation (C20)."""
+    tried: int = 120
+    """Inputs that are run before a compilation, looking for one without an answer."""
+    tried_length: int = 64
+    """Tokens of the longest of them: what fails mostly fails on short ones."""
+
+
+def refusal(code: str, message: str, hint: str) -> RaspError:
+    """The error with which the compiler declines a program."""
+    return error(code, message, None, hint)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The inputs a compilation is for: sequences of 1 to max_length elements of the vocabulary."""
+
+    vocabulary: tuple[Value, ...]
+    max_length: int
+    causal: bool
+    limits: Limits = Limits()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The vocabulary as text: what tells tokens apart."""
+        return tuple(token_text(element) for element in self.vocabulary)
+
+    def converted(self, how: str) -> dict[Value, Value | None]:
+        """What a conversion makes of each text of the vocabulary; None where it is undefined."""
+        return {text: _convert(element, how) for text, element in zip(self.texts, self.vocabulary, strict=True)}
+
+
+def _convert(value: Value, how: str) -> Value | None:
+    try:
+        return convert(value, how)
+    except Undefined:
+        return None

@@ -1,0 +1,50 @@
+"""Outputs: what is decoded from the stream in the end.
+
+In: an output s-op. Out: `Output`: the forms that are read, and the numbers that each value has in them.
+Invariant: no two values have the same numbers, and the numbers are small enough to be told apart in the arithmetic
+(C10): else the rank of the value is decoded instead, digit by digit.
+
+    10,000 values, in float32: rank % 100 and rank // 100
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from compiler.attention import Read
+from compiler.circuit import Output
+from compiler.domain import Domain
+from compiler.realise.task import Task
+from rasp.sop import Lookup, SOp
+
+
+def output(name: str, node: SOp, task: Task, read: Read) -> Output:
+    """The output of a name."""
+    numbers, coded = task.numbered(node)
+    column = [number for _, number in numbers]
+    reach = (max(column) - min(column)) / Domain.of(column).gap
+    if reach <= 2 * task.precision.largest_digit and not task.ranked:
+        return Output(name, (read(coded).form,), tuple((value, (number,)) for value, number in numbers))
+    return _in_digits(name, node, task, read)
+
+
+def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
+    """A large output is decoded from the digits of its rank: squares of larger numbers would be rounded (C10).
+
+    A small one from its rank, where its values themselves would be rounded too much.
+    """
+    domain = task.analysis.domain(node)
+    size = len(domain)
+    largest = 2 * task.precision.largest_digit + 1
+    base = largest if size <= largest else min(largest, math.isqrt(size - 1) + 1)
+    places = 1
+    while base**places < size:
+        places += 1
+    codes = {value: [rank // base**i % base for i in range(places)] for rank, value in enumerate(domain)}
+    digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]
+    return Output(
+        name,
+        tuple(read(digit).form for digit in digits),
+        tuple((value, tuple(map(Fraction, code))) for value, code in codes.items()),
+    )

@@ -1,0 +1,43 @@
+"""Pushed: a function of what heads picked is moved to the keys and picked instead (C7).
+
+In: an s-op computed from aggregates of one selector, each of which picks one of the selected values. Out: an aggregate
+of that selector with the function at the keys, which needs no neuron.
+Invariant: on every input with an answer, the new aggregate is the s-op.
+
+    aggregate(s, tokens) == "a"   is   aggregate(s, tokens == "a")
+"""
+
+from __future__ import annotations
+
+from compiler.realise.names import Names
+from compiler.realise.task import Task
+from compiler.simplify import rebuilt
+from rasp.sop import Aggregate, Constant, Lookup, Map, Node, SOp, reachable
+
+
+def pushed(node: SOp, task: Task, names: Names) -> SOp | None:
+    """A function of values picked by one selector is the pick of the function's value."""
+    analysis = task.analysis
+    variables = analysis.variables(node)
+    picks = [var for var in variables if isinstance(var, Aggregate) and analysis.picks(var)]
+    if len(picks) < len(variables) or len({pick.selector for pick in picks}) != 1:
+        return None
+    at_key = _substituted(node, {pick: pick.value for pick in picks})
+    empty = analysis.table(_substituted(node, {pick: Constant(pick.default) for pick in picks}))
+    default = empty[0][1] if empty else 0  # undefined for an empty row: an input without an answer
+    found = Aggregate(picks[0].selector, at_key, default)
+    names.entitle(found, names.label(node))
+    for pick in picks:
+        analysis.numbered(found, pick)
+    return found
+
+
+def _substituted(node: SOp, new: dict[SOp, SOp]) -> SOp:
+    """The elementwise part of the s-op over other variables."""
+    found: dict[Node, Node] = {old: new[old] for old in new}
+    for current in reachable([node]):
+        if current not in found:
+            found[current] = rebuilt(current, found) if isinstance(current, Map | Lookup) else current
+    result = found[node]
+    assert isinstance(result, SOp)
+    return result

@@ -1,0 +1,87 @@
+"""The reader: every s-op as a linear form of the stream; what it is computed from is placed first.
+
+In: an s-op whose values are numbers. Out: its `Reading`, after heads and neurons have been placed as they are needed.
+Invariant: each s-op is placed once. Here alone the parts meet: heads and neurons read s-ops, reading places them.
+
+    length - 1 - indices  is read as  length - indices - 1
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from compiler.attention import Reading, is_short, weighted
+from compiler.direction import Form
+from compiler.realise.draft import Draft
+from compiler.realise.heads import Heads
+from compiler.realise.logic import Logic
+from compiler.realise.neurons import Neurons
+from compiler.realise.pushed import pushed
+from compiler.realise.staircases import Staircases
+from compiler.realise.steps import Steps
+from compiler.realise.task import Task
+from compiler.realise.waists import Waists
+from rasp.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Width
+
+
+class Reader:
+    """Reads s-ops, and lets them be placed."""
+
+    def __init__(self, task: Task, draft: Draft) -> None:
+        self.task = task
+        self.analysis = task.analysis
+        self.setting = task.graph.setting
+        self.draft = draft
+        self.readings: dict[SOp, Reading] = {}
+        waists = Waists(task)
+        logic = Logic(task, draft, self.read)
+        staircases = Staircases(task, draft, waists, self.read)
+        steps = Steps(task, draft, waists, logic, self.read)
+        self._neurons = Neurons(task, draft, waists, staircases, steps)
+        self._heads = Heads(task, draft, self.read, staircases.exactly, logic.evidence)
+
+    def read(self, node: SOp) -> Reading:
+        """The s-op, whose values are numbers, as a linear form of the stream."""
+        if node not in self.readings:
+            self.readings[node] = self._find(node)
+        return self.readings[node]
+
+    def _find(self, node: SOp) -> Reading:
+        variables = self.analysis.variables(node)
+        if not variables:
+            value = self.analysis.domain(node).numbers[0]
+            return Reading(Form.constant(value), 0, is_short(value))
+        if (linear := self._linear(node)) is not None:
+            return linear
+        match variables:
+            case (Tokens(),):
+                return self.draft.of_token(node, self.analysis.column(node, list(self.setting.texts)))
+            case (Indices(),):
+                return self.draft.of_position(node, self.analysis.column(node, range(self.setting.max_length)))
+        if isinstance(node, Width):
+            return self._heads.width(node)
+        if isinstance(node, Aggregate):
+            return self._heads.aggregate(node)
+        if (at_keys := pushed(node, self.task, self.draft.names)) is not None:
+            return self.read(at_keys)
+        return self._neurons.computed(node)
+
+    def _linear(self, node: SOp) -> Reading | None:
+        """Sums, differences, multiples, and what is 0 or 1: no layer and no neuron."""
+        numeric, is_bit = self.task.numeric, self.task.is_bit
+        match node:
+            case Map(op="+", args=(a, b)) if numeric(a, b):
+                return weighted([(self.read(a), Fraction(1)), (self.read(b), Fraction(1))])
+            case Map(op="-", args=(a, b)) if numeric(a, b):
+                return weighted([(self.read(a), Fraction(1)), (self.read(b), Fraction(-1))])
+            case Map(op="negate" | "plus" as op, args=(a,)) if numeric(a):
+                return weighted([(self.read(a), Fraction(-1 if op == "negate" else 1))])
+            case Map(op="*", args=(a, Constant(value=factor))) | Map(op="*", args=(Constant(value=factor), a)):
+                return weighted([(self.read(a), Fraction(factor))]) if numeric(a) else None
+            case Map(op="/", args=(a, Constant(value=factor))) if numeric(a) and factor != 0:
+                return weighted([(self.read(a), 1 / Fraction(factor))])
+            case Map(op="indicator", args=(a,)) if is_bit(a):
+                return self.read(a)
+            case Map(op="not", args=(a,)) if is_bit(a):
+                return weighted([(self.read(Constant(1)), Fraction(1)), (self.read(a), Fraction(-1))])
+        return None

@@ -1,0 +1,94 @@
+"""Steps: an operation computed from its operands, one after the other.
+
+In: an s-op that is an `and`, an `or`, a choice, a product, or a function of a choice. Out: its `Reading`, or None.
+Invariant: joint values of the operands are never tabulated.
+
+    a if c else b  is  b + c (a - b)
+    a * b          is  ((a + b)^2 - (a - b)^2) / 4
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from compiler.attention import Read, Reading, weighted
+from compiler.direction import Form
+from compiler.realise.draft import Draft
+from compiler.realise.logic import Logic
+from compiler.realise.task import Task
+from compiler.realise.waists import Waists
+from compiler.simplify import rebuilt
+from rasp.sop import Lookup, Map, Node, SOp, reachable
+
+
+class Steps:
+    """Operations from their operands' readings."""
+
+    def __init__(self, task: Task, draft: Draft, waists: Waists, logic: Logic, read: Read) -> None:
+        self.task = task
+        self.analysis = task.analysis
+        self.draft = draft
+        self.waists = waists
+        self.logic = logic
+        self.read = read
+
+    def computed(self, node: SOp) -> Reading | None:
+        """Logic, choice and products from their operands' readings."""
+        match node:
+            case Map(op="and"):
+                return self.logic.conjunction(node)
+            case Map(op="or"):
+                return self.logic.disjunction(node)
+            case Map(op="if", args=(condition, a, b)) if self.task.numeric(a, b):
+                return self._choice(node, self.task.truth(condition), a, b)
+            case Map(op="*", args=(a, b)) if a is not b and self.task.numeric(a, b):
+                return self._product(a, b)
+        return self._in_branches(node)
+
+    def _choice(self, node: SOp, condition: SOp, a: SOp, b: SOp) -> Reading:
+        """``b + c (a - b)``; ``c d = relu(d - least + M (c - 1)) + least c``, M at least the range of d (C9)."""
+        difference = Map("-", (a, b))
+        least, greatest = self.task.range(difference)
+        wide = greatest - least
+        size = Fraction(2) ** max(0, math.ceil(wide) - 1).bit_length()
+        bit, gap, other = self.read(condition), self.read(difference), self.read(b)
+        bent = gap.form + bit.form * size - Form.constant(least + size)
+        gated = self.draft.neuron(node, Reading(bent, max(bit.ready, gap.ready), bit.exact and gap.exact), wide)
+        return weighted([(other, Fraction(1)), (gated, Fraction(1)), (bit, least)])
+
+    def _product(self, a: SOp, b: SOp) -> Reading:
+        """``4ab = (a + b)^2 - (a - b)^2``: two staircases."""
+        squares = [Map("*", (form, form)) for form in (Map("+", (a, b)), Map("-", (a, b)))]
+        return weighted([(self.read(squares[0]), Fraction(1, 4)), (self.read(squares[1]), Fraction(-1, 4))])
+
+    def _in_branches(self, node: SOp) -> Reading | None:
+        """A function of a choice is a choice between the function's values."""
+        choice = self._chosen(node)
+        if choice is None:
+            return None
+        condition, a, b = choice.args
+        return self.read(Map("if", (condition, self._on_branch(node, choice, a), self._on_branch(node, choice, b))))
+
+    def _chosen(self, node: SOp) -> Map | None:
+        """The choice that the s-op is a function of, if that is so."""
+        choices = (inner for inner in self.waists.links(node) if isinstance(inner, Map) and inner.op == "if")
+        return next(choices, None)
+
+    def _on_branch(self, node: SOp, choice: SOp, branch: SOp) -> SOp:
+        new: dict[Node, Node] = {choice: branch}
+        for current in reachable([node]):
+            if current not in new:
+                made = rebuilt(current, new) if isinstance(current, Map | Lookup) else current
+                new[current] = (
+                    self._looked_up(made, made.arg) if made is not current and isinstance(made, Lookup) else made
+                )
+        result = new[node]
+        assert isinstance(result, SOp)
+        return result
+
+    def _looked_up(self, node: Lookup, branch: SOp) -> SOp:
+        """The table on one branch of a choice. What it lacks can only occur while the other branch is taken."""
+        entries = dict(node.table)
+        some = node.table[0][1]
+        return Lookup(tuple((value, entries.get(value, some)) for value in self.analysis.domain(branch)), branch)

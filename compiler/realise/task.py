@@ -1,0 +1,82 @@
+"""The task: what is to be realised, for whom, and which numbers stand for the values of its s-ops.
+
+In: a graph, what is optimised, how much care is taken, an arithmetic. Out: `Task`, which every part of the
+realisation asks; it knows the values of s-ops and nothing of what has been placed.
+Invariant: equal values have one number, wherever they occur; numbers stand for themselves.
+
+    tokens over "abc": a, b, c are -1, 0, 1;  indices: 0, 1, 2 are 0, 1, 2
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TypeAlias
+
+from compiler.attention import Codes
+from compiler.graph import Graph
+from compiler.precision import Precision
+from compiler.realise.care import Care
+from rasp.sop import Lookup, SOp
+from rasp.value import Value
+
+SHORT = {"depth": 64, "balanced": 64, "size": 8}
+"""A staircase of at most this many neurons is taken without looking for anything else, by what is optimised."""
+WIDE = {"depth": 1 << 20, "balanced": 512, "size": 0}
+"""How many neurons an s-op may cost to be ready earlier, by what is optimised."""
+
+Numbered: TypeAlias = tuple[tuple[Value, Fraction], ...]
+"""The values of a domain, each with the number that stands for it."""
+
+
+class Task:
+    """A graph to be realised, and how; what is known of the values of its s-ops."""
+
+    def __init__(self, graph: Graph, optimize: str, care: Care, precision: Precision) -> None:
+        self.graph = graph
+        self.optimize = optimize
+        self.precision = precision
+        self.whole = care.whole and precision.counts_need_offset
+        self.ranked = care.ranked
+        self.analysis = graph.analysis
+        self.limits = graph.setting.limits
+        self.codes = Codes(graph.setting.texts)
+        self._numbered: dict[SOp, tuple[Numbered, SOp]] = {}
+
+    @property
+    def short(self) -> int:
+        """How many neurons a staircase has at most that is taken at once."""
+        return SHORT[self.optimize]
+
+    @property
+    def wide(self) -> int:
+        """How many neurons an s-op may cost to be ready earlier."""
+        return WIDE[self.optimize]
+
+    def numbered(self, node: SOp) -> tuple[Numbered, SOp]:
+        """The domain with the number that stands for each value, and the s-op that takes these numbers."""
+        if node not in self._numbered:
+            domain = self.analysis.domain(node)
+            if domain.numeric:
+                self._numbered[node] = tuple(zip(domain.values, domain.numbers, strict=True)), node
+            else:
+                self._numbered[node] = tuple((v, self.codes[v]) for v in domain), self.codes.of(node, domain)
+        return self._numbered[node]
+
+    def range(self, node: SOp) -> tuple[Fraction, Fraction]:
+        """The least and the greatest number that an s-op can be."""
+        numbers = self.analysis.domain(node).numbers
+        return numbers[0], numbers[-1]
+
+    def numeric(self, *nodes: SOp) -> bool:
+        """Whether the s-ops have no values but numbers."""
+        return all(self.analysis.domain(node).numeric for node in nodes)
+
+    def is_bit(self, node: SOp) -> bool:
+        """Whether an s-op is 0 or 1."""
+        return self.numeric(node) and set(self.analysis.domain(node)) <= {0, 1}
+
+    def truth(self, node: SOp) -> SOp:
+        """The s-op as a bit: whether it is neither 0 nor the empty string."""
+        if self.is_bit(node):
+            return node
+        return Lookup(tuple((value, bool(value)) for value in self.analysis.domain(node)), node)
