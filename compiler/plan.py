@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from compiler.certify import Certificate
 from compiler.circuit import Circuit
-from compiler.emit import emit
 from compiler.graph import Graph
 from compiler.realise import WIDE
 from rasp.sop import Aggregate, Indices, Node, Select, Selector, SOp, Tokens, Width, reachable
@@ -84,15 +83,14 @@ def _early(graph: Graph) -> Iterator[str]:
 
 
 def _measured(name: str, circuit: Circuit, certificate: Certificate) -> Mode:
-    weights = emit(circuit)
     return Mode(
         name,
         layers=len(circuit.layers),
         attention_layers=sum(1 for layer in circuit.layers if layer.heads),
         heads=sum(len(layer.heads) for layer in circuit.layers),
         neurons=sum(len(layer.mlp) for layer in circuit.layers),
-        columns=weights.config["d_model"],
-        parameters=sum(tensor.size for tensor in weights.tensors.values()),
+        columns=len(set(circuit.columns().values())),
+        parameters=circuit.parameters(),
         certificate=certificate,
     )
 
