@@ -42,6 +42,7 @@ from rasp.sop import (
     SOp,
     Tokens,
     Width,
+    outline,
     reachable,
 )
 from rasp.source import RaspError, error
@@ -172,11 +173,17 @@ Terms: TypeAlias = Mapping[SOp | None, Fraction]
 class Analysis:
     """Domains and tables of the s-ops of one setting; everything is computed once."""
 
-    def __init__(self, setting: Setting, requires: tuple[SOp, ...] = ()) -> None:
-        """`requires` are s-ops that are True everywhere on the inputs that are meant: they narrow what is tabulated."""
+    def __init__(
+        self, setting: Setting, requires: tuple[SOp, ...] = (), names: Mapping[Node, str] | None = None
+    ) -> None:
+        """`requires` are s-ops that are True everywhere on the inputs that are meant: they narrow what is tabulated.
+
+        `names` are those that messages call nodes by.
+        """
         self.setting = setting
         self.limits = setting.limits
         self.requires = requires
+        self.names = names or {}
         self._variables: dict[SOp, tuple[SOp, ...]] = {}
         self._domains: dict[SOp, Domain] = {}
         self._refused: dict[SOp, RaspError] = {}
@@ -248,17 +255,21 @@ class Analysis:
         if not values:
             raise refusal(
                 "never-defined",
-                f"{node} has no value for any input",
+                f"{self._called(node)} has no value for any input",
                 "check its operands: every combination is an error",
             )
         domain = Domain.of(values)
         return domain if len(variables) == 1 else self._limited(node, domain)
 
+    def _called(self, node: Node) -> str:
+        """What a message calls a node, in a line."""
+        return f"`{outline(node, self.names)}`"
+
     def _limited(self, node: SOp, domain: Domain) -> Domain:
         if len(domain) > self.limits.values:
             raise refusal(
                 "too-many-values",
-                f"{node} can take {len(domain)} different values, more than {self.limits.values}",
+                f"{self._called(node)} can take {len(domain)} different values, more than {self.limits.values}",
                 "round it, or compile with a smaller max_length or vocabulary",
             )
         return domain
@@ -270,7 +281,7 @@ class Analysis:
         if count > self.limits.combinations:
             raise refusal(
                 "too-many-combinations",
-                f"{node} combines operands in {count} ways, more than can be tabulated",
+                f"{self._called(node)} combines operands in {count} ways, more than can be tabulated",
                 "round an operand, or compile with a smaller max_length or vocabulary",
             )
         return self._table_over(node, args).occurring()
@@ -580,7 +591,8 @@ class Analysis:
             if count > self.limits.values:
                 raise refusal(
                     "too-many-values",
-                    f"{node} averages up to {n} of {len(domain)} values, to more than {self.limits.values} means",
+                    f"{self._called(node)} averages up to {n} of {len(domain)} values, "
+                    f"to more than {self.limits.values} means",
                     "compile with a smaller max_length, or average an indicator instead",
                 )
         means = [
