@@ -18,6 +18,7 @@ from compiler.circuit import Circuit
 from compiler.graph import Graph
 from compiler.realise import WIDE
 from rasp.sop import Aggregate, Indices, Node, Select, Selector, SOp, Tokens, Width, reachable
+from rasp.source import counted
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Plan:
 
     def __str__(self) -> str:
         head = "mode      layers  with attention  heads  neurons  columns  parameters"
-        counted = f"RASP counts {self.rasp_layers} layers and {self.rasp_heads} heads; elementwise work is free there"
-        lines = [counted, "", head, *map(str, self.modes)]
+        layers, heads = counted(self.rasp_layers, "layer"), counted(self.rasp_heads, "head")
+        lines = [f"RASP counts {layers} and {heads}; elementwise work is free there", "", head, *map(str, self.modes)]
         if self.early:
             lines += [
                 "",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from compiler.cli.call import DONE, Commands, command, positive, setting_flags, whole
 from compiler.cli.targets import model_at, note_no_fast_path, program_at, refuse_overrides, target_path, tokens_of
 from rasp.settings import token_text
-from rasp.source import Diagnostic, error, render
+from rasp.source import Diagnostic, counted, error, render
 from rasp.value import from_python
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _noting(tokens: Iterable[object], wanted: int, ends: set[str], longest: int)
         number, last = number + 1, _text(token)
         yield token
     if number < wanted and last not in ends:
-        message = f"it ends after {number} tokens: the model holds {longest}"
+        message = f"it ends after {counted(number, 'token')}: the model holds {longest}"
         hint = "compile the program again with a larger --max-length"
         print(render([Diagnostic("generate", "warning", message, hint=hint)]), file=sys.stderr)
 
