@@ -27,6 +27,7 @@ from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import centre, gap, logits, sharpness
 from compiler.exact import Multiples, counts, floats, real, whole
 from compiler.precision import Precision
+from rasp.source import counted
 
 ASSUMPTIONS = (
     "products of two stored numbers are exact",
@@ -96,7 +97,7 @@ class Certificate:
 
     def __str__(self) -> str:
         verdict = "certified" if self.ok else "not certified"
-        return f"{verdict}; the tightest of {len(self.decisions)} decisions is {self.tightest}"
+        return f"{verdict}; the tightest of {counted(len(self.decisions), 'decision')} is {self.tightest}"
 
 
 @dataclass(frozen=True)
@@ -450,7 +451,7 @@ class Certifier:
         rounding = self._logit_rounding(digits, reads, self._holds_logits(output))
         for number, (digit, read) in enumerate(zip(digits, reads, strict=True), start=1):
             place = f", digit {number}" if len(digits) > 1 else ""
-            what = f"{output.name}{place}, nearest of {digit.size} values"
+            what = f"{output.name}{place}, nearest of {counted(digit.size, 'value')}"
             self.decisions.append(Decision(what, digit.gap / 2, (read.error + rounding * digit.gap) * SLACK))
 
     def _holds_logits(self, output: Output) -> bool:

@@ -44,6 +44,8 @@ MAX_JSON, MAX_WEIGHTS = 1 << 26, 1 << 33
 """Largest files that are read and written, in bytes."""
 MAX_LENGTH, MAX_LAYERS = 1 << 24, 1 << 12
 """Longest input and most layers: sizes that a config may name though no tensor has them."""
+FULL = "is the disk full? what was there is left alone"
+"""What to try where something cannot be written."""
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}\.json")
 """The name of a document: no folder, no hidden file."""
 
@@ -80,7 +82,7 @@ def save(
     except (OSError, safetensors.SafetensorError) as problem:
         raise ModelError(
             f"cannot write {folder}: {getattr(problem, 'strerror', None) or problem}",
-            "is the disk full? what was there is left alone",
+            FULL,
         ) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -20,6 +20,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import metadata
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import rasp
-from compiler.checkpoint import exchange, load
+from compiler.checkpoint import FULL, exchange, load
 from compiler.model import ModelError, Transformer
 from compiler.pipeline import Compiled
 from compiler.processes import Progress, spread
@@ -85,19 +86,20 @@ def write(
 ) -> str:
     """Write a test bed with that many examples a program, and return the hash of its index, which stands for all of it.
 
-    A test bed that is there is replaced at the end. Raises `ModelError` where the folder is something else, `RaspError`
-    for a program that is refused; then nothing is written.
+    A test bed that is there is replaced at the end. Raises `ModelError` where the folder is something else or cannot be
+    written, `RaspError` for a program that is refused; then nothing is written.
     """
     folder = Path(folder)
     _refuse_foreign(folder)
     made = _beside(folder)
     try:
-        work = partial(_write_case, folder=made, seed=seed, examples=examples)
-        cases = list(spread(work, entries, jobs, progress))
-        about = {"format": FORMAT, "version": VERSION, "compiler": metadata.version("rasp-compiler")}
-        _write_json(made / INDEX, {**about, "seed": seed, "examples": examples, "programs": cases})
-        identity = _hash(made / INDEX)
-        exchange(made, folder)
+        with _told_of(folder, made):
+            work = partial(_write_case, folder=made, seed=seed, examples=examples)
+            cases = list(spread(work, entries, jobs, progress))
+            about = {"format": FORMAT, "version": VERSION, "compiler": metadata.version("rasp-compiler")}
+            _write_json(made / INDEX, {**about, "seed": seed, "examples": examples, "programs": cases})
+            identity = _hash(made / INDEX)
+            exchange(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return identity
@@ -255,6 +257,17 @@ def _refuse_foreign(folder: Path) -> None:
             _index(folder)
         except ModelError:
             raise ModelError(f"{folder} exists and is not a data set, so it is left alone", "choose another") from None
+
+
+@contextmanager
+def _told_of(folder: Path, made: Path) -> Iterator[None]:
+    """What goes wrong with the hidden folder is told of the one that was asked for."""
+    try:
+        yield
+    except OSError as problem:
+        raise ModelError(f"cannot write {folder}: {problem.strerror}", FULL) from None
+    except ModelError as problem:
+        raise ModelError(problem.message.replace(str(made), str(folder)), problem.hint) from None
 
 
 def _beside(folder: Path) -> Path:

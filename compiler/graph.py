@@ -132,4 +132,4 @@ def lower(
             kept.setdefault(new[node], name)
     found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
     needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
-    return Graph(setting, found, kept, Analysis(setting, needed))
+    return Graph(setting, found, kept, Analysis(setting, needed, kept))

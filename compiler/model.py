@@ -526,10 +526,10 @@ class Transformer(nn.Module):
         shown = ", ".join(config.vocabulary[:20]) + (", ..." if len(config.vocabulary) > 20 else "")
         lines = [
             self.summary(),
-            f"inputs: 1 to {config.max_length} of {len(config.vocabulary)} tokens ({shown})",
+            f"inputs: 1 to {config.max_length} of {_plural(len(config.vocabulary), 'token')} ({shown})",
             f"attention: {'causal' if config.causal else 'bidirectional'}, {config.dtype}",
             *self._writing(),
-            *(f"output {output.name}: {len(output.values)} values" for output in config.outputs),
+            *(f"output {output.name}: {_plural(len(output.values), 'value')}" for output in config.outputs),
             *self._verdict(),
             "",
             "residual stream",

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from compiler.certify import Certificate
 from compiler.circuit import Circuit
-from compiler.emit import emit
 from compiler.graph import Graph
 from compiler.realise import WIDE
 from rasp.sop import Aggregate, Indices, Node, Select, Selector, SOp, Tokens, Width, reachable
+from rasp.source import counted
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Plan:
 
     def __str__(self) -> str:
         head = "mode      layers  with attention  heads  neurons  columns  parameters"
-        counted = f"RASP counts {self.rasp_layers} layers and {self.rasp_heads} heads; elementwise work is free there"
-        lines = [counted, "", head, *map(str, self.modes)]
+        layers, heads = counted(self.rasp_layers, "layer"), counted(self.rasp_heads, "head")
+        lines = [f"RASP counts {layers} and {heads}; elementwise work is free there", "", head, *map(str, self.modes)]
         if self.early:
             lines += [
                 "",
@@ -84,15 +84,14 @@ def _early(graph: Graph) -> Iterator[str]:
 
 
 def _measured(name: str, circuit: Circuit, certificate: Certificate) -> Mode:
-    weights = emit(circuit)
     return Mode(
         name,
         layers=len(circuit.layers),
         attention_layers=sum(1 for layer in circuit.layers if layer.heads),
         heads=sum(len(layer.heads) for layer in circuit.layers),
         neurons=sum(len(layer.mlp) for layer in circuit.layers),
-        columns=weights.config["d_model"],
-        parameters=sum(tensor.size for tensor in weights.tensors.values()),
+        columns=len(set(circuit.columns().values())),
+        parameters=circuit.parameters(),
         certificate=certificate,
     )
 

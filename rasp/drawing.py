@@ -27,6 +27,7 @@ from rasp import picture
 from rasp.interpreter import Matrix, Run
 from rasp.show import cell, sequence
 from rasp.sop import Aggregate, Node, Selector, SOp, Width, reachable
+from rasp.source import counted
 from rasp.value import Value
 
 MAX_TEXT = 72
@@ -149,7 +150,7 @@ class Flow:
             title = f"layer {number}" if number else "from the input alone"
             parts += [picture.arrow(), picture.framed(box, title, width)]
         return picture.svg(
-            picture.below(parts), f"the computation on {' '.join(tokens)}: {len(self.layers) - 1} layers"
+            picture.below(parts), f"the computation on {' '.join(tokens)}: {counted(len(self.layers) - 1, 'layer')}"
         )
 
     def dot(self) -> str:

@@ -23,7 +23,7 @@ from rasp.environment import RESERVED, Environment, Function, Missing, RaspValue
 from rasp.interpreter import evaluate
 from rasp.operators import Undefined
 from rasp.sop import Node, Selector, SOp
-from rasp.source import Diagnostic, RaspError, Source, Span, did_you_mean, error
+from rasp.source import Diagnostic, RaspError, Source, Span, counted, did_you_mean, error
 from rasp.syntax import (
     Binary,
     Builtin,
@@ -187,7 +187,7 @@ class Evaluator:
     def _named(self, span: Span, name: str, args: list[RaspValue]) -> RaspValue:
         least, most, operation = _BUILTINS[name]
         if not least <= len(args) <= most:
-            raise error("arguments", f"`{name}` does not take {len(args)} arguments", self.site or span)
+            raise error("arguments", f"`{name}` does not take {counted(len(args), 'argument')}", self.site or span)
         made = self._made(span, operation, *args)
         if name == "aggregate" and len(args) == 2:
             self.defaulted.setdefault(made, self.site or span)
@@ -243,7 +243,7 @@ class Evaluator:
     def _function(self, span: Span, function: Function, args: list[RaspValue]) -> RaspValue:
         wanted = len(function.parameters)
         if len(args) != wanted:
-            message = f"`{function.signature}` takes {wanted} argument{'s' * (wanted != 1)}, got {len(args)}"
+            message = f"`{function.signature}` takes {counted(wanted, 'argument')}, got {len(args)}"
             raise error("arguments", message, self.site or span)
         if self.calls >= MAX_CALLS:
             hint = "a condition that is an s-op does not end a recursion: both of its sides are always computed"

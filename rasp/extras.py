@@ -13,7 +13,6 @@ Invariant: no line that is a statement of the language is taken.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -25,7 +24,7 @@ from rasp.program import Program
 from rasp.settings import Settings, token_text
 from rasp.show import example
 from rasp.sop import Node, SOp, interned
-from rasp.source import Diagnostic, RaspError, Source, Span, did_you_mean, error
+from rasp.source import Diagnostic, RaspError, Source, Span, counted, did_you_mean, error
 from rasp.syntax import Module
 
 MAX_LENGTH = 16
@@ -120,11 +119,7 @@ def _sizes(compiled: Any, name: str) -> list[str]:
     text = example("".join(tokens)) if all(isinstance(t, str) and len(t) == 1 for t in tokens) else example([*tokens])
     lines = [f"{name}: {compiled.summary()}"]
     for number, layer in enumerate(compiled.circuit.layers):
-        lines.append(f"  layer {number}: {_counted(layer.heads, 'head')}, {_counted(layer.neurons, 'neuron')}")
+        lines.append(f"  layer {number}: {counted(len(layer.heads), 'head')}, {counted(len(layer.neurons), 'neuron')}")
     more = f" and {len(settings.vocab) - 40} more" if len(settings.vocab) > 40 else ""
     lines.append(f"  for 1 to {settings.max_length} tokens of {text}{more}, {settings.attention}")
     return lines
-
-
-def _counted(things: Sequence[object], noun: str) -> str:
-    return f"{len(things)} {noun}{'s' * (len(things) != 1)}"

@@ -28,6 +28,7 @@ from rasp.sop import (
     SOp,
     Width,
 )
+from rasp.source import counted
 
 MAX_ITEMS = 100_000
 """Longest list a program may build."""
@@ -313,7 +314,7 @@ def items_of(value: RaspValue) -> list[RaspValue]:
 def parts_of(value: RaspValue, wanted: int) -> list[RaspValue]:
     """The parts of one value that is bound to several names."""
     if isinstance(value, Function) or not isinstance(value, (list, dict, str)):
-        raise Undefined(f"{describe(value)} cannot be taken apart into {wanted} names")
+        raise Undefined(f"{describe(value)} cannot be taken apart into {counted(wanted, 'name')}")
     if len(value) != wanted:
-        raise Undefined(f"{wanted} names for {len(value)} values")
+        raise Undefined(f"{counted(wanted, 'name')} for {counted(len(value), 'value')}")
     return list(value)

@@ -164,13 +164,17 @@ class Program:
 
     def stream(self, prompt: Input, max_tokens: int | None = None, output: str | None = None) -> Iterator[Any]:
         """The tokens of `generate`, each as soon as it is known."""
-        declared = self.settings.generate
-        chosen = output or (declared if isinstance(declared, str) else self.require_outputs()[0])
+        chosen = self.writes_with(output)
         node = self.node(chosen)
         if not isinstance(node, SOp):
             raise error("not-an-s-op", f"`{chosen}` is a selector: it has no tokens to generate")
         for value in tokens_behind(node, self.settings, prompt, max_tokens, self._run.spans):
             yield to_python(value)
+
+    def writes_with(self, output: str | None = None) -> str:
+        """The name of the s-op that holds the next token: the one given, that `generate` names, or the first output."""
+        declared = self.settings.generate
+        return output or (declared if isinstance(declared, str) else self.require_outputs()[0])
 
     def generate(self, prompt: Input, max_tokens: int | None = None, output: str | None = None) -> list[Any]:
         """The tokens that follow the prompt: each is what the s-op that `generate` names, or the first output, holds

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
-from rasp.source import Diagnostic, RaspError, Span, did_you_mean, error
+from rasp.source import Diagnostic, RaspError, Span, counted, did_you_mean, error
 from rasp.syntax import Comment
 from rasp.value import Value, from_python
 
@@ -236,7 +236,8 @@ def _example(shown: Any, answer: Any) -> Example:
 def _answer(value: Any, tokens: tuple[Value, ...]) -> tuple[Value, ...]:
     answer = _scalars(value, "an example's output")
     if len(answer) != len(tokens):
-        raise error("setting", f"an example of {len(tokens)} tokens has {len(tokens)} answers, not {len(answer)}")
+        wanted = counted(len(tokens), "answer")
+        raise error("setting", f"an example of {counted(len(tokens), 'token')} has {wanted}, not {len(answer)}")
     return answer
 
 

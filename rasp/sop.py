@@ -288,6 +288,26 @@ def interned(roots: Iterable[Node]) -> dict[Node, Node]:
     return made
 
 
+def outline(node: Node, names: Mapping[Node, str], most: int = 80) -> str:
+    """The node's name, or its text in so many characters: parts that have a name by it, the innermost left out."""
+    text = ""
+    for depth in itertools.count(1):
+        deeper = _down_to(node, depth, names)
+        if deeper == text or (text and len(deeper) > most):
+            break
+        text = deeper
+    return text if len(text) <= most else f"{text[: most // 2 - 2]}...{text[1 - most // 2 :]}"
+
+
+def _down_to(node: Node, depth: int, names: Mapping[Node, str]) -> str:
+    """The text of a node, `...` for what is computed in more steps than `depth`."""
+    if node in names:
+        return names[node]
+    if depth == 0 and node.inputs:
+        return "..."
+    return node.written(*(_down_to(part, depth - 1, names) for part in node.inputs))
+
+
 def listing(roots: Mapping[str, Node]) -> str:
     """The DAG as text, one node a line, inputs first; roots carry their names, constants are written in place."""
     names: dict[Node, str] = {}

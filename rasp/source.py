@@ -125,6 +125,11 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     return f"did you mean `{close[0]}`?" if close else None
 
 
+def counted(count: int, noun: str, form: str = "") -> str:
+    """So many of something: `1 head`, `2 heads`; with "," as the form, `2,000 heads`."""
+    return f"{count:{form}} {noun}{'s' * (count != 1)}"
+
+
 def render(diagnostics: Iterable[Diagnostic]) -> str:
     """Every diagnostic as text: what is wrong, the source line, a caret, what to try."""
     return "\n\n".join(_render(diagnostic) for diagnostic in diagnostics)

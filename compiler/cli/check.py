@@ -34,6 +34,7 @@ def check(call: argparse.Namespace) -> int:
             max_exhaustive=call.max_exhaustive or 0,
             seconds=call.seconds if call.max_exhaustive is None else None,
             jobs=call.jobs,
+            fast=call.fast,
             progress=progress,
         )
     if call.json:
@@ -64,6 +65,7 @@ def define(commands: Commands) -> None:
         rasp check programs/sort.rasp
         rasp check checkpoint --samples 10000 --seed 7
         rasp check programs/histogram.rasp --vocab abc --max-length 8 --seconds 60 --jobs 2
+        rasp check checkpoint --fast
         rasp check checkpoint --json
         """,
     )
@@ -81,5 +83,6 @@ def define(commands: Commands) -> None:
         "--max-exhaustive", metavar="N", type=whole, help="try this many short inputs instead, whatever time it takes"
     )
     flags.add_argument("--jobs", metavar="N", type=positive, default=1, help="processes (default 1)")
+    flags.add_argument("--fast", action="store_true", help="the fast path too, whether it is the quicker way or not")
     flags.add_argument("--json", action="store_true", help="print one JSON object")
     setting_flags(flags)

@@ -7,6 +7,7 @@ import argparse
 from compiler.cli.call import DONE, Commands, command, positive, whole
 from compiler.cli.programs import library_flags
 from compiler.cli.targets import progress_bar
+from rasp.source import counted
 
 
 def dataset(call: argparse.Namespace) -> int:
@@ -18,8 +19,8 @@ def dataset(call: argparse.Namespace) -> int:
     with progress_bar("writing") as progress:
         identity = write(call.out, entries, call.seed, call.examples, call.jobs, progress)
     examples = sum(case.facts["examples"] for case in read(call.out))
-    programs = f"{len(entries)} program{'s' * (len(entries) != 1)}"
-    print(f"{call.out}: {programs}, {examples:,} examples, sha256 of the index {identity}")
+    size = f"{counted(len(entries), 'program')}, {counted(examples, 'example', ',')}"
+    print(f"{call.out}: {size}, sha256 of the index {identity}")
     return DONE
 
 

@@ -8,19 +8,28 @@ import math
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compiler.cli.call import DONE, Commands, command, positive, setting_flags, whole
-from compiler.cli.targets import model_at, program_at, refuse_overrides, target_path, tokens_of
+from compiler.cli.targets import model_at, note_no_fast_path, program_at, refuse_overrides, target_path, tokens_of
 from rasp.settings import token_text
-from rasp.source import Diagnostic, error, render
+from rasp.source import Diagnostic, counted, error, render
 from rasp.value import from_python
+
+if TYPE_CHECKING:
+    from compiler.fast.model import Fast
+    from compiler.model import Transformer
 
 
 def generate(call: argparse.Namespace) -> int:
     """Print the tokens that a causal program (its interpreter) or a checkpoint (its transformer) writes."""
     prompt = tokens_of(call.prompt, call.list)
     path = target_path(call.target)
-    vocabulary, tokens = _checkpoint(path, prompt, call) if path.is_dir() else _program(path, prompt, call)
+    if call.fast or path.is_dir():
+        model = _fast(path, call) if call.fast else _checkpoint(path, call)
+        vocabulary, tokens = list(model.config.vocabulary), _written(model, prompt, call)
+    else:
+        vocabulary, tokens = _program(path, prompt, call)
     if call.json:
         print(json.dumps({"prompt": prompt, "tokens": list(tokens)}, ensure_ascii=False))
     else:
@@ -38,16 +47,43 @@ def _program(path: Path, prompt: list[object], call: argparse.Namespace) -> tupl
     return texts, program.stream(prompt, call.max_tokens, call.output)
 
 
-def _checkpoint(path: Path, prompt: list[object], call: argparse.Namespace) -> tuple[list[str], Iterator[object]]:
-    """The vocabulary's texts and what the transformer generates."""
+def _checkpoint(path: Path, call: argparse.Namespace) -> Transformer:
     refuse_overrides(call, "output")
-    model = model_at(path)
+    return model_at(path)
+
+
+def _fast(path: Path, call: argparse.Namespace) -> Fast:
+    """What writes by a recurrence; where there is none, a note on stderr says why."""
+    from compiler.pipeline import Compiled, faster
+
+    if path.is_dir():
+        found = faster(_checkpoint(path, call))
+    else:
+        program = program_at(path, call)
+        found = Compiled(program.replace(output=program.writes_with(call.output))).fast
+    if found.config.causal:  # else it is refused, and that says it all
+        note_no_fast_path(_not_recurrent(found))
+    return found
+
+
+def _not_recurrent(model: Fast) -> str | None:
+    """Why a model is no recurrence; None where it is one."""
+    from compiler.fast.generation import RecurrentReading, recurrence
+
+    if model.plan is None or isinstance(model.reading(1), RecurrentReading):
+        return model.reason
+    found = recurrence(model.plan)
+    return found if isinstance(found, str) else "some of its heads need scores"
+
+
+def _written(model: Transformer, prompt: list[object], call: argparse.Namespace) -> Iterator[object]:
+    """What the transformer generates."""
     tokens: Iterator[object] = model.stream(
         prompt, call.max_tokens, output=call.output, temperature=call.temperature, seed=call.seed
     )
-    if call.max_tokens is not None:
-        tokens = _noting(tokens, call.max_tokens, set(model.config.stop), model.config.max_length)
-    return list(model.config.vocabulary), tokens
+    if call.max_tokens is None:
+        return tokens
+    return _noting(tokens, call.max_tokens, set(model.config.stop), model.config.max_length)
 
 
 def _noting(tokens: Iterable[object], wanted: int, ends: set[str], longest: int) -> Iterator[object]:
@@ -57,7 +93,7 @@ def _noting(tokens: Iterable[object], wanted: int, ends: set[str], longest: int)
         number, last = number + 1, _text(token)
         yield token
     if number < wanted and last not in ends:
-        message = f"it ends after {number} tokens: the model holds {longest}"
+        message = f"it ends after {counted(number, 'token')}: the model holds {longest}"
         hint = "compile the program again with a larger --max-length"
         print(render([Diagnostic("generate", "warning", message, hint=hint)]), file=sys.stderr)
 
@@ -97,6 +133,7 @@ def define(commands: Commands) -> None:
         """
         rasp generate programs/decoders/copy.rasp "abc|"
         rasp generate checkpoint "aab" --max-tokens 100
+        rasp generate programs/decoders/turing_machine.rasp "0a0|" --fast
         rasp generate programs/decoders/traffic_light.rasp --list '["red"]' --json
         """,
     )
@@ -113,6 +150,11 @@ def define(commands: Commands) -> None:
         help="0 takes the best token (default), 1 draws one",
     )
     flags.add_argument("--seed", metavar="N", type=whole, help="makes drawing repeatable")
+    flags.add_argument(
+        "--fast",
+        action="store_true",
+        help="compile the program (a checkpoint's again) and write by recurrence, the same work for each token",
+    )
     flags.add_argument("--list", action="store_true", help="read PROMPT as a JSON list of tokens")
     flags.add_argument("--json", action="store_true", help='print {"prompt": [...], "tokens": [...]}')
     setting_flags(flags)

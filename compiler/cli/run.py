@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from compiler.cli.call import DONE, Commands, command, setting_flags
-from compiler.cli.targets import model_at, naming, program_at, refuse_overrides, target_path, tokens_of
-from rasp.source import Diagnostic, error, render
+from compiler.cli.targets import (
+    model_at,
+    naming,
+    note_no_fast_path,
+    program_at,
+    refuse_overrides,
+    target_path,
+    tokens_of,
+)
+from rasp.source import error
 
 if TYPE_CHECKING:
     from compiler.model import Scalar, Transformer
@@ -54,13 +61,11 @@ def _run_checkpoint(path: Path, inputs: list[list[object]], call: argparse.Names
 
 
 def _faster(model: Transformer) -> Transformer:
-    """The model with the fast path; where it has none, a note on stderr says why."""
+    """The model with the fast path, where it has one."""
     from compiler.pipeline import faster
 
     found = faster(model)
-    if found.reason:
-        hint = "the answers are the same without it"
-        print(render([Diagnostic("fast", "warning", f"no fast path: {found.reason}", hint=hint)]), file=sys.stderr)
+    note_no_fast_path(found.reason)
     return found
 
 

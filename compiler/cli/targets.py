@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from rasp.source import did_you_mean, error, render
+from rasp.source import Diagnostic, did_you_mean, error, render
 
 if TYPE_CHECKING:
     from compiler.model import Transformer
@@ -96,6 +96,13 @@ def model_at(path: Path) -> Transformer:
             "usage", f"`{path}` is a file, not a checkpoint folder", hint=f"`rasp compile {path} -o DIR` makes one"
         )
     return compiler.load(path)
+
+
+def note_no_fast_path(reason: str | None) -> None:
+    """Where there is a reason why there is none, it goes to stderr: what was asked for is done without."""
+    if reason:
+        hint = "the answers are the same without it"
+        print(render([Diagnostic("fast", "warning", f"no fast path: {reason}", hint=hint)]), file=sys.stderr)
 
 
 def warn(compiled: Compiled) -> None:

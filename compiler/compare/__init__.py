@@ -52,17 +52,19 @@ def check(
     progress: Progress | None = None,
     seconds: float | None = None,
     jobs: int = 1,
+    fast: bool = False,
 ) -> Report:
     """Check a program (every stage) or a checkpoint folder (its model) against the interpreter.
 
     All inputs of length 1, 2, ...: `max_exhaustive` of them, or, with `seconds`, each length done in that time.
     Then `samples` random ones of all lengths up to the longest, then awkward ones. `jobs` is the number of processes.
+    With `fast`, the fast path is one more stage; `RaspError` is raised where there is none.
     """
     if isinstance(target, Program):
         target = Compiled(target)
     target = Path(target) if isinstance(target, str) else target
-    subject = of_checkpoint(target) if isinstance(target, Path) else of_compilation(target)
-    with comparing(subject, lambda: recipe_of(target), jobs) as compare:
+    subject = of_checkpoint(target, fast) if isinstance(target, Path) else of_compilation(target, fast)
+    with comparing(subject, lambda: recipe_of(target, fast), jobs) as compare:
         run = _Check(subject, compare, samples, seed, progress or (lambda done, total: None))
         list(compare([Batch([(token,)], run.quick) for token in run.vocabulary[:1]]))  # what has to start has started
         start = time.perf_counter()

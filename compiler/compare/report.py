@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from compiler.model import Scalar
 from rasp.settings import token_text
+from rasp.source import counted
 from rasp.value import Value, to_python
 
 Input: TypeAlias = tuple[Value, ...]
@@ -95,7 +96,7 @@ class Report:
         return not self.differences and self.inputs > self.skipped and 2 * self.skipped <= self.inputs
 
     def __str__(self) -> str:
-        counts = f"{self.short} short inputs, {self.random} random, {self.awkward} awkward"
+        counts = f"{counted(self.short, 'short input')}, {self.random} random, {self.awkward} awkward"
         if self.skipped:
             counts += f" ({self.skipped} skipped, the interpreter has no answer: {self.reason})"
         if self.differences:

@@ -20,19 +20,23 @@ import rasp
 from compiler.compare.inputs import chunks
 from compiler.compare.report import Difference, Input, Place
 from compiler.domain import Setting
+from compiler.fast.model import Fast
 from compiler.model import ModelError, Scalar, Transformer
 from compiler.origin import declared, program_of
-from compiler.pipeline import Compiled
+from compiler.pipeline import Compiled, faster
 from compiler.trace import trace
 from compiler.witness import required
 from rasp import RaspError
 from rasp.interpreter import evaluate_each
 from rasp.settings import token_text
 from rasp.sop import SOp
+from rasp.source import error
 from rasp.value import Value
 
 Rows: TypeAlias = list[list[Scalar]]
 Stage: TypeAlias = Callable[[Sequence[Input]], dict[str, Rows]]
+FAST = "fast"
+"""The stage that is the fast path."""
 SHRUNK = 16
 """How many smaller inputs are tried at a time."""
 SHRINKING = 1_000_000
@@ -141,7 +145,12 @@ class Subject:
         return Difference(wrong.stage, wrong.output, wrong.tokens, _plain(answer[0]), found, self._place(wrong, found))
 
     def _place(self, wrong: Wrong, found: list[Scalar]) -> Place | None:
-        """The first s-op that differs; the output itself where every variable of the stream is right."""
+        """The first s-op that differs; the output itself where every variable of the stream is right.
+
+        The fast path has a stream of its own, of which only what comes out is known.
+        """
+        if wrong.stage == FAST:
+            return None
         try:
             places = {"graph": self._in_graph, "circuit": self._in_circuit}.get(wrong.stage, self._in_stream)
             first = next(places(wrong.tokens), None)
@@ -219,8 +228,8 @@ def _plain(values: Sequence[Value]) -> list[Scalar]:
 # ------------------------------------------------------------------------------------------------------------ stages
 
 
-def of_compilation(compiled: Compiled) -> Subject:
-    """A compiled program and each of its stages."""
+def of_compilation(compiled: Compiled, fast: bool = False) -> Subject:
+    """A compiled program and each of its stages; with `fast`, the fast path is the last of them."""
     subject = Subject(compiled, {}, lambda: compiled.model)
 
     def graph(inputs: Sequence[Input]) -> dict[str, Rows]:
@@ -237,7 +246,7 @@ def of_compilation(compiled: Compiled) -> Subject:
         return {name: [[values[name][i] for i in best] for best in rows] for name, rows in found.items()}
 
     stages = {"graph": graph, "circuit": circuit, "weights": weights, "model": _model_stage(compiled.model)}
-    return Subject(compiled, stages, lambda: compiled.model)
+    return Subject(compiled, stages | (_fast_stage(compiled.fast) if fast else {}), lambda: compiled.model)
 
 
 def _answer(answers: list[list[Value]] | RaspError, number: int) -> list[Scalar]:
@@ -260,8 +269,18 @@ def _model_stage(model: Transformer) -> Stage:
     return run
 
 
-def of_checkpoint(folder: Path) -> Subject:
-    """A checkpoint's model, beside the program that its labels hold. Raises `ModelError` where the two do not fit."""
+def _fast_stage(model: Fast) -> dict[str, Stage]:
+    """The fast path, whatever is quicker. Raises `RaspError` where there is none: it would pass for checked."""
+    if model.plan is None:
+        raise error("no-fast-path", f"there is no fast path to check: {model.reason}", hint="check without --fast")
+    return {FAST: _model_stage(Fast(model, model.plan, prefer="fast"))}
+
+
+def of_checkpoint(folder: Path, fast: bool = False) -> Subject:
+    """A checkpoint's model, beside the program that its labels hold; with `fast`, its fast path too.
+
+    Raises `ModelError` where model and program do not fit, `RaspError` where there is no fast path.
+    """
     from compiler.checkpoint import load
 
     model = load(folder)
@@ -272,7 +291,8 @@ def of_checkpoint(folder: Path) -> Subject:
     held = config.vocabulary, config.max_length, config.causal, tuple(output.name for output in config.outputs)
     if told != held:
         raise ModelError(f"{folder} was not compiled under the settings that it names", "compile the program again")
-    return Subject(compiled, {"model": _model_stage(model)}, lambda: model)
+    stages = {"model": _model_stage(model)} | (_fast_stage(faster(model)) if fast else {})
+    return Subject(compiled, stages, lambda: model)
 
 
 # ------------------------------------------------------------------------------------------- in a process of its own
@@ -287,19 +307,20 @@ class Recipe:
     files: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    fast: bool = False
 
     def subject(self) -> Subject:
         """Load the checkpoint, or compile the program."""
         if self.folder is not None:
-            return of_checkpoint(Path(self.folder))
+            return of_checkpoint(Path(self.folder), self.fast)
         program = rasp.parse(self.source, files=self.files).replace(**self.settings)
-        return of_compilation(Compiled(program, **self.options))
+        return of_compilation(Compiled(program, **self.options), self.fast)
 
 
-def recipe_of(target: Compiled | Path) -> Recipe:
+def recipe_of(target: Compiled | Path, fast: bool = False) -> Recipe:
     """How to make the subject of a compiled program, or of a checkpoint folder."""
     if isinstance(target, Path):
-        return Recipe(str(target))
+        return Recipe(str(target), fast=fast)
     program = target.program
     options = {one.name: getattr(target, one.name) for one in fields(target) if one.name != "program"}
-    return Recipe(None, program.source.text, dict(program.files), declared(program), options)
+    return Recipe(None, program.source.text, dict(program.files), declared(program), options, fast)

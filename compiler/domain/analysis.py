@@ -14,7 +14,7 @@ answer. More is known after `numbered`, never less.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from compiler.domain.domains import Domains
@@ -24,18 +24,23 @@ from compiler.domain.tables import Point
 from compiler.domain.values import Domain
 from compiler.relation import Conjunction
 from compiler.table import Curve, Scale, Table
-from rasp.sop import Aggregate, Selector, SOp
+from rasp.sop import Aggregate, Node, Selector, SOp
 from rasp.value import Value
 
 
 class Analysis:
     """Domains and tables of the s-ops of one setting; everything is computed once."""
 
-    def __init__(self, setting: Setting, requires: tuple[SOp, ...] = ()) -> None:
-        """`requires` are s-ops that are True everywhere on the inputs that are meant: they narrow what is tabulated."""
+    def __init__(
+        self, setting: Setting, requires: tuple[SOp, ...] = (), names: Mapping[Node, str] | None = None
+    ) -> None:
+        """`requires` are s-ops that are True everywhere on the inputs that are meant: they narrow what is tabulated.
+
+        `names` are those that messages call nodes by.
+        """
         self.setting = setting
         self.requires = requires
-        self._domains = Domains(setting, requires)
+        self._domains = Domains(setting, requires, names or {})
         self._variables = self._domains.variables
         self._linear = self._domains.linear
         self._tables = self._domains.tables

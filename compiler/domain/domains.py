@@ -10,6 +10,7 @@ the same words.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 
 from compiler.domain.linear import LinearForms
@@ -18,7 +19,7 @@ from compiler.domain.setting import Setting, refusal
 from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import TOKEN, Variables
-from rasp.sop import Aggregate, Constant, Indices, Map, SOp, Width, reachable
+from rasp.sop import Aggregate, Constant, Indices, Map, Node, SOp, Width, outline, reachable
 from rasp.source import RaspError
 from rasp.value import Value
 
@@ -29,9 +30,10 @@ SHORT_TABLE = 2_000
 class Domains:
     """The domains of the s-ops of one setting; each is found once, that of its inputs first."""
 
-    def __init__(self, setting: Setting, requires: tuple[SOp, ...]) -> None:
-        """What else is known of s-ops is asked here, and asks back for domains."""
+    def __init__(self, setting: Setting, requires: tuple[SOp, ...], names: Mapping[Node, str]) -> None:
+        """What else is known of s-ops is asked here, and asks back for domains. Messages call nodes by `names`."""
         self.setting = setting
+        self.names = names
         self.limits = setting.limits
         self.variables = Variables()
         self.linear = LinearForms(setting.max_length, self.variables, self.of)
@@ -86,17 +88,21 @@ class Domains:
         if not values:
             raise refusal(
                 "never-defined",
-                f"{node} has no value for any input",
+                f"{self._called(node)} has no value for any input",
                 "check its operands: every combination is an error",
             )
         domain = Domain.of(values)
         return domain if len(variables) == 1 else self._limited(node, domain)
 
+    def _called(self, node: Node) -> str:
+        """What a message calls a node, in a line."""
+        return f"`{outline(node, self.names)}`"
+
     def _limited(self, node: SOp, domain: Domain) -> Domain:
         if len(domain) > self.limits.values:
             raise refusal(
                 "too-many-values",
-                f"{node} can take {len(domain)} different values, more than {self.limits.values}",
+                f"{self._called(node)} can take {len(domain)} different values, more than {self.limits.values}",
                 "round it, or compile with a smaller max_length or vocabulary",
             )
         return domain
@@ -108,7 +114,7 @@ class Domains:
         if count > self.limits.combinations:
             raise refusal(
                 "too-many-combinations",
-                f"{node} combines operands in {count} ways, more than can be tabulated",
+                f"{self._called(node)} combines operands in {count} ways, more than can be tabulated",
                 "round an operand, or compile with a smaller max_length or vocabulary",
             )
         return self.tables.over(node, args).occurring()
@@ -150,7 +156,8 @@ class Domains:
             if count > self.limits.values:
                 raise refusal(
                     "too-many-values",
-                    f"{node} averages up to {n} of {len(domain)} values, to more than {self.limits.values} means",
+                    f"{self._called(node)} averages up to {n} of {len(domain)} values, "
+                    f"to more than {self.limits.values} means",
                     "compile with a smaller max_length, or average an indicator instead",
                 )
         means = [

@@ -12,6 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from compiler.model import Transformer
+from rasp.source import counted
 
 if TYPE_CHECKING:
     from compiler.hosts import Host, Page
@@ -32,9 +33,10 @@ def card(model: Transformer, host: Host, page: Page, result: Verification) -> st
             "",
             f"A RASP program compiled to the weights of a transformer, as {host.about}. Nothing in it was trained.",
             "",
-            f"* Inputs: 1 to {config.max_length} of {len(config.vocabulary)} tokens: {_listed(config.vocabulary)}",
+            f"* Inputs: 1 to {config.max_length} of {counted(len(config.vocabulary), 'token')}: "
+            f"{_listed(config.vocabulary)}",
             *(
-                f"* Output `{output.name}`: {len(output.values)} values: {_listed(map(str, output.values))}"
+                f"* Output `{output.name}`: {counted(len(output.values), 'value')}: {_listed(map(str, output.values))}"
                 for output in config.outputs
             ),
             f"* Attention: {'causal' if config.causal else 'bidirectional'}",
@@ -80,8 +82,8 @@ def _verified(result: Verification) -> str:
     skipped = f" ({result.skipped} more have no answer)" if result.skipped else ""
     lead = "one value only" if result.lead is None else f"{result.lead:.6g} nats"
     return (
-        f"When this folder was written it was loaded with the host's own classes and run on {result.inputs} inputs"
-        f"{skipped}: every answer was the interpreter's.\n\n"
+        f"When this folder was written it was loaded with the host's own classes and run on "
+        f"{counted(result.inputs, 'input')}{skipped}: every answer was the interpreter's.\n\n"
         "| the host's numeric margin | |\n|---|---|\n"
         f"| largest difference of a logit from the native model's | {result.difference:.3g} nats |\n"
         f"| bound on that difference | {result.bound:.3g} nats |\n"

@@ -26,6 +26,7 @@ from compiler.model import ModelError, Transformer
 from compiler.origin import program_of
 from compiler.pipeline import Compiled
 from rasp.settings import token_text
+from rasp.source import counted
 
 if TYPE_CHECKING:
     from compiler.hosts import Forward
@@ -59,9 +60,10 @@ class Verification:
         return asdict(self)
 
     def __str__(self) -> str:
+        equal = "equals" if self.inputs == 1 else "equal"
         return (
-            f"{self.inputs} inputs equal the interpreter's; logits within {self.bound:.1e} of the native model's; "
-            f"{self.used:.2%} of a lead used"
+            f"{counted(self.inputs, 'input')} {equal} the interpreter's; "
+            f"logits within {self.bound:.1e} of the native model's; {self.used:.2%} of a lead used"
         )
 
 

@@ -34,6 +34,7 @@ from compiler.verify.space import CannotVerify, Codes, Known, Reals, constant, g
 from compiler.witness import required
 from rasp.settings import token_text
 from rasp.sop import Indices, SOp
+from rasp.source import counted
 from rasp.value import Value, to_python
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Verdict:
         """The verdict and the inputs it is about, in a few lines; every decision too, if wanted."""
         about = self.settings
         vocabulary = " ".join(about["vocab"][:12]) + (" ..." if len(about["vocab"]) > 12 else "")
-        inputs = f"1 to {about['max_length']} of the {len(about['vocab'])} tokens {vocabulary}"
+        inputs = f"1 to {about['max_length']} of the {counted(len(about['vocab']), 'token')} {vocabulary}"
         meant = f", where {', '.join(about['requires'])}" if about["requires"] else ""
         lines = [str(self), f"for {', '.join(about['output'])} on inputs of {inputs}, {about['attention']}{meant}"]
         if everything:
@@ -85,7 +86,8 @@ class Verdict:
         if not self.ok:
             return f"NOT verified: {self.reason}"
         count = len(self.certificate.decisions)
-        return f"verified: {count} decisions hold; the tightest: {self.certificate.tightest}"
+        hold = "holds" if count == 1 else "hold"
+        return f"verified: {counted(count, 'decision')} {hold}; the tightest: {self.certificate.tightest}"
 
 
 def verify(folder: str | Path) -> Verdict:
@@ -326,7 +328,9 @@ class _Verifier:
         node = self.meaning.outputs[name]
         wanted = [to_python(value) for value in self.space.values(node)]
         if held != [(type(value), value) for value in wanted]:
-            raise CannotVerify(f"output {name}: the logits do not stand for the program's {len(wanted)} values")
+            raise CannotVerify(
+                f"output {name}: the logits do not stand for the program's {counted(len(wanted), 'value')}"
+            )
         columns = [c for c in range(len(stream)) if weights[c].any()]
         for c in columns:
             if stream[c].sums:

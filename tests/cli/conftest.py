@@ -25,6 +25,21 @@ doubled = 2 * indices;
     "bad-header.rasp": '#@ output: a\n#@ max_length: "many"\na = indices + 1;\n',
     "no-header.rasp": "a = indices + 1;\n",
     "nothing.rasp": "# Nothing yet.\n",
+    "product.rasp": """\
+#@ output: answer
+#@ vocab: "abcdefgh"
+#@ max_length: 40
+def times(x, y) { return selector_width(select(tokens, x, ==)) * selector_width(select(tokens, y, ==)); }
+many = times("a", "b") + times("c", "d") + times("e", "f");
+answer = many * (many + times("g", "h") * times("a", "h")) + times("b", "g");
+""",
+    "average.rasp": """\
+#@ output: answer
+#@ vocab: "ab"
+#@ max_length: 60
+before = select(indices, indices, <=);
+answer = aggregate(before, indices * indices * indices) + aggregate(before, indices / 7) - 1;
+""",
     "division.rasp": '#@ output: a\n#@ vocab: "ab"\n#@ max_length: 4\na = 1 / (indices - 1);\n',
 }
 

@@ -28,6 +28,16 @@ def test_it_says_what_was_tried(target: str, rasp, room: Path) -> None:
     assert (done.code, done.err) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("target", "stages"),
+    [("reverse.rasp", "graph, circuit, weights, model, fast agree"), ("reversed", "model, fast agree")],
+)
+def test_the_fast_path_too(target: str, stages: str, rasp, room: Path) -> None:
+    done = rasp("check", target, "--fast", "--samples", "20", "--max-exhaustive", "39")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[0].endswith(f"{stages} with the interpreter")
+
+
 def test_json_is_one_object(rasp, room: Path) -> None:
     done = rasp("check", "reversed", "--samples", "20", "--json", "--seed", "5", "--max-exhaustive", "120")
     [line] = done.out.splitlines()
@@ -75,6 +85,17 @@ def test_a_mistake_in_the_call(words: tuple[str, str], rasp, room: Path) -> None
     done = rasp("check", "reversed", *words)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error[usage]: argument {words[0]}: expected a number")
+
+
+def test_without_a_fast_path_it_is_not_checked(rasp, room: Path) -> None:
+    rasp("compile", "reverse.rasp", "-o", "half", "--dtype", "float16")
+    assert rasp("check", "half", "--samples", "20").code == 0
+    assert rasp("check", "half", "--samples", "20", "--fast") == (
+        2,
+        "",
+        "error[no-fast-path]: there is no fast path to check: exact counts need float32 or float64, not float16\n"
+        "  hint: check without --fast\n",
+    )
 
 
 def test_without_a_terminal_there_is_no_progress_bar(rasp, room: Path) -> None:

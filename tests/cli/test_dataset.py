@@ -1,11 +1,13 @@
 """`rasp dataset`: the same bytes from the same seed, answers that the interpreter gives, nothing half-written."""
 
+import errno
 import hashlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,6 +136,40 @@ def test_a_test_bed_is_replaced_and_anything_else_left_alone(rasp, tmp_path: Pat
     assert "mine exists and is not a data set, so it is left alone" in done.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bed", "mine"]
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("file", "where"),
+    [
+        ("program.rasp", "bed"),
+        ("labels.json", "bed/reverse/model"),
+        ("provenance.json", "bed/reverse/model"),
+        ("examples.jsonl", "bed"),
+        ("index.json", "bed"),
+    ],
+)
+def test_a_full_disk_is_told_of_the_folder_that_was_given(
+    file: str, where: str, rasp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of the hidden one that is written first."""
+    monkeypatch.chdir(tmp_path)
+    write(Path("bed"), compiler.programs.chosen(["length"]), examples=3)
+    before, written = contents(Path("bed")), Path.write_text
+
+    def write_text(path: Path, *given: Any, **options: Any) -> int:
+        if path.name == file:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return written(path, *given, **options)
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    assert rasp("dataset", "reverse", "-o", "bed", "--jobs", "1", "--examples", "3") == (
+        2,
+        "",
+        f"error[model]: cannot write {where}: No space left on device\n"
+        "  hint: is the disk full? what was there is left alone\n",
+    )
+    assert contents(Path("bed")) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["bed"]
 
 
 def test_a_refused_program_is_named_and_nothing_is_written(rasp, tmp_path: Path, monkeypatch) -> None:

@@ -69,6 +69,8 @@ MISTAKES = {
     "no-length": "compile reverse.rasp -o out --max-length 0",
     "bad-vocabulary": "compile reverse.rasp -o out --vocab '[1,'",
     "vocabulary-of-nothing": "compile reverse.rasp -o out --vocab '[null]'",
+    "too-many-combinations": "compile product.rasp -o out",
+    "too-many-values": "compile average.rasp -o out",
     "same-token-twice": "compile reverse.rasp -o out --vocab aba",
 }
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from compiler.model import Reading
+
 PROGRAM = """\
 # Alphabet: writes the letters from the last one on, then a dot.
 #@ output: next
@@ -19,6 +21,14 @@ PROGRAM = """\
 #@ max_length: 8
 next = {"a": "b", "b": "c", "c": "d", "d": ".", ".": "a"}[tokens];
 same = tokens;
+"""
+SEEN = """\
+# Seen: whether the last token was there before.
+#@ output: next
+#@ attention: causal
+#@ vocab: "ab"
+#@ max_length: 6
+next = "a" if selector_width(select(tokens, tokens, ==)) > 1 else "b";
 """
 
 
@@ -55,6 +65,65 @@ class TestBoth:
         done = rasp("generate", target, "ab", "--output", "nxt")
         assert (done.code, done.out) == (2, "")
         assert "nxt" in done.err
+
+
+@pytest.mark.parametrize("target", ["letters.rasp", "letters"])
+class TestFast:
+    """By recurrence, the same text."""
+
+    @pytest.fixture(autouse=True)
+    def by_steps(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No cache of keys and values is made."""
+        monkeypatch.setattr(Reading, "read", lambda *_: pytest.fail("the model itself read"))
+
+    def test_tokens(self, target: str, rasp, desk: Path) -> None:
+        assert rasp("generate", target, "ab", "--fast") == (0, "cd.\n", "")
+
+    def test_so_many(self, target: str, rasp, desk: Path) -> None:
+        assert rasp("generate", target, "ab", "--fast", "--max-tokens", "1") == (0, "c\n", "")
+
+    def test_json(self, target: str, rasp, desk: Path) -> None:
+        done = rasp("generate", target, "ab", "--fast", "--json")
+        assert json.loads(done.out) == {"prompt": ["a", "b"], "tokens": ["c", "d", "."]}
+
+    def test_drawing(self, target: str, rasp, desk: Path) -> None:
+        assert rasp("generate", target, "ab", "--fast", "--temperature", "1", "--seed", "3").out == "cd.\n"
+
+    def test_an_unknown_output(self, target: str, rasp, desk: Path) -> None:
+        done = rasp("generate", target, "ab", "--fast", "--output", "nxt")
+        assert (done.code, done.out) == (2, "") and "nxt" in done.err
+
+    def test_a_prompt_that_is_too_long(self, target: str, rasp, desk: Path) -> None:
+        done = rasp("generate", target, "abcdabcda", "--fast")
+        assert (done.code, done.out) == (2, "") and "9 tokens" in done.err
+
+
+def test_fast_writes_with_the_output_that_is_asked_for(rasp, desk: Path) -> None:
+    """With settings of the call, and with an s-op that the header does not name."""
+    words = ("generate", "letters.rasp", "ab", "--output", "same", "--max-length", "4")
+    assert rasp(*words, "--fast") == rasp(*words) == (0, "bbb\n", "")
+
+
+@pytest.mark.parametrize("target", ["reverse.rasp", "reversed"])
+def test_fast_does_not_make_a_bidirectional_program_generate(target: str, rasp, room: Path) -> None:
+    done = rasp("generate", target, "ab", "--fast")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("bidirectional") == 1
+
+
+def test_without_a_recurrence_the_same_is_written_and_a_note_says_why(rasp, desk: Path) -> None:
+    rasp("compile", "letters.rasp", "-o", "half", "--dtype", "float16")
+    done = rasp("generate", "half", "ab", "--fast")
+    assert (done.code, done.out) == (0, "cd.\n")
+    assert "no fast path: exact counts need float32 or float64, not float16" in done.err
+
+
+def test_a_fast_path_that_is_no_recurrence_says_why(rasp, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.fast.generation.MOST_CODES", 0)
+    (desk / "seen.rasp").write_text(SEEN)
+    done = rasp("generate", "seen.rasp", "ab", "--fast")
+    assert (done.code, done.out) == (0, rasp("generate", "seen.rasp", "ab").out)
+    assert "no fast path: " in done.err and "tells more than 0 classes of keys apart" in done.err
 
 
 def test_words_have_blanks_between_them(rasp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from compiler.domain import LENGTH, Analysis, Domain, Limits, Setting, is_length
 from compiler.table import Scale
 from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Or, Select, Selector, SOp, Tokens, Width
+from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, Or, Select, Selector, SOp, Tokens, Width
 from rasp.source import RaspError
 from rasp.value import Value
 from tests.random_programs import Programs
@@ -221,6 +221,36 @@ def test_limits_are_a_setting() -> None:
     assert Analysis(Setting(VOCABULARY, 3, False)).domain(two).values == (0, 1, 2, 3, 4, 6, 9)
     with pytest.raises(RaspError, match="16 ways"):
         Analysis(Setting(VOCABULARY, 3, False, Limits(points=15, combinations=15))).domain(two)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(points=4, combinations=4), "combines operands in 16 ways, more than can be tabulated"),
+        (Limits(values=7), "can take 16 different values, more than 7"),
+    ],
+)
+def test_a_refusal_says_in_a_line_what_is_refused(limits: Limits, message: str) -> None:
+    """By its name, or else with the names of its parts; the text of all of it could be pages."""
+    zeros, ones = (Width(Select(Tokens("str"), Constant(token), "==")) for token in "01")
+    node = Map("-", (zeros, Map("*", (ones, Constant(5)))))
+    called: list[tuple[dict[Node, str], str]] = [
+        ({}, '(selector_width(select(tokens_str, "0", ==)) - (selector_width(...) * 5))'),
+        ({zeros: "zeros"}, '(zeros - (selector_width(select(tokens_str, "1", ==)) * 5))'),
+        ({zeros: "zeros", node: "difference"}, "difference"),
+    ]
+    for names, text in called:
+        with pytest.raises(RaspError) as refused:
+            Analysis(Setting(VOCABULARY, 3, False, limits), names=names).domain(node)
+        assert refused.value.diagnostics[0].message == f"`{text}` {message}"
+
+
+def test_what_is_never_defined_is_named() -> None:
+    never = Map("/", (Indices(), Constant(0)))
+    with pytest.raises(RaspError, match=r"`\(indices / 0\)` has no value for any input"):
+        Analysis(SETTINGS[0]).domain(never)
+    with pytest.raises(RaspError, match="`share` has no value for any input"):
+        Analysis(SETTINGS[0], names={never: "share"}).domain(never)
 
 
 def test_a_large_linear_form_is_not_tabulated() -> None:

@@ -8,6 +8,7 @@ import compiler
 import rasp
 from compiler.compare import check
 from compiler.domain import Limits
+from compiler.emit import Weights
 from compiler.pipeline import Compiled
 from compiler.plan import rasp_count
 
@@ -31,6 +32,20 @@ def test_the_plan_counts_what_each_mode_builds() -> None:
     assert all(mode.certificate.ok for mode in plan.modes)
     assert depth.attention_layers == 4
     assert "RASP counts 4 layers" in str(plan)
+
+
+@pytest.mark.parametrize("name", ["reverse", "sort", "paper/long_addition", "decoders/sort"])
+def test_the_plan_counts_what_is_stored(name: str) -> None:
+    program = rasp.load(f"programs/{name}.rasp")
+    for mode in Compiled(program).plan().modes:
+        model = Compiled(program, optimize=mode.name).model
+        assert (mode.columns, mode.parameters) == (model.config.d_model, model.stored())
+
+
+def test_a_plan_makes_no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would be made only to be counted, and a circuit counts them without."""
+    monkeypatch.setattr(Weights, "__init__", lambda *_: pytest.fail("weights were made"))
+    assert Compiled(rasp.load("programs/sort.rasp")).plan().modes
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,32 @@ from compiler.pipeline import Compiled
 
 TWO = 'o = selector_width(select(tokens, tokens, ==));\np = tokens + "!";'
 ROOT = Path(__file__).parent.parent.parent
+ASKED = """
+import itertools, json, sys
+
+for line in sys.stdin:
+    results = []
+    for folder, inputs in json.loads(line):
+        run, sizes = opened(folder)
+        ends = list(itertools.accumulate(sizes))
+        answers = []
+        for size in (1, 2, 77):  # one at a time, in pairs, in large batches; each input once in each
+            found = []
+            for start in range(0, len(inputs), size):
+                batch = inputs[start : start + size]
+                width = max(map(len, batch))
+                ids = [row + [0] * (width - len(row)) for row in batch]
+                mask = [[1] * len(row) + [0] * (width - len(row)) for row in batch]
+                for row, logits in zip(batch, run(ids, mask)):
+                    parts = [logits[: len(row), end - values : end] for end, values in zip(ends, sizes)]
+                    found.append([part.argmax(-1).tolist() for part in parts])
+            answers.append(found)
+        assert answers[0] == answers[1] == answers[2]
+        results.append(answers[0])
+    print(json.dumps(results))
+"""
+"""The rest of a script that defines `opened`: of a folder, what gives logits [batch, position, value] for rows of token
+ids and of a mask, and how many values each output has."""
 SHORT, RANDOM = 120, 200
 """All inputs of the lengths that fit into `SHORT`, and so many random ones."""
 

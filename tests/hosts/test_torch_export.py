@@ -11,35 +11,19 @@ import pytest
 from compiler.hosts import export
 from compiler.hosts.folder import record
 from compiler.pipeline import Compiled
-from tests.hosts.fresh import card_prints, compiled, require_right
+from tests.hosts.fresh import ASKED, card_prints, compiled, require_right
 
 pytestmark = pytest.mark.slow
 HOST = "torch-export"
 
-OPEN = """
-import json, sys, torch
+OPEN = f"""
+import json, torch
 
-for line in sys.stdin:
-    results = []
-    for folder, inputs in json.loads(line):
-        outputs = json.load(open(folder + "/rasp.json"))["outputs"]
-        model = torch.export.load(folder + "/model.pt2").module()
-        longest = max(map(len, inputs))
-        answers = []
-        for size in (1, 2, 77):  # one at a time, in pairs, in large batches; each input once in each
-            found = []
-            for start in range(0, len(inputs), size):
-                batch = inputs[start : start + size]
-                width = max(map(len, batch))
-                ids = torch.tensor([row + [0] * (width - len(row)) for row in batch])
-                mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in batch])
-                for row, logits in zip(batch, model(ids, mask)):
-                    parts = logits[: len(row)].split([len(output["values"]) for output in outputs], dim=-1)
-                    found.append([part.argmax(-1).tolist() for part in parts])
-            answers.append(found)
-        assert answers[0] == answers[1] == answers[2]
-        results.append(answers[0])
-    print(json.dumps(results))
+def opened(folder):
+    outputs = json.load(open(folder + "/rasp.json"))["outputs"]
+    model = torch.export.load(folder + "/model.pt2").module()
+    return lambda ids, mask: model(torch.tensor(ids), torch.tensor(mask)), [len(output["values"]) for output in outputs]
+{ASKED}
 """
 
 
