@@ -12,7 +12,6 @@ Invariant: if every margin exceeds its error, the decoded output is the interpre
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ import numpy.typing as npt
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Part
 from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import centre, gap, logits, sharpness
-from compiler.exact import Multiples, counts, floats, real, whole
+from compiler.exact import Multiples, real, whole
 from compiler.precision import Precision
 from rasp.source import counted
 
@@ -131,7 +130,7 @@ class Certifier:
         self.left: dict[Direction, float] = {}  # what erasing a direction may leave behind in its column
         self.bounds: dict[Direction, Bound] = {ONE: Bound(1, 1), BOS: Bound(0, 0)}
         self.mixed = {d for layer in circuit.layers for d in layer.writes()}
-        self.columns = {d: np.array(floats(column)) for d, column in self._embedded()}
+        self.columns = {d: Multiples.of(column).floats for d, column in self._embedded()}
         for direction, column in self._embedded():
             self.bounds[direction] = self._exact_bound(column)
         for direction, offset in circuit.offsets.items():
@@ -276,13 +275,8 @@ class Certifier:
         (multiple, *others) = {form.terms[d] / c for d, c in argument.items()} or {Fraction(0)}
         if others:
             return None
-        (xs, x_unit), (ys, y_unit) = counts(stairs.numbers), counts(stairs.values)
-        across, up = multiple / x_unit, factor / y_unit
-        common = math.lcm(across.denominator, up.denominator)
-        step, rise = int(across * common), int(up * common)
-        sums = [step * x + rise * y for x, y in zip(xs, ys, strict=True)]
-        rest = form - stairs.read * multiple - Form({direction: factor})
-        return rest, (min(sums) / common, max(sums) / common)
+        low, high = stairs.sums(multiple, factor).range
+        return form - stairs.read * multiple - Form({direction: factor}), (real(low), real(high))
 
     # -- heads -------------------------------------------------------------------------------------------------------
 
@@ -404,9 +398,9 @@ class Certifier:
         carried = self._carried(direction, group, reads)
         self._own[direction] = own * SLACK
         stairs = self.circuit.stairs.get(direction)
-        if grid is None and own + carried == 0.0 and stairs and all(map(_is_dyadic, stairs.values)):
-            grid = min(1 / value.denominator for value in stairs.values)
-        whole = direction in self.circuit.offsets and stairs and all(y.denominator == 1 for y in stairs.values)
+        if grid is None and own + carried == 0.0 and stairs and _is_dyadic(stairs.values.step):
+            grid = 1 / stairs.values.step.denominator
+        whole = direction in self.circuit.offsets and stairs and stairs.values.step.denominator == 1
         return Bound(low, high, (own + carried) * SLACK, grid, 1.0 if whole else None)
 
     def _preactivation(self, neuron: Neuron, read: Bound) -> float:
@@ -433,11 +427,8 @@ class Certifier:
         error = self.form(stairs.read).error
         if error == 0.0:
             return 0.0
-        found, common = counts(stairs.numbers)
-        least = min((b - a for a, b in itertools.pairwise(found)), default=None)
-        gap = math.inf if least is None else least / common
-        self.decisions.append(Decision(f"{direction}, steps", gap / 4, error))
-        return error * _steepest(stairs.read, np.array(floats(stairs.numbers)), group, error)
+        self.decisions.append(Decision(f"{direction}, steps", stairs.numbers.gap / 4, error))
+        return error * _steepest(stairs.read, stairs.numbers.floats, group, error)
 
     # -- outputs -----------------------------------------------------------------------------------------------------
 
@@ -475,10 +466,10 @@ class Certifier:
         return (terms + 1) * self.p.sum_unit * total + (2 * self.p.unit * total if narrow else 0.0)
 
     def _exact_bound(self, column: tuple[Fraction, ...]) -> Bound:
-        found, common = counts(column)
-        low, high = min(found) / common, max(found) / common
-        if all(map(self.p.holds, column)):
-            return Bound(low, high, 0.0, 1 / common)
+        found = Multiples.of(column)
+        low, high = map(real, found.range)
+        if _held(found, self.p):
+            return Bound(low, high, 0.0, real(found.unit))
         return Bound(low, high, max(abs(low), abs(high)) * self.p.unit, None)
 
 

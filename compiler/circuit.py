@@ -19,7 +19,7 @@ from functools import cached_property, reduce
 from typing import Literal
 
 from compiler.direction import BOS, ONE, Direction, Form, total
-from compiler.exact import plus, times, whole
+from compiler.exact import Multiples, plus, times, whole
 from compiler.precision import FLOAT32, Precision
 from rasp.value import Value
 
@@ -151,8 +151,12 @@ class Stairs:
     """What the neurons of one direction compute: a function of `read`, which takes the values `numbers`."""
 
     read: Form
-    numbers: tuple[Fraction, ...]
-    values: tuple[Fraction, ...]  # of the function, at the numbers
+    numbers: Multiples
+    values: Multiples  # of the function, at the numbers
+
+    def sums(self, across: Fraction, up: Fraction) -> Multiples:
+        """A multiple of the number and a multiple of the function, added up, at each number."""
+        return self.numbers.times(across).plus(self.values.times(up))
 
 
 @dataclass

@@ -10,7 +10,6 @@ others have the plain function values as coefficients.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ import numpy.typing as npt
 
 from compiler.circuit import Circuit, Head, Layer, Neuron
 from compiler.direction import ONE, Direction, Form
-from compiler.exact import Multiples, counts, integers
+from compiler.exact import Multiples, integers
 
 TERMS = 8
 """A computed number is a form over others only if it has no more terms: each carries their errors."""
@@ -83,25 +82,19 @@ def _by_stairs(circuit: Circuit) -> dict[Direction, Form]:
     Those with the fewest steps are kept, so that "is 3" is "is 3 or more" less "is 4 or more".
     """
     alone = _written_once(circuit)
-    beside: dict[tuple[int, Form, tuple[int, ...], int], dict[Direction, Column]] = {}
+    beside: dict[tuple[int, Form, tuple[int, ...], Fraction], dict[Direction, Multiples]] = {}
     for direction, stairs in circuit.stairs.items():
         if direction in alone:
-            numerators, common = counts(stairs.numbers)
-            key = alone[direction], stairs.read, tuple(numerators), common
+            unit = stairs.numbers.step
+            key = alone[direction], stairs.read, stairs.numbers.over(unit), unit
             beside.setdefault(key, {})[direction] = stairs.values
     forms: dict[Direction, Form] = {}
     for columns in beside.values():
         if 2 < len(columns) <= FEW:
-            order = sorted(columns, key=lambda direction: _steps(columns[direction]))
+            order = sorted(columns, key=lambda direction: np.count_nonzero(np.diff(columns[direction].counts)))
             _, dependent = _eliminated(columns, order)
             forms |= {direction: form for direction, form in dependent.items() if len(form.terms) <= TERMS}
     return forms
-
-
-def _steps(column: Column) -> int:
-    """How often a number differs from the one before."""
-    numerators, _ = counts(column)
-    return sum(a != b for a, b in itertools.pairwise(numerators))
 
 
 def _written_once(circuit: Circuit) -> dict[Direction, int]:
@@ -128,7 +121,9 @@ def _spanning(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Colu
         return {by_place[place]: columns[by_place[place]] for place in sorted(by_place)}, forms
     if len(columns) > FEW:
         return dict(columns), {}
-    return _eliminated(columns, [*places, *(d for d in columns if d not in places)])
+    order = [*places, *(d for d in columns if d not in places)]
+    independent, forms = _eliminated({d: Multiples.of(column) for d, column in columns.items()}, order)
+    return {direction: columns[direction] for direction in independent}, forms
 
 
 def _indicated(column: Column) -> int | None:
@@ -138,20 +133,21 @@ def _indicated(column: Column) -> int | None:
 
 
 def _eliminated(
-    columns: Mapping[Direction, Column], order: Sequence[Direction]
-) -> tuple[dict[Direction, Column], dict[Direction, Form]]:
-    basis: dict[Direction, Column] = {}
+    columns: Mapping[Direction, Multiples], order: Sequence[Direction]
+) -> tuple[list[Direction], dict[Direction, Form]]:
+    """The columns that are kept, and the others as forms over them and the constant."""
+    basis: list[Direction] = []
     forms: dict[Direction, Form] = {}
-    span = _Span(len(next(iter(columns.values()), ())), len(columns))
+    span = _Span(max((len(column.counts) for column in columns.values()), default=0), len(columns))
     for direction in order:
         column = _Whole.of(columns[direction])
         if span.take(column):
             span.directions.append(direction)
-            basis[direction] = columns[direction]
+            basis.append(direction)
             continue
         factors = span.factors(column)
         if factors is None:  # thirds would round, and equal scores must be equal to the bit
-            basis[direction] = columns[direction]
+            basis.append(direction)
         else:
             forms[direction] = Form(dict(zip([ONE, *span.directions], factors, strict=True)))
     return basis, forms
@@ -173,7 +169,7 @@ class _Span:
         self.rows = np.zeros((rank, size), np.int64)  # residues: 1 at the row's own pivot, 0 at those of others
         self.made = np.zeros((rank, rank), np.int64)  # the factors of the columns that each row is the sum of
         if size:
-            self.take(_Whole.of((Fraction(1),) * size))
+            self.take(_Whole.of(Multiples(np.ones(size, np.int64), Fraction(1))))
 
     def take(self, new: _Whole) -> bool:
         """Take the column in, if it is independent."""
@@ -244,10 +240,10 @@ class _Whole:
     residues: npt.NDArray[np.int64]
 
     @staticmethod
-    def of(column: Column) -> _Whole:
-        multiples = Multiples.of(column)
+    def of(multiples: Multiples) -> _Whole:
         inverse = pow(multiples.unit.denominator, -1, PRIME)
-        return _Whole(multiples, (multiples.counts % PRIME).astype(np.int64) * inverse % PRIME)
+        factor = multiples.unit.numerator * inverse % PRIME
+        return _Whole(multiples, (multiples.counts % PRIME).astype(np.int64) * factor % PRIME)
 
     def is_sum(self, columns: Sequence[_Whole], factors: Sequence[Fraction]) -> bool:
         """Whether the column is the sum of the others, each by its factor, exactly."""

@@ -91,9 +91,13 @@ class Multiples:
         """The numbers at some places."""
         return [self._number(count) for count in self.counts[places].tolist()]
 
+    def over(self, unit: Fraction) -> tuple[int, ...]:
+        """The numbers as whole multiples of another fraction, of which they are that."""
+        return tuple((self.counts * int(self.unit / unit)).tolist()) if unit else (0,) * len(self.counts)
+
     def times(self, factor: Fraction) -> Multiples:
         """Each number times a factor."""
-        return Multiples(self.counts, self.unit * factor)
+        return Multiples(self.counts if factor >= 0 else -self.counts, self.unit * abs(factor))
 
     def plus(self, other: Multiples) -> Multiples:
         """The sums, number by number."""
@@ -119,18 +123,27 @@ class Multiples:
         """The least and the greatest."""
         return self._number(int(self.counts.min())), self._number(int(self.counts.max()))
 
-    @property
+    @cached_property
+    def step(self) -> Fraction:
+        """The largest number of which all are whole multiples, 0 if all are 0. Its denominator is their common one."""
+        return int(np.gcd.reduce(self.counts, initial=0)) * self.unit
+
+    @cached_property
     def size(self) -> int:
         """The largest count, in size."""
-        return max(map(abs, self.counts.tolist()), default=0)
+        return int(np.abs(self.counts).max(initial=0))
+
+    @property
+    def gap(self) -> float:
+        """The smallest distance between ascending numbers; infinite where there is only one."""
+        return real(int(np.diff(self.counts).min()) * self.unit) if len(self.counts) > 1 else math.inf
 
     @property
     def steps(self) -> Fraction:
         """The range of ascending numbers, in units of their smallest distance; 1 where there is only one."""
         if len(self.counts) < 2:
             return Fraction(1)
-        gap = (self.counts[1:] - self.counts[:-1]).min()
-        return Fraction(int(self.counts[-1] - self.counts[0]), int(gap))
+        return Fraction(int(self.counts[-1] - self.counts[0]), int(np.diff(self.counts).min()))
 
     def _number(self, count: int) -> Fraction:
         return ratio(count * self.unit.numerator, self.unit.denominator)

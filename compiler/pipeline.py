@@ -29,6 +29,7 @@ from compiler.realise import cares, realise
 from compiler.reuse import reuse
 from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program, RaspError
+from rasp.depth import deep_recursion
 from rasp.settings import token_text
 from rasp.sop import SOp, listing, reachable
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
 DEFAULT_LIMITS = Limits()
+MAX_FRAMES = 2_500
+"""Calls inside each other while a circuit is built: some twelve for each step that is computed from another."""
+FEWER_STEPS = "such a model would have as many layers: compute it in fewer steps"
 
 
 @dataclass(frozen=True)
@@ -258,10 +262,11 @@ def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT
     If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
     parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns.
     """
-    if optimize != "size":
-        return _certified(graph, optimize, optimize, precision)
-    made = [_certified(graph, mode, "size", precision) for mode in ("size", "balanced")]
-    return min(made, key=lambda found: (not found[1].ok, found[0].parameters()))
+    with deep_recursion(MAX_FRAMES, "the program computes too many steps, each from the one before", hint=FEWER_STEPS):
+        if optimize != "size":
+            return _certified(graph, optimize, optimize, precision)
+        made = [_certified(graph, mode, "size", precision) for mode in ("size", "balanced")]
+        return min(made, key=lambda found: (not found[1].ok, found[0].parameters()))
 
 
 def _certified(graph: Graph, mode: str, reused: str, precision: Precision) -> tuple[Circuit, Certificate]:

@@ -13,12 +13,11 @@ limits, and a problem is a `RaspError` at the expression that has it.
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
-from rasp import operations
+from rasp import depth, operations
 from rasp.environment import RESERVED, Environment, Function, Missing, RaspValue, describe, is_atom
 from rasp.interpreter import evaluate
 from rasp.operators import Undefined
@@ -325,14 +324,6 @@ def _size(value: RaspValue) -> int:
     return int(value.numerator.bit_length() + value.denominator.bit_length() >> 6)
 
 
-@contextmanager
-def deep_recursion(span: Span) -> Iterator[None]:
-    """Room for deep recursion, which ends in a `RaspError` and not in a `RecursionError`."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, MAX_FRAMES))
-    try:
-        yield
-    except RecursionError:
-        raise error("recursion", "this statement is nested too deeply", span) from None
-    finally:
-        sys.setrecursionlimit(before)
+def deep_recursion(span: Span) -> AbstractContextManager[None]:
+    """Room for what a statement nests, in expressions and calls."""
+    return depth.deep_recursion(MAX_FRAMES, "this statement is nested too deeply", span)

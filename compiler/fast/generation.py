@@ -502,7 +502,7 @@ class _Writer:
                 self._neuron(neuron.read, writes, added)
         self.offsets = {d: offset for d, offset in after.items() if d not in counts}
         for direction, one in stairs.items():
-            added[direction] = self._stairs(one), _grid(one.values)
+            added[direction] = self._stairs(one), _grid([one.values.step])
         self.offsets = after
         for direction, (name, grid) in added.items():
             self._write(direction, name, grid)
@@ -522,7 +522,7 @@ class _Writer:
 
     def _stairs(self, stairs: Stairs) -> str:
         """A staircase is looked up."""
-        table = Nearest([(float(x),) for x in stairs.numbers], [float(y) for y in stairs.values])
+        table = Nearest([(x,) for x in stairs.numbers.floats.tolist()], stairs.values.floats.tolist())
         return self._assign("r", f"{self._hold(table)}[{self.read(stairs.read)}]")
 
 

@@ -67,15 +67,14 @@ class Fast(Transformer):
 
     def count(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """The fast path, whatever is preferred. It gives no gradients."""
-        if torch.compiler.is_compiling():
-            return self._counted(token_ids, attention_mask)
-        with torch.inference_mode():  # operations on small tensors take two thirds of their time in it
-            logits = self._counted(token_ids, attention_mask)
-        return logits.clone()  # outside of that mode, so that it can be used like any tensor
-
-    def _counted(self, token_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        path = self.path()
         token_ids, mask = self.with_bos(token_ids, attention_mask)
-        return self.path()(token_ids[:, 1:], None if mask is None else mask[:, 0, 0, 1:])
+        token_ids, mask = token_ids[:, 1:], None if mask is None else mask[:, 0, 0, 1:]
+        if torch.compiler.is_compiling():
+            return path(token_ids, mask)
+        with torch.inference_mode():  # operations on small tensors take two thirds of their time in it
+            logits = path(token_ids, mask)
+        return logits.clone()  # outside of that mode, so that it can be used like any tensor
 
     def reading(self, positions: int) -> Reader:
         """What reads a text and goes on from there: a recurrence where there is one, unless "plain" is preferred."""

@@ -359,7 +359,7 @@ def _join_layer(found: dict[Direction, Fraction | None], layer: Layer, circuit: 
             else:
                 _join(found, direction, None if read is None else read * weight)
     for direction in stairs:
-        _join(found, direction, _common(circuit.stairs[direction].values))
+        _join(found, direction, circuit.stairs[direction].values.step)
 
 
 Units: TypeAlias = Mapping[Direction, Fraction | None]
@@ -376,9 +376,9 @@ def _unit(units: Units, form: Form, stairs: Mapping[Direction, Stairs]) -> Fract
         if len(slopes) == 1 and any(units[d] is None for d in argument):
             (slope,) = slopes
             found = stairs[direction]
-            sums = [slope * x + factor * y for x, y in zip(found.numbers, found.values, strict=True)]
+            sums = found.sums(slope, factor).step
             rest = form - found.read * slope - Form({direction: factor})
-            return _common([*sums, _unit(units, rest, stairs)])
+            return _common([sums, _unit(units, rest, stairs)])
     return None
 
 

@@ -48,7 +48,7 @@ class Staircases:
         direction = self.draft.direction(node)
         bends = below.curve.beyond(stairs.slope, stairs.constant)
         self.draft.ranges[direction] = bends.range
-        self.draft.stairs[direction] = Stairs(waist.form, below.curve.arguments.numbers, bends.numbers)
+        self.draft.stairs[direction] = Stairs(waist.form, below.curve.arguments, bends)
         self._ramps(label, stairs.kinks, waist.form, direction, ready)
         exact = waist.exact and all(is_short(kink.at) and is_short(kink.weight) for kink in stairs.kinks)
         return Reading(line + Form.of(direction), ready, exact)
@@ -66,15 +66,15 @@ class Staircases:
     def _upon_offset(self, node: SOp, below: Waist) -> Reading:
         """A staircase whose line is a kink too, so that one direction holds all of it, and the offset for good."""
         waist = self._number(below)
-        numbers = below.curve.arguments.numbers
+        low, high = below.curve.arguments.range
         stairs = staircase(below.curve.points(), flat=False)
         side = stairs.kinks[0].side if stairs.kinks else 1
-        line = Kink(numbers[0] if side > 0 else numbers[-1], side, stairs.slope * side)
+        line = Kink(low if side > 0 else high, side, stairs.slope * side)
         constant = stairs.constant + stairs.slope * line.at
         direction, ready = self.draft.direction(node), after_mlp(waist.ready)
         bends = below.curve.beyond(Fraction(0), constant)
         self.draft.ranges[direction] = bends.range
-        self.draft.stairs[direction] = Stairs(waist.form, numbers, bends.numbers)
+        self.draft.stairs[direction] = Stairs(waist.form, below.curve.arguments, bends)
         self.draft.offsets[direction] = self.precision.offset + constant
         self._ramps(self.draft.names.label(node), [line, *stairs.kinks], waist.form, direction, ready)
         return Reading(Form.of(direction) - Form.constant(self.precision.offset), ready, exact=True)

@@ -40,6 +40,13 @@ answer = many * (many + times("g", "h") * times("a", "h")) + times("b", "g");
 before = select(indices, indices, <=);
 answer = aggregate(before, indices * indices * indices) + aggregate(before, indices / 7) - 1;
 """,
+    "deep.rasp": """\
+#@ output: x
+#@ vocab: "ab"
+#@ max_length: 4
+x = indices;
+for i in range(300) { x = x % 7 + aggregate(select(indices, x % 3, ==), indices); }
+""",
     "division.rasp": '#@ output: a\n#@ vocab: "ab"\n#@ max_length: 4\na = 1 / (indices - 1);\n',
 }
 

@@ -71,6 +71,7 @@ MISTAKES = {
     "vocabulary-of-nothing": "compile reverse.rasp -o out --vocab '[null]'",
     "too-many-combinations": "compile product.rasp -o out",
     "too-many-values": "compile average.rasp -o out",
+    "too-many-steps": "compile deep.rasp -o out",
     "same-token-twice": "compile reverse.rasp -o out --vocab aba",
 }
 
