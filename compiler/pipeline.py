@@ -8,9 +8,11 @@ Invariant: nothing is computed here; each stage is one call.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
@@ -262,11 +264,27 @@ def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT
     If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
     parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns.
     """
-    with deep_recursion(MAX_FRAMES, "the program computes too many steps, each from the one before", hint=FEWER_STEPS):
+    too_deep = "the program computes too many steps, each from the one before"
+    with _garbage_kept(), deep_recursion(MAX_FRAMES, too_deep, hint=FEWER_STEPS):
         if optimize != "size":
             return _certified(graph, optimize, optimize, precision)
         made = [_certified(graph, mode, "size", precision) for mode in ("size", "balanced")]
         return min(made, key=lambda found: (not found[1].ok, found[0].parameters()))
+
+
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """No search for garbage meanwhile: of the many objects that are made here, hardly any is let go in a cycle.
+
+    With torch in memory it would look through a million others every time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _certified(graph: Graph, mode: str, reused: str, precision: Precision) -> tuple[Circuit, Certificate]:

@@ -59,6 +59,8 @@ def _numbers(verb: str, *values: Value) -> None:
 
 def bounded(value: Number) -> Number:
     """The same number, if it has a reasonable size and a float lies within the range of floats."""
+    if type(value) is int and -_SMALL < value < _SMALL:  # nearly all are
+        return value
     size = value.numerator.bit_length()
     if max(size, value.denominator.bit_length()) > MAX_BITS:
         raise Undefined(f"the result has more than {MAX_BITS} bits")
@@ -67,6 +69,7 @@ def bounded(value: Number) -> Number:
     return value
 
 
+_SMALL = 1 << 62
 _FLOAT_END = 2**1024 - 2**970
 """Where floats end: a number of this size or more rounds to infinity."""
 
