@@ -23,7 +23,7 @@ from rasp import Program, evaluate
 PROGRAMS = ("reverse", "histogram", "sort", "double histogram", "most frequent", "Dyck-2", "long addition")
 ROVER_QUESTION = "a<A,a<X:b<X,x<A:x<C,b<C?"
 QUICK_CHECKED = (Case("histogram", 4, 4),)
-SEVERAL = (Case("histogram", 8, 5), 20_000)
+SEVERAL = (Case("long addition", None, 16), 10_000)
 """What several processes check, and on how many inputs: they take a while to start."""
 CHECKED = (
     Case("histogram", 8, 5),

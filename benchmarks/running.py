@@ -58,7 +58,7 @@ def randomised(config: Config) -> Transformer:
 def from_compilations(found: Iterable[Compilation], positions: int) -> Iterator[Contest]:
     """What was compiled, at its full length, in batches of about so many positions; some also one input at a time."""
     for one in found:
-        if (model := one.model) is not None:
+        if (model := one.model) is not None and one.certified:
             length = model.config.max_length
             fast = one.fast if one.fast is not None and one.fast.plan is not None else None
             yield Contest(str(one.case), model, max(1, positions // length), length, fast=fast)

@@ -25,6 +25,8 @@ from typing import Any
 
 MOST_RUNS = 25
 FEWEST_TURNS = 7
+SHORT = 0.02
+"""Seconds up to which a run is over before the processor's caches are its own."""
 LONG = 5.0
 """Seconds from which a warm-up run is itself the measurement."""
 
@@ -82,14 +84,20 @@ def repeated(work: Callable[[], object], budget: float) -> Times:
 
 
 def interleaved(rivals: Sequence[Callable[[], object]], budget: float) -> list[Times]:
-    """Warm up, then run all rivals in turns: what disturbs one disturbs the others. One budget for all together."""
+    """Warm up, then run all rivals in turns: what disturbs one disturbs the others. One budget for all together.
+
+    A short run comes behind one that does not count, so that it finds the caches as its own runs leave them.
+    """
     least = FEWEST_TURNS if budget else 1
-    for rival in rivals:
-        once(rival)
-    turns = [[_seconds(rival) for rival in rivals] for _ in range(least)]
-    while sum(map(sum, turns)) < budget:
-        turns.append([_seconds(rival) for rival in rivals])
-    return [Times(seconds) for seconds in zip(*turns, strict=True)]
+    lengths = [once(rival) for rival in rivals]
+    turns: list[list[float]] = []
+    while len(turns) < least or sum(map(sum, turns)) < budget:
+        turns.append([])
+        for rival, length in zip(rivals, lengths, strict=True):
+            if length < SHORT:
+                rival()
+            turns[-1].append(_seconds(rival))
+    return [Times(tuple(seconds)) for seconds in zip(*turns, strict=True)]
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -71,10 +71,11 @@ class Fast(Transformer):
         token_ids, mask = self.with_bos(token_ids, attention_mask)
         token_ids, mask = token_ids[:, 1:], None if mask is None else mask[:, 0, 0, 1:]
         if torch.compiler.is_compiling():
-            return path(token_ids, mask)
+            return path.logits(path.stream(token_ids, mask))
         with torch.inference_mode():  # operations on small tensors take two thirds of their time in it
-            logits = path(token_ids, mask)
-        return logits.clone()  # outside of that mode, so that it can be used like any tensor
+            stream = path.stream(token_ids, mask)
+        with torch.no_grad():  # outside of that mode, so that logits can be used like any tensor
+            return path.logits(stream)
 
     def reading(self, positions: int) -> Reader:
         """What reads a text and goes on from there: a recurrence where there is one, unless "plain" is preferred."""
@@ -135,12 +136,12 @@ class Path:
         self.unembed = Readings(logits, sum(len(output.codes) for output in circuit.outputs), rows)
         self.rows = rows.of
 
-    def __call__(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
-        """Token ids and mask [batch, n] -> logits [batch, n, d_vocab_out]."""
-        return self.unembed.transposed(self.stream(token_ids, mask).flatten(1)).view(*token_ids.shape, -1)
+    def logits(self, stream: Tensor) -> Tensor:
+        """The stream after the last layer -> logits [batch, n, d_vocab_out]."""
+        return self.unembed.transposed(stream.flatten(1)).view(*stream.shape[1:], -1)
 
     def stream(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
-        """The stream after the last layer, [row, batch, position]."""
+        """Token ids and mask [batch, n] -> the stream after the last layer, [row, batch, position]."""
         stream = token_ids.new_empty(len(self.rows), *token_ids.shape, dtype=self.kind.dtype)
         self.embed(stream, token_ids)
         for step in self.steps:
