@@ -57,7 +57,7 @@ FULL = Plan(
     longest_input=4096,
     checked=interpreting.CHECKED,
     inputs=2000,
-    budget=0.6,
+    budget=1.0,
     longest=60.0,
     torch_compile=True,
 )
@@ -155,7 +155,7 @@ def _section(name: str, plan: Plan, compiled: list[compiling.Compilation], found
         case "check":
             return interpreting.check_section(plan.checked, plan.inputs, plan.budget)
         case "start":
-            return starting.section(5 * plan.budget)
+            return starting.section(4 * plan.budget)
         case "aims":
             return aims.section(found)
     raise ValueError(name)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.cases import Case
 from benchmarks.report import Column, Row, Section, count, milliseconds, ratio
-from benchmarks.timing import LONG, TooLong, limit, once, repeated
+from benchmarks.timing import LONG, TooLong, apart, limit, once, repeated
 from compiler.certify import Certificate, certify
 from compiler.fast.model import Fast
 from compiler.model import Transformer
@@ -112,11 +112,12 @@ def compilation(case: Case, budget: float, longest: float) -> Compilation:
         found.runs.append(seconds)
 
     try:
-        with limit(longest):
-            first = once(run)
-        if budget and first <= LONG:
-            found.runs.clear()
-            repeated(run, budget)
+        with apart():
+            with limit(longest):
+                first = once(run)
+            if budget and first <= LONG:
+                found.runs.clear()
+                repeated(run, budget)
         (compiled,) = last
         found.model, found.fast, found.certificate = compiled.model, compiled.fast, compiled.certificate
     except RaspError as problem:

@@ -57,22 +57,30 @@ class Times:
         return min(self.seconds)
 
 
-def once(work: Callable[[], object]) -> float:
-    """Seconds of one run; garbage is collected before it, and what is kept from other runs is not looked through."""
+@contextmanager
+def apart() -> Iterator[None]:
+    """Whatever there is already is not looked through when garbage is collected: only what is measured counts."""
     gc.collect()
     gc.freeze()
     try:
-        start = time.perf_counter()
-        work()
-        return time.perf_counter() - start
+        yield
     finally:
         gc.unfreeze()
 
 
+def once(work: Callable[[], object]) -> float:
+    """Seconds of one run; garbage is collected before it."""
+    gc.collect()
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
 def timed(work: Callable[[], object], budget: float) -> Times:
     """Warm up, then `repeated`; without a budget, or where the warm-up takes long, it is the measurement."""
-    warm = once(work)
-    return Times((warm,)) if not budget or warm > LONG else repeated(work, budget)
+    with apart():
+        warm = once(work)
+        return Times((warm,)) if not budget or warm > LONG else repeated(work, budget)
 
 
 def repeated(work: Callable[[], object], budget: float) -> Times:
@@ -89,14 +97,15 @@ def interleaved(rivals: Sequence[Callable[[], object]], budget: float) -> list[T
     A short run comes behind one that does not count, so that it finds the caches as its own runs leave them.
     """
     least = FEWEST_TURNS if budget else 1
-    lengths = [once(rival) for rival in rivals]
     turns: list[list[float]] = []
-    while len(turns) < least or sum(map(sum, turns)) < budget:
-        turns.append([])
-        for rival, length in zip(rivals, lengths, strict=True):
-            if length < SHORT:
-                rival()
-            turns[-1].append(_seconds(rival))
+    with apart():
+        lengths = [once(rival) for rival in rivals]
+        while len(turns) < least or sum(map(sum, turns)) < budget:
+            turns.append([])
+            for rival, length in zip(rivals, lengths, strict=True):
+                if length < SHORT:
+                    rival()
+                turns[-1].append(_seconds(rival))
     return [Times(tuple(seconds)) for seconds in zip(*turns, strict=True)]
 
 

@@ -85,10 +85,11 @@ def _failure(program: Program, tokens: Sequence[Value]) -> Diagnostic:
 
 
 def _inputs(setting: Setting) -> Iterator[tuple[Value, ...]]:
-    """Short inputs in order, then random ones of every length."""
+    """Short inputs in order, then random ones of every length, more of them short: they cost less and fail as well."""
     vocabulary, rng, limits = setting.vocabulary, random.Random(0), setting.limits
+    longest = min(setting.max_length, limits.tried_length)
     yield from itertools.islice(itertools.product(vocabulary, repeat=1), limits.tried // 4)
     if setting.max_length > 1:
         yield from itertools.islice(itertools.product(vocabulary, repeat=2), limits.tried // 4)
     while True:
-        yield tuple(rng.choices(vocabulary, k=rng.randint(1, min(setting.max_length, limits.tried_length))))
+        yield tuple(rng.choices(vocabulary, k=rng.randint(1, rng.randint(1, longest))))
