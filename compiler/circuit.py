@@ -305,6 +305,10 @@ class Circuit:
 
     def bos(self) -> Stream:
         """What every direction holds at BOS until it is erased: BOS attends to itself alone, so this is a constant."""
+        return dict(self._bos)
+
+    @cached_property
+    def _bos(self) -> Stream:
         streams = self.embed([])
         for layer in self.layers:
             streams = [_activate(layer.neurons, stream) for stream in _attend(layer.heads, streams, self.causal)]

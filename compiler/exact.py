@@ -93,7 +93,8 @@ class Multiples:
 
     def over(self, unit: Fraction) -> tuple[int, ...]:
         """The numbers as whole multiples of another fraction, of which they are that."""
-        return tuple((self.counts * int(self.unit / unit)).tolist()) if unit else (0,) * len(self.counts)
+        factor = self.unit / unit if unit else Fraction(0)
+        return tuple(count * factor.numerator // factor.denominator for count in self.counts.tolist())
 
     def times(self, factor: Fraction) -> Multiples:
         """Each number times a factor."""

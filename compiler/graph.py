@@ -43,8 +43,15 @@ class Graph:
 
     def name(self, node: Node) -> str:
         """The node's name in the program, or its text if that is short, or what it is a part of."""
-        if node in self.names:
-            return self.names[node]
+        if node not in self._called:
+            self._called[node] = self.names.get(node) or self._described(node)
+        return self._called[node]
+
+    @cached_property
+    def _called(self) -> dict[Node, str]:
+        return {}
+
+    def _described(self, node: Node) -> str:
         text = node.written(*(self.names.get(arg) or _brief(arg) for arg in node.inputs))
         text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
         text = text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
