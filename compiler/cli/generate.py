@@ -62,18 +62,8 @@ def _fast(path: Path, call: argparse.Namespace) -> Fast:
         program = program_at(path, call)
         found = Compiled(program.replace(output=program.writes_with(call.output))).fast
     if found.config.causal:  # else it is refused, and that says it all
-        note_no_fast_path(_not_recurrent(found))
+        note_no_fast_path(found.recurrence if isinstance(found.recurrence, str) else None)
     return found
-
-
-def _not_recurrent(model: Fast) -> str | None:
-    """Why a model is no recurrence; None where it is one."""
-    from compiler.fast.generation import RecurrentReading, recurrence
-
-    if model.plan is None or isinstance(model.reading(1), RecurrentReading):
-        return model.reason
-    found = recurrence(model.plan)
-    return found if isinstance(found, str) else "some of its heads need scores"
 
 
 def _written(model: Transformer, prompt: list[object], call: argparse.Namespace) -> Iterator[object]:

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import torch
@@ -47,7 +48,6 @@ class Fast(Transformer):
         self.reason = found if isinstance(found, str) else None
         self.prefer = prefer
         self._path: Path | None = None
-        self._recurrence: Recurrence | str | None = None
         self._clocks: dict[tuple[int, int, bool], Clock] = {}
         self.eval()
 
@@ -79,12 +79,16 @@ class Fast(Transformer):
 
     def reading(self, positions: int) -> Reader:
         """What reads a text and goes on from there: a recurrence where there is one, unless "plain" is preferred."""
-        if self._recurrence is None:
-            whole = self.plan is not None and not any(self.plan.scored)
-            self._recurrence = recurrence(self.plan) if self.plan and whole else self.reason or "some heads need scores"
-        if not isinstance(self._recurrence, Recurrence) or self.prefer == "plain":
+        if isinstance(self.recurrence, str) or self.prefer == "plain":
             return super().reading(positions)
-        return RecurrentReading(self._recurrence, self)
+        return RecurrentReading(self.recurrence, self)
+
+    @cached_property
+    def recurrence(self) -> Recurrence | str:
+        """The model as a recurrence; where it is none, why."""
+        if self.plan is None:
+            return self.reason or ""
+        return "some of its heads need scores" if any(self.plan.scored) else recurrence(self.plan)
 
     def path(self) -> Path:
         """The plan in torch, on the device that the weights are on."""
