@@ -12,14 +12,14 @@ define show
 	@$(1)
 endef
 
-.PHONY: help setup demo test test-all browser bench check lint types imports format clean
+.PHONY: help setup demo test test-all tools bench check lint types imports format clean
 
 help:
 	@echo 'make demo      compile histogram, sort and reverse, run them, check them against the interpreter'
 	@echo 'make test      the core tests'
 	@echo 'make test-all  the core tests and the slow ones'
 	@echo 'make check     lints, types, the import contract'
-	@echo 'make browser   install chromium where it is missing, to test the explorer (Debian, as root)'
+	@echo 'make tools     install chromium and graphviz where they are missing, for their tests (Debian, as root)'
 	@echo 'make bench     the benchmarks'
 	@echo 'make format    reformat the code'
 
@@ -54,11 +54,11 @@ test: $(READY)
 test-all: $(READY)
 	$(BIN)/pytest --numprocesses=auto
 
-# The explorer is tested in a real browser. Without one its tests are skipped, and say so.
-browser:
-	@command -v chromium || command -v chromium-browser || command -v google-chrome \
-	|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium; } \
-	|| echo 'there is no browser: install chromium to test the explorer'
+# The explorer is tested in a real browser, drawings with the real graphviz. Without them these tests are skipped, and say so.
+tools:
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } && command -v dot \
+	|| { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium graphviz; } \
+	|| echo 'install chromium to test the explorer, and graphviz to test drawings'
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

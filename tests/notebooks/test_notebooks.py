@@ -9,6 +9,7 @@ import asyncio
 import copy
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
             monkeypatch.setenv(name, folder)
         monkeypatch.setenv("PYTHONHASHSEED", "random")
+        monkeypatch.setenv("PATH", str(Path(sys.executable).parent))  # what `draw` shows depends on graphviz
         yield Path(folder)
 
 

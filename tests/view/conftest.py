@@ -22,7 +22,7 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update"),
 ]
 MISSING = (
-    "NO BROWSER: the explorer is NOT TESTED here. Install Debian's chromium (`make browser`), then run this again."
+    "NO BROWSER: the explorer is NOT TESTED here. Install Debian's chromium (`make tools`), then run this again."
 )
 
 
