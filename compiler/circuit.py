@@ -21,6 +21,7 @@ from typing import Literal
 from compiler.direction import BOS, ONE, Direction, Form, total
 from compiler.exact import Multiples, plus, times, whole
 from compiler.precision import FLOAT32, Precision
+from rasp.source import counted
 from rasp.value import Value
 
 Stream = dict[Direction, Fraction]
@@ -198,7 +199,8 @@ class Output:
         return min(self.codes, key=lambda entry: sum((x - y) ** 2 for x, y in zip(entry[1], at, strict=True)))[0]
 
     def __str__(self) -> str:
-        return f"output {self.name}: nearest to {', '.join(map(str, self.digits))} of {len(self.codes)} values"
+        digits = ", ".join(map(str, self.digits))
+        return f"output {self.name}: nearest to {digits} of {counted(len(self.codes), 'value')}"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from compiler.certify import SLACK, Bound, Certificate, Certifier, Decision, sum
 from compiler.circuit import Channel, Circuit, Head, Layer, Neuron
 from compiler.direction import ONE, Direction, Form
 from compiler.fast.selection import Match, Selection, Selections
+from rasp.source import counted
 
 CODES = 1 << 62
 """Numbers that are compared together become one whole number below this."""
@@ -119,7 +120,7 @@ class Plan:
         for number, ((steps, neurons), heads) in enumerate(zip(self.layers, self.scored, strict=True)):
             lines += [f"L{number} {step}" for step in steps]
             lines += [f"L{number} scored: {head.purpose()}" for head in heads]
-            lines += [f"L{number} {len(neurons)} neurons"] if neurons else []
+            lines += [f"L{number} {counted(len(neurons), 'neuron')}"] if neurons else []
         return "\n".join([*lines, str(self.certificate)])
 
 

@@ -21,9 +21,7 @@ FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
-MISSING = (
-    "NO BROWSER: the explorer is NOT TESTED here. Install Debian's chromium (`make tools`), then run this again."
-)
+MISSING = "NO BROWSER: the explorer is NOT TESTED here. Install Debian's chromium (`make tools`), then run this again."
 
 
 @pytest.fixture(scope="session")
