@@ -140,7 +140,10 @@ class Compiled:
         """Tensors, config and labels."""
         self.circuit.verify()
         found = emit(self.circuit)
-        found.verify()
+        try:
+            found.verify()
+        except ValueError as problem:  # met only where the certificate was waived
+            raise refusal("too-large", str(problem), "compile with another --dtype, or a smaller max_length") from None
         unknown = self.program.settings.unknown
         found.config["unknown"] = None if unknown is None else token_text(unknown)
         found.config.update(_generation(self.program))
