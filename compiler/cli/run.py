@@ -18,17 +18,20 @@ from compiler.cli.targets import (
     target_path,
     tokens_of,
 )
-from rasp.source import error
 
 if TYPE_CHECKING:
     from compiler.model import Scalar, Transformer
 
 
 def run(call: argparse.Namespace) -> int:
-    """Print what a program (its interpreter) or a checkpoint (its transformer) answers to each input."""
+    """Print what a program (its interpreter, or the fast path) or a checkpoint (its transformer) answers."""
     inputs = [tokens_of(text, call.list) for text in call.inputs]
     path = target_path(call.target)
-    answers = _run_checkpoint(path, inputs, call) if path.is_dir() else _run_program(path, inputs, call)
+    if path.is_dir():
+        refuse_overrides(call, "output")
+    answers = (
+        _run_model(_model(path, call), inputs, call) if path.is_dir() or call.fast else _interpret(path, inputs, call)
+    )
     for answer in answers:
         for line in _answer_lines(answer, call.json):
             print(line)
@@ -38,9 +41,7 @@ def run(call: argparse.Namespace) -> int:
 Answer: TypeAlias = "dict[str, list[Scalar]]"
 
 
-def _run_program(path: Path, inputs: list[list[object]], call: argparse.Namespace) -> list[Answer]:
-    if call.fast:
-        raise error("usage", "--fast is for checkpoints", hint=f"`rasp compile {path} -o DIR` makes one")
+def _interpret(path: Path, inputs: list[list[object]], call: argparse.Namespace) -> list[Answer]:
     program = program_at(path, call)
     names, answers = program.require_outputs(), []
     for number, tokens in enumerate(inputs, start=1):
@@ -49,9 +50,7 @@ def _run_program(path: Path, inputs: list[list[object]], call: argparse.Namespac
     return answers
 
 
-def _run_checkpoint(path: Path, inputs: list[list[object]], call: argparse.Namespace) -> list[Answer]:
-    refuse_overrides(call, "output")
-    model = _faster(model_at(path)) if call.fast else model_at(path)
+def _run_model(model: Transformer, inputs: list[list[object]], call: argparse.Namespace) -> list[Answer]:
     for number, tokens in enumerate(inputs, start=1):
         with naming(number, len(inputs)):
             model.encode(tokens)
@@ -60,11 +59,13 @@ def _run_checkpoint(path: Path, inputs: list[list[object]], call: argparse.Names
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _faster(model: Transformer) -> Transformer:
-    """The model with the fast path, where it has one."""
-    from compiler.pipeline import faster
+def _model(path: Path, call: argparse.Namespace) -> Transformer:
+    """A checkpoint's model; with --fast, one that has the fast path, if there is one, of a checkpoint or a program."""
+    if not call.fast:
+        return model_at(path)
+    from compiler.pipeline import Compiled, faster
 
-    found = faster(model)
+    found = faster(model_at(path)) if path.is_dir() else Compiled(program_at(path, call)).fast
     note_no_fast_path(found.reason)
     return found
 
@@ -101,6 +102,6 @@ def define(commands: Commands) -> None:
     flags.add_argument(
         "--fast",
         action="store_true",
-        help="compile a checkpoint's program again; count where heads compare all pairs, if that is quicker",
+        help="compile the program (a checkpoint's again); count where heads compare all pairs, if that is quicker",
     )
     setting_flags(flags)

@@ -451,6 +451,10 @@ def test_run_without_one_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "no fast path: exact counts need float32 or float64, not float16" in told.err
 
 
-def test_a_program_has_no_fast_path(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "programs/sort.rasp", "dcba", "--fast"]) == 2
-    assert "--fast is for checkpoints" in capsys.readouterr().err
+def test_a_program_is_compiled_for_the_fast_path(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "programs/sort.rasp", "dcba", "cab", "--fast", "--json"]) == 0
+    assert main(["run", "programs/sort.rasp", "dcba", "cab", "--json"]) == 0
+    first, second, *others = capsys.readouterr().out.splitlines()
+    assert [first, second] == others and '["a", "b", "c", "d"]' in first
+    assert main(["run", "programs/sort.rasp", "xyz", "--fast"]) == 2
+    assert "not in the vocabulary" in capsys.readouterr().err
