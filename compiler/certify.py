@@ -497,8 +497,8 @@ def _held(numbers: Multiples, precision: Precision) -> bool:
     """Whether the dtype holds all the numbers."""
     if numbers.counts.dtype == object or not _is_dyadic(numbers.unit):
         return all(map(precision.holds, numbers.numbers))
-    counted = np.abs(numbers.counts[numbers.counts != 0])
-    odd = counted // (counted & -counted)
+    sizes = np.abs(numbers.counts[numbers.counts != 0])
+    odd = sizes // (sizes & -sizes)
     size = abs(numbers.unit.numerator)
     return size == 0 or bool((odd <= (2**precision.bits - 1) // (size // (size & -size))).all())
 

@@ -59,11 +59,6 @@ def real(number: Fraction) -> float:
     return number.numerator / number.denominator
 
 
-def floats(numbers: Sequence[Fraction]) -> list[float]:
-    """The float nearest to each number."""
-    return [number.numerator / number.denominator for number in numbers]
-
-
 def integers(largest: int) -> npt.DTypeLike:
     """Machine integers, where all that is counted fits them, else Python's."""
     return np.int64 if largest < 1 << 62 else object
@@ -117,7 +112,7 @@ class Multiples:
         """The float nearest to each number."""
         if max(self.size * abs(self.unit.numerator), self.unit.denominator) <= 1 << 53:
             return self.counts.astype(np.float64) * self.unit.numerator / self.unit.denominator + 0.0  # no -0
-        return np.array(floats(self.numbers))
+        return np.array([real(number) for number in self.numbers])
 
     @property
     def range(self) -> tuple[Fraction, Fraction]:

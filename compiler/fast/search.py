@@ -31,10 +31,7 @@ class Placed:
     """The key at the one position that a query sees, which differs from value to value."""
 
     def __init__(self, windows: Sequence[Window], kind: Kind) -> None:
-        positions = [
-            [last if last >= first else -1 for first, last in zip(w.first, w.last, strict=True)] for w in windows
-        ]
-        self.positions = kind.places(positions)[:, None]
+        self.positions = kind.places([window.places for window in windows])[:, None]
         self.known: tuple[int, Tensor, Tensor] | None = None
 
     def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
