@@ -41,7 +41,8 @@ class Task:
         self.ranked = care.ranked
         self.analysis = graph.analysis
         self.limits = graph.setting.limits
-        self.own = frozenset(graph.nodes)  # what an output asks for may have an answer where others have none
+        self.own = frozenset(graph.nodes)
+        self.several = len(graph.outputs) > 1  # then one may have an answer on an input where another has none
         self.codes = Codes(graph.setting.texts)
         self._numbered: dict[SOp, tuple[Numbered, SOp]] = {}
 

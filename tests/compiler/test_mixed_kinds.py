@@ -10,6 +10,7 @@ import pytest
 import compiler
 import rasp
 from compiler.compare import check
+from compiler.verify import verify_model
 
 HEADER = "#@ output: x\n#@ vocab: {vocab}\n#@ max_length: {n}\n"
 AT_FIRST = 'select(tokens, "b", ==) and select(indices, 0, ==)'
@@ -60,7 +61,7 @@ PROGRAMS = {
     "cases that may select several equal numbers": (
         '["a", 2, 3]',
         4,
-        "s = select(tokens, 2, ==) or select(indices, 0, ==); x = aggregate(s, tokens_asis if tokens == 2 else 2);",
+        's = select(tokens, 2, ==) or select(tokens, "a", ==); x = aggregate(s, tokens_asis);',
     ),
 }
 
@@ -75,6 +76,8 @@ def test_every_input_with_an_answer_gets_it(name: str, attention: str) -> None:
     assert wrong == []
     assert sum(_answer(program, tokens) is not None for tokens in _inputs(program)) > 10
     assert check(compiled, samples=50).differences == []
+    verdict = verify_model(compiled.model)
+    assert verdict.ok and verdict.tried is not None and verdict.tried.every
 
 
 def _inputs(program: rasp.Program) -> list[tuple[Any, ...]]:
