@@ -28,8 +28,9 @@ from rasp.value import Value
 class Seen(Protocol):
     """What a claim looks at: the values of s-ops, and which keys each row selects, as bits, on one or more inputs."""
 
-    parts: Sequence[slice]
-    values: Mapping[SOp, Sequence[Value]]
+    @property
+    def values(self) -> Mapping[SOp, Sequence[Value]]:
+        """The values of s-ops at all positions, of one input or of several, end to end."""
 
     def seen(self, selector: Selector) -> Sequence[int]:
         """The rows of a selector; in a causal setting without the future."""

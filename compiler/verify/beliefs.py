@@ -4,7 +4,7 @@ In: the graph that a model was verified against, and the program's own s-ops. Ou
 inputs, whether these are all there are, and the first claim that one of them refutes.
 Invariant: the interpreter alone decides; an input that is not meant, or has no answer, counts for nothing.
 
-    what it takes for granted of values and rows was tried: 21 claims on all 340 inputs
+    what is taken for granted of values and rows was tried: 21 claims on 340 inputs, all that have an answer
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Tried:
         return {"claims": self.claims, "inputs": self.inputs, "every_input": self.every}
 
     def __str__(self) -> str:
-        which = f"all {self.inputs} inputs" if self.every else f"{self.inputs} inputs"
-        return f"what it takes for granted of values and rows was tried: {self.claims} claims on {which}"
+        which = "inputs, all that have an answer" if self.every else "inputs"
+        return f"what is taken for granted of values and rows was tried: {self.claims} claims on {self.inputs} {which}"
 
 
 def tried(graph: Graph, outputs: Sequence[SOp], requires: Sequence[SOp]) -> Tried:
@@ -66,16 +66,16 @@ def tried(graph: Graph, outputs: Sequence[SOp], requires: Sequence[SOp]) -> Trie
     every = sum(len(setting.vocabulary) ** n for n in range(1, setting.max_length + 1)) <= ALL
     inputs = 0
     for chunk in chunks(_every(setting) if every else _some(setting), CHUNK):
-        answered = [tokens for tokens in chunk if _is_meant(tokens, outputs, requires, setting.causal)]
+        answers = evaluate_each([*outputs, *requires], chunk, setting.causal)
+        answered = [
+            tokens
+            for tokens, answer in zip(chunk, answers, strict=True)
+            if not isinstance(answer, RaspError) and all(map(all, answer[len(outputs) :]))
+        ]
         inputs += len(answered)
         if (found := refuted(graph, held, answered, setting.causal)) is not None:
             return Tried(len(held), inputs, every, found)
     return Tried(len(held), inputs, every)
-
-
-def _is_meant(tokens: Sequence[Value], outputs: Sequence[SOp], requires: Sequence[SOp], causal: bool) -> bool:
-    [answer] = evaluate_each([*outputs, *requires], [tokens], causal)
-    return not isinstance(answer, RaspError) and all(map(all, answer[len(outputs) :]))
 
 
 def _every(setting: Setting) -> Iterator[tuple[Value, ...]]:
