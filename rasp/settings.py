@@ -3,7 +3,8 @@
 In: the comments of a module, or Python values from a caller. Out: a `Settings` and the diagnostics of the lines.
 A value is JSON; a bare word, and for lists a string of characters, is shorthand. Later lines replace earlier ones,
 except `example`, which collects.
-Invariant: what `Settings` holds has been checked, wherever it came from; no two tokens of a vocabulary have one text.
+Invariant: what `Settings` holds has been checked, wherever it came from; no two tokens of a vocabulary have one text,
+and a decimal among them is the one that its text spells.
 
     >>> Settings().replace(vocab="ab", max_length=4).vocab
     ('a', 'b')
@@ -235,7 +236,7 @@ def _vocab(value: Any) -> tuple[Value, ...]:
             hint = 'a token is known by its text: 1 and "1" are one token'
             raise error("setting", f'two tokens of the vocabulary have the text "{text}"', hint=hint)
         seen[text] = token
-    return tokens
+    return tuple([Fraction(text) if isinstance(token, Fraction) else token for text, token in seen.items()])
 
 
 def _max_length(value: Any) -> int:

@@ -171,6 +171,10 @@ TOKENS = [
     ('["1.0", "1"]', ["--list", "[1.0, 1]"]),
     ("[1, 2, 9]\n#@ unknown: 9", ["--list", '[1, "z", 7, 9]']),
     ("[1, 2, 9]\n#@ unknown: 9", ["1x2"]),
+    ('["a", 1, 2.5]', ["--list", "[1, 2.5, 1]"]),
+    ('["a", 1, 2.5]', ["--list", '["a", "a"]']),
+    ("[1e2, -1.50, 3]", ["--list", '[100.0, -1.5, "3", "-1.5"]']),
+    ("[7.0, true, 0]", ["--list", '[true, 0, "7.0"]']),
     ('"12?"\n#@ unknown: "?"', ["1x2"]),
 ]
 WAYS = ["asis", "str", "int", "float", "bool"]
@@ -189,6 +193,39 @@ def test_an_input_is_understood_alike(
             assert ours == rasp("run", "x", *words)
         else:
             assert way in ("int", "float")
+
+
+WRITTEN = [
+    (
+        "[0.0, 0.5, 1.0]",
+        "aggregate(select(indices, indices, <=), tokens_float)",
+        ["--list", "[1.0, 0.0]", "--max-tokens", "3"],
+    ),
+    ("[true, false]", "aggregate(select(indices, indices, ==), tokens_asis)", ["--list", "[true]"]),
+    ("[1, 2, 3]", "(tokens_int % 3 + 2) / 2 * 2 - 1", ["12"]),
+    ('"abz"\n#@ unknown: z', "tokens", ["aby"]),
+]
+
+
+@pytest.mark.parametrize(("vocabulary", "text", "words"), WRITTEN)
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
+def test_what_is_generated(
+    vocabulary: str,
+    text: str,
+    words: list[str],
+    form: tuple[str, ...],
+    rasp: Rasp,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    header = f"#@ vocab: {vocabulary}\n#@ max_length: 5\n#@ output: x\n#@ attention: causal\n"
+    Path("x.rasp").write_text(f"{header}x = {text};\n")
+    assert rasp("compile", "x.rasp", "-o", "x").code == 0
+    ours, theirs, fast = (
+        rasp("generate", target, *words, *form, *flags) for target, *flags in (("x.rasp",), ("x",), ("x", "--fast"))
+    )
+    assert ours.code == 0 and ours == theirs and ours.out == fast.out
 
 
 @pytest.mark.parametrize("words", [["abc"], ["abc", "--json"], ["--list", '["a", "z"]']])

@@ -164,3 +164,9 @@ def test_what_is_no_input_is_none_with_a_vocabulary_either(given: Any) -> None:
 def test_an_answer_is_the_token_that_is_spelled_like_it(vocabulary: Any, value: Any, wanted: Any) -> None:
     found = Settings().replace(vocab=vocabulary).token(value)
     assert (type(found), found) == (type(wanted), wanted)
+
+
+def test_a_decimal_token_is_the_one_that_its_text_spells() -> None:
+    token = Fraction("0.12345678901234568")
+    assert header("vocab: [0.1234567890123456789, 1e16, 1]").vocab == (token, Fraction(10**16), 1)
+    assert Settings().replace(vocab=[0.1234567890123456789]).vocab == (token,)
