@@ -9,7 +9,7 @@ Invariant: on every input of the setting on which the program has an answer, the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ import networkx as nx
 
 from compiler.domain import Analysis, Setting
 from compiler.simplify import simplify
+from rasp.answers import is_boolean, normalised
 from rasp.interpreter import evaluate
 from rasp.sop import Aggregate, Constant, Node, Selector, SOp, Width, listing, reachable
 from rasp.value import Value
@@ -29,12 +30,16 @@ MAX_WRITTEN = 8
 
 @dataclass(frozen=True)
 class Graph:
-    """S-ops and selectors in topological order, with names, domains and the outputs."""
+    """S-ops and selectors in topological order, with names, domains and the outputs.
+
+    `booleans` are the outputs that the program wrote as bools: what is left of their text here need not say so.
+    """
 
     setting: Setting
     outputs: dict[str, SOp]
     names: dict[Node, str]
     analysis: Analysis
+    booleans: frozenset[str] = frozenset()
 
     @property
     def nodes(self) -> list[Node]:
@@ -89,7 +94,11 @@ class Graph:
     def run(self, tokens: Sequence[Value]) -> dict[str, list[Value]]:
         """The outputs by the reference interpreter."""
         values = evaluate(list(self.outputs.values()), tokens, causal=self.setting.causal)
-        return dict(zip(self.outputs, values, strict=True))
+        return {name: self.printed(name, answer) for name, answer in zip(self.outputs, values, strict=True)}
+
+    def printed(self, name: str, values: Iterable[Value]) -> list[Value]:
+        """Values of an output in the kinds that the program's own print in."""
+        return [normalised(value, name in self.booleans) for value in values]
 
     def __str__(self) -> str:
         names = {self.names[node]: node for node in self.nodes if node in self.names}
@@ -139,4 +148,5 @@ def lower(
             kept.setdefault(new[node], name)
     found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
     needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
-    return Graph(setting, found, kept, Analysis(setting, needed, kept))
+    booleans = frozenset(name for name, old in outputs.items() if is_boolean(old))
+    return Graph(setting, found, kept, Analysis(setting, needed, kept), booleans)

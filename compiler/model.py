@@ -144,12 +144,12 @@ def exact(text: object) -> Fraction:
 
 
 def value_from_json(value: Any) -> Scalar:
-    """A fraction is written as {"float": "1/3"}: JSON has no exact fractions."""
+    """A fraction is written as {"float": "1/3"}: JSON has no exact fractions. A whole number is an int."""
     if isinstance(value, dict):
         number = exact(value["float"])
         if abs(number) > LARGEST:
             raise ValueError("a number is larger than any float")
-        return float(number)
+        return int(number) if number.denominator == 1 else float(number)
     if isinstance(value, bool | int | str):
         return value
     raise TypeError(f"not an output value: {value!r}")
@@ -382,6 +382,10 @@ class Transformer(nn.Module):
             )
         return known
 
+    def token_id(self, value: Scalar) -> int | None:
+        """The id of the token that an output value is; None where it is none."""
+        return next((self._ids[text] for text in _spellings(value) if text in self._ids), None)
+
     def run(self, tokens: Iterable[object], output: str | None = None) -> list[Scalar]:
         """The decoded output for one input: one value a token."""
         return self.run_batch([tokens], output)[0]
@@ -456,8 +460,8 @@ class Transformer(nn.Module):
         most = most if max_tokens is None else min(most, max_tokens)
         draw = _drawing(temperature, seed, self.embed.W_E.device)
         reading = self.reading(1 + len(ids) + most) if cached else Rereading(self)
-        known = [self._ids.get(_text(value)) for value in chosen.values]
-        ending = [_text(value) in ends for value in chosen.values]
+        known = [self.token_id(value) for value in chosen.values]
+        ending = [not ends.isdisjoint(_spellings(value)) for value in chosen.values]
         for position in range(len(ids), len(ids) + most):
             if draw is None:
                 choice = reading.best(ids, chosen.name)
@@ -657,6 +661,16 @@ def _require_padding_on_the_right(mask: Tensor) -> None:
 def _text(token: object) -> str:
     """The text that is a token's identity."""
     return str(float(token) if isinstance(token, Fraction) else token)
+
+
+def _spellings(value: Scalar) -> list[str]:
+    """The texts of the tokens that a value may be, the one it prints as first: 1, 1.0 and True are one value."""
+    if isinstance(value, str) or value != int(value):
+        return [str(value)]
+    whole = int(value)
+    decimal = [str(float(whole))] if whole.bit_length() <= 53 else []
+    truth = [str(whole == 1)] if whole in (0, 1) else []
+    return [str(value), str(whole), *decimal, *truth]
 
 
 def _plural(count: int, noun: str) -> str:

@@ -39,6 +39,9 @@ def declared(program: Program) -> dict[str, Any]:
         "max_length": settings.longest,
         "attention": settings.attention,
         **({"requires": list(settings.requires)} if settings.requires else {}),
+        **({"unknown": to_python(settings.unknown)} if settings.unknown is not None else {}),
+        **({"generate": settings.generate} if settings.generate else {}),
+        **({"stop": [to_python(token) for token in settings.stop]} if settings.stop else {}),
     }
 
 

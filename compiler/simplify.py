@@ -68,7 +68,7 @@ def _includes_start(selector: Selector, setting: Setting) -> bool:
 
 
 def _fraction(node: Node) -> SOp:
-    """The same numbers, printed as floats: a division gives no ints."""
+    """The same numbers, as a division gives them: floats, of which a string has no multiple."""
     assert isinstance(node, SOp)
     return Map("/", (node, Constant(1)))
 

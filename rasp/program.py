@@ -16,10 +16,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rasp.answers import answers
 from rasp.elaborate import MAX_FILE, Elaborator, library
 from rasp.environment import Function, Missing, RaspValue, describe, is_atom
 from rasp.generate import tokens_behind
-from rasp.interpreter import Input, Matrix, evaluate, read_input
+from rasp.interpreter import Input, Matrix, evaluate
 from rasp.lint import lint, precedence
 from rasp.operators import show
 from rasp.parser import parse_source
@@ -242,7 +243,7 @@ class Face:
         given = [list(example.input) for example in settings.examples] + [list((settings.vocab or "hello")[:5])]
         try:
             tokens = max((tokens for tokens in given if len(tokens) <= MAX_SHOWN), key=len)
-            return portrait(self.name, read_input(tokens), self.exact(tokens))
+            return portrait(self.name, settings.read(tokens), self.exact(tokens))
         except RaspError:  # a function, or no answer on this input
             return None
 
@@ -263,10 +264,12 @@ class Face:
         return [to_python(value) for value in answer]  # type: ignore[arg-type]
 
     def exact(self, tokens: Input, causal: bool | None = None) -> list[Value] | Matrix:
-        """The exact values for an input; `causal` is the program's setting unless given."""
-        restricted = self.program.settings.attention == "causal" if causal is None else causal
-        answer: list[Value] | Matrix = evaluate(self.node, tokens, restricted, self.program._run.spans)
-        return answer
+        """The exact answer for an input, in the kinds it prints in; `causal` is the program's setting unless given."""
+        settings, node = self.program.settings, self.node
+        restricted = settings.attention == "causal" if causal is None else causal
+        answer: Any = evaluate(node, settings.read(tokens), restricted, self.program._run.spans)
+        found: list[Value] | Matrix = answers(node, answer) if isinstance(node, SOp) else answer
+        return found
 
     def _call(self, function: Function, args: tuple[Any, ...]) -> Any:
         values = [arg.value if isinstance(arg, Face) else _from_python(arg) for arg in args]

@@ -3,7 +3,8 @@
 In: the comments of a module, or Python values from a caller. Out: a `Settings` and the diagnostics of the lines.
 A value is JSON; a bare word, and for lists a string of characters, is shorthand. Later lines replace earlier ones,
 except `example`, which collects.
-Invariant: what `Settings` holds has been checked, wherever it came from; no two tokens of a vocabulary have one text.
+Invariant: what `Settings` holds has been checked, wherever it came from; no two tokens of a vocabulary have one text,
+and a decimal among them is the one that its text spells.
 
     >>> Settings().replace(vocab="ab", max_length=4).vocab
     ('a', 'b')
@@ -17,8 +18,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+from rasp.interpreter import Input, read_input
 from rasp.source import Diagnostic, RaspError, Span, counted, did_you_mean, error
 from rasp.syntax import Comment
 from rasp.value import Value, from_python
@@ -58,6 +61,26 @@ class Settings:
     stop: tuple[Value, ...] = ()
     spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 
+    @cached_property
+    def known(self) -> Mapping[str, Value]:
+        """The vocabulary, each token by its text; empty where none is declared."""
+        return {token_text(token): token for token in self.vocab or ()}
+
+    def read(self, tokens: Input) -> list[Value]:
+        """An input as it is meant: each token is the one of the vocabulary that has its text.
+
+        Any other token is the `unknown` one; without that it is itself, for the interpreter runs on anything.
+        """
+        elements = read_input(tokens)
+        if not self.known:
+            return elements
+        other = None if self.unknown is None else self.known.get(token_text(self.unknown))
+        return [self.known.get(token_text(token), token if other is None else other) for token in elements]
+
+    def token(self, value: Value) -> Value | None:
+        """The token of the vocabulary that an answer is; None where it is none."""
+        return next((self.known[text] for text in spellings(value) if text in self.known), None)
+
     @property
     def longest(self) -> int:
         """The longest input, in tokens."""
@@ -77,6 +100,16 @@ class Settings:
 def token_text(value: Value) -> str:
     """The text that is a token's identity."""
     return str(float(value)) if isinstance(value, Fraction) else str(value)
+
+
+def spellings(value: Value) -> list[str]:
+    """The texts of the tokens that an answer may be, the one it prints as first: 1, 1.0 and True are one value."""
+    if isinstance(value, str) or value.denominator != 1:
+        return [token_text(value)]
+    whole = int(value)
+    decimal = [str(float(whole))] if whole.bit_length() <= 53 else []
+    truth = [str(whole == 1)] if whole in (0, 1) else []
+    return [token_text(value), str(whole), *decimal, *truth]
 
 
 def read_settings(comments: Iterable[Comment]) -> tuple[Settings, list[Diagnostic]]:
@@ -203,7 +236,7 @@ def _vocab(value: Any) -> tuple[Value, ...]:
             hint = 'a token is known by its text: 1 and "1" are one token'
             raise error("setting", f'two tokens of the vocabulary have the text "{text}"', hint=hint)
         seen[text] = token
-    return tokens
+    return tuple([Fraction(text) if isinstance(token, Fraction) else token for text, token in seen.items()])
 
 
 def _max_length(value: Any) -> int:

@@ -29,11 +29,12 @@ from compiler.pipeline import Compiled, faster
 from compiler.trace import trace
 from compiler.witness import required
 from rasp import RaspError
+from rasp.answers import normalised
 from rasp.interpreter import evaluate_each
 from rasp.settings import token_text
 from rasp.sop import SOp
 from rasp.source import error
-from rasp.value import Value
+from rasp.value import Value, to_python
 
 Rows: TypeAlias = list[list[Scalar]]
 Stage: TypeAlias = Callable[[Sequence[Input]], dict[str, Rows]]
@@ -247,7 +248,8 @@ def _texts(tokens: Input) -> list[str]:
 
 
 def _plain(values: Sequence[Value]) -> list[Scalar]:
-    return [float(value) if type(value) is Fraction else value for value in values]  # type: ignore[misc]
+    """Values to be compared: large whole numbers are not rounded to floats."""
+    return [to_python(normalised(value, False)) if type(value) is Fraction else value for value in values]  # type: ignore[misc]
 
 
 # ------------------------------------------------------------------------------------------------------------ stages

@@ -12,7 +12,7 @@ model gives that answer, in the arithmetic of `compiler.precision`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -33,6 +33,7 @@ from compiler.verify.meaning import Meaning, token_order
 from compiler.verify.neurons import Added, mlp
 from compiler.verify.space import CannotVerify, Codes, Known, Reals, constant, grid, largest
 from compiler.witness import required
+from rasp.answers import answers as printed
 from rasp.settings import token_text
 from rasp.sop import Indices, SOp
 from rasp.source import counted
@@ -339,7 +340,7 @@ class _Verifier:
 
     def _output(self, name: str, held: list[tuple[type, Any]], stream: Sequence[Column], weights: Reals) -> None:
         node = self.meaning.outputs[name]
-        wanted = [to_python(value) for value in self.space.values(node)]
+        wanted = self._printed(name, dict.fromkeys(self.space.values(node)))
         if held != [(type(value), value) for value in wanted]:
             raise CannotVerify(
                 f"output {name}: the logits do not stand for the program's {counted(len(wanted), 'value')}"
@@ -360,13 +361,19 @@ class _Verifier:
                 raise
             answers, values, read = line
         place = {value: number for number, (_, value) in enumerate(held)}
-        right = np.array([place.get(to_python(value), -1) for value in values])[answers]
+        right = np.array([place.get(value, -1) for value in self._printed(name, values)])[answers]
         if (right < 0).any():
             raise CannotVerify(f"output {name}: a value has no logit")
         step = max(1, MAX_PAIRS // len(held))
         found = [self._led(read.part(i, i + step), right[i : i + step]) for i in range(0, len(right), step)]
         margin, error = max(found, key=lambda pair: pair[1] / pair[0] if pair[0] > 0 else math.inf)
         self.decide(f"output {name}, best logit of {len(held)}", margin, error)
+
+    def _printed(self, name: str, values: Iterable[Value]) -> list[Any]:
+        """Values of an output as the program gives them."""
+        node = self.program.node(name)
+        assert isinstance(node, SOp)
+        return [to_python(value) for value in printed(node, values)]
 
     def _jointly(self, node: SOp, known: Sequence[tuple[Known, Reals]]) -> tuple[Codes, tuple[Value, ...], _Decoded]:
         """The output's value and what is read, at all joint values of the atoms."""

@@ -24,6 +24,7 @@ from compiler.view.nodes import table, tagged
 from compiler.view.sparse import packed
 from compiler.witness import required
 from rasp import Program, RaspError
+from rasp.answers import is_boolean
 from rasp.drawing import texts
 from rasp.settings import token_text
 from rasp.sop import Node, Selector, SOp, reachable
@@ -178,6 +179,7 @@ def _spelled(known: _Known, model: Transformer) -> dict[str, Any]:
         "names": {name: numbers[node] for name, node in named.items()},
         "lines": definitions(program),
         "selectors": [name for name, node in named.items() if isinstance(node, Selector)],
+        "booleans": [name for name, node in named.items() if isinstance(node, SOp) and is_boolean(node)],
         "outputs": list(program.outputs),
         "heads": [[_link(one, numbers, written, names) for one in layer] for layer in found],
     }

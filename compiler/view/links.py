@@ -233,7 +233,7 @@ def _samples(program: Program, model: Transformer) -> Iterator[list[Value]]:
     known = set(model.config.vocabulary)
     for example in program.settings.examples:
         if len(example.input) <= model.config.max_length and set(map(token_text, example.input)) <= known:
-            yield list(example.input)
+            yield program.settings.read(example.input)
     rng = random.Random(0)
     vocabulary = list(program.settings.vocab or ())
     longest = min(model.config.max_length, LONGEST)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import compiler
 import rasp
-from compiler.model import Config, LayerShape, ModelError, OutputSlice, Reading, Rereading, Transformer
+from compiler.model import Config, LayerShape, ModelError, OutputSlice, Reading, Rereading, Transformer, _spellings
 from rasp import Program
+from rasp.settings import spellings
+from rasp.value import to_python
 
 DECODERS = Path(__file__).parent.parent.parent / "programs" / "decoders"
 PROMPTS: dict[str, list[object]] = {
@@ -222,3 +226,39 @@ def test_a_seed_makes_drawing_repeatable() -> None:
 def test_a_temperature_is_a_positive_number(temperature: float) -> None:
     with pytest.raises(ModelError, match="temperature"):
         undecided().generate("a", 1, temperature=temperature)
+
+
+@pytest.mark.parametrize(
+    "value", [0, 1, 2, True, False, Fraction(1), Fraction(1, 2), Fraction(10), "1", "1.0", "True", 2**53, 10**400]
+)
+def test_program_and_model_spell_a_value_alike(value: Any) -> None:
+    theirs = _spellings(to_python(value))
+    assert list(dict.fromkeys(spellings(value))) == list(dict.fromkeys(theirs))
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "stop", "text", "prompt", "wanted"),
+    [
+        ([0.0, 0.5, 1.0], None, "o = aggregate(select(indices, indices, <=), tokens_float);", [1.0, 0.0], [0.5] * 3),
+        ([0.5, 1.0], None, "o = 1 if tokens_float == 0.5 else 0.5;", [0.5], [1, 0.5, 1, 0.5]),
+        ([True, False], None, "o = aggregate(select(indices, indices, ==), tokens_asis);", [True], [1, 1, 1, 1]),
+        ([True, False], None, "o = not tokens_bool;", [True], [False, True, False, True]),
+        ("01", None, "o = tokens == tokens;", "0", [True] * 4),
+        ("123", None, "o = (tokens_int + 1) / 1;", "1", [2, 3]),
+        ("123", 3.0, "o = (tokens_int + 1) / 1;", "1", [2, 3]),
+        ([1, 2], True, "o = indices == 1;", [1, 2], [True]),
+    ],
+)
+def test_what_is_written_is_a_token_of_that_value(
+    vocabulary: Any, stop: Any, text: str, prompt: Any, wanted: list[Any]
+) -> None:
+    """In kinds as they print, which need not be those of the vocabulary."""
+    decoder = rasp.parse(text).replace(vocab=vocabulary, max_length=4, attention="causal", stop=stop)
+    model = compiler.compile(decoder).model
+    found = [decoder.generate(prompt, len(wanted)), model.generate(prompt, len(wanted))]
+    assert [list(map(repr, one)) for one in found] == [list(map(repr, wanted))] * 2
+
+
+def test_an_unknown_token_of_a_prompt_is_the_same_to_both() -> None:
+    decoder = rasp.parse("#@ unknown: b\no = tokens;").replace(vocab="ab", max_length=4, attention="causal")
+    assert decoder.generate("az") == compiler.compile(decoder).model.generate("az") == ["b"] * 3

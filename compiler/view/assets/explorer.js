@@ -130,7 +130,14 @@
     if (state.position !== null && state.position >= texts.length) state.position = null;
   }
 
-  const truthOf = (name) => (state.truth && name in language.names ? state.truth[language.names[name]] : null);
+  const booleans = new Set(language.booleans);
+  const tokenOf = (value) => spellings(value).find((text) => config.vocabulary.includes(text));
+
+  function truthOf(name) {
+    const says = state.truth && name in language.names ? state.truth[language.names[name]] : null;
+    return Array.isArray(says) && !language.selectors.includes(name) ? says.map((value) => printed(value, booleans.has(name))) : says;
+  }
+
   const answersOf = (output) => state.run.answers[output].map((choice) => outputs[output].values[choice]);
 
   const plain = (value) => (isText(value) ? value : Number(numerator(value)) / Number(denominator(value)));
@@ -141,7 +148,7 @@
       const at = variable.terms.reduce((sum, [column, c]) => sum + c * x[column], 0);
       let best = 0;
       variable.numbers.forEach((number, choice) => { if (Math.abs(number - at) < Math.abs(variable.numbers[best] - at)) best = choice; });
-      return variable.values[best];
+      return printed(variable.values[best], booleans.has(variable.name));
     });
   }
 
@@ -228,6 +235,12 @@
 
   const written = (texts) => (single ? texts.join("") : texts.every((text) => /^[^\s["\]]+$/.test(text)) ? texts.join(" ") : JSON.stringify(texts));
 
+  // An element of a list as the text of a token: 1 may be written 1.0, which JSON does not tell apart here.
+  function textOf(item) {
+    if (typeof item === "boolean") return item ? "True" : "False";
+    return [String(item), `${item}.0`].find((text) => config.vocabulary.includes(text)) ?? String(item);
+  }
+
   function read(text) {
     if (single) {
       const letters = Array.from(text);
@@ -236,7 +249,7 @@
     if (text.trim().startsWith("[")) {
       try {
         const list = JSON.parse(text);
-        if (Array.isArray(list) && list.every((item) => typeof item === "string" || typeof item === "number")) return list.map(String);
+        if (Array.isArray(list) && list.every((item) => ["string", "number", "boolean"].includes(typeof item))) return list.map(textOf);
       } catch { /* not a list: read it as tokens */ }
     }
     return single ? Array.from(text) : text.split(/\s+/).filter(Boolean);
@@ -281,8 +294,8 @@
     const at = outputs.findIndex(({ name }) => name === config.generate);
     if (at < 0) return null;
     const value = answersOf(at).at(-1);
-    const text = typeof value === "boolean" ? (value ? "True" : "False") : String(value);
-    if (isFraction(value) || !config.vocabulary.includes(text)) return null;
+    const text = tokenOf(value);
+    if (text === undefined) return null;
     const over = state.texts.length >= config.max_length || config.stop.includes(state.texts.at(-1));
     return element("button", { type: "button", class: "next", disabled: over, onclick: () => { byId("tokens").value = written([...state.texts, text]); edit([...state.texts, text]); } }, over ? "the text has ended" : `write on: ${tokenName(text)}`);
   }
