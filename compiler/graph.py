@@ -131,7 +131,10 @@ def _is_small(node: Node) -> bool:
 def lower(
     outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp] = ()
 ) -> Graph:
-    """Specialise and simplify the s-ops of the outputs, for inputs on which the required s-ops are True everywhere."""
+    """Specialise and simplify the s-ops of the outputs, for inputs on which the required s-ops are True everywhere.
+
+    Raises `RaspError` where there is visibly no such input.
+    """
     new = simplify([*outputs.values(), *requires], setting)
     kept: dict[Node, str] = {}
     for node, name in names.items():
@@ -139,4 +142,6 @@ def lower(
             kept.setdefault(new[node], name)
     found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
     needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
-    return Graph(setting, found, kept, Analysis(setting, needed, kept))
+    analysis = Analysis(setting, needed, kept)
+    analysis.require_inputs()
+    return Graph(setting, found, kept, analysis)
