@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
+from rasp.operators import Undefined, bounded
 from rasp.source import Diagnostic, RaspError, Span, counted, did_you_mean, error
 from rasp.syntax import Comment
 from rasp.value import Value, from_python
@@ -158,9 +159,12 @@ def _read_json(text: str) -> tuple[Any, int]:
 
 def _scalar(value: Any, what: str) -> Value:
     try:
-        return from_python(value)
+        found = from_python(value)
+        return found if isinstance(found, str) else bounded(found)
     except (TypeError, ValueError):
         raise error("setting", f"{what} is a bool, a number or a string, not {_shown(value)}") from None
+    except Undefined:
+        raise error("setting", f"{what} is a number that is too large") from None
 
 
 def _shown(value: Any) -> str:

@@ -122,3 +122,10 @@ def test_overrides_are_checked_like_a_header() -> None:
 @pytest.mark.parametrize(("value", "text"), [(1, "1"), (Fraction(2), "2.0"), (True, "True"), ("a", "a")])
 def test_token_text(value: Any, text: str) -> None:
     assert token_text(value) == text
+
+
+@pytest.mark.parametrize("key", ["vocab", "stop", "unknown"])
+def test_a_number_beyond_floats_is_no_token(key: str) -> None:
+    value = "1e400" if key == "unknown" else "[1e400, 1]"
+    with pytest.raises(RaspError, match="is a number that is too large"):
+        header(f"{key}: {value}")
