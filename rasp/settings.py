@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
 from rasp.operators import Undefined, bounded
-from rasp.source import Diagnostic, RaspError, Span, counted, did_you_mean, error
+from rasp.source import SURROGATE, Diagnostic, RaspError, Span, counted, did_you_mean, error
 from rasp.syntax import Comment
 from rasp.value import Value, from_python
 
@@ -160,15 +160,22 @@ def _read_json(text: str) -> tuple[Any, int]:
 def _scalar(value: Any, what: str) -> Value:
     try:
         found = from_python(value)
-        return found if isinstance(found, str) else bounded(found)
+        return _encodable(found, what) if isinstance(found, str) else bounded(found)
     except (TypeError, ValueError):
         raise error("setting", f"{what} is a bool, a number or a string, not {_shown(value)}") from None
     except Undefined:
         raise error("setting", f"{what} is a number that is too large") from None
 
 
+def _encodable(text: str, what: str) -> str:
+    """The text, if it can be written to a file: a half of a character, as JSON may spell it, cannot."""
+    if SURROGATE.search(text):
+        raise error("setting", f"{what} is not UTF-8 text")
+    return text
+
+
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = token_text(value) if isinstance(value, Fraction) else repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 

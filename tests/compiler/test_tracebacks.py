@@ -101,5 +101,15 @@ def test_what_tables_tell_of_a_requirement_is_told_by_every_stage() -> None:
         compiler.pipeline.Compiled(rasp.parse(text)).emit("graph")
 
 
+def test_constants_that_have_no_order_are_named_as_the_reason() -> None:
+    """Fewer alternatives, which large selectors need, would not help here."""
+    text = SETTINGS + 'o = selector_width(select(1, "a", <) and select(tokens, tokens, ==));'
+    with pytest.raises(rasp.RaspError) as refused:
+        check(rasp.parse(text))
+    (problem,) = refused.value.diagnostics
+    assert (problem.code, problem.hint) == ("never-defined", "compare strings with strings, numbers with numbers")
+    assert 'cannot order 1 < "a"' in problem.message
+
+
 def dedented(text: str) -> str:
     return "\n".join(line.strip() for line in text.splitlines())

@@ -94,6 +94,8 @@ def test_values(line: str, field: str, value: Any) -> None:
         'vocab: "a" "b"',
         'vocab: ["a"',
         "vocab: " + "[" * 5_000,
+        r'vocab: ["\ud800"]',
+        r'unknown: "\udfff"',
     ],
 )
 def test_what_is_wrong_is_refused_with_its_place(line: str) -> None:
