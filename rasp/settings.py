@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
-from rasp.operators import Undefined, bounded
+from rasp.operators import MAX_SHOWN_BITS, Number, Undefined, bounded
 from rasp.source import SURROGATE, Diagnostic, RaspError, Span, counted, did_you_mean, error
 from rasp.syntax import Comment
 from rasp.value import Value, from_python
@@ -160,11 +160,19 @@ def _read_json(text: str) -> tuple[Any, int]:
 def _scalar(value: Any, what: str) -> Value:
     try:
         found = from_python(value)
-        return _encodable(found, what) if isinstance(found, str) else bounded(found)
+        return _encodable(found, what) if isinstance(found, str) else _short(found, what)
     except (TypeError, ValueError):
         raise error("setting", f"{what} is a bool, a number or a string, not {_shown(value)}") from None
+
+
+def _short(number: Number, what: str) -> Number:
+    """The number, if it can be written down, and as a float where it is no integer."""
+    try:
+        if max(number.numerator.bit_length(), number.denominator.bit_length()) <= MAX_SHOWN_BITS:
+            return bounded(number)
     except Undefined:
-        raise error("setting", f"{what} is a number that is too large") from None
+        pass
+    raise error("setting", f"{what} is a number that is too large")
 
 
 def _encodable(text: str, what: str) -> str:
