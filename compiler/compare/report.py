@@ -3,7 +3,7 @@
 In: what the stages answered. Out: `Report`, as text and as JSON data.
 Invariant: a report is good news only if most of its inputs had an answer to compare.
 
-    363 short inputs, 1000 random, 40 awkward: graph, circuit, weights, model agree with the interpreter
+    363 short inputs, 1000 random, 40 awkward: analysis, graph, circuit, weights, model agree with the interpreter
 """
 
 from __future__ import annotations
@@ -39,19 +39,29 @@ class Difference:
     """The smallest input found on which something differs from the interpreter, and the first stage that does.
 
     Where it does so only as a row of a `batch`, among others; `again` says whether it did when it was tried again.
+    Or on which the analysis is wrong: then `claim` is what it says of the s-op or selector `output`.
     """
 
     stage: str
     output: str
     tokens: Input
     expected: list[Scalar]
-    found: list[Scalar]
+    found: list[Scalar] = field(default_factory=list)
     place: Place | None = None
     batch: tuple[Input, ...] = ()
     row: int = 0
     again: bool = True
+    claim: str = ""
 
     def __str__(self) -> str:
+        if self.claim:
+            return "\n".join(
+                [
+                    f"{self.stage} is wrong: {self.claim}",
+                    f"  input        {' '.join(map(token_text, self.tokens))}",
+                    f"  interpreter  {self.expected}",
+                ]
+            )
         lines = [
             f"{self.stage} differs from the interpreter in {self.output}",
             f"  input        {' '.join(map(token_text, self.tokens))}",
@@ -86,6 +96,7 @@ class Difference:
             "again": self.again,
             "expected": self.expected,
             "found": self.found,
+            "claim": self.claim or None,
             "first_wrong": None
             if place is None
             else {"sop": place.sop, "where": place.where, "expected": place.expected, "found": place.found},

@@ -1,8 +1,9 @@
 """What is checked: a program with all of its stages, or a checkpoint with its model, beside the interpreter.
 
 In: a program or a checkpoint folder; batches of inputs. Out: for each batch a `Finding`; for one input a `Difference`.
-Invariant: the interpreter runs the program as written, never a simplified one; an input on which it raises, or which
-the program does not mean (`requires`), is never held against a stage.
+Invariants: the interpreter runs the program as written, never a simplified one; an output that has no answer on an
+input, or an input that the program does not mean (`requires`), is never held against a stage. The stage "analysis" is
+held to what it says of every s-op and selector, not to the outputs alone.
 
     subject.compare(Batch((("a", "b"),), ("model",))).wrong is None
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import rasp
+from compiler.claims import Claim, Refuted, claims, refuted
 from compiler.compare.inputs import chunks
 from compiler.compare.report import Difference, Input, Place
 from compiler.domain import Setting
@@ -35,8 +37,10 @@ from rasp.value import Value
 
 Rows: TypeAlias = list[list[Scalar]]
 Stage: TypeAlias = Callable[[Sequence[Input]], dict[str, Rows]]
-FAST = "fast"
-"""The stage that is the fast path."""
+Answers: TypeAlias = list[list[list[Value] | RaspError]]
+"""For each input, for each of some s-ops, its values, or why it has none."""
+ANALYSIS, FAST = "analysis", "fast"
+"""The stage that is what the compiler takes for granted of the program's values, and the fast path."""
 SHRUNK = 16
 """How many smaller inputs are tried at a time."""
 SHRINKING = 1_000_000
@@ -53,7 +57,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Wrong:
-    """An input on which a stage differs from the interpreter, as the row of a batch; both answers."""
+    """An input on which a stage differs from the interpreter, as the row of a batch; both answers.
+
+    Or an input that refutes what the analysis says.
+    """
 
     stage: str
     output: str
@@ -61,6 +68,7 @@ class Wrong:
     row: int
     expected: list[Scalar]
     found: list[Scalar]
+    refuted: Refuted | None = None
 
     @property
     def tokens(self) -> Input:
@@ -109,27 +117,44 @@ class Subject:
 
     def compare(self, batch: Batch) -> Finding:
         """Run the interpreter and the stages on the inputs of a batch."""
-        outputs = self.compiled.sop
-        answers = evaluate_each(list(outputs.values()), batch.inputs, self.setting.causal)
+        outputs = list(self.compiled.sop)
+        answers = _answers(list(self.compiled.sop.values()), batch.inputs, self.setting.causal)
         known, expected, reason = [], [], ""
         for tokens, answer in zip(batch.inputs, answers, strict=True):
-            if isinstance(answer, RaspError):
-                reason = reason or answer.diagnostics[0].message
-            else:
+            problems = [values for values in answer if isinstance(values, RaspError)]
+            if len(problems) < len(answer):
                 known.append(tokens)
-                expected.append(answer)
-        columns = {name: [_plain(answer[i]) for answer in expected] for i, name in enumerate(outputs)}
+                expected.append([None if isinstance(values, RaspError) else _plain(values) for values in answer])
+            reason = reason or (problems[0].diagnostics[0].message if len(problems) == len(answer) else "")
+        columns = {name: [row[i] for row in expected] for i, name in enumerate(outputs)}
         wrong = self._first_wrong(known, columns, batch.stages)
         return Finding(len(batch.inputs), len(batch.inputs) - len(known), reason, wrong)
 
-    def _first_wrong(self, inputs: list[Input], expected: dict[str, Rows], stages: Sequence[str]) -> Wrong | None:
+    def _first_wrong(
+        self, inputs: list[Input], expected: dict[str, list[list[Scalar] | None]], stages: Sequence[str]
+    ) -> Wrong | None:
         for stage in stages if inputs else ():
+            if stage == ANALYSIS:
+                answered = [tokens for i, tokens in enumerate(inputs) if all(rows[i] for rows in expected.values())]
+                if (refuted := self.analysed(answered)) is not None:
+                    return Wrong(stage, refuted.name, [refuted.tokens], 0, _plain(refuted.values), [], refuted)
+                continue
             found = self.stages[stage](inputs)
             for output, rows in expected.items():
-                if rows != found[output]:
-                    at = next(i for i, row in enumerate(rows) if row != found[output][i])
-                    return Wrong(stage, output, inputs, at, rows[at], found[output][at])
+                for at, row in enumerate(rows):
+                    if row is not None and row != found[output][at]:
+                        return Wrong(stage, output, inputs, at, row, found[output][at])
         return None
+
+    def analysed(self, inputs: Sequence[Input]) -> Refuted | None:
+        """What the analysis says that one of these inputs refutes; the program has an answer on all of them."""
+        return refuted(self.compiled.graph, self._claims, inputs, self.setting.causal)
+
+    @cached_property
+    def _claims(self) -> list[Claim]:
+        """What the analysis said while the circuit was built, and says of the rest of the graph."""
+        _ = self.compiled.circuit  # what is asked on the way is looked at, too
+        return claims(self.compiled.graph)
 
     def smallest(self, wrong: Wrong) -> Difference:
         """The difference made small; which stage is the first to differ there, and in which s-op.
@@ -142,7 +167,7 @@ class Subject:
         least = self._shrunk(alone, self._smaller_alone)
         first = (self.compare(Batch([least.tokens], (stage,))).wrong for stage in self.stages)
         found = next(filter(None, first), least)
-        return replace(_difference(found), place=self._place(found))
+        return _difference(found) if found.refuted else replace(_difference(found), place=self._place(found))
 
     def _together(self, wrong: Wrong) -> Difference:
         """A difference that an input alone does not make, beside as few others as possible."""
@@ -203,7 +228,7 @@ class Subject:
         for node in graph.nodes:
             if isinstance(node, SOp) and (expected := self._known(graph.names.get(node), tokens)) is not None:
                 [answer] = evaluate_each([node], [tokens], self.setting.causal)
-                found = _answer(answer, 0)
+                found = _shown(answer if isinstance(answer, RaspError) else answer[0])
                 if found != expected:
                     yield Place(graph.names[node], "graph", expected, found)
 
@@ -237,7 +262,8 @@ def _step(number: int) -> str:
 
 
 def _difference(wrong: Wrong) -> Difference:
-    return Difference(wrong.stage, wrong.output, wrong.tokens, wrong.expected, wrong.found)
+    claim = wrong.refuted.claim if wrong.refuted else ""
+    return Difference(wrong.stage, wrong.output, wrong.tokens, wrong.expected, wrong.found, claim=claim)
 
 
 def _fewer(wrong: Wrong) -> Iterator[Sequence[Input]]:
@@ -283,8 +309,11 @@ def of_compilation(compiled: Compiled, fast: bool = False) -> Subject:
 
     def graph(inputs: Sequence[Input]) -> dict[str, Rows]:
         outputs = compiled.graph.outputs
-        found = evaluate_each(list(outputs.values()), inputs, compiled.setting.causal)
-        return {name: [_answer(answers, i) for answers in found] for i, name in enumerate(outputs)}
+        found = _answers(list(outputs.values()), inputs, compiled.setting.causal)
+        return {name: [_shown(answers[i]) for answers in found] for i, name in enumerate(outputs)}
+
+    def analysis(inputs: Sequence[Input]) -> dict[str, Rows]:
+        raise AssertionError("the analysis has claims, not answers")
 
     def circuit(inputs: Sequence[Input]) -> dict[str, Rows]:
         return _transposed([_all_plain(compiled.circuit.run(subject.ids(tokens))) for tokens in inputs])
@@ -294,12 +323,29 @@ def of_compilation(compiled: Compiled, fast: bool = False) -> Subject:
         found = compiled.weights.run_batch([subject.ids(tokens) for tokens in inputs])
         return {name: [[values[name][i] for i in best] for best in rows] for name, rows in found.items()}
 
-    stages = {"graph": graph, "circuit": circuit, "weights": weights, "model": _model_stage(compiled.model)}
+    stages: dict[str, Stage] = {
+        ANALYSIS: analysis,
+        "graph": graph,
+        "circuit": circuit,
+        "weights": weights,
+        "model": _model_stage(compiled.model),
+    }
     return Subject(compiled, stages | (_fast_stage(compiled.fast) if fast else {}), lambda: compiled.model)
 
 
-def _answer(answers: list[list[Value]] | RaspError, number: int) -> list[Scalar]:
-    return [f"error: {answers.diagnostics[0].message}"] if isinstance(answers, RaspError) else _plain(answers[number])
+def _answers(nodes: Sequence[SOp], inputs: Sequence[Input], causal: bool) -> Answers:
+    """What each of the s-ops comes to, whether or not the others have an answer."""
+    together = evaluate_each(nodes, inputs, causal)
+    if len(nodes) == 1:
+        return [[answer] if isinstance(answer, RaspError) else list(answer) for answer in together]
+    return [
+        [_answers([node], [tokens], causal)[0][0] for node in nodes] if isinstance(answer, RaspError) else list(answer)
+        for tokens, answer in zip(inputs, together, strict=True)
+    ]
+
+
+def _shown(answer: list[Value] | RaspError) -> list[Scalar]:
+    return [f"error: {answer.diagnostics[0].message}"] if isinstance(answer, RaspError) else _plain(answer)
 
 
 def _all_plain(answers: dict[str, list[Value]]) -> dict[str, list[Scalar]]:

@@ -50,6 +50,14 @@ class Domains:
                     self._domains[current] = self._found(current)
         return self._domains[node]
 
+    def known(self) -> dict[SOp, Domain]:
+        """The domains that were found so far."""
+        return dict(self._domains)
+
+    def state(self, node: SOp, domain: Domain) -> None:
+        """Note the domain of an s-op that takes the numbers of another one's values, which is not seen from itself."""
+        self._domains[node] = domain
+
     def reconsider(self) -> None:
         """Look again at what was refused: more is known of rows."""
         self._refused.clear()
@@ -173,14 +181,18 @@ class Domains:
         return self._limited(node, Domain.of([*self._means(node), *default]))
 
     def _means(self, node: Aggregate) -> list[Value]:
-        """Single values, and every sum of m values over m: sums are taken to fill the whole progression.
+        """Single values, and every sum of m numbers over m: sums are taken to fill the whole progression.
 
-        In lowest terms there are phi(m) fractions of denominator m from one whole number to the next.
+        In lowest terms there are phi(m) fractions of denominator m from one whole number to the next. Strings are
+        fetched alone: on an input with an answer a sequence has no numbers beside them.
         """
         domain, n = self.of(node.value), self.setting.max_length
-        low, high = domain.numbers[0], domain.numbers[-1]
-        step = Fraction(1, math.lcm(*(number.denominator for number in domain.numbers)))
-        step *= math.gcd(*(int((number - low) / step) for number in domain.numbers))
+        numbers = domain.averaged
+        low, high = numbers[0], numbers[-1]
+        if low == high:
+            return list(domain)
+        step = Fraction(1, math.lcm(*(number.denominator for number in numbers)))
+        step *= math.gcd(*(int((number - low) / step) for number in numbers))
         levels = int((high - low) / step)
         count = 0
         for m in range(1, n + 1):
@@ -188,7 +200,7 @@ class Domains:
             if count > self.limits.values:
                 raise refusal(
                     "too-many-values",
-                    f"{self._called(node)} averages up to {n} of {len(domain)} values, "
+                    f"{self._called(node)} averages up to {n} of {len(numbers)} values, "
                     f"to more than {self.limits.values} means",
                     "compile with a smaller max_length, or average an indicator instead",
                 )

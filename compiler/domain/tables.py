@@ -104,6 +104,10 @@ class Tables:
             self._kept[variables] = np.broadcast_to(reduce(np.logical_and, masks), shape) if masks else None
         return self._kept[variables]
 
+    def known(self) -> dict[tuple[SOp, ...], npt.NDArray[np.bool_]]:
+        """For variables that were tabulated together, which joint values may occur, where not all of them may."""
+        return {variables: mask for variables, mask in self._kept.items() if mask is not None}
+
     def _truth(self, node: SOp, variables: tuple[SOp, ...]) -> npt.NDArray[np.bool_]:
         """Where an s-op of some of the variables is True."""
         own = self.variables.of(node)

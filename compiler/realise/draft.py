@@ -26,8 +26,9 @@ from compiler.relation import Conjunction
 from rasp.sop import SOp
 
 Mode: TypeAlias = Literal["mean", "sum"]
-Alike: TypeAlias = tuple[Mode, bool, tuple[Conjunction, ...]]
-"""What heads have in common that select alike: the mode, whether finding one key is enough, the cases."""
+Alike: TypeAlias = tuple[Mode, bool, bool, tuple[Conjunction, ...]]
+"""What heads have in common that select alike: the mode, whether finding one key is enough, whether more than one may
+be found on inputs that matter to another output only, the cases."""
 
 
 def after_attention(ready: int) -> int:

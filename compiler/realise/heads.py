@@ -115,7 +115,8 @@ class Heads:
         """Let the head that selects by these cases carry one more value into the direction."""
         sure = mode == "mean" and any(map(self.analysis.surely_matches, cases))
         order = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
-        shared = self.draft.heads((mode, order, cases))
+        apart = self.task.several and self._selects_one(cases, node)
+        shared = self.draft.heads((mode, order, apart, cases))
         if not shared:
             found = scores(cases, self._scoring(order, sure))
             shared.append(self._open(mode, found, sure, cases, node))

@@ -2,7 +2,8 @@
 
 In: an s-op computed from aggregates of one selector, each of which picks one of the selected values. Out: an aggregate
 of that selector with the function at the keys, which needs no neuron.
-Invariant: on every input with an answer, the new aggregate is the s-op.
+Invariants: on every input with an answer, the new aggregate is the s-op. That it picks is noted of it, unless another
+output asks for the same aggregate, which may have an answer where this one has none.
 
     aggregate(s, tokens) == "a"   is   aggregate(s, tokens == "a")
 """
@@ -29,7 +30,7 @@ def pushed(node: SOp, task: Task, names: Names) -> SOp | None:
     default = next((value for _, value in empty if not isinstance(value, str)), 0)  # else no such row has an answer
     found = Aggregate(picks[0].selector, at_key, default)
     names.entitle(found, names.label(node))
-    for pick in picks:
+    for pick in picks if found not in task.own else ():
         analysis.numbered(found, pick)
     return found
 

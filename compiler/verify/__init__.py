@@ -27,6 +27,7 @@ from compiler.graph import lower
 from compiler.origin import program_of
 from compiler.precision import PRECISIONS
 from compiler.verify.attention import MAX_PAIRS, Channel, Column, Head, Sum, named, read
+from compiler.verify.beliefs import Tried, tried
 from compiler.verify.machine import OWN, Machine
 from compiler.verify.meaning import Meaning, token_order
 from compiler.verify.neurons import Added, mlp
@@ -48,6 +49,7 @@ class Verdict:
     certificate: Certificate
     settings: dict[str, Any]
     problem: str = ""
+    tried: Tried | None = None
 
     @property
     def ok(self) -> bool:
@@ -65,6 +67,7 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """The verdict as JSON data."""
         found: dict[str, Any] = {"verified": self.ok, "reason": self.reason or None, "settings": self.settings}
+        found["tried"] = None if self.tried is None else self.tried.to_json()
         if self.certificate.decisions:
             return found | {k: v for k, v in self.certificate.to_json().items() if k != "certified"}
         return found | {"dtype": self.certificate.dtype, "assumptions": list(ASSUMPTIONS), "decisions": []}
@@ -80,6 +83,7 @@ class Verdict:
             lines += [f"  {decision}" for decision in self.certificate.decisions]
         if self.ok:
             lines.append(f"in {self.certificate.dtype}, assumed: " + "; ".join(ASSUMPTIONS))
+            lines.append(str(self.tried))
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -108,14 +112,16 @@ def verify_model(model: Transformer) -> Verdict:
         "requires": list(program.settings.requires),
     }
     verifier = _Verifier(model, program)
-    problem = ""
+    problem, found = "", None
     try:
         verifier.run()
+        found = verifier.tried()
+        problem = found.problem
     except CannotVerify as reason:
         problem = str(reason)
     except rasp.RaspError as refused:
         problem = refused.diagnostics[0].message
-    return Verdict(Certificate(tuple(verifier.decisions), model.config.dtype), settings, problem)
+    return Verdict(Certificate(tuple(verifier.decisions), model.config.dtype), settings, problem, found)
 
 
 class _Verifier:
@@ -136,8 +142,7 @@ class _Verifier:
     def run(self) -> None:
         """The whole model."""
         self._require_settings()
-        outputs = {name: node for name in self.program.outputs if isinstance(node := self.program.node(name), SOp)}
-        graph = lower(outputs, self.program.names, self.setting, required(self.program))
+        graph = lower(self._outputs(), self.program.names, self.setting, required(self.program))
         self.meaning = Meaning(graph)
         self.space = self.meaning.space
         self.machine = Machine(PRECISIONS[self.config.dtype], self.space)
@@ -150,6 +155,14 @@ class _Verifier:
             if shape.d_mlp:
                 stream = self._activated(number, stream)
         self._decoded(stream)
+
+    def _outputs(self) -> dict[str, SOp]:
+        """The program's outputs, as it built them."""
+        return {name: node for name in self.program.outputs if isinstance(node := self.program.node(name), SOp)}
+
+    def tried(self) -> Tried:
+        """What was taken for granted of the program's values, tried on inputs."""
+        return tried(self.meaning.graph, list(self._outputs().values()), required(self.program))
 
     def _require_settings(self) -> None:
         """What the config says of inputs and outputs is what the program's settings say."""

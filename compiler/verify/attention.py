@@ -290,15 +290,15 @@ class Head:
         group = self.meaning.groups[match.cases]
         analysis = self.meaning.analysis
         picks = [node for node in group if analysis.picks(node)]
-        single = any(analysis.selects_one(node) for node in group)
+        fetched = tuple(node for node in self.meaning.fetched(group) if node in picks)
         for node in picks:
-            found = self._picked((node,), match, value, bos, single)
+            found = self._picked((node,), match, value, bos, node in fetched)
             if found is not None:
                 return found
         for node in group:
             if node not in picks and (found := self._averaged(node, match, value, bos)) is not None:
                 return found
-        return self._picked(tuple(picks), match, value, bos, single) if len(picks) > 1 and single else None
+        return self._picked(fetched, match, value, bos, single=True) if len(fetched) > 1 else None
 
     def _picked(
         self, nodes: tuple[Aggregate, ...], match: Match, value: Known, bos: Known, single: bool
@@ -329,26 +329,34 @@ class Head:
         return self.space.known(atoms, table, error)
 
     def _averaged(self, node: Aggregate, match: Match, value: Known, bos: Known) -> Known | None:
-        """The mean of ``a x + b`` is a times the mean of x, plus b."""
+        """The mean of ``a x + b`` is a times the mean of x, plus b. A string is only ever fetched alone."""
         classes, values = self.meaning.classes(node.value)
-        if any(isinstance(v, str) for v in values):
-            return None
         own, numbers = self.space.classes(value)
         _, (one, other) = self.space.joint([classes, own])
-        x, y = np.array([float(v) for v in values])[one], numbers[other]
-        low, high = int(np.argmin(x)), int(np.argmax(x))
-        if x[low] == x[high]:
+        fetched = {values[i]: y for i, y in zip(one, numbers[other], strict=True) if isinstance(values[i], str)}
+        if any(fetched.get(values[i], y) != y for i, y in zip(one, numbers[other], strict=True)):
             return None
-        a = (y[high] - y[low]) / (x[high] - x[low])
-        b = y[low] - a * x[low]
-        missed = float(np.abs(a * x + b - y).max())
+        line = _line(
+            [
+                (float(v), y)
+                for v, y in zip(map(values.__getitem__, one), numbers[other], strict=True)
+                if v not in fetched
+            ]
+        )
+        if line is None:
+            return None
+        a, b, missed = line
+        if isinstance(node.default, str):
+            fetched.setdefault(node.default, float(bos.table))
         if not match.sure:
-            missed = max(missed, abs(a * float(node.default) + b - float(bos.table)))
+            at_default = fetched.get(node.default)
+            expected = a * float(node.default) + b if at_default is None else at_default
+            missed = max(missed, abs(expected - float(bos.table)))
         if missed > 2.0**-20 * largest(value.table) or not math.isfinite(a):
             return None
-        means = np.array([float(v) for v in self.space.values(node)])
-        error = self._mean_error(match, value, bos, False) + missed + OWN * 4 * (abs(a) * largest(means) + abs(b))
-        return self.space.known((node,), a * means + b, error)
+        means = np.array([fetched[v] if v in fetched else a * float(v) + b for v in self.space.values(node)])
+        error = self._mean_error(match, value, bos, False) + missed + OWN * 4 * (largest(means) + 2 * abs(b))
+        return self.space.known((node,), means, error)
 
     def _mean_error(self, match: Match, value: Known, bos: Known, single: bool) -> float:
         """What weights that are not quite equal, and sums of them, add to the error of the values."""
@@ -362,6 +370,17 @@ class Head:
         spread = (float(numbers.max()) - float(numbers.min())) * math.expm1(min(match.spread, 600.0))
         summed = (self.n + 8) * p.sum_unit * value.size + self.machine.rounding(2 * value.size)
         return max(value.error + spread + summed, empty)
+
+
+def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float, float] | None:
+    """Slope and constant of the line through the outermost of some points, and how far the others are from it."""
+    if not points:
+        return None
+    x, y = np.array(points).T
+    low, high = int(np.argmin(x)), int(np.argmax(x))
+    a = float(y[high] - y[low]) / float(x[high] - x[low]) if x[low] < x[high] else 0.0
+    b = float(y[low]) - a * float(x[low])
+    return a, b, float(np.abs(a * x + b - y).max())
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def small(target: Program | Path, **settings: Any) -> Report:
 def test_a_right_program_passes_at_every_stage() -> None:
     report = small(reference())
     assert report.ok
-    assert report.stages == ["graph", "circuit", "weights", "model"]
+    assert report.stages == ["analysis", "graph", "circuit", "weights", "model"]
     assert (report.short, report.random, report.skipped) == (60, 60, 0)
     assert "agree with the interpreter" in str(report)
 
@@ -453,3 +453,41 @@ def test_the_report_as_json(tmp_path: Path) -> None:
     (difference,) = bad["differences"]
     assert difference["tokens"] == ["a"] and difference["found"] == [6]
     assert difference["first_wrong"]["sop"] == "o"
+
+
+AT_FIRST = 'select(tokens, "b", ==) and select(indices, 0, ==)'
+
+
+def test_a_domain_that_lacks_a_value_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = reference(f'#@ vocab: "ab"\n#@ max_length: 4\nx = aggregate({AT_FIRST}, 5 if indices == 0 else 7);')
+    monkeypatch.setattr("compiler.domain.rows.Rows.never_empty", lambda rows, selector: True)
+    report = small(program)
+    assert report.differences[0].stage == "analysis"
+    assert str(report.differences[0]).startswith("analysis is wrong: `")
+
+
+@pytest.mark.parametrize(
+    ("believed", "text"),
+    [
+        ("rows.Rows._is_position", "x = aggregate(select(indices, indices + 1, ==), indices, 9);"),
+        ("rows.Rows._distinct", 'x = aggregate(select(indices * 0, 0, ==), 1 if tokens == "a" else 0);'),
+        (
+            "rows.Rows._uniform_variable",
+            "x = aggregate(select(indices + selector_width(select(indices, indices, <)), 1, ==), indices, 9);",
+        ),
+        ("values.Domain.averaged", 'x = aggregate(full_s, 1 if tokens == "a" else 0);'),
+    ],
+)
+def test_a_wrong_belief_is_found_by_what_it_says(monkeypatch: pytest.MonkeyPatch, believed: str, text: str) -> None:
+    belief: Any = (lambda *given: True) if "rows" in believed else property(lambda domain: ())
+    monkeypatch.setattr(f"compiler.domain.{believed}", belief)
+    found = small(reference(f'#@ vocab: "ab"\n#@ max_length: 4\n{text}')).differences[0]
+    assert found.stage == "analysis" and found.claim
+
+
+def test_joint_values_that_cannot_occur_are_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '#@ vocab: "ab"\n#@ max_length: 4\n#@ requires: short\nshort = length < 3;\nx = length * 10 + indices;'
+    assert small(reference(text)).ok
+    monkeypatch.setattr("compiler.compare.subject.Subject.meant", lambda subject, inputs: list(inputs))
+    found = small(reference(text)).differences[0]
+    assert found.stage == "analysis" and len(found.tokens) == 3

@@ -183,13 +183,16 @@ def test_an_s_op_without_any_value_is_refused() -> None:
         Analysis(SETTINGS[0]).domain(Map("/", (Indices(), Constant(0))))
 
 
-def test_equal_values_of_several_kinds_are_one_value_of_the_widest_kind() -> None:
+def test_of_equal_values_of_several_kinds_the_int_stands_for_all() -> None:
     domain = Domain.of([True, 1, Fraction(1), 0, False])
-    assert domain.values == (0, 1) and domain.kind == "float"
-    assert Domain.of([True, False]).kind == "bool"
-    assert Domain.of([True, 2]).kind == "int"
-    assert Domain.of(["a", 1]).kind is None
+    assert domain.values == (0, 1) and set(map(type, domain)) == {int}
+    assert [type(value) for value in Domain.of([True, Fraction(1), Fraction(1, 2), False])] == [bool, Fraction, int]
     assert not Domain.of(["a", 1]).numeric
+
+
+def test_a_mean_is_made_of_numbers_and_of_bools_beside_numbers_never_of_strings() -> None:
+    assert Domain.of([True, False]).averaged == () == Domain.of(["a", True]).averaged
+    assert Domain.of(["a", True, 2]).averaged == (1, 2)
 
 
 def test_too_many_values_are_refused_with_advice() -> None:
