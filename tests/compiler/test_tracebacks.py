@@ -38,6 +38,9 @@ COMPILED = {
         early = tokens == "a" or indices < 2;
         o = (length - indices) * 2 if tokens == "a" else length % 2;
     """,
+    "a truth that is the same whatever a mean is": """
+        o = aggregate(select(length, 3, ==), aggregate(select(tokens, tokens, <=), indices), "") in [];
+    """,
     "a number that no float32 holds": 'o = 2 * 10 ^ 300 if tokens == "a" else 1;',
     "a number that no float holds": 'o = 2 * 10 ^ 400 if tokens == "a" else 1;',
     "numbers whose distance no float holds": "o = indices / 10 ^ 300;",
