@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from compiler.view import View
 
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
+MODES = ("depth", "balanced", "size")
+"""What a compilation can be optimised for."""
 DEFAULT_LIMITS = Limits()
 MAX_FRAMES = 2_500
 """Calls inside each other while a circuit is built: some twelve for each step that is computed from another."""
@@ -102,6 +104,9 @@ class Compiled:
 
     @cached_property
     def _built(self) -> tuple[Circuit, Certificate]:
+        if self.optimize not in MODES:
+            known = f"choose one of {', '.join(MODES)}"
+            raise refusal("no-such-mode", f"nothing can be optimised for {self.optimize!r}", known)
         return build(self.graph, self.optimize, self.precision)
 
     @property

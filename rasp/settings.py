@@ -239,7 +239,11 @@ def _attention(value: Any) -> Attention:
 
 
 def _examples(value: Any) -> tuple[Example, ...]:
-    return tuple([item if isinstance(item, Example) else _example(*item) for item in value])
+    pairs = value if isinstance(value, (list, tuple)) else [value]
+    for item in pairs:
+        if not isinstance(item, Example) and not (isinstance(item, (list, tuple)) and len(item) == 2):
+            raise error("setting", f"an example is an input with its answer, not {_shown(item)}")
+    return tuple([item if isinstance(item, Example) else _example(*item) for item in pairs])
 
 
 def _example(shown: Any, answer: Any) -> Example:

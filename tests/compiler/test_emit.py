@@ -15,6 +15,7 @@ from compiler.emit import Weights, emit, logits
 from compiler.model import Config
 from compiler.pipeline import Compiled
 from compiler.precision import FLOAT32
+from rasp.source import RaspError
 
 SOURCES = {
     "tokens": "o = tokens;",
@@ -90,3 +91,9 @@ def test_the_text_shows_every_tensor_and_its_size(name: str) -> None:
     text = str(weights)
     assert all(key in text for key in weights.tensors)
     assert f"{sum(tensor.size for tensor in weights.tensors.values())} parameters" in text
+
+
+def test_what_cannot_be_optimised_for_is_refused() -> None:
+    with pytest.raises(RaspError, match="nothing can be optimised for 'speed'") as refused:
+        made("histogram", optimize="speed")
+    assert refused.value.diagnostics[0].hint == "choose one of depth, balanced, size"

@@ -131,3 +131,9 @@ def test_a_number_beyond_floats_is_no_token(key: str) -> None:
     value = "1e400" if key == "unknown" else "[1e400, 1]"
     with pytest.raises(RaspError, match="is a number that is too large"):
         header(f"{key}: {value}")
+
+
+@pytest.mark.parametrize("examples", ["ab", [1], [("ab",)], [("a", "b", "c")]])
+def test_an_example_of_a_caller_is_an_input_with_its_answer(examples: Any) -> None:
+    with pytest.raises(RaspError, match="an example is an input with its answer"):
+        Settings().replace(example=examples)
