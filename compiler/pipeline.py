@@ -121,7 +121,7 @@ class Compiled:
                 "not-certified",
                 f"rounding to {self.dtype} in {self.setting.max_length} tokens could change an answer: "
                 f"{certificate.tightest}",
-                f"compile with {shorter}, round large numbers, or waive it with --uncertified",
+                f"compile with {shorter}, round large numbers, or compile with --uncertified, which waives it",
             )
         return circuit
 

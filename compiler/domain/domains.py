@@ -202,7 +202,9 @@ class Domains:
                     "too-many-values",
                     f"{self._called(node)} averages up to {n} of {len(numbers)} values, "
                     f"to more than {self.limits.values} means",
-                    "compile with a smaller max_length, or average an indicator instead",
+                    "compile with a smaller max_length, or "
+                    + ("average an indicator" if len(numbers) > 2 else "count with selector_width")
+                    + " instead",
                 )
         means = [
             low + step * Fraction(s, m)
