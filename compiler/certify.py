@@ -13,6 +13,7 @@ Invariant: if every margin exceeds its error, the decoded output is the interpre
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -577,5 +578,8 @@ def _is_step(group: list[tuple[Neuron, Fraction]], own: float) -> bool:
 
 
 def certify(circuit: Circuit) -> Certificate:
-    """Derive the certificate of a circuit, in its precision."""
-    return Certifier(circuit).certificate()
+    """Derive the certificate of a circuit, in its precision. Where floats are too few to bound it, nothing holds."""
+    try:
+        return Certifier(circuit).certificate()
+    except (OverflowError, ZeroDivisionError):
+        return Certificate((Decision("the range of floats", sys.float_info.max, math.inf),), circuit.precision.name)

@@ -10,7 +10,6 @@ Invariants: the BOS row attends to itself alone; as a key, it is a head's thresh
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,7 +20,7 @@ import numpy.typing as npt
 
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Stream
 from compiler.direction import BOS, ONE, Direction, Form
-from compiler.exact import Multiples
+from compiler.exact import Multiples, power_of_two
 from compiler.precision import Precision
 from rasp.value import Value
 
@@ -271,7 +270,7 @@ def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
     found: dict[Direction, Multiples] = {}
     for place, form in enumerate(output.digits):
         numbers = [code[place] for _, code in output.codes]
-        middle, scale = centre(numbers), Fraction(2) ** math.ceil(math.log2(logit_gap / gap(numbers) ** 2))
+        middle, scale = centre(numbers), power_of_two(logit_gap / gap(numbers) ** 2)
         v = Multiples.of([number - middle for number in numbers])
         parts = {direction: v.times(2 * scale * coefficient) for direction, coefficient in form.terms.items()}
         parts[ONE] = v.times(2 * scale * (form.terms.get(ONE, 0) - middle)).plus(v.squared().times(-scale))
@@ -326,5 +325,5 @@ def _plain(value: Value) -> Any:
 
 
 def emit(circuit: Circuit) -> Weights:
-    """Assign columns and fill the matrices."""
+    """Assign columns and fill the matrices. Raises `OverflowError` where a number is larger than any float."""
     return Emitter(circuit).weights()

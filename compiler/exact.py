@@ -54,9 +54,15 @@ def counts(numbers: Sequence[int | Fraction]) -> tuple[list[int], int]:
     return [number.numerator * (common // number.denominator) for number in numbers], common
 
 
-def real(number: Fraction) -> float:
-    """The float nearest to a number."""
+def real(number: Fraction | int) -> float:
+    """The float nearest to a number. Raises `OverflowError` where it is larger than any."""
     return number.numerator / number.denominator
+
+
+def power_of_two(number: Fraction) -> Fraction:
+    """The least power of two that a positive number does not exceed."""
+    power = Fraction(2) ** (number.numerator.bit_length() - number.denominator.bit_length())
+    return power if number <= power else 2 * power
 
 
 def integers(largest: int) -> npt.DTypeLike:

@@ -140,7 +140,10 @@ def _is_small(node: Node) -> bool:
 def lower(
     outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp] = ()
 ) -> Graph:
-    """Specialise and simplify the s-ops of the outputs, for inputs on which the required s-ops are True everywhere."""
+    """Specialise and simplify the s-ops of the outputs, for inputs on which the required s-ops are True everywhere.
+
+    Raises `RaspError` where there is visibly no such input.
+    """
     new = simplify([*outputs.values(), *requires], setting)
     kept: dict[Node, str] = {}
     for node, name in names.items():
@@ -149,4 +152,6 @@ def lower(
     found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
     needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
     booleans = frozenset(name for name, old in outputs.items() if is_boolean(old))
-    return Graph(setting, found, kept, Analysis(setting, needed, kept), booleans)
+    analysis = Analysis(setting, needed, kept)
+    analysis.require_inputs()
+    return Graph(setting, found, kept, analysis, booleans)

@@ -26,7 +26,7 @@ from rasp.operators import show
 from rasp.parser import parse_source
 from rasp.settings import Settings, read_settings
 from rasp.sop import Constant, Node, Selector, SOp
-from rasp.source import Diagnostic, RaspError, Source, Span, did_you_mean, error
+from rasp.source import SURROGATE, Diagnostic, RaspError, Source, Span, did_you_mean, error
 from rasp.syntax import Module
 from rasp.value import Value, from_python, to_python
 
@@ -61,6 +61,8 @@ def parse(text: str, path: str | Path | None = None, files: Mapping[str, str] | 
     With `files`, texts by the names that `load` has for them, it loads those and nothing from the disk.
     """
     source = Source(text, "<text>" if path is None else str(path))
+    if half := SURROGATE.search(text):
+        raise error("encoding", "this is half of a character, and not UTF-8 text", Span(source, *half.span()))
     parsed = parse_source(source)
     if parsed.module is None:
         raise RaspError(*parsed.diagnostics)

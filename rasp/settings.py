@@ -22,7 +22,8 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from rasp.interpreter import Input, read_input
-from rasp.source import Diagnostic, RaspError, Span, counted, did_you_mean, error
+from rasp.operators import MAX_SHOWN_BITS, Number, Undefined, bounded
+from rasp.source import SURROGATE, Diagnostic, RaspError, Span, counted, did_you_mean, error
 from rasp.syntax import Comment
 from rasp.value import Value, from_python
 
@@ -191,13 +192,31 @@ def _read_json(text: str) -> tuple[Any, int]:
 
 def _scalar(value: Any, what: str) -> Value:
     try:
-        return from_python(value)
+        found = from_python(value)
+        return _encodable(found, what) if isinstance(found, str) else _short(found, what)
     except (TypeError, ValueError):
         raise error("setting", f"{what} is a bool, a number or a string, not {_shown(value)}") from None
 
 
+def _short(number: Number, what: str) -> Number:
+    """The number, if it can be written down, and as a float where it is no integer."""
+    try:
+        if max(number.numerator.bit_length(), number.denominator.bit_length()) <= MAX_SHOWN_BITS:
+            return bounded(number)
+    except Undefined:
+        pass
+    raise error("setting", f"{what} is a number that is too large")
+
+
+def _encodable(text: str, what: str) -> str:
+    """The text, if it can be written to a file: a half of a character, as JSON may spell it, cannot."""
+    if SURROGATE.search(text):
+        raise error("setting", f"{what} is not UTF-8 text")
+    return text
+
+
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = token_text(value) if isinstance(value, Fraction) else repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -253,7 +272,11 @@ def _attention(value: Any) -> Attention:
 
 
 def _examples(value: Any) -> tuple[Example, ...]:
-    return tuple([item if isinstance(item, Example) else _example(*item) for item in value])
+    pairs = value if isinstance(value, (list, tuple)) else [value]
+    for item in pairs:
+        if not isinstance(item, Example) and not (isinstance(item, (list, tuple)) and len(item) == 2):
+            raise error("setting", f"an example is an input with its answer, not {_shown(item)}")
+    return tuple([item if isinstance(item, Example) else _example(*item) for item in pairs])
 
 
 def _example(shown: Any, answer: Any) -> Example:

@@ -16,6 +16,8 @@ from rasp.settings import token_text
 from rasp.source import counted
 from rasp.value import Value, to_python
 
+MOST_ROWS = 8
+"""How many inputs of a batch are printed."""
 Input: TypeAlias = tuple[Value, ...]
 
 
@@ -36,6 +38,7 @@ class Place:
 class Difference:
     """The smallest input found on which something differs from the interpreter, and the first stage that does.
 
+    Where it does so only as a row of a `batch`, among others; `again` says whether it did when it was tried again.
     Or on which the analysis is wrong: then `claim` is what it says of the s-op or selector `output`.
     """
 
@@ -45,6 +48,9 @@ class Difference:
     expected: list[Scalar]
     found: list[Scalar] = field(default_factory=list)
     place: Place | None = None
+    batch: tuple[Input, ...] = ()
+    row: int = 0
+    again: bool = True
     claim: str = ""
 
     def __str__(self) -> str:
@@ -64,7 +70,19 @@ class Difference:
         ]
         if self.place is not None:
             lines.append(f"  first wrong  {self.place}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._beside()])
+
+    def _beside(self) -> list[str]:
+        """That it happens in a batch only, and in which one."""
+        if not self.batch:
+            return []
+        inputs = counted(len(self.batch), "input")
+        what = f"only as row {self.row} of {inputs} together; alone it is right"
+        if not self.again:
+            what = f"once, as row {self.row} of {inputs} together; not again, neither so nor alone"
+        rows = [f"  row {i:<9}{' '.join(map(token_text, tokens))}" for i, tokens in enumerate(self.batch[:MOST_ROWS])]
+        more = len(self.batch) - len(rows)
+        return [f"  differs      {what}", *rows, *([f"  and {counted(more, 'more input')}"] if more else [])]
 
     def to_json(self) -> dict[str, Any]:
         """The difference as JSON data."""
@@ -73,6 +91,9 @@ class Difference:
             "stage": self.stage,
             "output": self.output,
             "tokens": [to_python(token) for token in self.tokens],
+            "batch": [[to_python(token) for token in tokens] for tokens in self.batch],
+            "row": self.row,
+            "again": self.again,
             "expected": self.expected,
             "found": self.found,
             "claim": self.claim or None,
@@ -114,6 +135,8 @@ class Report:
             counts += f" ({self.skipped} skipped, the interpreter has no answer: {self.reason})"
         if self.differences:
             return "\n".join([counts, *map(str, self.differences)])
+        if not self.inputs:
+            return f"{counts}: no input was found that meets `requires`"
         if not self.ok:
             return f"{counts}: too few had an answer to tell anything"
         agree = "agrees" if len(self.stages) == 1 else "agree"

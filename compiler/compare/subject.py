@@ -11,7 +11,7 @@ held to what it says of every s-op and selector, not to the outputs alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -58,12 +58,23 @@ class Batch:
 
 @dataclass(frozen=True)
 class Wrong:
-    """An input on which a stage differs from the interpreter, or refutes what the analysis says."""
+    """An input on which a stage differs from the interpreter, as the row of a batch; both answers.
+
+    Or an input that refutes what the analysis says.
+    """
 
     stage: str
     output: str
-    tokens: Input
+    batch: Sequence[Input]
+    row: int
+    expected: list[Scalar]
+    found: list[Scalar]
     refuted: Refuted | None = None
+
+    @property
+    def tokens(self) -> Input:
+        """The input."""
+        return self.batch[self.row]
 
 
 @dataclass(frozen=True)
@@ -127,13 +138,13 @@ class Subject:
             if stage == ANALYSIS:
                 answered = [tokens for i, tokens in enumerate(inputs) if all(rows[i] for rows in expected.values())]
                 if (refuted := self.analysed(answered)) is not None:
-                    return Wrong(stage, refuted.name, refuted.tokens, refuted)
+                    return Wrong(stage, refuted.name, [refuted.tokens], 0, _plain(refuted.values), [], refuted)
                 continue
             found = self.stages[stage](inputs)
             for output, rows in expected.items():
                 for at, row in enumerate(rows):
                     if row is not None and row != found[output][at]:
-                        return Wrong(stage, output, inputs[at])
+                        return Wrong(stage, output, inputs, at, row, found[output][at])
         return None
 
     def analysed(self, inputs: Sequence[Input]) -> Refuted | None:
@@ -143,34 +154,57 @@ class Subject:
     @cached_property
     def _claims(self) -> list[Claim]:
         """What the analysis said while the circuit was built, and says of the rest of the graph."""
-        assert self.compiled.circuit
+        _ = self.compiled.circuit  # what is asked on the way is looked at, too
         return claims(self.compiled.graph)
 
     def smallest(self, wrong: Wrong) -> Difference:
-        """The difference made small; which stage is the first to differ there, and in which s-op."""
+        """The difference made small; which stage is the first to differ there, and in which s-op.
+
+        Where an input differs only beside others, they are part of the difference.
+        """
+        alone = self._again(wrong, [wrong.tokens])
+        if alone is None:
+            return self._together(wrong)
+        least = self._shrunk(alone, self._smaller_alone)
+        first = (self.compare(Batch([least.tokens], (stage,))).wrong for stage in self.stages)
+        found = next(filter(None, first), least)
+        return _difference(found) if found.refuted else replace(_difference(found), place=self._place(found))
+
+    def _together(self, wrong: Wrong) -> Difference:
+        """A difference that an input alone does not make, beside as few others as possible."""
+        if (again := self._again(wrong, wrong.batch)) is None:
+            return replace(_difference(wrong), batch=tuple(wrong.batch), row=wrong.row, again=False)
+        least = self._shrunk(again, self._smaller_together)
+        return replace(_difference(least), batch=tuple(least.batch), row=least.row)
+
+    def _shrunk(self, wrong: Wrong, smaller: Callable[[Wrong], Iterator[tuple[int, Wrong | None]]]) -> Wrong:
+        """The first smaller difference, and of that, until there is none; how many tokens are tried is bounded."""
         left = SHRINKING
-        smaller: Wrong | None = wrong
-        while smaller is not None and left > 0:
-            wrong, smaller = smaller, None
-            for inputs in chunks(_smaller(wrong.tokens, self.setting.vocabulary), SHRUNK):
-                left -= sum(map(len, inputs))
-                if smaller := self.compare(Batch(self.meant(inputs), (wrong.stage,))).wrong:
+        found: Wrong | None = wrong
+        while found is not None and left > 0:
+            wrong, found = found, None
+            for tried, found in smaller(wrong):
+                left -= tried
+                if found is not None:
                     break
-        for stage in self.stages:
-            if first := self.compare(Batch([wrong.tokens], (stage,))).wrong:
-                return self._difference(first)
-        raise AssertionError("a difference went away")
+        return wrong
 
-    def _difference(self, wrong: Wrong) -> Difference:
-        if wrong.refuted is not None:
-            values = _plain(wrong.refuted.values)
-            return Difference(wrong.stage, wrong.output, wrong.tokens, values, claim=wrong.refuted.claim)
-        [answer] = evaluate_each([self.compiled.sop[wrong.output]], [wrong.tokens], self.setting.causal)
-        assert not isinstance(answer, RaspError)
-        [found] = self.stages[wrong.stage]([wrong.tokens])[wrong.output]
-        return Difference(wrong.stage, wrong.output, wrong.tokens, _plain(answer[0]), found, self._place(wrong, found))
+    def _smaller_alone(self, wrong: Wrong) -> Iterator[tuple[int, Wrong | None]]:
+        """For several smaller inputs at a time, how many tokens they have, and the difference that one makes alone."""
+        for inputs in chunks(_smaller(wrong.tokens, self.setting.vocabulary), SHRUNK):
+            found = self._again(wrong, inputs)
+            yield sum(map(len, inputs)), found and self._again(found, [found.tokens])
 
-    def _place(self, wrong: Wrong, found: list[Scalar]) -> Place | None:
+    def _smaller_together(self, wrong: Wrong) -> Iterator[tuple[int, Wrong | None]]:
+        """The same for fewer inputs beside the one that differs."""
+        for inputs in _fewer(wrong):
+            yield sum(map(len, inputs)), self._again(wrong, inputs)
+
+    def _again(self, wrong: Wrong, inputs: Sequence[Input]) -> Wrong | None:
+        """What the stage gets wrong in another batch, of those inputs that are meant."""
+        return self.compare(Batch(self.meant(inputs), (wrong.stage,))).wrong
+
+    def _place(self, wrong: Wrong) -> Place | None:
         """The first s-op that differs; the output itself where every variable of the stream is right.
 
         The fast path has a stream of its own, of which only what comes out is known.
@@ -182,7 +216,7 @@ class Subject:
             first = next(places(wrong.tokens), None)
         except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, RuntimeError):
             return None  # labels that do not fit the model
-        return first or Place(wrong.output, "unembedding", self._known(wrong.output, wrong.tokens) or [], found)
+        return first or Place(wrong.output, "unembedding", wrong.expected, wrong.found)
 
     def _known(self, name: str | None, tokens: Input) -> list[Scalar] | None:
         """What the interpreter says about an s-op of the program."""
@@ -226,6 +260,22 @@ def _step(number: int) -> str:
     if number == 0:
         return "after the embedding"
     return f"after L{(number - 1) // 2} {'attention' if number % 2 else 'MLP'}"
+
+
+def _difference(wrong: Wrong) -> Difference:
+    claim = wrong.refuted.claim if wrong.refuted else ""
+    return Difference(wrong.stage, wrong.output, wrong.tokens, wrong.expected, wrong.found, claim=claim)
+
+
+def _fewer(wrong: Wrong) -> Iterator[Sequence[Input]]:
+    """The batch without some of the inputs beside the one that differs, many before few."""
+    others = [i for i in range(len(wrong.batch)) if i != wrong.row]
+    size = (len(others) + 1) // 2
+    while size:
+        for start in range(0, len(others), size):
+            left_out = set(others[start : start + size])
+            yield [tokens for i, tokens in enumerate(wrong.batch) if i not in left_out]
+        size //= 2
 
 
 def _smaller(tokens: Input, vocabulary: Input) -> Iterator[Input]:

@@ -49,6 +49,10 @@ class Analysis:
         self._tables = self._domains.tables
         self._rows = self._domains.rows
 
+    def require_inputs(self) -> None:
+        """Raise `RaspError` where what is required is visibly True on no input."""
+        self._domains.require_inputs()
+
     # -- s-ops -------------------------------------------------------------------------------------------------------
 
     def variables(self, node: SOp) -> tuple[SOp, ...]:

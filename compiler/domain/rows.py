@@ -17,6 +17,7 @@ from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import LENGTH, POSITION, Variables
 from compiler.relation import EQUAL, Conjunction, disjuncts
+from rasp.operators import Undefined
 from rasp.sop import Aggregate, Selector, SOp, Width
 
 
@@ -48,6 +49,9 @@ class Rows:
                 self._disjuncts[selector] = disjuncts(selector, self.setting.limits.cases)
             except ValueError as error:
                 raise refusal("selector-too-large", str(error), "write it with fewer alternatives") from None
+            except Undefined as error:
+                hint = "compare strings with strings, numbers with numbers"
+                raise refusal("never-defined", f"a selector has no value for any input: {error}", hint) from None
         return self._disjuncts[selector]
 
     def never_empty(self, selector: Selector) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -100,7 +101,7 @@ class Tables:
                 index, length = (self._axis(var, variables) for var in (POSITION, LENGTH))
                 masks.append(index < length)
             shape = [len(self.domain(var)) for var in variables]
-            self._kept[variables] = np.broadcast_to(np.logical_and.reduce(masks), shape) if masks else None
+            self._kept[variables] = np.broadcast_to(reduce(np.logical_and, masks), shape) if masks else None
         return self._kept[variables]
 
     def known(self) -> dict[tuple[SOp, ...], npt.NDArray[np.bool_]]:

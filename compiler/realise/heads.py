@@ -22,7 +22,6 @@ from compiler.realise.draft import Draft, Mode, OpenHead, after_attention
 from compiler.realise.task import Task
 from compiler.relation import Conjunction, exclusive
 from rasp.sop import Aggregate, Constant, Map, SOp, Width
-from rasp.value import Value
 
 
 class Heads:
@@ -68,15 +67,18 @@ class Heads:
     def aggregate(self, node: Aggregate) -> Reading:
         """A "mean" head, or one for each case where the cases can be added up."""
         cases = self.analysis.disjuncts(node.selector)
-        default = node.default
-        if isinstance(default, str):
-            raise AssertionError(f"{node} is read as a number, but its default is a string")
+        default = self._default(node)
         values = self.analysis.domain(node.value)
         if len(cases) > 1 and len(values) == 1:
             return self.read(_any_case(cases, Constant(values.values[0]), default))
         if len(cases) > 1 and self.analysis.picks(node):
             return self._one_of(node, exclusive(cases), Fraction(default))
         return self._mean(node, tuple(cases), Fraction(default))
+
+    def _default(self, node: Aggregate) -> int | Fraction:
+        """What an empty row gets. A default that is no value of the s-op, which is a number, is that of no row."""
+        default = node.default
+        return 0 if isinstance(default, str) or default not in self.analysis.domain(node).values else default
 
     def _mean(self, node: Aggregate, cases: tuple[Conjunction, ...], default: Fraction) -> Reading:
         """A "mean" head. A constant is counted from itself, so that a row that finds it gets an exact 0."""
@@ -154,7 +156,7 @@ class Heads:
         return OpenHead(head, after_attention(found.ready))
 
 
-def _any_case(cases: list[Conjunction], value: SOp, default: Value) -> SOp:
+def _any_case(cases: list[Conjunction], value: SOp, default: int | Fraction) -> SOp:
     """A constant where any case selects something, the default elsewhere."""
     found: SOp = Constant(False)
     for case in cases:

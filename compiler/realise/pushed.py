@@ -24,8 +24,10 @@ def pushed(node: SOp, task: Task, names: Names) -> SOp | None:
     if len(picks) < len(variables) or len({pick.selector for pick in picks}) != 1:
         return None
     at_key = _substituted(node, {pick: pick.value for pick in picks})
+    if not task.numeric(at_key):  # some keys are picked on no input that is meant, and what they have is no number
+        return None
     empty = analysis.table(_substituted(node, {pick: Constant(pick.default) for pick in picks}))
-    default = empty[0][1] if empty else 0  # undefined for an empty row: an input without an answer
+    default = next((value for _, value in empty if not isinstance(value, str)), 0)  # else no such row has an answer
     found = Aggregate(picks[0].selector, at_key, default)
     names.entitle(found, names.label(node))
     for pick in picks if found not in task.own else ():

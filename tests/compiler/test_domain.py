@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from compiler.domain import LENGTH, Analysis, Domain, Limits, Setting, is_length
 from compiler.table import Scale
 from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, Or, Select, Selector, SOp, Tokens, Width
+from rasp.sop import Aggregate, And, Constant, Indices, Lookup, Map, Node, Or, Select, Selector, SOp, Tokens, Width
 from rasp.source import RaspError
 from rasp.value import Value
 from tests.random_programs import Programs
@@ -246,6 +246,18 @@ def test_a_refusal_says_in_a_line_what_is_refused(limits: Limits, message: str) 
         with pytest.raises(RaspError) as refused:
             Analysis(Setting(VOCABULARY, 3, False, limits), names=names).domain(node)
         assert refused.value.diagnostics[0].message == f"`{text}` {message}"
+
+
+def test_who_averages_a_bit_is_not_told_to_average_a_bit() -> None:
+    """Counting does help: a count has one value more than there are positions."""
+    bit = Map("indicator", (Map("==", (Tokens("str"), Constant("0"))),))
+    here = Select(Indices(), Indices(), "<=")
+    analysis = Analysis(Setting(VOCABULARY, 1_000, True))
+    with pytest.raises(RaspError, match="or count with selector_width instead"):
+        analysis.domain(Aggregate(here, bit, 0))
+    with pytest.raises(RaspError, match="or average an indicator instead"):
+        analysis.domain(Aggregate(here, Indices(), 0))
+    assert len(analysis.domain(Width(And(here, Select(bit, Constant(1), "=="))))) == 1_001
 
 
 def test_what_is_never_defined_is_named() -> None:

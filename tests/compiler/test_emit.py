@@ -16,6 +16,7 @@ from compiler.model import Config
 from compiler.pipeline import Compiled
 from compiler.precision import FLOAT32
 from compiler.realise import Care, realise
+from rasp.source import RaspError
 
 SOURCES = {
     "tokens": "o = tokens;",
@@ -111,3 +112,9 @@ def test_a_config_holds_each_value_once_in_the_kind_that_the_program_prints(
     graph = compiler.compile(rasp.parse(text), vocab="abc", max_length=3).graph
     [output] = emit(realise(graph, care=Care(ranked=ranked))).config["outputs"]
     assert list(map(repr, output["values"])) == list(map(repr, values))
+
+
+def test_what_cannot_be_optimised_for_is_refused() -> None:
+    with pytest.raises(RaspError, match="nothing can be optimised for 'speed'") as refused:
+        made("histogram", optimize="speed")
+    assert refused.value.diagnostics[0].hint == "choose one of depth, balanced, size"

@@ -178,3 +178,11 @@ def test_starts_quickly() -> None:
 def test_examples_may_be_compared() -> None:
     assert Example(("a",), ("b",)) == Example(("a",), ("b",))
     assert all(isinstance(node, Node) for node in rasp.parse("x = indices;").names)
+
+
+def test_half_of_a_character_is_refused_where_it_stands() -> None:
+    """Python holds it in a string, and no file of ours could."""
+    with pytest.raises(RaspError) as refused:
+        rasp.parse('o = tokens == "\ud800";')
+    (problem,) = refused.value.diagnostics
+    assert (problem.code, problem.span and problem.span.start) == ("encoding", 15)

@@ -94,6 +94,8 @@ def test_values(line: str, field: str, value: Any) -> None:
         'vocab: "a" "b"',
         'vocab: ["a"',
         "vocab: " + "[" * 5_000,
+        r'vocab: ["\ud800"]',
+        r'unknown: "\udfff"',
     ],
 )
 def test_what_is_wrong_is_refused_with_its_place(line: str) -> None:
@@ -170,3 +172,16 @@ def test_a_decimal_token_is_the_one_that_its_text_spells() -> None:
     token = Fraction("0.12345678901234568")
     assert header("vocab: [0.1234567890123456789, 1e16, 1]").vocab == (token, Fraction(10**16), 1)
     assert Settings().replace(vocab=[0.1234567890123456789]).vocab == (token,)
+
+
+@pytest.mark.parametrize("key", ["vocab", "stop", "unknown"])
+def test_a_number_beyond_floats_is_no_token(key: str) -> None:
+    value = "1e400" if key == "unknown" else "[1e400, 1]"
+    with pytest.raises(RaspError, match="is a number that is too large"):
+        header(f"{key}: {value}")
+
+
+@pytest.mark.parametrize("examples", ["ab", [1], [("ab",)], [("a", "b", "c")]])
+def test_an_example_of_a_caller_is_an_input_with_its_answer(examples: Any) -> None:
+    with pytest.raises(RaspError, match="an example is an input with its answer"):
+        Settings().replace(example=examples)
