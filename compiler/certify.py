@@ -317,7 +317,7 @@ class Certifier:
 
     def _left(self, below: float, size: float) -> float:
         """What keys so many nats below the best one add. Their weights are 0, or what they add is rounded away."""
-        left = self.n * math.exp(min(-below, 600.0)) * size
+        left = self.n * math.exp(min(-below, 0.0)) * size
         return 0.0 if below >= self.p.zero or left < self.p.rounding(self.p.smallest) else left
 
     def _leak(self, head: Head, nats: float) -> float:

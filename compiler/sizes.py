@@ -56,10 +56,15 @@ class Sizes:
             self.note(offset + max(sum(parts), abs(self.bos.get(direction, 0.0))))
 
     def head(self, head: Head) -> None:
-        """Queries, keys and values as they are stored, the best score, W_O. A mixture is no larger than its values."""
-        pairs = self.emitter.scores(head)
-        for form in (*(form for pair in pairs for form in pair), *self.emitter.values(head)):
+        """Queries, keys and values as they are stored, the best score, W_O.
+
+        Values are mixed by weights of 1 at most, and their sum may be divided by that of the weights in the end only.
+        """
+        pairs, values = self.emitter.scores(head), self.emitter.values(head)
+        for form in (*(form for pair in pairs for form in pair), *values):
             self.reading(form)
+        for form, channel in zip(values, head.channels, strict=True):
+            self.note(0.0, self.emitter.circuit.max_length * self.form(form).size + abs(real(channel.default)))
         self.note(self.emitter.lift(head))
         self.note(self._best(head), sum(self.form(query).size * self.form(key).size for query, key in pairs))
 
@@ -107,7 +112,7 @@ class Sizes:
     def added(
         self, gets: Mapping[Direction, float], before: Mapping[Direction, float], after: Mapping[Direction, Bound]
     ) -> None:
-        """What is added to a direction is at most all its terms, and the difference of what it holds before and after."""
+        """What is added to a direction: at most all its terms, and what it holds before and after together."""
         for direction, total in gets.items():
             size = after[direction].size if direction in after else 0.0
             self.note(max(min(total, before.get(direction, math.inf) + size), size), total)

@@ -170,6 +170,8 @@ class Head:
     def channels(self, stream: Sequence[Column], scores: Scores, value: Reals, used: Sequence[bool]) -> list[Channel]:
         """What each channel that is used returns."""
         values = [self._read(stream, value[:, i]) if used[i] else (constant(0), constant(0)) for i in range(len(used))]
+        for known, bos in values:  # their sum may be divided by that of the weights in the end only
+            self.machine.require_fit(0.0, self.n * known.size + bos.size)
         top = float(scores.gaps.max(initial=-math.inf))
         cut = -self.machine.p.underflow / 2
         inner = bool(((scores.gaps > -self.machine.p.underflow) & (scores.gaps < self.machine.p.underflow)).any())
@@ -367,7 +369,7 @@ class Head:
 
     def _left(self, below: float, size: float) -> float:
         """What keys add that are so many nats below the best one: nothing, where it is rounded away."""
-        p, left = self.machine.p, self.n * math.exp(-below) * size
+        p, left = self.machine.p, self.n * math.exp(min(-below, 0.0)) * size
         return 0.0 if below >= p.zero or left < p.rounding(p.smallest) else left
 
 
