@@ -90,20 +90,20 @@ class _Bounds:
         stream = Interval.of(self.model.W_E) + Interval.of(self.model.W_pos)
         for number, layer in enumerate(self.model.layers):
             for field in fields(layer):
-                self._require(getattr(layer, field.name), SUMS, f"a weight in layer {number}")
-            stream += self._attended(layer, stream.normed, f"attention in layer {number}")
-            self._require(stream.size, STREAM, f"the stream in layer {number}")
-            stream += self._activated(layer, stream.normed, f"a neuron in layer {number}")
-            self._require(stream.size, STREAM, f"the stream in layer {number}")
-        self._summed(stream.normed.size, self.model.W_U, "a logit")
+                self._require(getattr(layer, field.name), SUMS, f"as a weight of layer {number}")
+            stream += self._attended(layer, stream.normed, f"in the attention of layer {number}")
+            self._require(stream.size, STREAM, f"in the stream of layer {number}")
+            stream += self._activated(layer, stream.normed, f"in the neurons of layer {number}")
+            self._require(stream.size, STREAM, f"in the stream of layer {number}")
+        self._summed(stream.normed.size, self.model.W_U, "as a logit")
         return self.model
 
     def _require(self, numbers: Tensor, largest: float, what: str) -> None:
         size = float(numbers.abs().max())
         if not size <= largest**self.power:
             raise ModelError(
-                f"the host {self.host} does not set rows of padding to zero, and {what} might overflow in one: "
-                f"a number may be as large as {size:.2g}",
+                f"the host {self.host} does not set rows of padding to zero, and what one holds may be too large "
+                f"for it: {size:.2g} {what}",
                 "compute with smaller numbers, or export to torch-export or onnx, which set them to zero",
             )
 
