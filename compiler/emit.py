@@ -21,18 +21,13 @@ import numpy.typing as npt
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Stream
 from compiler.direction import BOS, ONE, Direction, Form
 from compiler.exact import Multiples, power_of_two
-from compiler.precision import Precision
+from compiler.precision import PRECISIONS, Precision
 from rasp.value import Value
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
 
 
-LARGEST = {"float64": float(np.finfo(np.float64).max), "float32": float(np.finfo(np.float32).max)} | {
-    "bfloat16": 2.0**127 * (2 - 2.0**-7),
-    "float16": float(np.finfo(np.float16).max),
-}
-"""The largest number of each dtype."""
 SCORES = 1 << 20
 """At most so many scores of a head are in memory at a time, unless one input has more."""
 
@@ -47,7 +42,7 @@ class Weights:
 
     def verify(self) -> None:
         """Raise `ValueError` where a weight is not finite in the model's precision."""
-        largest = LARGEST[self.config["dtype"]]
+        largest = PRECISIONS[self.config["dtype"]].largest
         for name, tensor in self.tensors.items():
             if not (np.abs(tensor) <= largest).all():
                 raise ValueError(f"{name} has entries too large for {self.config['dtype']}")
@@ -186,17 +181,26 @@ class Emitter:
         value = np.zeros((len(heads), self.d_model, d_value))
         out = np.zeros((len(heads), d_value, self.d_model))
         for h, head in enumerate(heads):
-            for i, (q, k) in enumerate(self._scores(head)):
+            for i, (q, k) in enumerate(self.scores(head)):
                 query[h, :, i], key[h, :, i] = self.vector(q), self.vector(k)
-            for i, channel in enumerate(head.channels):
-                at_bos = channel.default if head.mode == "mean" else Fraction(0)
-                lift, share = (self.precision.lift, self.precision.value_lift) if head.mode == "sum" else (1, 1)
-                value[h, :, i] = self.vector(self.centred(channel.read, at_bos)) * share
-                out[h, i, self.columns[channel.write]] = lift / share
+            for i, (channel, read) in enumerate(zip(head.channels, self.values(head), strict=True)):
+                value[h, :, i] = self.vector(read)
+                out[h, i, self.columns[channel.write]] = self.lift(head)
         for letter, tensor in zip("QKVO", (query, key, value, out), strict=True):
             self.tensors[f"{name}.W_{letter}"] = tensor
 
-    def _scores(self, head: Head) -> list[tuple[Form, Form]]:
+    def values(self, head: Head) -> list[Form]:
+        """What each channel reads at a key, times its share of the lift; at BOS the default."""
+        share = Fraction(self.precision.value_lift if head.mode == "sum" else 1)
+        defaults = [channel.default if head.mode == "mean" else Fraction(0) for channel in head.channels]
+        pairs = zip(head.channels, defaults, strict=True)
+        return [self.centred(channel.read, default) * share for channel, default in pairs]
+
+    def lift(self, head: Head) -> float:
+        """What is in W_O."""
+        return self.precision.lift / self.precision.value_lift if head.mode == "sum" else 1.0
+
+    def scores(self, head: Head) -> list[tuple[Form, Form]]:
         """Query and key forms in nats. The last pair is BOS as a key; as a query BOS scores 0 with all but itself."""
         gap = sharpness(head, self.precision)
         pairs = [(self.centred(query * gap), self.centred(key)) for query, key in head.scores]
@@ -262,6 +266,11 @@ def gap(numbers: Sequence[Fraction]) -> Fraction:
     return min((b - a for a, b in itertools.pairwise(sorted(set(numbers)))), default=Fraction(1))
 
 
+def scaling(numbers: Sequence[Fraction], logit_gap: int) -> Fraction:
+    """The least power of two that takes the square of their gap to the logits' gap."""
+    return power_of_two(logit_gap / gap(numbers) ** 2)
+
+
 def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
     """``2vx - v^2``, centred, scaled and summed over the digits: largest for the value v nearest to x (C10).
 
@@ -270,7 +279,7 @@ def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
     found: dict[Direction, Multiples] = {}
     for place, form in enumerate(output.digits):
         numbers = [code[place] for _, code in output.codes]
-        middle, scale = centre(numbers), power_of_two(logit_gap / gap(numbers) ** 2)
+        middle, scale = centre(numbers), scaling(numbers, logit_gap)
         v = Multiples.of([number - middle for number in numbers])
         parts = {direction: v.times(2 * scale * coefficient) for direction, coefficient in form.terms.items()}
         parts[ONE] = v.times(2 * scale * (form.terms.get(ONE, 0) - middle)).plus(v.squared().times(-scale))

@@ -55,8 +55,11 @@ def counts(numbers: Sequence[int | Fraction]) -> tuple[list[int], int]:
 
 
 def real(number: Fraction | int) -> float:
-    """The float nearest to a number. Raises `OverflowError` where it is larger than any."""
-    return number.numerator / number.denominator
+    """The float nearest to a number; infinite where it is larger than any."""
+    try:
+        return number.numerator / number.denominator
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def power_of_two(number: Fraction) -> Fraction:

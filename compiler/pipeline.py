@@ -21,7 +21,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.certify import Certificate, certify
+from compiler.certificate import Certificate
+from compiler.certify import certify
 from compiler.circuit import Circuit
 from compiler.domain import Limits, Setting, refusal
 from compiler.emit import Weights, emit
@@ -115,15 +116,33 @@ class Compiled:
         circuit, certificate = self._built
         if not certificate.ok and not self.uncertified:
             emitted(circuit)  # numbers that the dtype cannot hold are another reason, which nobody can waive
-            longest = self.longest_certified()
-            shorter = f"max_length {longest} or less" if longest else "a smaller max_length or vocabulary"
-            raise refusal(
+            raise self._refusal(certificate)
+        return circuit
+
+    def _refusal(self, certificate: Certificate) -> RaspError:
+        """Why the circuit is not certified, and what would help."""
+        longest, overflow = self.longest_certified(), certificate.overflow
+        shorter = f"max_length {longest} or less" if longest else "a smaller max_length or vocabulary"
+        if overflow is None:
+            return refusal(
                 "not-certified",
                 f"rounding to {self.dtype} in {self.setting.max_length} tokens could change an answer: "
                 f"{certificate.tightest}",
                 f"compile with {shorter}, round large numbers, or compile with --uncertified, which waives it",
             )
-        return circuit
+        ways = [f"--dtype {wider}"] if (wider := self._wider()) else []
+        ways += [f"max_length {longest} or less"] if longest else []
+        return refusal(
+            "not-certified",
+            f"the program's numbers may be too large for {self.dtype}: {overflow}",
+            f"compile with {' or '.join(ways)}" if ways else "compute with smaller numbers",
+        )
+
+    def _wider(self) -> str:
+        """The first dtype of more bits and larger numbers in which the program is certified; none: empty."""
+        own = self.precision
+        wider = [p for p in PRECISIONS.values() if p.bits > own.bits and p.largest > own.largest]
+        return next((p.name for p in wider if build(self.graph, self.optimize, p)[1].ok), "")
 
     def longest_certified(self, seconds: float = 10.0) -> int:
         """The longest max_length that is known to be certified, by bisection; the search ends after some seconds.

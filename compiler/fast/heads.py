@@ -165,8 +165,8 @@ class Scored:
 
     def __init__(self, heads: Sequence[Head], circuit: Circuit, rows: Rows) -> None:
         weights, bos, kind = Emitter(circuit), circuit.bos(), rows.kind
-        scores = [weights._scores(head) for head in heads]
-        values = [[_valued(weights, head, channel) for channel in head.channels] for head in heads]
+        scores = [weights.scores(head) for head in heads]
+        values = [weights.values(head) for head in heads]
         width = max(max(map(len, scores)), max(map(len, values)))
         sides = [
             [[query for query, _ in pairs] for pairs in scores],
@@ -182,8 +182,7 @@ class Scored:
         out = [[0.0] * (len(heads) * width) for _ in directions]
         for number, head in enumerate(heads):
             for place, channel in enumerate(head.channels):
-                lift = circuit.precision.lift / circuit.precision.value_lift if head.mode == "sum" else 1.0
-                out[directions.index(channel.write)][number * width + place] = lift
+                out[directions.index(channel.write)][number * width + place] = weights.lift(head)
         self.out = kind.numbers(out, len(heads) * width)
         self.write = Writing(directions, rows)
 
@@ -197,12 +196,6 @@ class Scored:
         mixed = scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=self.causal, scale=1.0)
         found = mixed[:, :, 1:].permute(1, 3, 0, 2).flatten(0, 1)
         self.write(stream, (self.out @ found.flatten(1)).view(-1, *stream.shape[1:]))
-
-
-def _valued(weights: Emitter, head: Head, channel: Channel) -> Form:
-    """What a head reads at a key; at BOS the default."""
-    share = Fraction(weights.precision.value_lift if head.mode == "sum" else 1)
-    return weights.centred(channel.read, channel.default if head.mode == "mean" else Fraction(0)) * share
 
 
 def _without_bos(form: Form) -> Form:

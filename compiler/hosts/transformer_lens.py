@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from compiler.hosts import Page
+from compiler.hosts.padding import bounded
 from compiler.hosts.tokenizer import save_tokenizer, words
 from compiler.hosts.torch_export import cut, padded
 from compiler.hosts.uniform import Uniform, scaled, uniform
@@ -40,7 +41,7 @@ def write(model: Transformer, folder: Path) -> Page:
             f"TransformerLens rounds attention patterns to {model.config.dtype}, which no certificate covers",
             "compile the program in float32 or float64",
         )
-    inner = scaled(uniform(model, square=False))
+    inner = bounded(scaled(uniform(model, square=False)), model, "transformer-lens")
     ours = words(model.config)
     dtype = getattr(torch, model.config.dtype)
     state = {name: tensor.to(dtype).contiguous() for name, tensor in _state(model, inner)}

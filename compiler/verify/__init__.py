@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import rasp
-from compiler.certify import ASSUMPTIONS, Certificate, Decision
+from compiler.certificate import ASSUMPTIONS, PADDING, Certificate, Decision
 from compiler.domain import TOKEN, Setting
 from compiler.graph import lower
 from compiler.origin import program_of
@@ -84,6 +84,7 @@ class Verdict:
             lines += [f"  {decision}" for decision in self.certificate.decisions]
         if self.ok:
             lines.append(f"in {self.certificate.dtype}, assumed: " + "; ".join(ASSUMPTIONS))
+            lines.append(f"in batches of several lengths too: {PADDING}")
             lines.append(str(self.tried))
         return "\n".join(lines)
 
@@ -245,7 +246,7 @@ class _Verifier:
         self.machine.require_fit(size + error, size + error)
         if error or not self._whole(sums, functions, size):
             error += (len(channels) + 2) * (self.machine.p.sum_unit + OWN) * size
-            error += self.machine.rounding(size) if self.machine.p.bits < self.machine.p.accumulator else 0.0
+            error += self.machine.p.rounding(size) if self.machine.p.bits < self.machine.p.accumulator else 0.0
         if old.sums and functions:
             raise CannotVerify(f"{what}: a sum over keys that is nothing the program counts")
         base = old.base if old.sums and old.base is not None else old.known
@@ -287,7 +288,8 @@ class _Verifier:
             self.decide(f"{what}, rounded", 0.5, error)
             error = 0.0
         elif not base.is_zero or len(sums) > 1:
-            error += self.machine.rounding(largest(base.table) + reach + error)
+            error += p.rounding(largest(base.table) + reach + error)
+        self.machine.require_fit(largest(base.table) + reach + error, 0.0)
         return Column(Known(base.atoms, base.table, error), bos, sums, base)
 
     def _plus(self, what: str, old: Column, parts: Sequence[Known], error: float) -> Column:
