@@ -105,6 +105,38 @@ def test_cached_logits_are_those_of_the_whole_text(dtype: str) -> None:
         assert torch.allclose(one, other, atol=tolerance, rtol=tolerance), start
 
 
+PIECES = [(4, 3), (1, 6), (3, 2, 2), (1, 1, 5), (2, 1, 4)]
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+def test_a_text_is_read_in_any_pieces(pieces: tuple[int, ...]) -> None:
+    """Random weights: nothing in them hides what was not seen."""
+    words = tuple("abcdefgh")
+    layers = (LayerShape(3, 4, 2, 9), LayerShape(0, 0, 0, 5), LayerShape(2, 3, 6, 0))
+    torch.manual_seed(7)
+    model = Transformer(Config(words, 7, True, 8, layers, (OutputSlice("o", words),), dtype="float64")).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    ids, reading, end = torch.randint(8, (7,)).tolist(), model.reading(8), 0
+    for size in pieces:
+        start, end = end, end + size
+        assert torch.allclose(reading.read(ids[start:end]), Rereading(model).read(ids[:end]), atol=1e-12, rtol=0)
+
+
+@every_decoder
+def test_every_decoder_reads_a_prompt_in_pieces(name: str) -> None:
+    compiled = compiler.compile(program(name))
+    for model in (compiled.model, compiled.fast):
+        for prompt in PROMPTS[name]:
+            ids = model.encode(prompt)  # type: ignore[arg-type]
+            whole = model.reading(len(ids) + 1).read(ids)
+            for size in range(1, len(ids)):
+                reading = model.reading(len(ids) + 1)
+                reading.read(ids[:size])
+                assert torch.allclose(reading.read(ids[size:]), whole, atol=1e-3 * whole.abs().max()), size
+                assert reading.length == len(ids)
+
+
 def test_the_stop_token_is_the_last(copy: Transformer) -> None:
     assert copy.config.generate == "next" and copy.config.stop == (".",)
     assert copy.generate("abc|") == ["a", "b", "c", "."]
