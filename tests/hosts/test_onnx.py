@@ -74,9 +74,10 @@ def test_padding_rows_reach_nothing_in_the_graph(attention: str, poison: float, 
     model = compiled("sort", vocab="abc", max_length=5, attention=attention).model
     inputs = [[2, 1, 0, 1], [1, 0, 2], [1]]
     write(model, tmp_path)
-    clean = load(model, tmp_path)(inputs)
+    clean, file = load(model, tmp_path)(inputs), (tmp_path / "model.onnx").read_bytes()
     with poisoned(model, poison):
         write(model, tmp_path)
+    assert (tmp_path / "model.onnx").read_bytes() != file  # the poison is part of it
     assert all(map(torch.equal, load(model, tmp_path)(inputs), clean))
 
 

@@ -57,13 +57,12 @@ def test_the_record_holds_the_verification(folders: list[Path]) -> None:
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])
 def test_padding_rows_reach_nothing_in_the_graph(attention: str, poison: float) -> None:
     model = compiled("sort", vocab="abc", max_length=5, attention=attention).model
-    ids, mask = (
-        torch.tensor([[2, 1, 0, 1], [1, 0, 2, 2], [1, 2, 0, 0]]),
-        torch.tensor([[1] * 4, [1] * 3 + [0], [1, 0, 0, 0]]),
-    )
+    clean = traced(model)
     with poisoned(model, poison):
-        spoilt = traced(model).module()
-    assert torch.equal(spoilt(ids, mask), traced(model).module()(ids, mask))
+        spoilt = traced(model)
+    assert len(spoilt.graph.nodes) > len(clean.graph.nodes)  # the poison is part of it
+    inputs = padded([[2, 1, 0, 1], [1, 0, 2], [1]])
+    assert torch.equal(spoilt.module()(*inputs), clean.module()(*inputs))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
