@@ -499,7 +499,6 @@ class Transformer(nn.Module):
 
     def reading(self, positions: int) -> Reader:
         """What reads a text and goes on from there, with room for so many positions, BOS included."""
-        self._require_causal()
         return Reading(self, positions)
 
     def _require_causal(self) -> None:
@@ -575,8 +574,8 @@ class Reader(ABC):
     """What has read a text, so far `length` tokens of at most `room`, and reads on."""
 
     def __init__(self, model: Transformer, room: int) -> None:
-        model.require_dtype()
         self.model = model
+        self.dtype, self.device = model.require_dtype(), model.embed.W_E.device
         self.room = min(room, model.config.max_length)
         self.length = 0
 
@@ -611,6 +610,7 @@ class Reading(Reader):
     """A causal model that reads on: what it has read stays in a cache of keys and values of `positions` positions."""
 
     def __init__(self, model: Transformer, positions: int) -> None:
+        model._require_causal()
         super().__init__(model, positions - 1)
         with torch.inference_mode():
             self.pasts = [None if block.attn is None else Past(block.attn, positions) for block in model.layers()]
@@ -619,11 +619,10 @@ class Reading(Reader):
     def read(self, ids: Sequence[int]) -> Tensor:
         """The logits [d_vocab_out] behind these further tokens."""
         model, start = self.model, self.advance(ids)
-        token_ids = torch.tensor([ids], device=model.embed.W_E.device)
+        _require_precision(self.device.type, self.dtype)
+        token_ids = torch.tensor([ids], device=self.device)
         if start == 0:
             token_ids, _ = model.with_bos(token_ids)
-        else:
-            _require_precision(token_ids.device.type, model.embed.W_E.dtype)
         resid = model.embed(token_ids, start and start + 1)  # BOS is at 0
         for block, past in zip(model.blocks, self.pasts, strict=True):
             resid = block(resid, None, past)
@@ -643,7 +642,7 @@ class Rereading(Reader):
         """The logits [d_vocab_out] behind these further tokens."""
         self.advance(ids)
         self.ids += ids
-        logits: Tensor = self.model(torch.tensor([self.ids], device=self.model.embed.W_E.device))[0, -1]
+        logits: Tensor = self.model(torch.tensor([self.ids], device=self.device))[0, -1]
         return logits
 
 
