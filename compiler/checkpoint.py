@@ -31,7 +31,7 @@ from safetensors.torch import save as serialised
 from safetensors.torch import save_file
 from torch import Tensor
 
-from compiler.model import Config, ModelError, Transformer, exact, value_from_json
+from compiler.model import DTYPES, Config, ModelError, Transformer, exact, value_from_json
 
 if TYPE_CHECKING:
     from rasp import Program
@@ -227,6 +227,8 @@ def _require_labels(labels: Mapping[str, Any]) -> None:
     if certificate := labels.get("certificate"):
         _texts([certificate["tightest"]])
         bool(certificate["certified"])
+        if not set(certificate.get("also", [])) <= set(DTYPES):
+            raise ValueError("certified in an unknown dtype")
     for variable in labels.get("variables", []):
         _texts([variable["name"], *variable["read"]])
         for value in variable["values"]:

@@ -32,6 +32,7 @@ from compiler.plan import Plan, plan
 from compiler.precision import FLOAT32, PRECISIONS, Precision
 from compiler.realise import cares, realise
 from compiler.reuse import reuse
+from compiler.wider import also
 from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program, RaspError
 from rasp.depth import deep_recursion
@@ -178,7 +179,11 @@ class Compiled:
         found.config["unknown"] = None if unknown is None else token_text(unknown)
         found.config.update(_generation(self.program))
         found.labels["program"] = recorded(self.program)
-        found.labels["certificate"] = {"certified": self.certificate.ok, "tightest": str(self.certificate.tightest)}
+        found.labels["certificate"] = {
+            "certified": self.certificate.ok,
+            "tightest": str(self.certificate.tightest),
+            "also": list(also(self.circuit)) if self.certificate.ok else [],
+        }
         found.labels["compiler"] = metadata.version("rasp-compiler")
         return found
 

@@ -87,7 +87,7 @@ nothing. `provenance.json` holds the circuit: who reads what whom wrote, with th
 
 def load(model: Transformer, folder: Path) -> Forward:
     """The forward pass of the bridge; the mask hides padding, BOS stands in front."""
-    bridge = open_bridge(folder, getattr(torch, model.config.dtype))
+    bridge = open_bridge(folder)
     bos = model.config.d_vocab - 1
 
     def run(inputs: Sequence[Sequence[int]]) -> list[Tensor]:
@@ -99,17 +99,19 @@ def load(model: Transformer, folder: Path) -> Forward:
     return run
 
 
-def open_bridge(folder: str | Path, dtype: torch.dtype = torch.float32) -> Any:
-    """The `TransformerBridge` in a folder, with its labels."""
+def open_bridge(folder: str | Path) -> Any:
+    """The `TransformerBridge` in a folder, with its labels, in the dtype of its weights."""
     from safetensors.torch import load_file
     from transformer_lens.config import TransformerBridgeConfig
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import AutoTokenizer
 
     folder = Path(folder)
+    weights = load_file(folder / WEIGHTS)
+    dtype = weights["embed.weight"].dtype
     config = TransformerBridgeConfig(**json.loads((folder / CONFIG).read_text(encoding="utf-8")), dtype=dtype)
     bridge = TransformerBridge.boot_native(config, dtype=dtype)  # type: ignore[attr-defined]
-    bridge.load_state_dict(load_file(folder / WEIGHTS))
+    bridge.load_state_dict(weights)
     bridge.tokenizer = AutoTokenizer.from_pretrained(folder)  # given to boot_native, it would be tried with an "a"
     bridge.labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))
     return bridge

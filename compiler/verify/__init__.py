@@ -104,7 +104,8 @@ def verify(folder: str | Path) -> Verdict:
 
 
 def verify_model(model: Transformer) -> Verdict:
-    """Verify a model against the program in its labels."""
+    """Verify a model against the program in its labels. Raises `ModelError` where its weights were cast."""
+    model.require_dtype()
     program = program_of(model)
     settings = {
         "output": list(program.outputs),

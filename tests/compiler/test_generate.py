@@ -109,6 +109,74 @@ def test_cached_logits_are_those_of_the_whole_text(dtype: str) -> None:
         assert torch.allclose(one, other, atol=tolerance, rtol=tolerance), start
 
 
+PIECES = [(4, 3), (1, 6), (3, 2, 2), (1, 1, 5), (2, 1, 4)]
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+def test_a_text_is_read_in_any_pieces(pieces: tuple[int, ...]) -> None:
+    """Random weights: nothing in them hides what was not seen."""
+    words = tuple("abcdefgh")
+    layers = (LayerShape(3, 4, 2, 9), LayerShape(0, 0, 0, 5), LayerShape(2, 3, 6, 0))
+    torch.manual_seed(7)
+    model = Transformer(Config(words, 7, True, 8, layers, (OutputSlice("o", words),), dtype="float64")).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    ids, reading, end = torch.randint(8, (7,)).tolist(), model.reading(8), 0
+    for size in pieces:
+        start, end = end, end + size
+        assert torch.allclose(reading.read(ids[start:end]), Rereading(model).read(ids[:end]), atol=1e-12, rtol=0)
+
+
+@every_decoder
+def test_every_decoder_reads_a_prompt_in_pieces(name: str) -> None:
+    compiled = compiler.compile(program(name))
+    for model in (compiled.model, compiled.fast):
+        for prompt in PROMPTS[name]:
+            ids = model.encode(prompt)  # type: ignore[arg-type]
+            whole = model.reading(len(ids) + 1).read(ids)
+            for size in range(1, len(ids)):
+                reading = model.reading(len(ids) + 1)
+                reading.read(ids[:size])
+                assert torch.allclose(reading.read(ids[size:]), whole, atol=1e-3 * float(whole.abs().max())), size
+                assert reading.length == len(ids)
+
+
+@pytest.mark.parametrize("way", ["cached", "again", "fast"])
+def test_a_reading_takes_as_many_tokens_as_there_is_room_for(way: str) -> None:
+    compiled = compiler.compile(rasp.parse("o = tokens;"), vocab="ab", max_length=4, attention="causal")
+    model = compiled.fast if way == "fast" else compiled.model
+    reading = Rereading(model) if way == "again" else model.reading(5)
+    assert reading.best([0, 1], "o") == 1 and reading.length == 2
+    for wrong in ([], [0, 0, 0]):
+        with pytest.raises(ModelError, match="there is room for 4") as caught:
+            reading.read(wrong)
+        assert "at least one token" in caught.value.hint
+    assert reading.best([0, 0], "o") == 0
+    with pytest.raises(ModelError, match="has 5 tokens, 1 of them new"):
+        reading.best([0], "o")
+
+
+def test_a_cache_has_the_room_it_was_made_with() -> None:
+    reading = made("o = tokens;").reading(3)
+    reading.read([0, 1])
+    with pytest.raises(ModelError, match="there is room for 2"):
+        reading.read([0])
+
+
+def test_a_bidirectional_model_does_not_read_on() -> None:
+    model = compiler.compile(rasp.parse("o = tokens;"), vocab="ab", max_length=4).model
+    for begin in (lambda: model.reading(5), lambda: Reading(model, 5)):
+        with pytest.raises(ModelError, match="bidirectional"):
+            begin()
+
+
+def test_autocast_is_refused_in_the_middle_of_a_text(copy: Transformer) -> None:
+    text = copy.stream("abc|")
+    assert next(text) == "a"
+    with torch.autocast("cpu"), pytest.raises(ModelError, match="autocast"):
+        next(text)
+
+
 def test_the_stop_token_is_the_last(copy: Transformer) -> None:
     assert copy.config.generate == "next" and copy.config.stop == (".",)
     assert copy.generate("abc|") == ["a", "b", "c", "."]
