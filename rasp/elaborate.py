@@ -21,7 +21,7 @@ from rasp import operations
 from rasp.environment import RESERVED, Environment, Function, Given, RaspValue, describe
 from rasp.expressions import Evaluator, check_name, deep_recursion
 from rasp.parser import parse_source
-from rasp.sop import Indices, Node, SOp, TokenKind, Tokens
+from rasp.sop import Indices, SOp, TokenKind, Tokens
 from rasp.source import Diagnostic, RaspError, Source, Span, error
 from rasp.syntax import Assign, Command, Define, Draw, Evaluate, Expression, For, Load, Name, Statement
 
@@ -116,8 +116,7 @@ class Elaborator(Evaluator):
         for name in names:
             check_name(name, env.protected)
         env.values.update(made)
-        held = [(name, value) for name in names if isinstance(value := made[name.name], Node | list | dict)]
-        self.given += [Given(name.name, value, name.span, self.within) for name, value in held]
+        self.given += [Given(name.name, made[name.name], name.span, self.within) for name in names]
         self.lost -= made.keys()
         if top is not None:
             self.bound(made, top, env)

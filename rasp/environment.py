@@ -120,7 +120,7 @@ class Calling:
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """A name that was given to an s-op or selector, or to a list or dictionary: where, and inside of which call."""
+    """A name that was given to a value: where, and inside of which call."""
 
     name: str
     value: RaspValue

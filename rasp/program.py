@@ -156,11 +156,12 @@ class Program:
 
     @cached_property
     def _given(self) -> list[tuple[str, Given]]:
-        """Every name that was given, the last of several as it is, the others numbered."""
-        times = Counter(one.qualified for one in self._run.given)
+        """Every name that was given to s-ops or selectors, the last of several as it is, the others numbered."""
+        given = [one for one in self._run.given if isinstance(one.value, Node | list | dict)]
+        times = Counter(one.qualified for one in given)
         seen: Counter[str] = Counter()
         found = []
-        for one in self._run.given:
+        for one in given:
             name = one.qualified
             seen[name] += 1
             is_last = seen[name] == times[name] and self.bindings.get(name, one.value) is one.value
@@ -171,12 +172,12 @@ class Program:
     def places(self) -> dict[str, Place]:
         """Where the program gives each name of `called`: a name that is given several times has all of these lines."""
         lines: dict[str, set[int]] = {}
+        for one in self._run.given:
+            lines.setdefault(one.qualified, set()).update(self._placed(one)[0])
         found: dict[str, Place] = {}
         for name, one in self._given:
             line, home = self._placed(one)
-            every = lines.setdefault(one.qualified, set())
-            every |= line
-            own = tuple(sorted(every if name == one.qualified else line))
+            own = tuple(sorted(lines[name] if name == one.qualified else line))
             found |= {name + place: Place(own, home) for _, place in _nodes(one.value)}
         return found
 
