@@ -138,6 +138,7 @@ class Draft:
             self.offsets,
             frozenset(self.exclusive),
             graph=self.names.graph,
+            titles=self.names.titles,
         )
 
     def _layers(self) -> Iterator[Layer]:
