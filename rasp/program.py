@@ -187,7 +187,7 @@ class Program:
         line = {self.source.position(span.start)[0] for span in spans[:1]}
         if one.span.source is self.source:
             return line, None
-        return line, LIBRARY if one.call and one.call.function.library else one.span.source.name
+        return line, self._run.homes.get(one.span.source, LIBRARY)
 
     @cached_property
     def warnings(self) -> list[Diagnostic]:

@@ -69,13 +69,16 @@ class Draft:
 
     def direction(self, node: SOp, holds: SOp | None = None) -> Direction:
         """A new direction, named after an s-op; it holds that s-op's number, or another's."""
-        name = self.names.label(node)
+        return Direction(self.unused(self.names.label(node)), holds or self.names.meant(node))
+
+    def unused(self, name: str) -> str:
+        """The name, with a number if another direction has it."""
         unique, number = name, 1
         while unique in self._used:
             number += 1
             unique = f"{name} #{number}"
         self._used.add(unique)
-        return Direction(unique, holds or self.names.meant(node))
+        return unique
 
     def of_token(self, node: SOp, column: tuple[Fraction, ...]) -> Reading:
         """A function of the token: its number for each element of the vocabulary, written by the embedding (C7)."""
