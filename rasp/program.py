@@ -114,12 +114,14 @@ class Program:
         return Face(name, self._find(name), self)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.bindings or name in library().values
+        return name in self.bindings or name in library().values or name in self._inner
 
     def _find(self, name: str) -> RaspValue:
         try:
             return self._run.top.find(name)
         except Missing:
+            if name in self._inner:
+                return self._inner[name]
             hint = did_you_mean(name, [name for name in self._run.top.names() if not name.startswith("_")])
             raise error("unknown-name", f"the program has no `{name}`", hint=hint) from None
 
@@ -153,6 +155,11 @@ class Program:
             for node, place in _nodes(one.value):
                 found.setdefault(node, name + place)
         return found
+
+    @cached_property
+    def _inner(self) -> dict[object, Node]:
+        """What is bound inside of calls, or was bound for a while, by its name in `called`."""
+        return {name: node for node, name in self.called.items() if name not in self.bindings}
 
     @cached_property
     def _given(self) -> list[tuple[str, Given]]:

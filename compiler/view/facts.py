@@ -187,11 +187,10 @@ def _named(known: _Known, model: Transformer) -> dict[str, Node]:
     """The program's names for s-ops and selectors, and those of the library or of calls that its model reads."""
     program = known.program
     found = {name: value for name, value in program.bindings.items() if isinstance(value, Node)}
-    called = {name: node for node, name in program.called.items()}
     read = [*model.labels["variables"], *model.labels.get("named", [])]
     for name in [*program.outputs, *(variable["name"] for variable in read)]:
-        if name not in found and (name in called or name in program):
-            found[name] = called.get(name) or program.node(name)
+        if name not in found and name in program:
+            found[name] = program.node(name)
     return found
 
 

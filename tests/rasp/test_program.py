@@ -227,3 +227,9 @@ def test_places_are_lines_of_the_program(tmp_path: Path) -> None:
     assert places["o"] == ((3,), None)
     assert places["x"] == ((6, 7), None)
     assert places["kept"] == ((), "more")
+
+
+def test_what_is_bound_inside_of_a_call_is_asked_for_by_its_name() -> None:
+    program = rasp.parse("o = sort(tokens, tokens);\nx = indices + 1;\nx = x * 2;")
+    assert "sort.place" in program and "sort.nothing" not in program
+    assert program["sort.place"]("cab") == [2, 0, 1] and program["x.1"]("ab") == [1, 2]
