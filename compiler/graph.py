@@ -19,7 +19,7 @@ from compiler.domain import Analysis, Setting
 from compiler.simplify import simplify
 from rasp.answers import is_boolean, normalised
 from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, Constant, Node, Selector, SOp, Width, listing, reachable
+from rasp.sop import Aggregate, Constant, Node, SOp, Width, aligned, listed, reachable
 from rasp.value import Value
 
 MAX_NAME = 48
@@ -55,6 +55,11 @@ class Graph:
     @cached_property
     def _called(self) -> dict[Node, str]:
         return {}
+
+    def served(self, node: SOp) -> str | None:
+        """The name in the program of the node, or of what it is a part of, or of what it is computed from."""
+        near = (node, *self.analysis.variables(node))
+        return next((name for one in near if (name := self.names.get(one) or self._owners.get(one))), None)
 
     def _described(self, node: Node) -> str:
         text = node.written(*(self.names.get(arg) or _brief(arg) for arg in node.inputs))
@@ -101,16 +106,15 @@ class Graph:
         return [normalised(value, name in self.booleans) for value in values]
 
     def __str__(self) -> str:
-        names = {self.names[node]: node for node in self.nodes if node in self.names}
-        lines = listing(names | self.outputs).splitlines()
-        domains = self._domains_shown(names | self.outputs)
-        width = max(map(len, lines))
-        return "\n".join(f"{line:<{width}}  {domain}".rstrip() for line, domain in zip(lines, domains, strict=True))
+        lines = self.shown()
+        texts = aligned([(name, text) for name, text, _ in lines])
+        width = max(map(len, texts))
+        domains = (self.analysis.domain(node) if isinstance(node, SOp) else "" for _, _, node in lines)
+        return "\n".join(f"{text:<{width}}  {domain}".rstrip() for text, domain in zip(texts, domains, strict=True))
 
-    def _domains_shown(self, roots: Mapping[str, Node]) -> list[str]:
-        shown = [node for node in self.nodes if node in roots.values() or not isinstance(node, Constant)]
-        domains = ["" if isinstance(node, Selector) else str(self.analysis.domain(node)) for node in shown]  # type: ignore[arg-type]
-        return domains + [""] * (len(listing(roots).splitlines()) - len(domains))
+    def shown(self) -> list[tuple[str, str, Node]]:
+        """The lines of the graph's text, each with its node."""
+        return listed({self.names[node]: node for node in self.nodes if node in self.names} | self.outputs)
 
 
 def _kind(node: Node) -> str:

@@ -29,7 +29,7 @@ def pushed(node: SOp, task: Task, names: Names) -> SOp | None:
     empty = analysis.table(_substituted(node, {pick: Constant(pick.default) for pick in picks}))
     default = next((value for _, value in empty if not isinstance(value, str)), 0)  # else no such row has an answer
     found = Aggregate(picks[0].selector, at_key, default)
-    names.entitle(found, names.label(node))
+    names.stands(found, node)
     for pick in picks if found not in task.own else ():
         analysis.numbered(found, pick)
     return found
