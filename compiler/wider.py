@@ -17,7 +17,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from compiler.certify import SLACK, Bound, Certifier
+from compiler.bound import SLACK, Bound
+from compiler.certify import Certifier
 from compiler.circuit import Circuit, Head, Neuron
 from compiler.direction import Direction
 from compiler.emit import sharpness
