@@ -19,7 +19,7 @@ from fractions import Fraction
 from itertools import accumulate, chain, compress
 from typing import Any, TypeAlias, cast
 
-from rasp.operators import OPERATORS, PREDICATES, Undefined, bounded, convert, show
+from rasp.operators import MAX_BITS, OPERATORS, PREDICATES, Undefined, bounded, convert, show
 from rasp.sop import (
     Aggregate,
     And,
@@ -44,6 +44,25 @@ from rasp.value import Value, from_python, kind_of_all
 Input: TypeAlias = Iterable[Any]
 Matrix: TypeAlias = list[list[bool]]
 Rows: TypeAlias = list[int]
+
+
+MAX_BYTES = 1 << 30
+"""About how much memory the values and rows of one run may take."""
+_PER_VALUE, _PER_ROW = 40, 72
+"""About what a value, and a row besides its bits, take in bytes."""
+
+
+def effort(nodes: Node | Iterable[Node], *lengths: int) -> int:
+    """About how many bytes the values and rows of nodes, and of what they need, take on inputs of these lengths."""
+    needed = reachable([nodes] if isinstance(nodes, Node) else nodes)
+    return _held(needed, lengths)
+
+
+def _held(nodes: Sequence[Node], lengths: Iterable[int]) -> int:
+    selectors = sum(isinstance(node, Selector) for node in nodes)
+    values = sum(lengths := list(lengths)) * _PER_VALUE
+    rows = sum(length * (_PER_ROW + length // 8) for length in lengths)
+    return (len(nodes) - selectors) * values + selectors * rows
 
 
 def evaluate(
@@ -121,7 +140,13 @@ class Run:
 
     def compute(self, roots: Iterable[Node]) -> None:
         """Compute every node the roots need, inputs first."""
-        for node in reachable(roots, self.knows):
+        needed = reachable(roots, self.knows)
+        if _held(needed, (part.stop - part.start for part in self.parts)) > MAX_BYTES:
+            hint = "give a shorter input; a compiled model needs less for each token"
+            raise error(
+                "too-long", f"{self.n} tokens are too many for the {len(needed)} steps of this program", hint=hint
+            )
+        for node in needed:
             if isinstance(node, Selector):
                 self.rows[node] = self._rows(node)
             elif isinstance(node, SOp):
@@ -296,6 +321,8 @@ def _incomparable(key: Value, query: Value, predicate: str) -> str:
     raise AssertionError("comparable after all")
 
 
+MAX_SUMMED = 1 << 32
+"""Most machine words that are added up for the means of one sequence: its common denominator may be long."""
 PLANES_FROM = 64
 """Sequences from this length on are added up bit by bit, if their numbers have fewer bits than an eighth of it."""
 
@@ -327,19 +354,30 @@ class _Mean:
 
     def _prepare(self) -> None:
         numbers = [Fraction(value) for value in self.values]
-        self.denominator = math.lcm(*(number.denominator for number in numbers))
+        self.denominator = _common_denominator(numbers)
         self.numerators = [number.numerator * (self.denominator // number.denominator) for number in numbers]
         self.least = min(self.numerators)
         bits = max(1, (max(self.numerators) - self.least).bit_length())
         if len(numbers) >= PLANES_FROM and 8 * bits <= len(numbers):
             above = [numerator - self.least for numerator in reversed(self.numerators)]
             self.planes = [int("".join("1" if one >> bit & 1 else "0" for one in above), 2) for bit in range(bits)]
+        elif len(numbers) ** 2 * (bits >> 6) > MAX_SUMMED:
+            raise Undefined(f"{len(numbers)} numbers of {bits} bits are too many to average")
 
     def _sum(self, row: int) -> int:
         if not self.planes:
             return sum(compress(self.numerators, map("1".__eq__, bin(row)[:1:-1])))
         counts = [(row & plane).bit_count() << bit for bit, plane in enumerate(self.planes)]
         return self.least * row.bit_count() + sum(counts)
+
+
+def _common_denominator(numbers: list[Fraction]) -> int:
+    found = 1
+    for denominator in dict.fromkeys(number.denominator for number in numbers):
+        found = math.lcm(found, denominator)
+        if found.bit_length() > MAX_BITS:
+            raise Undefined(f"the common denominator has more than {MAX_BITS} bits")
+    return found
 
 
 def _missing(node: Lookup, key: Value) -> str:
