@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from rasp import depth, operations
 from rasp.environment import RESERVED, Environment, Function, Missing, RaspValue, describe, is_atom
-from rasp.interpreter import effort, evaluate
+from rasp.interpreter import Run
 from rasp.operators import Undefined
 from rasp.sop import Node, Selector, SOp
 from rasp.source import Diagnostic, RaspError, Source, Span, counted, did_you_mean, error
@@ -279,9 +279,12 @@ class Evaluator:
             raise error("arguments", f"an s-op or selector is applied to one input, got {len(args)}", self.site or span)
         if not isinstance(args[0], (str, list, dict)) or not all(map(is_atom, args[0])):
             raise error("input", f"an input is a string or a list of atoms, not {describe(args[0])}", self.site or span)
-        self._step(span, len(args[0]) ** 2 // 100 + effort(node, len(args[0])) // BYTES_PER_STEP)
+        self._step(span, len(args[0]) ** 2 // 100)
         try:
-            return evaluate(node, args[0], spans=self.spans)
+            run = Run(args[0], spans=self.spans)
+            run.compute([node])
+            self._step(span, run.taken // BYTES_PER_STEP)
+            return run.answer(node)
         except RaspError as problem:
             raise RaspError(*[_placed(one, self.site or span) for one in problem.diagnostics]) from None
 

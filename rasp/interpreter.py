@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate, chain, compress
+from sys import getsizeof
 from typing import Any, TypeAlias, cast
 
 from rasp.operators import MAX_BITS, OPERATORS, PREDICATES, Undefined, bounded, convert, show
@@ -48,19 +49,14 @@ Rows: TypeAlias = list[int]
 
 MAX_BYTES = 1 << 30
 """About how much memory the values and rows of one run may take."""
-_PER_VALUE, _PER_ROW = 40, 72
+_PER_VALUE, _PER_ROW = 64, 72
 """About what a value, and a row besides its bits, take in bytes."""
 
 
-def effort(nodes: Node | Iterable[Node], *lengths: int) -> int:
-    """About how many bytes the values and rows of nodes, and of what they need, take on inputs of these lengths."""
-    needed = reachable([nodes] if isinstance(nodes, Node) else nodes)
-    return _held(needed, lengths)
-
-
-def _held(nodes: Sequence[Node], lengths: Iterable[int]) -> int:
+def _held(nodes: Sequence[Node], lengths: Sequence[int]) -> int:
+    """About how many bytes the values and rows of nodes take on inputs of these lengths."""
     selectors = sum(isinstance(node, Selector) for node in nodes)
-    values = sum(lengths := list(lengths)) * _PER_VALUE
+    values = sum(lengths) * _PER_VALUE
     rows = sum(length * (_PER_ROW + length // 8) for length in lengths)
     return (len(nodes) - selectors) * values + selectors * rows
 
@@ -135,22 +131,26 @@ class Run:
         self.parts = [slice(end - length, end) for length, end in zip(lengths, accumulate(lengths), strict=True)]
         self.positions = list(chain.from_iterable(map(range, lengths)))
         self.full = [row for length in lengths for row in [(1 << length) - 1] * length]
+        self.taken = 0
         self.values: dict[SOp, list[Value]] = {}
         self.rows: dict[Selector, Rows] = {}
 
     def compute(self, roots: Iterable[Node]) -> None:
         """Compute every node the roots need, inputs first."""
         needed = reachable(roots, self.knows)
-        if _held(needed, (part.stop - part.start for part in self.parts)) > MAX_BYTES:
-            hint = "give a shorter input; a compiled model needs less for each token"
-            raise error(
-                "too-long", f"{self.n} tokens are too many for the {len(needed)} steps of this program", hint=hint
-            )
+        self._take(_held(needed, [part.stop - part.start for part in self.parts]), len(needed))
         for node in needed:
             if isinstance(node, Selector):
                 self.rows[node] = self._rows(node)
             elif isinstance(node, SOp):
                 self.values[node] = self._checked(node, self._values(node))
+
+    def _take(self, count: int, steps: int) -> None:
+        """Count bytes that are about to be taken, or have been. Raises `RaspError` where they are too many."""
+        self.taken += count
+        if self.taken > MAX_BYTES:
+            message = f"{steps} steps over {self.n} tokens take too much memory"
+            raise error("too-long", message, hint="give a shorter input, or build shorter strings and numbers")
 
     def knows(self, node: Node) -> bool:
         """Whether a node has been computed."""
@@ -159,6 +159,7 @@ class Run:
     def answer(self, node: Node) -> list[Value] | Matrix:
         """What a computed node came to."""
         if isinstance(node, Selector):
+            self._take(8 * self.n**2, 1)
             return [[bool(row >> key & 1) for key in range(self.n)] for row in self.rows[node]]
         return list(self.values[cast(SOp, node)])
 
@@ -221,6 +222,8 @@ class Run:
                 result.append(apply(*operands))
         except Undefined as problem:
             raise self.fail(node, "undefined", f"at position {len(result)}: {problem}") from None
+        if (beyond := sum(map(_length, result)) - self.n * _PER_VALUE) > 0:
+            self._take(beyond, 1)
         return result
 
     def _lookup(self, node: Lookup, table: dict[Value, Value], arg: SOp) -> list[Value]:
@@ -299,6 +302,13 @@ class Run:
         if isinstance(keys[0], str) != isinstance(queries[0], str):
             raise self.fail(node, "undefined", _incomparable(keys[0], queries[0], predicate))
         return _ordered(masks, queries, predicate, (1 << len(keys)) - 1)
+
+
+def _length(value: Value) -> int:
+    """About how many bytes a value takes."""
+    if isinstance(value, Fraction):
+        return getsizeof(value.numerator) + getsizeof(value.denominator)
+    return getsizeof(value)
 
 
 def _ordered(masks: dict[Value, int], queries: list[Value], predicate: str, full: int) -> Rows:

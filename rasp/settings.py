@@ -34,6 +34,8 @@ DEFAULT_LENGTH = 16
 
 MAX_DIGITS = 4_000
 """Longest number of a setting, in digits before and behind the point, an exponent spelled out."""
+MAX_ERRORS = 20
+"""After so many errors the rest of a header is not read."""
 MAX_EXAMPLES = 1_000
 """How many examples a program may give."""
 
@@ -92,7 +94,7 @@ def read_settings(comments: Iterable[Comment]) -> tuple[Settings, list[Diagnosti
     spans: dict[str, Span] = {}
     found: list[Diagnostic] = []
     for comment in comments:
-        if comment.span.text.startswith("#@"):
+        if len(found) < MAX_ERRORS and comment.span.text.startswith("#@"):
             try:
                 settings = _read_line(settings, comment.span, spans)
             except RaspError as problem:

