@@ -255,6 +255,67 @@ def test_a_checkpoint_is_replaced_whole(other: Compiled, folder: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["saved"]
 
 
+def test_what_is_no_part_of_a_checkpoint_is_kept_and_told(other: Compiled, folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+    (folder / "export").mkdir()
+    (folder / "export" / "config.json").write_text("mine")
+    before = contents(folder)
+    (note,) = other.save(folder)
+    assert note.severity == "note"
+    assert note.message.endswith("it is kept: export, notes.txt")
+    assert {name: data for name, data in contents(folder).items() if data == b"mine"} == {
+        name: data for name, data in before.items() if data == b"mine"
+    }
+    assert compiler.load(folder).run("aba") == [2, 1, 2]
+
+
+def test_a_file_of_a_document_s_name_that_is_none_is_not_written_over(made: Compiled, folder: Path) -> None:
+    checkpoint.save(folder, made.weights.config, made.model.state_dict(), made.weights.labels)
+    (folder / "provenance.json").write_text("mine")
+    with pytest.raises(ModelError, match=r"provenance\.json is none of its own files") as caught:
+        made.save(folder)
+    assert "move it" in caught.value.hint
+    assert (folder / "provenance.json").read_text() == "mine"
+
+
+def test_a_document_that_is_too_large_is_left_out_and_the_model_saved(
+    made: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = len(json.dumps(made.certificate.to_json(), indent=1)) + 1000
+    labels = len(json.dumps(made.weights.labels, indent=1, ensure_ascii=False)) + 1000
+    monkeypatch.setattr(checkpoint, "MAX_JSON", max(certificate, labels))
+    (warning,) = made.save(tmp_path / "large")
+    assert warning.severity == "warning" and "provenance.json is left out: it would have" in warning.message
+    assert compiler.load(tmp_path / "large").run("abc") == ["c", "b", "a"]
+    assert checkpoint.documents(tmp_path / "large") == ["certificate.json"]
+    with pytest.raises(ModelError, match=r"has no provenance\.json: it would have \d+ bytes, more than"):
+        checkpoint.document(tmp_path / "large", "provenance.json")
+
+
+def test_a_model_that_is_read_while_it_is_written_again_is_one_of_the_two(made: Compiled, folder: Path) -> None:
+    """Fifty times, by another process: the files of a model are those of one time."""
+    code = f"""
+import compiler
+from compiler import checkpoint
+model = compiler.load({str(folder)!r})
+config = {{k: v for k, v in checkpoint._config(checkpoint.Path({str(folder)!r})).items()
+          if k not in ("format", "version", "sha256")}}
+print("ready", flush=True)
+for number in range(50):
+    labels = dict(model.labels, padding="x" * 1000 * number)
+    checkpoint.save({str(folder)!r}, config, model.state_dict(), labels, documents={{"certificate.json": [number]}})
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT) as writer:
+        assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
+        read = 0
+        while writer.poll() is None:
+            assert compiler.load(folder).run("abc") == ["c", "b", "a"]
+            assert checkpoint.document(folder, "certificate.json")
+            read += 1
+        assert writer.returncode == 0 and read > 5
+    assert [path.name for path in folder.parent.iterdir()] == ["saved"]
+
+
 def test_an_empty_folder_may_be_filled(other: Compiled, tmp_path: Path) -> None:
     (tmp_path / "new" / "empty").mkdir(parents=True)
     other.save(tmp_path / "new" / "empty")
