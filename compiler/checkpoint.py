@@ -94,10 +94,20 @@ def save(
         with whole.folder(folder, own_files) as made:
             _write(made, config, tensors, files)
     except (OSError, safetensors.SafetensorError) as problem:
-        hint = "move it, or choose another folder" if isinstance(problem, whole.Taken) else FULL
-        reason = getattr(problem, "strerror", None) or problem
-        raise ModelError(f"cannot write {folder}: {reason}", hint) from None
+        raise unwritable(folder, problem) from None
     return left_out
+
+
+def unwritable(folder: Path, problem: Exception) -> ModelError:
+    """What to say where a folder cannot be written."""
+    from rasp.whole import Taken
+
+    hint = FULL
+    if isinstance(problem, Taken):
+        hint = "move it, or choose another folder"
+    elif isinstance(problem, FileExistsError | NotADirectoryError | PermissionError):
+        hint = "choose another folder"
+    return ModelError(f"cannot write {folder}: {getattr(problem, 'strerror', None) or problem}", hint)
 
 
 def own_files(folder: Path) -> frozenset[str] | None:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import rasp
-from compiler.checkpoint import FULL, MAX_JSON, load
+from compiler.checkpoint import MAX_JSON, load, unwritable
 from compiler.model import ModelError, Transformer
 from compiler.pipeline import Compiled
 from compiler.processes import Progress, spread
@@ -272,8 +272,7 @@ def _told_of(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        hint = "move it, or choose another folder" if isinstance(problem, whole.Taken) else FULL
-        raise ModelError(f"cannot write {folder}: {problem.strerror}", hint) from None
+        raise unwritable(folder, problem) from None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -238,8 +238,11 @@ class Compiled:
         """What each way to optimise costs, without making a model."""
         return plan(self.graph, lambda graph, mode: build(graph, mode, self.precision))
 
-    def save(self, folder: str | Path) -> list[Diagnostic]:
-        """Write the checkpoint; what is to be said about it. Raises `ModelError` where the folder is something else."""
+    def save(self, folder: str | Path, tell: Callable[[Diagnostic], None] | None = None) -> None:
+        """Write the checkpoint. Raises `ModelError` where the folder is something else.
+
+        What else lies in the folder is kept, and a document that is too large is left out; `tell` hears of it.
+        """
         from compiler.checkpoint import digest, further_files, save
         from compiler.provenance import provenance
 
@@ -250,7 +253,9 @@ class Compiled:
         }
         documents = {"certificate.json": certificate, "provenance.json": provenance(self.model)}
         left_out = save(folder, self.weights.config, state, self.weights.labels, documents)
-        return [*map(_left_out, left_out.items()), *_kept(folder, further_files(folder))]
+        for one in (*map(_left_out, left_out.items()), *_kept(folder, further_files(folder))):
+            if tell is not None:
+                tell(one)
 
     def trace(self, tokens: Iterable[object]) -> Trace:
         """Every program variable at every layer, decoded from the residual stream, beside the interpreter's value."""

@@ -28,8 +28,7 @@ def compile_(call: argparse.Namespace) -> int:
     if call.emit is not None:
         print(compiled.emit(call.emit).rstrip("\n"))
     if call.out is not None:
-        if notes := compiled.save(Path(call.out)):
-            print(render(notes), file=sys.stderr)
+        compiled.save(Path(call.out), lambda one: print(render([one]), file=sys.stderr))
         print(f"{call.out}: {compiled.summary()}")
     return DONE
 

@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.checkpoint import MAX_JSON
+from compiler.checkpoint import MAX_JSON, unwritable
 from compiler.hosts.card import card
 from compiler.model import ModelError, Transformer
 from rasp import whole
@@ -44,10 +44,8 @@ def whole_folder(place: Path) -> Iterator[Path]:
     try:
         with whole.folder(place, own_files) as made:
             yield made
-    except whole.Taken as problem:
-        raise ModelError(f"cannot write {place}: {problem.strerror}", "move it, or choose another folder") from None
-    except (FileExistsError, NotADirectoryError, PermissionError) as problem:
-        raise ModelError(f"cannot write {place}: {problem.strerror}", "choose another folder") from None
+    except OSError as problem:
+        raise unwritable(place, problem) from None
 
 
 def own_files(place: Path) -> frozenset[str] | None:

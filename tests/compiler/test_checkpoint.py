@@ -45,6 +45,13 @@ def folder(made: Compiled, tmp_path: Path) -> Path:
     return tmp_path / "saved"
 
 
+def told(compiled: Compiled, folder: Path) -> list[rasp.Diagnostic]:
+    """What is said about saving a model."""
+    said: list[rasp.Diagnostic] = []
+    compiled.save(folder, said.append)
+    return said
+
+
 def change_config(folder: Path, **fields: Any) -> None:
     path = folder / checkpoint.CONFIG
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
@@ -287,7 +294,7 @@ def test_what_is_no_part_of_a_checkpoint_is_kept_and_told(other: Compiled, folde
     (folder / "export").mkdir()
     (folder / "export" / "config.json").write_text("mine")
     before = contents(folder)
-    (note,) = other.save(folder)
+    (note,) = told(other, folder)
     assert note.severity == "note"
     assert note.message.endswith("it is kept: export, notes.txt")
     assert {name: data for name, data in contents(folder).items() if data == b"mine"} == {
@@ -311,7 +318,7 @@ def test_a_document_that_is_too_large_is_left_out_and_the_model_saved(
     certificate = len(json.dumps(made.certificate.to_json(), indent=1)) + 1000
     labels = len(json.dumps(made.weights.labels, indent=1, ensure_ascii=False)) + 1000
     monkeypatch.setattr(checkpoint, "MAX_JSON", max(certificate, labels))
-    (warning,) = made.save(tmp_path / "large")
+    (warning,) = told(made, tmp_path / "large")
     assert warning.severity == "warning" and "provenance.json is left out: it would have" in warning.message
     assert compiler.load(tmp_path / "large").run("abc") == ["c", "b", "a"]
     assert checkpoint.documents(tmp_path / "large") == ["certificate.json"]
