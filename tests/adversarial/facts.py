@@ -16,7 +16,7 @@ from compiler.graph import Graph
 from rasp import RaspError
 from rasp.interpreter import Run
 from rasp.operators import show
-from rasp.sop import Aggregate, Selector, SOp, Width
+from rasp.sop import Aggregate, Selector, SOp
 from rasp.value import Value
 
 MOST_POINTS = 2_000

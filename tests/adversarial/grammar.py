@@ -20,29 +20,49 @@ PREDICATES = ("==", "!=", "<", "<=", ">", ">=")
 COMPARISONS = ("==", "<", "<=", ">", ">=")
 PLAIN = ("0", "1", "2", "3", "5", "-1", "-2", "0.5", "1.5")
 FAR = (
-    *("1000000", "0.001", "0.000001", "(1 / 3)", "(-2 / 7)", "20000", "12345.678", "(2 ^ 20)", "(10 ^ 9)"),
-    *("65504", "0.1", "(2 / 3)", "99.99", "300", "(-1000000)", "16777217", "(10 ^ 29)"),
+    *("1000000", "0.001", "0.000001", "(1 / 3)", "(-2 / 7)", "12345.678", "(2 ^ 20)", "(10 ^ 9)"),
+    *("0.1", "(2 / 3)", "99.99", "300", "(-1000000)"),
 )
-"""Numbers that floats hold badly, or not at all."""
+"""Numbers that floats hold badly."""
+EDGES = {
+    "float16": ("20000", "65504", "30000", "2049", "1025", "0.0001", "(-40000)", "(2 ^ 11)", "65505"),
+    "bfloat16": ("257", "129", "20000", "(10 ^ 29)", "(3 * 10 ^ 38)", "1.01", "(2 ^ 8)"),
+    "float32": ("16777217", "8388609", "(10 ^ 29)", "(3 * 10 ^ 38)", "(-10 ^ 19)", "(2 ^ 24)", "0.0000001"),
+    "float64": ("(2 ^ 53 + 1)", "(10 ^ 29)", "(10 ^ 160)", "(10 ^ 300)", "0.0000001", "16777217"),
+}
+"""Numbers about where a dtype ends, or ceases to hold every whole number; sums and squares of them are beyond it."""
 WORDS = ("", "a", "b", "1", "0", "True", "x", "zz", "2.5", "é")
 
 
 @dataclass(frozen=True)
 class Name:
-    """A name that is bound, and what sort of values it has where it has any."""
+    """A name that is bound, what sort of values it has where it has any, and whether there are several."""
 
     text: str
     sort: Sort
+    varied: bool = True
 
 
 class Grammar:
-    """Writes expressions of a wanted sort and at most a wanted depth. `far` is how often a number is a far one."""
+    """Writes expressions of a wanted sort and at most a wanted depth. `far` numbers come up so `often`."""
 
-    def __init__(self, rng: random.Random, names: Sequence[Name], tokens: Sequence[str], far: float = 0.1) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        names: Sequence[Name],
+        tokens: Sequence[str],
+        far: Sequence[str] = FAR,
+        often: float = 0.1,
+    ) -> None:
         self.rng = rng
         self.names = names
         self.tokens = tokens
         self.far = far
+        self.often = often
+
+    def beside(self, names: Sequence[Name]) -> Grammar:
+        """The same with other names."""
+        return Grammar(self.rng, names, self.tokens, self.far, self.often)
 
     def expression(self, sort: Sort, depth: int) -> str:
         """An expression of this sort."""
@@ -83,7 +103,7 @@ class Grammar:
 
     def number(self) -> str:
         """A number, plain or far."""
-        return self.rng.choice(FAR if self.rng.random() < self.far else PLAIN)
+        return self.rng.choice(self.far if self.rng.random() < self.often else PLAIN)
 
     def token(self) -> str:
         """A token's text, mostly."""

@@ -23,8 +23,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import torch
-
 import compiler
 import rasp
 from compiler.cli import main as command
@@ -171,7 +169,7 @@ class _Trial:
         for length in range(1, longest + 1):
             if (left := left - len(vocabulary) ** length) < 0:
                 break
-            yield from _by_text(vocabulary, length)
+            yield from itertools.product(vocabulary, repeat=length)
         for number in range(RANDOM):
             few = self.rng.sample(vocabulary, self.rng.randint(1, len(vocabulary)))
             yield self.rng.choices(few, k=longest if number % 3 == 0 else self.rng.randint(1, longest))
@@ -238,7 +236,7 @@ class _Trial:
             self._model("fast", Fast(compiled.model, fast.plan, prefer="fast"))
 
     def _circuit(self, compiled: Compiled) -> None:
-        inputs = sorted(self.known, key=len)[: EXACT - 1] + [max(self.known, key=len)]
+        inputs = [*sorted(self.known, key=len)[: EXACT - 1], max(self.known, key=len)]
         answers = [compiled.circuit.run([compiled.setting.texts.index(token_text(t)) for t in i]) for i in inputs]
         for name, rows in self.expected.items():
             found = [_plain(answer[name]) for answer in answers]
@@ -283,14 +281,5 @@ def _printed(words: list[str]) -> str:
     return out.getvalue()
 
 
-def _by_text(vocabulary: Sequence[Value], length: int) -> Iterator[tuple[Value, ...]]:
-    return itertools.product(vocabulary, repeat=length)
-
-
 def _plain(values: Sequence[Value]) -> list[Any]:
     return [float(value) if isinstance(value, Fraction) else value for value in values]
-
-
-def steady() -> None:
-    """One thread: two processes share two cores."""
-    torch.set_num_threads(1)

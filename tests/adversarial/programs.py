@@ -22,7 +22,7 @@ from rasp.parser import parse_text
 from rasp.settings import token_text
 from rasp.sop import Aggregate, Constant, Selector, SOp
 from rasp.value import Value
-from tests.adversarial.grammar import Grammar, Name, Sort
+from tests.adversarial.grammar import EDGES, FAR, Grammar, Name, Sort
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 POOL = 28
@@ -57,14 +57,15 @@ class Case:
 def drawn(seed: int) -> Case:
     """The case of a seed."""
     rng = random.Random(f"adversary {seed}")
-    text = Writer(rng).program()
-    return Case(seed, text, rng.choice(DTYPES), rng.choice(("balanced", "balanced", "balanced", "depth", "size")))
+    dtype = rng.choice(DTYPES)
+    text = Writer(rng, dtype).program()
+    return Case(seed, text, dtype, rng.choice(("balanced", "balanced", "balanced", "depth", "size")))
 
 
 class Writer:
     """A program in the making: its lines, its names, and the inputs on which it still has an answer."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, dtype: str) -> None:
         self.rng = rng
         self.lines: list[str] = []
         self.run = Elaborator()
@@ -76,7 +77,8 @@ class Writer:
         self.alive = self._pool()
         self.least = len(self.alive) * rng.choice((0.2, 0.5, 0.5, 0.8, 0.8))
         texts = [token_text(token) for token in self.vocabulary]
-        self.grammar = Grammar(rng, self.names, texts, far=rng.choice((0, 0, 0.05, 0.1, 0.3)))
+        far = rng.choice((FAR, EDGES[dtype]))
+        self.grammar = Grammar(rng, self.names, texts, far, often=rng.choice((0, 0, 0.05, 0.1, 0.3)))
 
     def _pool(self) -> list[tuple[Value, ...]]:
         pool = [(token,) for token in self.vocabulary]
@@ -141,7 +143,7 @@ class Writer:
         """A function of an s-op or two, called with what comes to hand."""
         sorts = [self._sort() for _ in range(self.rng.randint(1, 2))]
         inside = [Name(letter, sort) for letter, sort in zip("pq", sorts, strict=False)]
-        body = Grammar(self.rng, inside, self.grammar.tokens, self.grammar.far)
+        body = self.grammar.beside(inside)
         sort, inner = self._sort(), self.rng.random() < 0.4
         step = f"r = {body.expression(sort, 1)}; " if inner else ""
         inside += [Name("r", sort)] if inner else []
@@ -154,7 +156,7 @@ class Writer:
 
     def _loop(self, name: str) -> tuple[str, ...]:
         """Something made step by step from itself."""
-        body = Grammar(self.rng, [*self.names, Name("i", "number")], self.grammar.tokens, self.grammar.far)
+        body = self.grammar.beside([*self.names, Name("i", "number")])
         over = self.rng.choice(("range(2)", "range(3)", "[1, 2]", "[0.5, -1]", "range(1, 4, 2)"))
         start, step = (
             (self.grammar.selector(1), f"{name} {self.rng.choice(('and', 'or'))} {body.selector(1)}")
@@ -168,7 +170,7 @@ class Writer:
 
     def _list(self, name: str) -> tuple[str, ...]:
         """A list of s-ops, two of which are put together."""
-        body = Grammar(self.rng, [*self.names, Name("i", "number")], self.grammar.tokens, self.grammar.far)
+        body = self.grammar.beside([*self.names, Name("i", "number")])
         sort = self.rng.choice(("number", "bool"))
         joined = self.rng.choice(("+", "-", "*") if sort == "number" else ("and", "or", "=="))
         return (
@@ -182,9 +184,9 @@ class Writer:
         """Run a statement; keep it if it has an answer on enough inputs still."""
         before = dict(self.run.top.values)
         if self._run(lines) and (found := self._tried(self.run.top.values.get(name))):
-            sort, self.alive = found
+            sort, varied, self.alive = found
             self.lines += lines
-            self.names.append(Name(name, sort))
+            self.names.append(Name(name, sort, varied))
             return True
         self.run.top.values.clear()
         self.run.top.values.update(before)
@@ -199,8 +201,8 @@ class Writer:
             return False
         return True
 
-    def _tried(self, value: object) -> tuple[Sort, list[tuple[Value, ...]]] | None:
-        """The sort of what was bound, and the inputs on which there is an answer; None if they are too few."""
+    def _tried(self, value: object) -> tuple[Sort, bool, list[tuple[Value, ...]]] | None:
+        """The sort of what was bound, whether it varies, and the inputs with an answer; None if they are too few."""
         if not isinstance(value, SOp | Selector):
             return None
         node = Aggregate(value, Constant(1)) if isinstance(value, Selector) else value
@@ -209,15 +211,18 @@ class Writer:
         values = [value for _, row in pairs for value in row]
         if len(pairs) < self.least or not values or not _bearable(values):
             return None
-        return ("selector" if isinstance(value, Selector) else _sort_of(values)), [tokens for tokens, _ in pairs]
+        sort: Sort = "selector" if isinstance(value, Selector) else _sort_of(values)
+        return sort, len(set(values)) > 1, [tokens for tokens, _ in pairs]
 
     # -- the header --------------------------------------------------------------------------------------------------
 
     def _outputs(self) -> list[str]:
         """One s-op or a few, the last ones rather; one name twice under two names now and then."""
         sops = [name.text for name in self.names if name.sort != "selector"]
+        varied = [name.text for name in self.names if name.sort != "selector" and name.varied]
         count = self.rng.choice((1, 1, 1, 2, 2, 3))
-        return list(dict.fromkeys([sops[-1], *self.rng.choices(sops, k=count - 1)]))
+        first = varied[-1] if varied and self.rng.random() < 0.85 else sops[-1]
+        return list(dict.fromkeys([first, *self.rng.choices(sops, k=count - 1)]))
 
     def _header(self, outputs: Sequence[str]) -> list[str]:
         vocabulary = ", ".join(_json(token) for token in self.vocabulary)
@@ -249,7 +254,7 @@ def _bearable(values: Sequence[Value]) -> bool:
     if any(len(text) > 12 for text in texts) or len({(type(value), value) for value in values}) > 60:
         return False
     sizes = [max(abs(n.numerator), n.denominator) for value in values if not isinstance(n := value, str)]
-    return max(sizes, default=0) < 10**36
+    return max(sizes, default=0) < 10**310
 
 
 def _sort_of(values: Sequence[Value]) -> Sort:

@@ -12,21 +12,26 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
-from tests.adversarial.judge import EVERY, judge, steady
+import torch
+
+from tests.adversarial.judge import EVERY, judge
 from tests.adversarial.programs import Case, drawn
 
 SIMPLE = ("indices", "tokens", "0", "1", '"a"', "True", "full_s")
 ATTEMPTS = 3_000
+Signature: TypeAlias = tuple[str, str, str]
+WORST = ("WRONG", "TRACEBACK", "REFUSED-LATE", "FALSE-BELIEF", "PRINTED")
 
 
-def shrunk(case: Case) -> Case:
-    """A small case with the finding of a larger one."""
-    wanted, left = _finding(case), ATTEMPTS
+def shrunk(case: Case, wanted: Signature | None = None) -> Case:
+    """A small case with a finding of a larger one: the wanted, else its worst."""
+    wanted, left = wanted or min(signatures(case), key=lambda one: WORST.index(one[0])), ATTEMPTS
     while left:
         for text in _smaller(case.text):
             left -= 1
-            if left == 0 or (_size(text) < _size(case.text) and _finding(replace(case, text=text)) == wanted):
+            if left == 0 or (_size(text) < _size(case.text) and wanted in signatures(replace(case, text=text))):
                 break
         else:
             return case
@@ -35,12 +40,16 @@ def shrunk(case: Case) -> Case:
     return case
 
 
-def _finding(case: Case) -> tuple[str, ...]:
+def signatures(case: Case) -> set[Signature]:
+    """What tells the findings of a case from others: kind, stage, and the beginning of what is said at the end."""
     found = judge(case, lambda stage: None).findings
-    if not found:
-        return ()
-    last = found[0].detail.strip().splitlines()[-1] if found[0].kind == "TRACEBACK" else ""
-    return found[0].kind, found[0].stage.split()[0], re.split(r"[:(]", last)[0]
+    return {(one.kind, one.stage.split()[0], _said(one.kind, one.detail)) for one in found}
+
+
+def _said(kind: str, detail: str) -> str:
+    if kind == "TRACEBACK":
+        return re.split(r"[:(]", detail.strip().splitlines()[-1])[0]
+    return re.sub(r"\S*\d\S*", "", detail.rpartition(": ")[2]) if kind == "FALSE-BELIEF" else ""
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -101,7 +110,7 @@ def _parts(inside: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    steady()
+    torch.set_num_threads(1)
     EVERY.clear()
     small = shrunk(drawn(int(sys.argv[1])))
     print(small.text, f"\n{small.dtype}, {small.optimize}", *judge(small, lambda stage: None).findings, sep="\n")

@@ -12,8 +12,18 @@ import multiprocessing
 import resource
 import signal
 import time
+import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeAlias
+
+import torch
+
+from tests.adversarial.judge import judge
+from tests.adversarial.programs import drawn
+
+Outcome: TypeAlias = Callable[[int, Callable[[str], None]], dict[str, Any]]
+"""What comes out for a seed; it tells which stage it has come to."""
 
 SECONDS = 30
 """Processor time of one stage; beyond it, the process is ended."""
@@ -23,29 +33,39 @@ MEMORY = 12 << 30
 """Bytes of address space of a process."""
 
 
-def work(orders: Connection) -> None:
+def work(orders: Connection, outcome: Outcome, seconds: int) -> None:
     """A process that judges the seeds it is sent; it says which stage it has come to, and then what came out."""
-    from tests.adversarial.judge import judge, steady
-    from tests.adversarial.programs import drawn
 
     def tell(stage: str) -> None:
-        _allow(SECONDS)
+        _allow(seconds)
         orders.send(("stage", stage))
 
-    steady()
+    torch.set_num_threads(1)  # one process for each core
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    orders.send(("ready", ""))
+    orders.send(("stage", "ready"))
     while True:
         seed = orders.recv()
-        tell("draw")
-        start, case = time.process_time(), drawn(seed)
-        verdict = judge(case, tell)
-        found = vars(verdict) | {"outcome": verdict.outcome, "dtype": case.dtype, "optimize": case.optimize}
-        found["findings"] = [vars(finding) for finding in verdict.findings]
-        found["total"] = round(time.process_time() - start, 3)
-        if verdict.findings:
-            found["text"] = case.text
-        orders.send(("done", found))
+        start = time.process_time()
+        found = outcome(seed, tell)
+        orders.send(("done", found | {"total": round(time.process_time() - start, 3)}))
+
+
+def judged(seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """What comes out for a seed, as JSON data; the text too, where there is a finding."""
+    tell("draw")
+    try:
+        case = drawn(seed)
+    except Exception:  # the interpreter's, on a statement that it was given
+        return finding("TRACEBACK", "draw", traceback.format_exc(limit=-4))
+    verdict = judge(case, tell)
+    found = vars(verdict) | {"outcome": verdict.outcome, "dtype": case.dtype, "optimize": case.optimize}
+    found["findings"] = [vars(one) for one in verdict.findings]
+    return found | {"text": case.text} if verdict.findings else found
+
+
+def finding(kind: str, stage: str, detail: str) -> dict[str, Any]:
+    """An outcome that is one finding."""
+    return {"outcome": kind, "findings": [{"kind": kind, "stage": stage, "detail": detail}]}
 
 
 def _allow(seconds: int) -> None:
@@ -58,13 +78,14 @@ def _allow(seconds: int) -> None:
 class Worker:
     """A process at work, the seed it has, and the stage it has come to."""
 
-    def __init__(self) -> None:
-        self.orders, theirs = multiprocessing.get_context("spawn").Pipe()
-        self.process = multiprocessing.get_context("spawn").Process(target=work, args=(theirs,), daemon=True)
+    def __init__(self, outcome: Outcome = judged, seconds: int = SECONDS) -> None:
+        anew = multiprocessing.get_context("spawn")  # a copy of this process would share torch's threads
+        self.orders, theirs = anew.Pipe()
+        self.process = anew.Process(target=work, args=(theirs, outcome, seconds), daemon=True)
         self.process.start()
         theirs.close()
         self.seed: int | None = None
-        self.stage, self.heard = self.orders.recv()[0], time.monotonic()
+        self.stage, self.heard = self.orders.recv()[1], time.monotonic()
 
     def give(self, seed: int) -> None:
         """Something to do."""
@@ -77,14 +98,15 @@ class Worker:
         self.heard = time.monotonic()
         if kind == "done":
             return what  # type: ignore[no-any-return]
-        self.stage = what or self.stage
+        self.stage = what
         return None
 
     def end(self) -> dict[str, Any]:
         """End the process; the finding that this is."""
         waited = time.monotonic() - self.heard
-        self.process.kill() if waited > PATIENCE else self.process.join(5)
+        if waited < PATIENCE:
+            self.process.join(60)
+        self.process.kill()
         code = self.process.exitcode
         kind = "SLOW" if waited > PATIENCE or code == -signal.SIGXCPU else "DIED"
-        detail = f"{waited:.0f} s, exit code {code}"
-        return {"outcome": kind, "findings": [{"kind": kind, "stage": self.stage, "detail": detail}]}
+        return finding(kind, self.stage, f"after {waited:.0f} s, exit code {code}")
