@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ from tests.adversarial.worker import PATIENCE, Worker
 BAD = ("WRONG", "FALSE-BELIEF", "PRINTED", "TRACEBACK", "REFUSED-LATE", "SLOW", "DIED")
 
 
-def run(seeds: list[int], jobs: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """What came out for each seed, as soon as it is known."""
-    todo = iter(seeds)
-    workers = [Worker() for _ in range(min(jobs, len(seeds)))]
+def run(
+    seeds: Sequence[int], jobs: int, start: Callable[[], Worker] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What came out for each seed, as soon as it is known; `start` starts a process."""
+    todo, start = iter(seeds), start or Worker
+    workers = [start() for _ in range(min(jobs, len(seeds)))]
     idle = 0
     for worker in workers:
         worker.give(next(todo))
@@ -42,7 +44,7 @@ def run(seeds: list[int], jobs: int) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             yield worker.seed, found
             if found["outcome"] in ("SLOW", "DIED"):
-                worker = workers[place] = Worker()
+                worker = workers[place] = start()
             worker.seed = None
             if (seed := next(todo, None)) is None:
                 idle += 1

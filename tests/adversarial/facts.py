@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
 
+from compiler.domain.linear import Terms
 from compiler.graph import Graph
 from rasp import RaspError
 from rasp.interpreter import Run
@@ -43,19 +44,22 @@ def _of_an_sop(graph: Graph, node: SOp, run: Run) -> Iterator[str]:
     if isinstance(node, Aggregate):
         yield from _of_an_aggregate(graph, node, run)
     if (form := analysis.linear(node)) is not None:
-        columns = [
-            (run.values[var] if var else [1] * run.n, factor)
-            for var, factor in form.items()
-            if var in run.values or not var
-        ]
-        if len(columns) == len(form) and not any(isinstance(value, str) for column, _ in columns for value in column):
-            numbers = [sum(Fraction(c[at]) * factor for c, factor in columns) for at in range(run.n)]  # type: ignore[arg-type]
-            if numbers != values:
-                yield "the linear form is another number"
-            low, high = analysis.bounds(form)
-            if not low <= min(numbers) <= max(numbers) <= high:
-                yield f"the linear form leaves its bounds, {low} to {high}"
+        yield from _of_a_form(graph, form, run, values)
     yield from _of_a_table(graph, node, run)
+
+
+def _of_a_form(graph: Graph, form: Terms, run: Run, values: list[Value]) -> Iterator[str]:
+    columns = [(run.values.get(var, []) if var else [1] * run.n, factor) for var, factor in form.items()]
+    if not all(column for column, _ in columns) or any(
+        isinstance(value, str) for column, _ in columns for value in column
+    ):
+        return
+    numbers = [sum((Fraction(column[at]) * factor for column, factor in columns), Fraction(0)) for at in range(run.n)]
+    if numbers != values:
+        yield "the linear form is another number"
+    low, high = graph.analysis.bounds(form)
+    if not low <= min(numbers) <= max(numbers) <= high:
+        yield f"the linear form leaves its bounds, {low} to {high}"
 
 
 def _of_a_table(graph: Graph, node: SOp, run: Run) -> Iterator[str]:

@@ -125,7 +125,7 @@ class Grammar:
 
     def _numbers(self) -> dict[Callable[[int], str], float]:
         return {
-            self.sum: 3,
+            self.sum: 4.5,
             self.remainder: 1,
             self.power: 0.5,
             self.sign: 0.6,
@@ -145,7 +145,7 @@ class Grammar:
     def sum(self, depth: int) -> str:
         """`+`, `-`, `*` or `/`, now and then without parentheses."""
         left, right = self.expression("number", depth), self.expression("number", depth - self.rng.randrange(2))
-        operator = self.one_of("+", "+", "-", "-", "*", "*", "/")
+        operator = self.one_of("+", "+", "-", "-", "*", "*", "/", "/", "/")
         if self.rng.random() < 0.4:
             right = self.number()
         return f"{left} {operator} {right}" if self.rng.random() < 0.1 else f"({left} {operator} {right})"
@@ -197,7 +197,7 @@ class Grammar:
             self.compared: 4,
             self.joined: 2,
             self.negated: 1,
-            self.member: 1.2,
+            self.member: 2,
             self.anywhere: 1,
             self.choice("bool"): 1,
             self.looked_up("bool"): 0.4,
@@ -269,7 +269,7 @@ class Grammar:
     def _mixed(self) -> dict[Callable[[int], str], float]:
         return {
             self.choice("mixed"): 2,
-            self.looked_up("mixed"): 2,
+            self.looked_up("mixed"): 3,
             self.first_or_default: 2,
             self.at_place("mixed"): 1.5,
             self.aggregate("mixed"): 1.5,
@@ -303,6 +303,8 @@ class Grammar:
         """A dictionary over the tokens, or a list over places."""
 
         def value() -> str:
+            if self.rng.random() < 0.1:
+                return self.atom()
             return {"number": self.number, "bool": lambda: self.one_of("True", "False"), "string": self.word}.get(
                 sort, self.atom
             )()
