@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from benchmarks.cases import Case
 from benchmarks.report import Column, Row, Section, count, milliseconds, ratio
 from benchmarks.timing import LONG, TooLong, apart, limit, once, repeated
-from compiler.certify import Certificate, certify
+from compiler.certificate import Certificate
+from compiler.certify import certify
 from compiler.fast.model import Fast
 from compiler.model import Transformer
 from compiler.pipeline import Compiled

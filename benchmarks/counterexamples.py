@@ -30,6 +30,7 @@ from compiler.pipeline import Compiled, build
 from compiler.realise import WIDE
 from compiler.witness import required
 from rasp import RaspError
+from rasp.answers import answers as printed
 from rasp.interpreter import evaluate_each
 from rasp.settings import token_text
 from rasp.sop import SOp, listing
@@ -57,7 +58,7 @@ class Search:
         texts = [list(map(token_text, tokens)) for tokens, _ in known]
         for number, name in enumerate(outputs):
             for (tokens, answer), row in zip(known, model.run_batch(texts, name), strict=True):
-                expected = [to_python(value) for value in answer[number]]
+                expected = [to_python(value) for value in printed(outputs[name], answer[number])]
                 if row != expected:
                     self.differences.append(f"{what}, {name}, {list(tokens)}: {row} instead of {expected}")
         if (self.found["checks"] + len(known)) // 10_000 > self.found["checks"] // 10_000:

@@ -13,106 +13,34 @@ Invariant: if every margin exceeds its error, the decoded output is the interpre
 from __future__ import annotations
 
 import math
+import operator
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from compiler.bound import (
+    SLACK,
+    Bound,
+    common_grid,
+    is_dyadic,
+    is_held,
+    is_power,
+    product_error,
+    reach,
+    square,
+    summed,
+)
+from compiler.certificate import Certificate, Decision
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Part
 from compiler.direction import BOS, ONE, Direction, Form
-from compiler.emit import centre, gap, logits, sharpness
+from compiler.emit import centre, gap, logits, scaling, sharpness
 from compiler.exact import Multiples, real, whole
-from compiler.precision import Precision
+from compiler.sizes import Sizes
 from rasp.source import counted
-
-ASSUMPTIONS = (
-    "products of two stored numbers are exact",
-    "sums inside a matrix product are accumulated in float32 or better, in any order",
-    "what an operation stores is rounded once to the dtype; the residual addition is an operation of its own",
-    "scores may be rounded to the dtype before the softmax, which is computed in float32 or better",
-    "matrix products do not run in TF32",
-)
-"""What the bounds take for granted of the machine."""
-SLACK = 1 + 2.0**-10
-"""Factor on every bound, for second-order terms and for the rounding of this analysis itself."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A place where a real number becomes a choice: it is right while the error stays below the margin."""
-
-    what: str
-    margin: float
-    error: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the margin exceeds the error."""
-        return self.error < self.margin
-
-    @property
-    def tightness(self) -> float:
-        """Error over margin: 1 or more does not hold."""
-        return self.error / self.margin if self.margin > 0 else math.inf
-
-    def __str__(self) -> str:
-        error = f"error {self.error:.2g}" if self.error < 1e6 * max(self.margin, 1) else "no useful bound on the error"
-        return f"{self.what}: margin {self.margin:.3g}, {error}"
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """All decisions of a circuit."""
-
-    decisions: tuple[Decision, ...]
-    dtype: str = "float32"
-
-    @property
-    def ok(self) -> bool:
-        """Whether every decision holds."""
-        return all(decision.holds for decision in self.decisions)
-
-    @property
-    def tightest(self) -> Decision:
-        """The decision whose error uses up most of its margin."""
-        return max(self.decisions, key=lambda decision: decision.tightness)
-
-    def to_json(self) -> dict[str, Any]:
-        """The certificate as JSON data. What has no bound is written as null."""
-        decisions = [
-            {"what": d.what, "margin": d.margin, "error": d.error if math.isfinite(d.error) else None}
-            for d in self.decisions
-        ]
-        return {
-            "certified": self.ok,
-            "dtype": self.dtype,
-            "assumptions": list(ASSUMPTIONS),
-            "tightest": str(self.tightest),
-            "decisions": decisions,
-        }
-
-    def __str__(self) -> str:
-        verdict = "certified" if self.ok else "not certified"
-        return f"{verdict}; the tightest of {counted(len(self.decisions), 'decision')} is {self.tightest}"
-
-
-@dataclass(frozen=True)
-class Bound:
-    """What is known of a number: its range, the error it carries, and the power of two it is a whole multiple of."""
-
-    low: float
-    high: float
-    error: float = 0.0
-    grid: float | None = 1.0  # None: no such power is known
-    spacing: float | None = None  # the same for the exact number, whatever its error
-
-    @property
-    def size(self) -> float:
-        """The largest absolute value, error included."""
-        return max(abs(self.low), abs(self.high)) + self.error
 
 
 class Certifier:
@@ -135,33 +63,54 @@ class Certifier:
             self.bounds[direction] = self._exact_bound(column)
         for direction, offset in circuit.offsets.items():
             self.bounds[direction] = self._exact_bound((offset,))
+        self.sizes = Sizes(circuit, self.bounds, self.form)
 
     def _embedded(self) -> Iterator[tuple[Direction, tuple[Fraction, ...]]]:
         yield from self.circuit.tokens.items()
         yield from self.circuit.positions.items()
 
     def certificate(self) -> Certificate:
-        """Every decision, in the order of computation."""
-        for layer in self.circuit.layers:
-            written: dict[Direction, Bound] = {}
-            self._read.clear()
-            for head in layer.heads:
-                for direction, bound in self._head(head):
-                    written[direction] = self._added(direction, bound, written)
-            self.bounds |= {d: self._rounded(d, b) if d in self.circuit.offsets else b for d, b in written.items()}
-            self._read.clear()
-            groups: dict[Direction, list[tuple[Neuron, Fraction]]] = {}
-            for neuron in layer.neurons:
-                for direction, weight in neuron.writes:
-                    groups.setdefault(direction, []).append((neuron, weight))
-            for direction, group in groups.items():
-                bound = self._added(direction, self._neurons(direction, group), {})
-                self.bounds[direction] = self._rounded(direction, bound) if bound.spacing else bound
-            self._erase(layer)
+        """Every decision, in the order of computation, and the largest number of every sublayer."""
+        self.sizes.embedding()
+        self.sizes.end("embedding")
+        for number, layer in enumerate(self.circuit.layers):
+            self._attend(number, layer)
+            self._activate(number, layer)
         self._read.clear()
         for output in self.circuit.outputs:
             self._output(output)
-        return Certificate(tuple(self.decisions), self.p.name)
+        self.sizes.end("logits")
+        return Certificate(tuple(self.decisions), self.p.name, tuple(self.sizes.found))
+
+    def _attend(self, number: int, layer: Layer) -> None:
+        written: dict[Direction, Bound] = {}
+        gets: dict[Direction, float] = {}
+        self._read.clear()
+        for head in layer.heads:
+            for direction, bound in self._head(head):
+                gets[direction] = gets.get(direction, 0.0) + bound.size
+                written[direction] = self._added(direction, bound, written)
+        after = {d: self._rounded(d, b) if d in self.circuit.offsets else b for d, b in written.items()}
+        self.sizes.added(gets, {}, after)
+        self.bounds |= after
+        if layer.heads:
+            self.sizes.end(f"L{number} heads")
+
+    def _activate(self, number: int, layer: Layer) -> None:
+        self._read.clear()
+        gets = self.sizes.neurons(layer.mlp)
+        groups: dict[Direction, list[tuple[Neuron, Fraction]]] = {}
+        for neuron in layer.neurons:
+            for direction, weight in neuron.writes:
+                groups.setdefault(direction, []).append((neuron, weight))
+        before = {d: self.bounds[d].size if d in self.bounds else 0.0 for d in groups}
+        for direction, group in groups.items():
+            bound = self._added(direction, self._neurons(direction, group), {})
+            self.bounds[direction] = self._rounded(direction, bound) if bound.spacing else bound
+        self.sizes.added(gets, before, self.bounds)
+        self._erase(layer)
+        if layer.mlp:
+            self.sizes.end(f"L{number} neurons")
 
     def _added(self, direction: Direction, bound: Bound, written: dict[Direction, Bound]) -> Bound:
         """Several heads add into one direction: errors add, and so does the rounding of the sum."""
@@ -176,7 +125,7 @@ class Certifier:
         grid = min(before.grid, bound.grid) if before.grid and bound.grid else None
         spacing = min(before.spacing, bound.spacing) if before.spacing and bound.spacing else None
         size = max(abs(low), abs(high))
-        rounding = 0.0 if grid and size / grid <= self.p.whole else 2 * size * self.p.unit
+        rounding = 0.0 if grid and self.p.stores(size, grid) else 2 * self.p.rounding(size)
         both = before.error + bound.error
         if direction in self.circuit.exclusive and direction not in self._leaks and direction in written:
             both = max(before.error, bound.error) + high * self.p.sum_unit  # errors are shares of counts, n in all (C6)
@@ -196,7 +145,7 @@ class Certifier:
         low, high = below.low + added.low, below.high + added.high
         near = self.p.whole / 2 <= low and high <= self.p.whole and below.error == 0.0
         if added.spacing is None or added.spacing < 1 or not near:
-            return Bound(low, high, added.error + high * self.p.unit, None)
+            return Bound(low, high, added.error + self.p.rounding(high), None)
         if added.error > 0.0:
             self.decisions.append(Decision(f"{direction}, rounded to a whole number", 0.5, added.error))
             self._own[direction] = 0.0
@@ -204,10 +153,10 @@ class Certifier:
 
     def _written_range(self, direction: Direction) -> tuple[float, float]:
         """What the stream can hold there: what heads and neurons write, and what the embedding puts below it."""
-        low, high = map(float, self.circuit.ranges[direction])
+        low, high = map(real, self.circuit.ranges[direction])
         for part in (self.circuit.tokens, self.circuit.positions):
             if direction in part:
-                low, high = low + float(min(part[direction])), high + float(max(part[direction]))
+                low, high = low + real(min(part[direction])), high + real(max(part[direction]))
         return low, high
 
     # -- forms -------------------------------------------------------------------------------------------------------
@@ -222,22 +171,23 @@ class Certifier:
     def _bound(self, form: Form) -> Bound:
         low, high = self._range(form)
         terms = [(real(c), self.bounds[d], c) for d, c in form.terms.items()]
-        total = sum(abs(c) * bound.size for c, bound, _ in terms)
+        total = sum(max(abs(c), self.p.smallest) * bound.size for c, bound, _ in terms)
         carried = sum(abs(c) * bound.error for c, bound, _ in terms)
-        grid = _common_grid([(c, bound.grid) for _, bound, c in terms])
+        grid = common_grid([(c, bound.grid) for _, bound, c in terms])
         held = all(self.p.holds(c) for _, _, c in terms)
         stored = max(abs(low), abs(high))
-        if grid is not None and held and _reach(terms) / grid <= self.p.sum_whole and stored / grid <= self.p.whole:
+        if grid is not None and held and self.p.sums(reach(terms), grid) and self.p.stores(stored, grid):
             return Bound(low, high, carried * SLACK, grid)
-        plain = len(terms) == 1 and _is_power(terms[0][2])
-        rounding = 0.0 if plain else (len(terms) + 1) * self.p.sum_unit * total + self._stored(stored, total, held)
+        plain = len(terms) == 1 and held and is_power(terms[0][2])
+        rounding = self.p.sum_rounding(len(terms) + 1, total) + self._stored(stored, total, held)
+        rounding = self.p.rounding(self.p.smallest * (abs(terms[0][0]) < 1)) if plain else rounding
         return Bound(low, high, (carried + rounding) * SLACK, None)
 
     def _stored(self, size: float, total: float, held: bool) -> float:
         """What storing a sum and its coefficients in a narrow dtype rounds, beyond the rounding of the sum."""
         if self.p.bits == self.p.accumulator:
             return 0.0
-        return self.p.unit * (size + (0.0 if held else total))
+        return self.p.rounding(size + (0.0 if held else total))
 
     def _range(self, form: Form) -> tuple[float, float]:
         """Token part, position part, a staircase and its argument are taken jointly, everything else as independent."""
@@ -281,6 +231,7 @@ class Certifier:
     # -- heads -------------------------------------------------------------------------------------------------------
 
     def _head(self, head: Head) -> Iterator[tuple[Direction, Bound]]:
+        self.sizes.head(head)
         sharp = sharpness(head, self.p)
         nats = 2 * sharp * sum(self._part(part) for part in head.parts) * SLACK
         nats += 2 * self._score_rounding(head, sharp) + sharp * self._at_bos(head)
@@ -294,8 +245,11 @@ class Certifier:
             leak = self._leak(head, nats) if counted else 0.0
             if leak or value.error:
                 self._leaks.add(channel.write)
-            error = self._sum_error(head, value, nats, leak) if counted else self._mean_error(head, value, spread)
             empty = self._exact_bound((channel.default,))
+            left = self._left(margin + self.p.underflow - nats, value.size + empty.size)
+            error = (
+                self._sum_error(head, value, nats, leak) if counted else self._mean_error(head, value, spread) + left
+            )
             spacing = min(value.grid, empty.grid) if value.grid and empty.grid else None
             exact = error == 0.0 and empty.error == 0.0
             low, high = (value.low, value.high) if head.mode == "mean" else summed(value, self.n)
@@ -315,7 +269,7 @@ class Certifier:
         missed = 0.0
         for query, key in head.scores:
             if not self.p.holds(key.at(self.bos)):
-                missed += self.form(query).size * abs(float(key.at(self.bos))) * self.p.unit
+                missed += self.form(query).size * self.p.rounding(abs(real(key.at(self.bos))))
         return missed
 
     def _part(self, part: Part) -> float:
@@ -323,7 +277,7 @@ class Certifier:
         if part.kind == "parabola":
             return self._parabola(part)
         lifted = self.form(part.baseline).error
-        return lifted + sum(_product_error(self.form(query), self.form(key)) for query, key in part.pairs)
+        return lifted + sum(product_error(self.form(query), self.form(key)) for query, key in part.pairs)
 
     def _parabola(self, part: Part) -> float:
         """The square is interpolated at the erroneous number, so the error is that of -(q - k)^2, not of 2qk (C5)."""
@@ -334,24 +288,25 @@ class Certifier:
 
     def _own_error(self, form: Form) -> float:
         """The error of a staircase that does not come from the number it is read at."""
-        rounding = self.form(form).error - sum(abs(float(c)) * self.bounds[d].error for d, c in form.terms.items())
-        return max(rounding, 0.0) + sum(abs(float(c)) * self._own.get(d, 0.0) for d, c in form.terms.items())
+        rounding = self.form(form).error - sum(abs(real(c)) * self.bounds[d].error for d, c in form.terms.items())
+        return max(rounding, 0.0) + sum(abs(real(c)) * self._own.get(d, 0.0) for d, c in form.terms.items())
 
     def _score_rounding(self, head: Head, sharp: int) -> float:
         """Rounding of the sum of products, as long as it is not exact."""
         forms = [[(self.form(query), self.form(key)) for query, key in part.pairs] for part in head.parts]
         total = sum(_largest_score(part, pairs) for part, pairs in zip(head.parts, forms, strict=True))
         pairs = [pair for part in forms for pair in part]
-        grid = _common_grid([(Fraction(q.grid), k.grid) if q.grid else (None, None) for q, k in pairs])
+        grid = common_grid([(Fraction(q.grid), k.grid) if q.grid else (None, None) for q, k in pairs])
         relative = self.p.relative and head.baseline is not None
         if relative and head.baseline is not None:
             baseline = self.form(head.baseline + Form.constant(head.selected))
             total, grid = total + baseline.size, min(grid, baseline.grid) if grid and baseline.grid else None
-        exact = grid is not None and total / grid <= self.p.sum_whole
+        factor = sharp // (sharp & -sharp)  # scores are so much larger, on a grid that is as fine
+        exact = grid is not None and self.p.sums(total * factor, grid)
         rounding = 0.0 if exact else (len(pairs) + 1) * self.p.sum_unit * total
         if self.p.bits < self.p.accumulator and not (relative and exact):  # a selected score of 0 is not rounded
-            best = sum(float(part.reach) ** 2 if part.kind == "parabola" else total for part in head.parts)
-            rounding += 0.0 if exact and grid and best / grid <= self.p.whole else best * self.p.unit
+            best = sum(square(part.reach) if part.kind == "parabola" else total for part in head.parts)
+            rounding += 0.0 if exact and grid and self.p.stores(best, grid) else self.p.rounding(best)
         return sharp * rounding
 
     def _mean_error(self, head: Head, value: Bound, spread: float) -> float:
@@ -361,44 +316,51 @@ class Certifier:
         rounding = (self.n + 8) * self.p.sum_unit * value.size + self._stored(2 * value.size, 0.0, True)
         return value.error + (value.high - value.low) * spread + rounding
 
+    def _left(self, below: float, size: float) -> float:
+        """What keys so many nats below the best one add. Their weights are 0, or what they add is rounded away."""
+        left = self.n * math.exp(min(-below, 0.0)) * size
+        return 0.0 if below >= self.p.zero or left < self.p.rounding(self.p.smallest) else left
+
     def _leak(self, head: Head, nats: float) -> float:
         """What unselected keys add up to, in units of a selected one."""
-        below = sharpness(head, self.p) * float(head.step)
-        if below + self.p.counterweight - nats >= self.p.underflow:
+        below = sharpness(head, self.p) * float(head.step) - nats
+        if self._left(below + self.p.counterweight, self.p.largest) == 0.0:
             return 0.0
-        return self.n * math.exp(min(nats - below, 600.0))
+        return self.n * math.exp(min(-below, 600.0))
 
     def _sum_error(self, head: Head, value: Bound, nats: float, leak: float) -> float:
         """C6: spread of the weights, saturation of the softmax, rounding of the sum, and unselected keys."""
         n, p = self.n, self.p
+        lift = p.lift / p.value_lift
         relative = math.expm1(min(nats, 600.0)) + n * math.exp(-p.counterweight) + (n / 2 + 8) * p.sum_unit
         relative += abs(p.lift * math.exp(-p.counterweight) - 1)
         if value.grid and value.low >= 0.0 and nats == leak == 0.0:
-            whole = n * value.high / value.grid <= p.whole
+            whole = p.stores(n * value.high / lift, value.grid / lift)
             if whole and relative < p.unit / 2:  # storing the sum rounds it to what it should be (C19)
                 return 0.0
-        return (n * relative + leak) * value.size + n * value.error + self._stored(2 * n * value.size, 0.0, True)
+        stored = self._stored(2 * n * value.size / lift, 0.0, True) * lift  # a share of the lift comes behind it
+        return (n * relative + leak) * value.size + n * value.error + stored
 
     # -- neurons -----------------------------------------------------------------------------------------------------
 
     def _neurons(self, direction: Direction, group: list[tuple[Neuron, Fraction]]) -> Bound:
         low, high = self._written_range(direction)
         reads = [self.form(neuron.read) for neuron, _ in group]
-        weights = [float(weight) for _, weight in group]
+        weights = [real(weight) for _, weight in group]
         rounding = [self._preactivation(neuron, read) for (neuron, _), read in zip(group, reads, strict=True)]
         sums = sum(abs(w) * max(read.high, 0.0) for w, read in zip(weights, reads, strict=True))
         own = sum(abs(w) * r for w, r in zip(weights, rounding, strict=True))
-        grid = _common_grid([(weight, read.grid) for (_, weight), read in zip(group, reads, strict=True)])
+        grid = common_grid([(weight, read.grid) for (_, weight), read in zip(group, reads, strict=True)])
         held = all(self.p.holds(weight) for _, weight in group)
         size = max(abs(low), abs(high))
-        if grid is None or not held or sums / grid > self.p.sum_whole or size / grid > self.p.whole:
-            rounding_of_sum = len(group) * self.p.sum_unit * sums + self._stored(size, sums, held)
-            own += 0.0 if _is_step(group, own) and self.p.bits == self.p.accumulator else rounding_of_sum
+        if grid is None or not (held and self.p.sums(sums, grid) and self.p.stores(size, grid)):
+            rounding_of_sum = self.p.sum_rounding(len(group), sums) + self._stored(size, sums, held)
+            own += 0.0 if held and _is_step(group, own) and self.p.bits == self.p.accumulator else rounding_of_sum
             grid = None
         carried = self._carried(direction, group, reads)
         self._own[direction] = own * SLACK
         stairs = self.circuit.stairs.get(direction)
-        if grid is None and own + carried == 0.0 and stairs and _is_dyadic(stairs.values.step):
+        if grid is None and own + carried == 0.0 and stairs and is_dyadic(stairs.values.step):
             grid = 1 / stairs.values.step.denominator
         whole = direction in self.circuit.offsets and stairs and stairs.values.step.denominator == 1
         return Bound(low, high, (own + carried) * SLACK, grid, 1.0 if whole else None)
@@ -406,22 +368,23 @@ class Certifier:
     def _preactivation(self, neuron: Neuron, read: Bound) -> float:
         """Its rounding. One direction times a power of two, less a short number, is exact where it is positive."""
         bias = neuron.read.terms.get(ONE, Fraction(0))
-        unbiased = max(abs(read.low - float(bias)), abs(read.high - float(bias)))  # stored before the bias is added
-        if read.grid is not None and unbiased / read.grid <= self.p.whole:
+        unbiased = max(abs(read.low - real(bias)), abs(read.high - real(bias)))  # stored before the bias is added
+        if read.grid is not None and self.p.stores(unbiased, read.grid):
             return 0.0
-        sizes = {d: float(c) * self.bounds[d].size for d, c in neuron.read.terms.items() if d != ONE}
+        sizes = {d: real(c) * self.bounds[d].size for d, c in neuron.read.terms.items() if d != ONE}
         ((direction, size),) = sizes.items() if len(sizes) == 1 else ((ONE, -1.0),)
-        short = _is_dyadic(bias) and bias.denominator * size <= self.p.whole / 4
-        if size > 0 and bias <= 0 and short and _is_power(neuron.read.terms[direction]):
+        short = is_dyadic(bias) and size <= self.p.whole / 4 * real(Fraction(1, bias.denominator))
+        short = short and all(map(self.p.holds, neuron.read.terms.values()))
+        if size > 0 and bias <= 0 and short and is_power(neuron.read.terms[direction]):
             return 0.0
-        return (len(sizes) + 2) * self.p.unit * (sum(map(abs, sizes.values())) + abs(float(bias)))
+        return (len(sizes) + 2) * self.p.rounding(sum(map(abs, sizes.values())) + abs(real(bias)))
 
     def _carried(self, direction: Direction, group: list[tuple[Neuron, Fraction]], reads: list[Bound]) -> float:
         """The error of what is read, times the steepest slope that it can meet."""
         stairs = self.circuit.stairs.get(direction)
         if stairs is None:
             return sum(
-                abs(float(weight)) * sum(abs(float(c)) * self.bounds[d].error for d, c in neuron.read.terms.items())
+                abs(real(weight)) * sum(abs(real(c)) * self.bounds[d].error for d, c in neuron.read.terms.items())
                 for neuron, weight in group
             )
         error = self.form(stairs.read).error
@@ -437,28 +400,36 @@ class Certifier:
 
         Logits are scaled so that a digit's gap is 1 here; a power of two rounds nothing.
         """
-        digits = [_Digit.of(form, [code[i] for _, code in output.codes]) for i, form in enumerate(output.digits)]
+        coefficients = logits(output, self.p.logit_gap)
+        columns = [[code[i] for _, code in output.codes] for i in range(len(output.digits))]
+        digits = [_Digit.of(form, column) for form, column in zip(output.digits, columns, strict=True)]
         reads = [self.form(form) for form in output.digits]
-        rounding = self._logit_rounding(digits, reads, self._holds_logits(output))
+        scales = [real(scaling(column, self.p.logit_gap)) for column in columns]
+        largest = [digit.reach * (3 * digit.reach + 2 * read.error) for digit, read in zip(digits, reads, strict=True)]
+        self.sizes.logits(coefficients, sum(map(operator.mul, scales, largest)))  # of 2vx - v^2, x being one of the v
+        held = all(is_held(column, self.p) for column in coefficients.values())
+        rounding = self._logit_rounding(digits, reads, held) + self._vanishing(coefficients) / self.p.logit_gap
         for number, (digit, read) in enumerate(zip(digits, reads, strict=True), start=1):
             place = f", digit {number}" if len(digits) > 1 else ""
             what = f"{output.name}{place}, nearest of {counted(digit.size, 'value')}"
             self.decisions.append(Decision(what, digit.gap / 2, (read.error + rounding * digit.gap) * SLACK))
 
-    def _holds_logits(self, output: Output) -> bool:
-        """Whether the dtype holds the logits' coefficients."""
-        return all(_held(coefficients, self.p) for coefficients in logits(output, self.p.logit_gap).values())
+    def _vanishing(self, coefficients: dict[Direction, Multiples]) -> float:
+        """What coefficients below the smallest number lose in a logit."""
+        tiny = [d for d, found in coefficients.items() if 0 < real(found.step) < self.p.smallest]
+        return sum(self.p.rounding(self.p.smallest) * self.bounds[d].size for d in tiny)
 
     def _logit_rounding(self, digits: list[_Digit], reads: list[Bound], held: bool) -> float:
         """The rounding of a logit, in units of the squared gap."""
         total = best = 0.0
         terms, finest = 1, 1.0
         for digit, read in zip(digits, reads, strict=True):
-            size = sum(abs(float(c)) * self.bounds[d].size for d, c in digit.form.terms.items()) + abs(digit.middle)
-            total += (2 * digit.reach * size + digit.reach**2) / digit.gap**2
-            best += (digit.reach / digit.gap) ** 2
+            size = sum(abs(real(c)) * self.bounds[d].size for d, c in digit.form.terms.items()) + abs(digit.middle)
+            reach = digit.reach / digit.gap
+            total += reach * (2 * size / digit.gap + reach)
+            best += reach * reach
             terms += len(digit.form.terms)
-            grid = _common_grid([(c, self.bounds[d].grid) for d, c in digit.form.terms.items()])
+            grid = common_grid([(c, self.bounds[d].grid) for d, c in digit.form.terms.items()])
             finest = min(finest, grid / digit.gap) if grid and digit.whole and read.error == 0.0 else 0.0
         narrow = self.p.bits < self.p.accumulator
         if held and finest and total / finest <= self.p.sum_whole and best <= self.p.whole:
@@ -468,9 +439,9 @@ class Certifier:
     def _exact_bound(self, column: tuple[Fraction, ...]) -> Bound:
         found = Multiples.of(column)
         low, high = map(real, found.range)
-        if _held(found, self.p):
+        if is_held(found, self.p):
             return Bound(low, high, 0.0, real(found.unit))
-        return Bound(low, high, max(abs(low), abs(high)) * self.p.unit, None)
+        return Bound(low, high, self.p.rounding(max(abs(low), abs(high))), None)
 
 
 @dataclass(frozen=True)
@@ -488,26 +459,9 @@ class _Digit:
     def of(form: Form, column: list[Fraction]) -> _Digit:
         numbers = sorted(set(column))
         distance, middle = gap(numbers), centre(numbers)
-        reach = max(abs(float(number - middle)) for number in numbers)
+        reach = max(abs(real(number - middle)) for number in numbers)
         whole = all(((number - middle) / distance).denominator == 1 for number in numbers)
-        return _Digit(form, len(numbers), float(distance), float(middle), reach, whole)
-
-
-def _held(numbers: Multiples, precision: Precision) -> bool:
-    """Whether the dtype holds all the numbers."""
-    if numbers.counts.dtype == object or not _is_dyadic(numbers.unit):
-        return all(map(precision.holds, numbers.numbers))
-    sizes = np.abs(numbers.counts[numbers.counts != 0])
-    odd = sizes // (sizes & -sizes)
-    size = abs(numbers.unit.numerator)
-    return size == 0 or bool((odd <= (2**precision.bits - 1) // (size // (size & -size))).all())
-
-
-def _reach(terms: list[tuple[float, Bound, Fraction]]) -> float:
-    """No partial sum of the terms is larger than this, in whatever order they are added."""
-    up = sum(max(c * bound.high, c * bound.low, 0.0) + abs(c) * bound.error for c, bound, _ in terms)
-    down = sum(max(-c * bound.high, -c * bound.low, 0.0) + abs(c) * bound.error for c, bound, _ in terms)
-    return max(up, down)
+        return _Digit(form, len(numbers), real(distance) or math.ulp(0.0), real(middle), reach, whole)
 
 
 def _steepest(
@@ -532,40 +486,11 @@ def _kink(read: Form, waist: Form) -> tuple[float, float]:
     return -side * real(read.terms.get(ONE, zero) - side * waist.terms.get(ONE, zero)), float(side)
 
 
-def summed(value: Bound, n: int) -> tuple[float, float]:
-    """The range of a sum of up to n such values."""
-    return min(0.0, n * value.low), max(0.0, n * value.high)
-
-
 def _largest_score(part: Part, pairs: Sequence[tuple[Bound, Bound]]) -> float:
     """What the products of a part add up to in size. The codes of a parabola are known from the domains."""
     if part.kind == "parabola":
-        return 3 * float(part.reach) ** 2
+        return 3 * square(part.reach)
     return sum(query.size * key.size for query, key in pairs)
-
-
-def _product_error(a: Bound, b: Bound) -> float:
-    return a.size * b.error + b.size * a.error
-
-
-def _common_grid(factors: list[tuple[Fraction | None, float | None]]) -> float | None:
-    """A power of two that divides every coefficient times its grid."""
-    grid = 1.0
-    for coefficient, unit in factors:
-        if coefficient is None or unit is None or not _is_dyadic(coefficient):
-            return None
-        grid = min(grid, unit / coefficient.denominator)
-    return grid
-
-
-def _is_dyadic(number: Fraction) -> bool:
-    return number.denominator & (number.denominator - 1) == 0
-
-
-def _is_power(number: Fraction) -> bool:
-    """Plus or minus a power of two."""
-    size = abs(number.numerator)
-    return _is_dyadic(number) and size & (size - 1) == 0 and size > 0
 
 
 def _is_step(group: list[tuple[Neuron, Fraction]], own: float) -> bool:
@@ -573,9 +498,12 @@ def _is_step(group: list[tuple[Neuron, Fraction]], own: float) -> bool:
     if len(group) != 2 or own != 0.0:
         return False
     (_, up), (_, down) = group
-    return up == -down and _is_power(up)
+    return up == -down and is_power(up)
 
 
 def certify(circuit: Circuit) -> Certificate:
-    """Derive the certificate of a circuit, in its precision."""
-    return Certifier(circuit).certificate()
+    """Derive the certificate of a circuit, in its precision. Where floats are too few to bound it, nothing holds."""
+    try:
+        return Certifier(circuit).certificate()
+    except (OverflowError, ZeroDivisionError):
+        return Certificate((Decision("the range of floats", sys.float_info.max, math.inf),), circuit.precision.name)

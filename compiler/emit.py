@@ -10,7 +10,6 @@ Invariants: the BOS row attends to itself alone; as a key, it is a head's thresh
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,19 +20,15 @@ import numpy.typing as npt
 
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Stream
 from compiler.direction import BOS, ONE, Direction, Form
-from compiler.exact import Multiples
-from compiler.precision import Precision
-from rasp.value import Value
+from compiler.exact import Multiples, power_of_two
+from compiler.functions import plain
+from compiler.labels import labels
+from compiler.precision import PRECISIONS, Precision
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
 
 
-LARGEST = {"float64": float(np.finfo(np.float64).max), "float32": float(np.finfo(np.float32).max)} | {
-    "bfloat16": 2.0**127 * (2 - 2.0**-7),
-    "float16": float(np.finfo(np.float16).max),
-}
-"""The largest number of each dtype."""
 SCORES = 1 << 20
 """At most so many scores of a head are in memory at a time, unless one input has more."""
 
@@ -48,7 +43,7 @@ class Weights:
 
     def verify(self) -> None:
         """Raise `ValueError` where a weight is not finite in the model's precision."""
-        largest = LARGEST[self.config["dtype"]]
+        largest = PRECISIONS[self.config["dtype"]].largest
         for name, tensor in self.tensors.items():
             if not (np.abs(tensor) <= largest).all():
                 raise ValueError(f"{name} has entries too large for {self.config['dtype']}")
@@ -136,14 +131,14 @@ class Emitter:
             "d_model": self.d_model,
             "layers": shapes,
             "outputs": [
-                {"name": output.name, "values": [_plain(value) for value, _ in output.codes]}
+                {"name": output.name, "values": [plain(value) for value, _ in output.codes]}
                 for output in self.circuit.outputs
             ],
             "has_positions": bool(self.circuit.positions),
             "dtype": self.precision.name,
             "unknown": None,
         }
-        return Weights(config, self.tensors, _labels(self.circuit, self.columns))
+        return Weights(config, self.tensors, labels(self.circuit))
 
     def vector(self, form: Form) -> Array:
         """The column of a reading matrix: [d_model]."""
@@ -187,17 +182,26 @@ class Emitter:
         value = np.zeros((len(heads), self.d_model, d_value))
         out = np.zeros((len(heads), d_value, self.d_model))
         for h, head in enumerate(heads):
-            for i, (q, k) in enumerate(self._scores(head)):
+            for i, (q, k) in enumerate(self.scores(head)):
                 query[h, :, i], key[h, :, i] = self.vector(q), self.vector(k)
-            for i, channel in enumerate(head.channels):
-                at_bos = channel.default if head.mode == "mean" else Fraction(0)
-                lift, share = (self.precision.lift, self.precision.value_lift) if head.mode == "sum" else (1, 1)
-                value[h, :, i] = self.vector(self.centred(channel.read, at_bos)) * share
-                out[h, i, self.columns[channel.write]] = lift / share
+            for i, (channel, read) in enumerate(zip(head.channels, self.values(head), strict=True)):
+                value[h, :, i] = self.vector(read)
+                out[h, i, self.columns[channel.write]] = self.lift(head)
         for letter, tensor in zip("QKVO", (query, key, value, out), strict=True):
             self.tensors[f"{name}.W_{letter}"] = tensor
 
-    def _scores(self, head: Head) -> list[tuple[Form, Form]]:
+    def values(self, head: Head) -> list[Form]:
+        """What each channel reads at a key, times its share of the lift; at BOS the default."""
+        share = Fraction(self.precision.value_lift if head.mode == "sum" else 1)
+        defaults = [channel.default if head.mode == "mean" else Fraction(0) for channel in head.channels]
+        pairs = zip(head.channels, defaults, strict=True)
+        return [self.centred(channel.read, default) * share for channel, default in pairs]
+
+    def lift(self, head: Head) -> float:
+        """What is in W_O."""
+        return self.precision.lift / self.precision.value_lift if head.mode == "sum" else 1.0
+
+    def scores(self, head: Head) -> list[tuple[Form, Form]]:
         """Query and key forms in nats. The last pair is BOS as a key; as a query BOS scores 0 with all but itself."""
         gap = sharpness(head, self.precision)
         pairs = [(self.centred(query * gap), self.centred(key)) for query, key in head.scores]
@@ -263,6 +267,11 @@ def gap(numbers: Sequence[Fraction]) -> Fraction:
     return min((b - a for a, b in itertools.pairwise(sorted(set(numbers)))), default=Fraction(1))
 
 
+def scaling(numbers: Sequence[Fraction], logit_gap: int) -> Fraction:
+    """The least power of two that takes the square of their gap to the logits' gap."""
+    return power_of_two(logit_gap / gap(numbers) ** 2)
+
+
 def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
     """``2vx - v^2``, centred, scaled and summed over the digits: largest for the value v nearest to x (C10).
 
@@ -271,7 +280,7 @@ def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
     found: dict[Direction, Multiples] = {}
     for place, form in enumerate(output.digits):
         numbers = [code[place] for _, code in output.codes]
-        middle, scale = centre(numbers), Fraction(2) ** math.ceil(math.log2(logit_gap / gap(numbers) ** 2))
+        middle, scale = centre(numbers), scaling(numbers, logit_gap)
         v = Multiples.of([number - middle for number in numbers])
         parts = {direction: v.times(2 * scale * coefficient) for direction, coefficient in form.terms.items()}
         parts[ONE] = v.times(2 * scale * (form.terms.get(ONE, 0) - middle)).plus(v.squared().times(-scale))
@@ -280,51 +289,6 @@ def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
     return found
 
 
-def _labels(circuit: Circuit, columns: dict[Direction, int]) -> dict[str, Any]:
-    """What each column, head and neuron is, and where each variable of the program is to be read.
-
-    A variable is in the stream after the steps from `ready` on and before `until`, as in `Circuit.written`.
-    """
-    names: dict[int, list[str]] = {}
-    for direction, column in columns.items():
-        names.setdefault(column, []).append(str(direction))
-    written, erased, never = circuit.written(), circuit.erased(), 2 * len(circuit.layers) + 1
-    return {
-        "columns": [", then ".join(found) for _, found in sorted(names.items())],
-        "directions": [
-            {
-                "name": str(direction),
-                "column": column,
-                "ready": written[direction],
-                "until": erased.get(direction, never),
-            }
-            for direction, column in columns.items()
-        ],
-        "layers": [
-            {
-                "heads": [{"name": h.name, "purpose": h.purpose(), "does": str(h)} for h in layer.heads],
-                "neurons": [{"name": neuron.name, "does": str(neuron)} for neuron in layer.mlp],
-            }
-            for layer in circuit.layers
-        ],
-        "variables": [
-            {
-                "name": variable.name,
-                "ready": variable.ready,
-                "until": min((erased[d] for d in variable.read.terms if d in erased), default=never),
-                "read": {str(direction): str(c) for direction, c in variable.read.terms.items()},
-                "values": [_plain(value) for value, _ in variable.numbers],
-                "numbers": [str(number) for _, number in variable.numbers],
-            }
-            for variable in circuit.variables
-        ],
-    }
-
-
-def _plain(value: Value) -> Any:
-    return {"float": str(value)} if isinstance(value, Fraction) else value
-
-
 def emit(circuit: Circuit) -> Weights:
-    """Assign columns and fill the matrices."""
+    """Assign columns and fill the matrices. Raises `OverflowError` where a number is larger than any float."""
     return Emitter(circuit).weights()

@@ -54,9 +54,18 @@ def counts(numbers: Sequence[int | Fraction]) -> tuple[list[int], int]:
     return [number.numerator * (common // number.denominator) for number in numbers], common
 
 
-def real(number: Fraction) -> float:
-    """The float nearest to a number."""
-    return number.numerator / number.denominator
+def real(number: Fraction | int) -> float:
+    """The float nearest to a number; infinite where it is larger than any."""
+    try:
+        return number.numerator / number.denominator
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
+def power_of_two(number: Fraction) -> Fraction:
+    """The least power of two that a positive number does not exceed."""
+    power = Fraction(2) ** (number.numerator.bit_length() - number.denominator.bit_length())
+    return power if number <= power else 2 * power
 
 
 def integers(largest: int) -> npt.DTypeLike:

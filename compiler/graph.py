@@ -9,7 +9,7 @@ Invariant: on every input of the setting on which the program has an answer, the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,8 +17,9 @@ import networkx as nx
 
 from compiler.domain import Analysis, Setting
 from compiler.simplify import simplify
+from rasp.answers import is_boolean, normalised
 from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, Constant, Node, Selector, SOp, Width, listing, reachable
+from rasp.sop import Aggregate, Constant, Node, SOp, Width, aligned, listed, reachable
 from rasp.value import Value
 
 MAX_NAME = 48
@@ -29,12 +30,16 @@ MAX_WRITTEN = 8
 
 @dataclass(frozen=True)
 class Graph:
-    """S-ops and selectors in topological order, with names, domains and the outputs."""
+    """S-ops and selectors in topological order, with names, domains and the outputs.
+
+    `booleans` are the outputs that the program wrote as bools: what is left of their text here need not say so.
+    """
 
     setting: Setting
     outputs: dict[str, SOp]
     names: dict[Node, str]
     analysis: Analysis
+    booleans: frozenset[str] = frozenset()
 
     @property
     def nodes(self) -> list[Node]:
@@ -50,6 +55,11 @@ class Graph:
     @cached_property
     def _called(self) -> dict[Node, str]:
         return {}
+
+    def served(self, node: SOp) -> str | None:
+        """The name in the program of the node, or of what it is a part of, or of what it is computed from."""
+        near = (node, *self.analysis.variables(node))
+        return next((name for one in near if (name := self.names.get(one) or self._owners.get(one))), None)
 
     def _described(self, node: Node) -> str:
         text = node.written(*(self.names.get(arg) or _brief(arg) for arg in node.inputs))
@@ -89,19 +99,22 @@ class Graph:
     def run(self, tokens: Sequence[Value]) -> dict[str, list[Value]]:
         """The outputs by the reference interpreter."""
         values = evaluate(list(self.outputs.values()), tokens, causal=self.setting.causal)
-        return dict(zip(self.outputs, values, strict=True))
+        return {name: self.printed(name, answer) for name, answer in zip(self.outputs, values, strict=True)}
+
+    def printed(self, name: str, values: Iterable[Value]) -> list[Value]:
+        """Values of an output in the kinds that the program's own print in."""
+        return [normalised(value, name in self.booleans) for value in values]
 
     def __str__(self) -> str:
-        names = {self.names[node]: node for node in self.nodes if node in self.names}
-        lines = listing(names | self.outputs).splitlines()
-        domains = self._domains_shown(names | self.outputs)
-        width = max(map(len, lines))
-        return "\n".join(f"{line:<{width}}  {domain}".rstrip() for line, domain in zip(lines, domains, strict=True))
+        lines = self.shown()
+        texts = aligned([(name, text) for name, text, _ in lines])
+        width = max(map(len, texts))
+        domains = (self.analysis.domain(node) if isinstance(node, SOp) else "" for _, _, node in lines)
+        return "\n".join(f"{text:<{width}}  {domain}".rstrip() for text, domain in zip(texts, domains, strict=True))
 
-    def _domains_shown(self, roots: Mapping[str, Node]) -> list[str]:
-        shown = [node for node in self.nodes if node in roots.values() or not isinstance(node, Constant)]
-        domains = ["" if isinstance(node, Selector) else str(self.analysis.domain(node)) for node in shown]  # type: ignore[arg-type]
-        return domains + [""] * (len(listing(roots).splitlines()) - len(domains))
+    def shown(self) -> list[tuple[str, str, Node]]:
+        """The lines of the graph's text, each with its node."""
+        return listed({self.names[node]: node for node in self.nodes if node in self.names} | self.outputs)
 
 
 def _kind(node: Node) -> str:
@@ -131,7 +144,10 @@ def _is_small(node: Node) -> bool:
 def lower(
     outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp] = ()
 ) -> Graph:
-    """Specialise and simplify the s-ops of the outputs, for inputs on which the required s-ops are True everywhere."""
+    """Specialise and simplify the s-ops of the outputs, for inputs on which the required s-ops are True everywhere.
+
+    Raises `RaspError` where there is visibly no such input.
+    """
     new = simplify([*outputs.values(), *requires], setting)
     kept: dict[Node, str] = {}
     for node, name in names.items():
@@ -139,4 +155,7 @@ def lower(
             kept.setdefault(new[node], name)
     found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
     needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
-    return Graph(setting, found, kept, Analysis(setting, needed, kept))
+    booleans = frozenset(name for name, old in outputs.items() if is_boolean(old))
+    analysis = Analysis(setting, needed, kept)
+    analysis.require_inputs()
+    return Graph(setting, found, kept, analysis, booleans)

@@ -3,8 +3,9 @@
 In: a `Config` and a state dict. Out: `Transformer`, an `nn.Module` from token ids to logits; `run` goes from tokens to
 decoded values; `generate` writes on from a prompt. No norm, ReLU, hard-set weights, a hidden BOS position 0 that
 callers never see.
-Invariants: answers do not depend on padding, batching or the cache of a text that is generated; products are never
-rounded more than the model's dtype does, and the addition to the residual stream is rounded by itself.
+Invariants: answers do not depend on padding, batching or the cache of a text that is generated, and rows of padding
+reach nothing, whatever they hold; products are never rounded more than the model's dtype does, the addition to the
+residual stream is rounded by itself; weights of another dtype than they were made for are refused.
 
     token ids [batch, n] -> embedding [batch, 1 + n, d_model] -> blocks -> logits [batch, n, d_vocab_out]
 """
@@ -144,12 +145,12 @@ def exact(text: object) -> Fraction:
 
 
 def value_from_json(value: Any) -> Scalar:
-    """A fraction is written as {"float": "1/3"}: JSON has no exact fractions."""
+    """A fraction is written as {"float": "1/3"}: JSON has no exact fractions. A whole number is an int."""
     if isinstance(value, dict):
         number = exact(value["float"])
         if abs(number) > LARGEST:
             raise ValueError("a number is larger than any float")
-        return float(number)
+        return int(number) if number.denominator == 1 else float(number)
     if isinstance(value, bool | int | str):
         return value
     raise TypeError(f"not an output value: {value!r}")
@@ -198,16 +199,19 @@ class Attention(nn.Module):
     def forward(self, resid: Tensor, mask: Tensor | None, past: Past | None = None) -> Tensor:
         """[batch, pos, d_model] -> what the heads add, [batch, pos, d_model].
 
-        `mask` [batch, 1, 1, pos] says which keys are there; None: all. With a `past`, the keys and values of earlier
-        positions are taken from it and those of these are put there.
+        `mask` [batch, 1, 1, pos] says which keys are there; None: all. Padding stands on the right, where causal
+        attention does not look. With a `past`, the keys and values of earlier positions are taken from it and those
+        of these are put there.
         """
         inward, outward = (self.inward(), self.outward()) if past is None else (past.inward, past.outward)
         parts = F.linear(resid, inward).view(*resid.shape[:2], 3, self.n_heads, self.width)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
+        seen, causal = None if self.causal else mask, self.causal
+        if past is not None and past.length:
+            seen, causal = past.seen_by(parts.shape[1]), False
         if past is not None:
             key, value = past.extend(key, value)
-        causal = self.causal and (past is None or query.shape[2] > 1)  # a single query behind a past sees all
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal, scale=1.0)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=causal, scale=1.0)
         return F.linear(mixed.transpose(1, 2).flatten(2), outward)
 
     def pattern(self, resid: Tensor, mask: Tensor | None) -> Tensor:
@@ -221,6 +225,11 @@ class Attention(nn.Module):
         return (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(-1)
 
 
+def _present(resid: Tensor, mask: Tensor | None) -> Tensor:
+    """The stream with zeros in the rows of padding: a weight of 0 times infinity would be no number."""
+    return resid if mask is None else resid.where(mask.mT[:, 0], 0)
+
+
 class Past:
     """The keys and values of a layer's earlier positions, [batch, head, pos, width], and its matrices, made once."""
 
@@ -229,6 +238,15 @@ class Past:
         self.keys = self.inward.new_empty(1, attn.n_heads, positions, attn.width)
         self.values = torch.empty_like(self.keys)
         self.length = 0
+
+    def seen_by(self, new: int) -> Tensor | None:
+        """Which positions each of so many new ones sees, [query, key]; None: all, as a single one does.
+
+        What `is_causal` puts beside each other are the first query and the first key, not the last of both.
+        """
+        if new == 1:
+            return None
+        return torch.ones(new, self.length + new, dtype=torch.bool, device=self.keys.device).tril(self.length)
 
     def extend(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Append those of new positions; all up to here."""
@@ -264,7 +282,8 @@ class Block(nn.Module):
         self.mlp = MLP(config, shape) if shape.d_mlp else None
 
     def forward(self, resid: Tensor, mask: Tensor | None, past: Past | None = None) -> Tensor:
-        """[batch, pos, d_model] -> [batch, pos, d_model]."""
+        """[batch, pos, d_model] -> [batch, pos, d_model]; `mask` as in `Attention`."""
+        resid = _present(resid, mask)
         if self.attn is not None:
             resid = resid + self.attn(resid, mask, past)
         if self.mlp is not None:
@@ -319,21 +338,34 @@ class Transformer(nn.Module):
         resid = self.embed(token_ids)
         for block in self.blocks:
             resid = block(resid, mask)
-        logits: Tensor = self.unembed(resid[:, 1:])
+        logits: Tensor = self.unembed(_present(resid, mask)[:, 1:])
         return logits
 
     def residuals(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Iterator[Tensor]:
-        """The residual stream [batch, 1 + n, d_model] after the embedding and each of 2 n_layers sublayers."""
+        """The residual stream [batch, 1 + n, d_model] after the embedding and each of 2 n_layers sublayers; rows of
+        padding hold zeros."""
         token_ids, mask = self.with_bos(token_ids, attention_mask)
-        resid = self.embed(token_ids)
+        resid = _present(self.embed(token_ids), mask)
         yield resid
         for block in self.layers():
             if block.attn is not None:
-                resid = resid + block.attn(resid, mask)
+                resid = _present(resid + block.attn(resid, mask), mask)
             yield resid
             if block.mlp is not None:
-                resid = resid + block.mlp(resid)
+                resid = _present(resid + block.mlp(resid), mask)
             yield resid
+
+    def require_dtype(self) -> torch.dtype:
+        """The dtype of all weights. Any other than the one that the certificate is about is refused."""
+        made, also = self.config.dtype, self.labels.get("certificate", {}).get("also", ())
+        found = _dtypes(self)
+        if not any(found == {getattr(torch, name)} for name in (made, *also)):
+            other = str(next(dtype for dtype in found if dtype != getattr(torch, made))).removeprefix("torch.")
+            raise ModelError(
+                f"the model was made for {made}, and weights of it are in {other}",
+                "load it again: a model in another dtype is another compilation (`--dtype`)",
+            )
+        return found.pop()
 
     def layers(self) -> Iterator[Block]:
         """The blocks, with their type."""
@@ -342,11 +374,8 @@ class Transformer(nn.Module):
             yield block
 
     def with_bos(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Put BOS in front, and make the boolean mask of the keys that are there, [batch, 1, 1, pos].
-
-        None where it changes nothing: without padding, and in a causal model, whose tokens never see what follows.
-        """
-        _require_precision(token_ids.device.type, self.embed.W_E.dtype)
+        """Put BOS in front, and make the mask of the positions that are there, [batch, 1, 1, pos]; None: all are."""
+        _require_precision(token_ids.device.type, self.require_dtype())
         if token_ids.shape[1] > self.config.max_length:
             raise ModelError(
                 f"the input has {token_ids.shape[1]} tokens, the model holds {self.config.max_length}",
@@ -356,7 +385,7 @@ class Transformer(nn.Module):
             attention_mask = attention_mask.bool()
             _require_padding_on_the_right(attention_mask)
         token_ids = F.pad(token_ids, (1, 0), value=self.config.d_vocab - 1)
-        if attention_mask is None or self.config.causal:
+        if attention_mask is None:
             return token_ids, None
         return token_ids, F.pad(attention_mask, (1, 0), value=True)[:, None, None, :]
 
@@ -382,6 +411,10 @@ class Transformer(nn.Module):
             )
         return known
 
+    def token_id(self, value: Scalar) -> int | None:
+        """The id of the token that an output value is; None where it is none."""
+        return next((self._ids[text] for text in _spellings(value) if text in self._ids), None)
+
     def run(self, tokens: Iterable[object], output: str | None = None) -> list[Scalar]:
         """The decoded output for one input: one value a token."""
         return self.run_batch([tokens], output)[0]
@@ -393,10 +426,9 @@ class Transformer(nn.Module):
         order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
         decoded: list[list[Scalar]] = [[] for _ in encoded]
         for batch in _batches(order, encoded, self.config.widest):
-            best = self._logits([encoded[number] for number in batch])[..., start : start + len(chosen.values)].argmax(
-                -1
-            )
-            for row, number in zip(best.tolist(), batch, strict=True):
+            logits = self._logits([encoded[number] for number in batch])[..., start : start + len(chosen.values)]
+            _require_finite(logits, chosen.name)
+            for row, number in zip(logits.argmax(-1).tolist(), batch, strict=True):
                 decoded[number] = [chosen.values[choice] for choice in row[: len(encoded[number])]]
         return decoded
 
@@ -444,25 +476,18 @@ class Transformer(nn.Module):
         given. `temperature` 0 takes the best logit; above that tokens are drawn. `cached` False reads everything again
         for each token.
         """
-        if not self.config.causal:
-            raise ModelError(
-                "a bidirectional model does not generate: each new token would change the answers before it",
-                "compile with causal attention",
-            )
+        self._require_causal()
         ids = self.encode(prompt)
-        start, chosen = self._slice(self.config.generate if output is None else output)
+        _, chosen = self._slice(self.config.generate if output is None else output)
         ends = set(self.config.stop) if stop is None else {_text(token) for token in stop}
         most = self.config.max_length - len(ids) + 1
         most = most if max_tokens is None else min(most, max_tokens)
         draw = _drawing(temperature, seed, self.embed.W_E.device)
         reading = self.reading(1 + len(ids) + most) if cached else Rereading(self)
-        known = [self._ids.get(_text(value)) for value in chosen.values]
-        ending = [_text(value) in ends for value in chosen.values]
+        known = [self.token_id(value) for value in chosen.values]
+        ending = [not ends.isdisjoint(_spellings(value)) for value in chosen.values]
         for position in range(len(ids), len(ids) + most):
-            if draw is None:
-                choice = reading.best(ids, chosen.name)
-            else:
-                choice = draw(reading.read(ids)[start : start + len(chosen.values)])
+            choice = reading.best(ids, chosen.name) if draw is None else draw(reading.logits(ids, chosen.name))
             value, token = chosen.values[choice], known[choice]
             if token is None and not ending[choice]:
                 raise ModelError(
@@ -479,6 +504,13 @@ class Transformer(nn.Module):
     def reading(self, positions: int) -> Reader:
         """What reads a text and goes on from there, with room for so many positions, BOS included."""
         return Reading(self, positions)
+
+    def _require_causal(self) -> None:
+        if not self.config.causal:
+            raise ModelError(
+                "a bidirectional model does not generate: each new token would change the answers before it",
+                "compile with causal attention",
+            )
 
     def _slice(self, name: str | None) -> tuple[int, OutputSlice]:
         start = 0
@@ -543,38 +575,59 @@ class Transformer(nn.Module):
 
 
 class Reader(ABC):
-    """What has read a text and reads on."""
+    """What has read a text, so far `length` tokens of at most `room`, and reads on."""
 
-    model: Transformer
+    def __init__(self, model: Transformer, room: int) -> None:
+        self.model = model
+        self.dtype, self.device = model.require_dtype(), model.embed.W_E.device
+        self.room = min(room, model.config.max_length)
+        self.length = 0
 
     @abstractmethod
     def read(self, ids: Sequence[int]) -> Tensor:
         """The logits [d_vocab_out] behind these further tokens."""
 
+    def logits(self, ids: Sequence[int], output: str) -> Tensor:
+        """The logits [value] of one output behind these further tokens, all of them finite."""
+        start, chosen = self.model._slice(output)
+        found = self.read(ids)[start : start + len(chosen.values)]
+        _require_finite(found[None], output, self.length - 1)
+        return found
+
     def best(self, ids: Sequence[int], output: str) -> int:
         """Which of an output's values is the best behind these further tokens."""
-        start, chosen = self.model._slice(output)
-        return int(self.read(ids)[start : start + len(chosen.values)].argmax())
+        return int(self.logits(ids, output).argmax())
+
+    def advance(self, ids: Sequence[int]) -> int:
+        """Where these further tokens begin; they count as read."""
+        start, end = self.length, self.length + len(ids)
+        if not start < end <= self.room:
+            raise ModelError(
+                f"the text has {end} tokens, {len(ids)} of them new; there is room for {self.room}",
+                "read at least one token, and no more than there is room for",
+            )
+        self.length = end
+        return start
 
 
 class Reading(Reader):
     """A causal model that reads on: what it has read stays in a cache of keys and values of `positions` positions."""
 
     def __init__(self, model: Transformer, positions: int) -> None:
-        self.model = model
+        model._require_causal()
+        super().__init__(model, positions - 1)
         with torch.inference_mode():
             self.pasts = [None if block.attn is None else Past(block.attn, positions) for block in model.layers()]
-        self.length = 0
 
     @torch.inference_mode()
     def read(self, ids: Sequence[int]) -> Tensor:
         """The logits [d_vocab_out] behind these further tokens."""
-        model = self.model
-        token_ids = torch.tensor([ids], device=model.embed.W_E.device)
-        if self.length == 0:
+        model, start = self.model, self.advance(ids)
+        _require_precision(self.device.type, self.dtype)
+        token_ids = torch.tensor([ids], device=self.device)
+        if start == 0:
             token_ids, _ = model.with_bos(token_ids)
-        resid = model.embed(token_ids, self.length)
-        self.length += token_ids.shape[1]
+        resid = model.embed(token_ids, start and start + 1)  # BOS is at 0
         for block, past in zip(model.blocks, self.pasts, strict=True):
             resid = block(resid, None, past)
         logits: Tensor = model.unembed(resid[:, -1])
@@ -585,14 +638,15 @@ class Rereading(Reader):
     """The same without a cache: everything is read again."""
 
     def __init__(self, model: Transformer) -> None:
-        self.model = model
+        super().__init__(model, model.config.max_length)
         self.ids: list[int] = []
 
     @torch.inference_mode()
     def read(self, ids: Sequence[int]) -> Tensor:
         """The logits [d_vocab_out] behind these further tokens."""
+        self.advance(ids)
         self.ids += ids
-        logits: Tensor = self.model(torch.tensor([self.ids], device=self.model.embed.W_E.device))[0, -1]
+        logits: Tensor = self.model(torch.tensor([self.ids], device=self.device))[0, -1]
         return logits
 
 
@@ -610,6 +664,20 @@ def _drawing(
     elif isinstance(seed, int):
         generator.manual_seed(seed)
     return lambda logits: int(torch.multinomial((logits.double() / temperature).softmax(-1), 1, generator=generator))
+
+
+def _dtypes(module: nn.Module) -> set[torch.dtype]:
+    """Those of all weights. To ask `parameters()` takes ten times as long."""
+    modules, found = [module], set()
+    while modules:
+        module = modules.pop()
+        for child in module._modules.values():
+            if child is not None:
+                modules.append(child)
+        for tensor in module._parameters.values():
+            if tensor is not None:
+                found.add(tensor.dtype)
+    return found
 
 
 def _require_precision(device: str, dtype: torch.dtype) -> None:
@@ -646,6 +714,21 @@ def _coarse_setting(device: str, dtype: torch.dtype) -> tuple[str, str] | None:
 _coarse_setting._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
+def _require_finite(logits: Tensor, output: str, start: int = 0) -> None:
+    """Refuse to decide by logits [..., position, value] that are not all numbers; the first position is `start`."""
+    if not all(map(math.isfinite, logits.aminmax())):
+        *_, place = (~logits.isfinite()).any(-1).nonzero()[0].tolist()
+        raise not_finite(f"the logits of {output}", start + place)
+
+
+def not_finite(what: str, position: int) -> ModelError:
+    """What is said where no value is the best one."""
+    return ModelError(
+        f"{what} at position {position} are not finite",
+        "numbers on the way became too large for the model: compile with a wider dtype, or a smaller max_length",
+    )
+
+
 def _require_padding_on_the_right(mask: Tensor) -> None:
     """Positions are counted from the left. Not checked where there is nothing to look at: without data, in a graph."""
     if mask.device.type == "meta" or torch.compiler.is_compiling():
@@ -657,6 +740,16 @@ def _require_padding_on_the_right(mask: Tensor) -> None:
 def _text(token: object) -> str:
     """The text that is a token's identity."""
     return str(float(token) if isinstance(token, Fraction) else token)
+
+
+def _spellings(value: Scalar) -> list[str]:
+    """The texts of the tokens that a value may be, the one it prints as first: 1, 1.0 and True are one value."""
+    if isinstance(value, str) or value != int(value):
+        return [str(value)]
+    whole = int(value)
+    decimal = [str(float(whole))] if whole.bit_length() <= 53 else []
+    truth = [str(whole == 1)] if whole in (0, 1) else []
+    return [str(value), str(whole), *decimal, *truth]
 
 
 def _plural(count: int, noun: str) -> str:

@@ -14,21 +14,25 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.certify import Certificate, certify
+from compiler.certificate import Certificate
+from compiler.certify import certify
 from compiler.circuit import Circuit
 from compiler.domain import Limits, Setting, refusal
 from compiler.emit import Weights, emit
 from compiler.graph import Graph, lower
-from compiler.origin import declared, hashes, program_of, recorded
+from compiler.origin import declared, hashes, located, program_of, recorded
 from compiler.plan import Plan, plan
 from compiler.precision import FLOAT32, PRECISIONS, Precision
 from compiler.realise import cares, realise
 from compiler.reuse import reuse
+from compiler.wider import also
 from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program, RaspError
 from rasp.depth import deep_recursion
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
     from compiler.view import View
 
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
+MODES = ("depth", "balanced", "size")
+"""What a compilation can be optimised for."""
 DEFAULT_LIMITS = Limits()
 MAX_FRAMES = 2_500
 """Calls inside each other while a circuit is built: some twelve for each step that is computed from another."""
@@ -100,6 +106,9 @@ class Compiled:
 
     @cached_property
     def _built(self) -> tuple[Circuit, Certificate]:
+        if self.optimize not in MODES:
+            known = f"choose one of {', '.join(MODES)}"
+            raise refusal("no-such-mode", f"nothing can be optimised for {self.optimize!r}", known)
         return build(self.graph, self.optimize, self.precision)
 
     @property
@@ -107,15 +116,34 @@ class Compiled:
         """Heads and neurons over named directions. Raises `RaspError` if not certified, unless that is waived."""
         circuit, certificate = self._built
         if not certificate.ok and not self.uncertified:
-            longest = self.longest_certified()
-            shorter = f"max_length {longest} or less" if longest else "a smaller max_length or vocabulary"
-            raise refusal(
+            emitted(circuit)  # numbers that the dtype cannot hold are another reason, which nobody can waive
+            raise self._refusal(certificate)
+        return circuit
+
+    def _refusal(self, certificate: Certificate) -> RaspError:
+        """Why the circuit is not certified, and what would help."""
+        longest, overflow = self.longest_certified(), certificate.overflow
+        shorter = f"max_length {longest} or less" if longest else "a smaller max_length or vocabulary"
+        if overflow is None:
+            return refusal(
                 "not-certified",
                 f"rounding to {self.dtype} in {self.setting.max_length} tokens could change an answer: "
                 f"{certificate.tightest}",
-                f"compile with {shorter}, round large numbers, or waive it with --uncertified",
+                f"compile with {shorter}, round large numbers, or compile with --uncertified, which waives it",
             )
-        return circuit
+        ways = [f"--dtype {wider}"] if (wider := self._wider()) else []
+        ways += [f"max_length {longest} or less"] if longest else []
+        return refusal(
+            "not-certified",
+            f"the program's numbers may be too large for {self.dtype}: {overflow}",
+            f"compile with {' or '.join(ways)}" if ways else "compute with smaller numbers",
+        )
+
+    def _wider(self) -> str:
+        """The first dtype of more bits and larger numbers in which the program is certified; none: empty."""
+        own = self.precision
+        wider = [p for p in PRECISIONS.values() if p.bits > own.bits and p.largest > own.largest]
+        return next((p.name for p in wider if build(self.graph, self.optimize, p)[1].ok), "")
 
     def longest_certified(self, seconds: float = 10.0) -> int:
         """The longest max_length that is known to be certified, by bisection; the search ends after some seconds.
@@ -125,10 +153,17 @@ class Compiled:
         end, good, bad = time.monotonic() + seconds, 0, self.setting.max_length
         while bad - good > 1 and time.monotonic() < end:
             middle = (good + bad) // 2
-            setting = replace(self.setting, max_length=middle)
-            graph = lower(self.sop, self.program.called, setting, required(self.program))
-            good, bad = (middle, bad) if build(graph, self.optimize, self.precision)[1].ok else (good, middle)
+            good, bad = (middle, bad) if self._certified_at(middle) else (good, middle)
         return good
+
+    def _certified_at(self, max_length: int) -> bool:
+        """Whether the program is compiled for that longest input, and certified."""
+        try:
+            setting = replace(self.setting, max_length=max_length)
+            graph = lower(self.sop, self.program.called, setting, required(self.program))
+            return build(graph, self.optimize, self.precision)[1].ok
+        except RaspError:  # such as: no input so short is meant
+            return False
 
     @property
     def certificate(self) -> Certificate:
@@ -139,16 +174,17 @@ class Compiled:
     def weights(self) -> Weights:
         """Tensors, config and labels."""
         self.circuit.verify()
-        found = emit(self.circuit)
-        try:
-            found.verify()
-        except ValueError as problem:  # met only where the certificate was waived
-            raise refusal("too-large", str(problem), "compile with another --dtype, or a smaller max_length") from None
+        found = emitted(self.circuit)
         unknown = self.program.settings.unknown
         found.config["unknown"] = None if unknown is None else token_text(unknown)
         found.config.update(_generation(self.program))
         found.labels["program"] = recorded(self.program)
-        found.labels["certificate"] = {"certified": self.certificate.ok, "tightest": str(self.certificate.tightest)}
+        found.labels["named"] = [one | located(self.program, one["name"]) for one in found.labels["named"]]
+        found.labels["certificate"] = {
+            "certified": self.certificate.ok,
+            "tightest": str(self.certificate.tightest),
+            "also": list(also(self.circuit)) if self.certificate.ok else [],
+        }
         found.labels["compiler"] = metadata.version("rasp-compiler")
         return found
 
@@ -189,6 +225,12 @@ class Compiled:
             case "weights":
                 return str(self.weights)
         raise refusal("no-such-stage", f"there is no stage {stage!r}", f"choose one of {', '.join(STAGES)}")
+
+    def make(self) -> Compiled:
+        """Make every stage, so that mistakes show now; an input without an answer is looked for before the work."""
+        for stage in ("warnings", "model"):
+            getattr(self, stage)
+        return self
 
     def plan(self) -> Plan:
         """What each way to optimise costs, without making a model."""
@@ -261,6 +303,28 @@ def same(one: Transformer, other: Transformer) -> bool:
     return one.config == other.config and all(tensor.equal(theirs[name]) for name, tensor in one.state_dict().items())
 
 
+def emitted(circuit: Circuit) -> Weights:
+    """The weights. Raises `RaspError` where one is larger than any number of the dtype."""
+    try:
+        found = emit(circuit)
+    except OverflowError:
+        hint = "use smaller numbers, or compile with a smaller max_length"
+        raise refusal("too-large", f"weights would be larger than any float; {_largest(circuit)}", hint) from None
+    try:
+        found.verify()
+    except ValueError as problem:
+        hint = "use smaller numbers, or compile with another --dtype, or a smaller max_length"
+        raise refusal("too-large", f"{problem}; {_largest(circuit)}", hint) from None
+    return found
+
+
+def _largest(circuit: Circuit) -> str:
+    """The largest number of a program, in words."""
+    named = [(abs(number), variable.name) for variable in circuit.variables for _, number in variable.numbers]
+    size, name = max(named, default=(Fraction(0), "no s-op"))
+    return f"the largest number is in `{name}`: {Decimal(size.numerator) / Decimal(size.denominator):.2g}"
+
+
 def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT32) -> tuple[Circuit, Certificate]:
     """The first circuit that can be certified: as wanted, else with more care, else with shorter staircases.
 
@@ -323,7 +387,4 @@ def compile(
     """
     given = {"output": output, "vocab": vocab, "max_length": max_length, "attention": attention}
     settings = {name: value for name, value in given.items() if value is not None}
-    compiled = Compiled(program.replace(**settings), optimize, uncertified, dtype, limits)
-    assert compiled.warnings is not None  # an input without an answer is looked for before the work
-    assert compiled.model  # every stage is made now, so that mistakes show here
-    return compiled
+    return Compiled(program.replace(**settings), optimize, uncertified, dtype, limits).make()

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from compiler.certify import Certificate
+from compiler.certificate import Certificate
 from compiler.circuit import Circuit
 from compiler.graph import Graph
 from compiler.realise import WIDE

@@ -21,6 +21,8 @@ class Precision:
     name: str
     bits: int  # of the significand, the hidden one included
     accumulator: int  # the same for the sums inside a matrix product
+    lowest: int  # exponent of the smallest normal number
+    highest: int  # exponent of the largest power of two
     sharp: int
     """Between a selected key and any other of a "mean" head; BOS sits halfway (C1)."""
     count_sharp: int
@@ -67,21 +69,69 @@ class Precision:
         return 2.0**self.accumulator
 
     @property
+    def smallest(self) -> float:
+        """The smallest normal number: below it rounding is absolute, and an arithmetic may know zero only."""
+        return 2.0**self.lowest
+
+    @property
+    def largest(self) -> float:
+        """The largest number."""
+        return (2 - 2.0 ** (1 - self.bits)) * 2.0**self.highest
+
+    @property
+    def zero(self) -> int:
+        """So many nats below another key, a key has no weight: softmax is computed in float32 or better."""
+        return max(self.underflow, 104)
+
+    @property
+    def sum_smallest(self) -> float:
+        """The smallest normal number inside a matrix product."""
+        return 2.0 ** min(self.lowest, -126)
+
+    @property
+    def sum_largest(self) -> float:
+        """No partial sum inside a matrix product may be larger: half of what fits there, and what a bound can hold."""
+        return 2.0 ** min(max(self.highest, 127), 1000)
+
+    @property
     def offset(self) -> Fraction:
         """Numbers near it are a distance of 1 apart: what is added to it is rounded to a whole number (C19)."""
         return Fraction(3 << self.bits - 2)
 
     def holds(self, number: Fraction) -> bool:
-        """Whether the dtype holds the number exactly (its range apart)."""
+        """Whether the dtype holds the number exactly."""
         size = abs(number.numerator)
         odd = size >> ((size & -size).bit_length() - 1) if size else 0
-        return number.denominator & (number.denominator - 1) == 0 and odd < 1 << self.bits
+        return number.denominator & (number.denominator - 1) == 0 and odd < 1 << self.bits and self.spans(number)
+
+    def spans(self, number: Fraction) -> bool:
+        """Whether a binary fraction is neither too small nor too large for the dtype."""
+        exponent = number.numerator.bit_length() - number.denominator.bit_length()
+        return number == 0 or self.lowest <= exponent <= self.highest
+
+    def stores(self, size: float, grid: float) -> bool:
+        """Whether the dtype holds all whole multiples of a power of two up to a size, which is not too large for it."""
+        return grid >= self.smallest and size / grid <= self.whole
+
+    def sums(self, size: float, grid: float) -> bool:
+        """The same for the sums inside a matrix product, where no partial sum is larger."""
+        return grid >= self.sum_smallest and size / grid <= self.sum_whole
+
+    def rounding(self, size: float) -> float:
+        """The largest error of rounding a number up to this size; numbers that are small are rounded on a grid."""
+        return self.unit * max(size, self.smallest) if size else 0.0
+
+    def sum_rounding(self, terms: int, total: float) -> float:
+        """The largest error of so many roundings inside a matrix product whose terms add up to this size."""
+        return terms * self.sum_unit * max(total, self.sum_smallest) if total else 0.0
 
 
 FLOAT32 = Precision(
     name="float32",
     bits=24,
     accumulator=24,
+    lowest=-126,
+    highest=127,
     sharp=256,
     count_sharp=128,
     count_blunt=12,
@@ -100,6 +150,8 @@ FLOAT64 = replace(
     name="float64",
     bits=53,
     accumulator=53,
+    lowest=-1022,
+    highest=1023,
     sharp=2_048,
     count_sharp=1_024,
     counterweight=36,
@@ -113,6 +165,8 @@ BFLOAT16 = Precision(
     name="bfloat16",
     bits=8,
     accumulator=24,
+    lowest=-126,
+    highest=127,
     sharp=256,
     count_sharp=256,
     count_blunt=256,
@@ -130,6 +184,8 @@ FLOAT16 = replace(
     BFLOAT16,
     name="float16",
     bits=11,
+    lowest=-14,
+    highest=15,
     sharp=64,
     count_sharp=64,
     count_blunt=64,

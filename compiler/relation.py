@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rasp.operators import PREDICATES, Undefined, show
+from rasp.operators import PREDICATES
 from rasp.sop import And, Constant, Node, Not, Or, Predicate, Select, Selector, SOp
 from rasp.value import Value
 
@@ -107,17 +107,17 @@ def symbol(comparison: Comparison) -> str:
 
 
 def _decided(key: SOp, query: SOp, comparison: Comparison) -> Comparison:
-    """A comparison of two constants is always or never."""
+    """A comparison of two constants is always or never. Raises `Undefined` where a string and a number are ordered."""
     if isinstance(key, Constant) and isinstance(query, Constant):
-        try:
-            return ALWAYS if compare(comparison, key.value, query.value) else frozenset()
-        except Undefined:
-            raise ValueError(f"cannot order {show(key.value)} and {show(query.value)}") from None
+        return ALWAYS if compare(comparison, key.value, query.value) else frozenset()
     return comparison
 
 
 def disjuncts(selector: Selector, most: int = MAX_DISJUNCTS) -> list[Conjunction]:
-    """The selector as conjunctions, none of which implies another. Raises `ValueError` when they are too many."""
+    """The selector as conjunctions, none of which implies another.
+
+    Raises `ValueError` when they are too many, `Undefined` where constants are compared that have no order.
+    """
     return _normal(selector, True, most)
 
 

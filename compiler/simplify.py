@@ -68,7 +68,7 @@ def _includes_start(selector: Selector, setting: Setting) -> bool:
 
 
 def _fraction(node: Node) -> SOp:
-    """The same numbers, printed as floats: a division gives no ints."""
+    """The same numbers, as a division gives them: floats, of which a string has no multiple."""
     assert isinstance(node, SOp)
     return Map("/", (node, Constant(1)))
 
@@ -123,5 +123,5 @@ def _width(node: Width, selector: Selector, setting: Setting) -> SOp:
 def _cases(selector: Selector, setting: Setting) -> list[Conjunction] | None:
     try:
         return disjuncts(selector, setting.limits.cases)
-    except ValueError:  # too large: the lowering reports it with the s-op's name
+    except (ValueError, Undefined):  # too large, or never defined: reported where its rows are asked for
         return None

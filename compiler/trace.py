@@ -18,9 +18,11 @@ import torch
 
 from compiler.model import Scalar, Transformer, value_from_json
 from rasp import Program, RaspError
+from rasp.answers import is_boolean, normalised
 from rasp.program import Face
 from rasp.show import cell
-from rasp.value import from_python
+from rasp.sop import Node, SOp
+from rasp.value import from_python, to_python
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,14 @@ def trace(model: Transformer, program: Program, tokens: Iterable[object]) -> Tra
     for layer in range(len(model.config.layers)):
         steps += [f"L{layer} attention", f"L{layer} MLP"]
     rows = []
-    nodes = {name: node for node, name in program.called.items()}
     for variable in model.labels["variables"]:
         name = variable["name"]
-        if name in nodes and (expected := _expected(Face(name, nodes[name], program), tokens)) is not None:
+        if name in program and (expected := _expected(program[name], tokens)) is not None:
             there = range(variable["ready"], variable["until"])
-            found = [_decode(model, variable, stream) if at in there else None for at, stream in enumerate(streams)]
+            values = _printed(program[name].node, variable["values"])
+            found = [
+                _decode(model, variable, values, stream) if at in there else None for at, stream in enumerate(streams)
+            ]
             rows.append(TraceRow(name, expected, found))
     return Trace(steps, rows)
 
@@ -92,7 +96,13 @@ def _expected(variable: Face, tokens: list[object]) -> list[Scalar] | None:
         return None
 
 
-def _decode(model: Transformer, variable: dict[str, Any], stream: torch.Tensor) -> list[Scalar]:
+def _printed(node: Node, values: list[Any]) -> list[Scalar]:
+    """The values that a label names, in the kinds that those of its s-op print in."""
+    boolean = isinstance(node, SOp) and is_boolean(node)
+    return [to_python(normalised(from_python(value_from_json(value)), boolean)) for value in values]
+
+
+def _decode(model: Transformer, variable: dict[str, Any], values: list[Scalar], stream: torch.Tensor) -> list[Scalar]:
     """The value whose number is nearest to the variable's form, at each position of the stream [n, d_model]."""
     columns = {direction["name"]: direction["column"] for direction in model.labels["directions"]}
     read = torch.zeros(stream.shape[-1], dtype=torch.float64)
@@ -100,5 +110,4 @@ def _decode(model: Transformer, variable: dict[str, Any], stream: torch.Tensor) 
         read[columns[name]] = float(Fraction(coefficient))
     numbers = torch.tensor([float(Fraction(number)) for number in variable["numbers"]], dtype=torch.float64)
     nearest = (stream @ read)[:, None].sub(numbers[None]).abs().argmin(-1)
-    values = [value_from_json(value) for value in variable["values"]]
     return [values[choice] for choice in nearest.tolist()]

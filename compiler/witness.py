@@ -13,7 +13,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from compiler.domain import Setting, refusal
+from compiler.domain import Setting, nothing_meant, refusal
 from rasp import Diagnostic, Program, RaspError
 from rasp.interpreter import evaluate_each
 from rasp.settings import token_text
@@ -23,7 +23,10 @@ from rasp.value import Value
 
 def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
     """One warning for each kind of failure. Raises `RaspError` if no input that was tried has an answer."""
-    inputs = _meant(program, list(itertools.islice(_inputs(setting), setting.limits.tried)), setting)
+    tried = [*_examples(program, setting), *itertools.islice(_inputs(setting), setting.limits.tried)]
+    inputs = _meant(program, tried, setting)
+    if tried and not inputs:
+        return [_unmet(program, len(tried), setting)]
     outputs = [node for name in program.outputs if isinstance(node := program.node(name), SOp)]
     answers = evaluate_each(outputs, inputs, setting.causal)
     failed: dict[str, Sequence[Value]] = {}
@@ -40,16 +43,26 @@ def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
     return found
 
 
+def _unmet(program: Program, tried: int, setting: Setting) -> Diagnostic:
+    """What there is to say where no input that was tried is meant. Raises `RaspError` if these were all inputs."""
+    names = ", ".join(program.settings.requires)
+    if _are_few(setting):
+        raise nothing_meant(f"no input meets `requires` ({names}): all {tried} were tried")
+    message = f"none of the {tried} inputs that were tried meets `requires` ({names})"
+    hint = "nothing is promised for others; an `example` in the header that meets it shows that there are some"
+    return Diagnostic("nothing-meant", "warning", message, program.settings.spans.get("requires"), hint)
+
+
 def required(program: Program) -> list[SOp]:
     """The s-ops that the header's `requires` names."""
     return [node for name in program.settings.requires if isinstance(node := program.node(name), SOp)]
 
 
-def _meant(program: Program, inputs: list[tuple[Value, ...]], setting: Setting) -> list[tuple[Value, ...]]:
+def _meant(program: Program, inputs: Sequence[Sequence[Value]], setting: Setting) -> list[Sequence[Value]]:
     """The inputs on which what the program requires is True everywhere."""
     needed = required(program)
     if not needed:
-        return inputs
+        return list(inputs)
     truths = evaluate_each(needed, inputs, setting.causal)
     return [
         tokens
@@ -84,12 +97,32 @@ def _failure(program: Program, tokens: Sequence[Value]) -> Diagnostic:
     raise AssertionError("an input that fails among others fails alone")
 
 
+def _are_few(setting: Setting) -> bool:
+    """Whether there are not more inputs than are tried."""
+    sizes = (len(setting.vocabulary) ** length for length in range(1, setting.max_length + 1))
+    return all(count <= setting.limits.tried for count in itertools.accumulate(sizes))
+
+
+def _examples(program: Program, setting: Setting) -> list[Sequence[Value]]:
+    """The examples of the header that are inputs of the setting."""
+    given, known = [example.input for example in program.settings.examples], set(setting.texts)
+    return [
+        tokens for tokens in given if len(tokens) <= setting.max_length and known.issuperset(map(token_text, tokens))
+    ]
+
+
 def _inputs(setting: Setting) -> Iterator[tuple[Value, ...]]:
-    """Short inputs in order, then random ones of every length, more of them short: they cost less and fail as well."""
+    """All inputs where they are few; else short ones in order, then random ones of every length.
+
+    More of these are short: they cost less and fail as well.
+    """
     vocabulary, rng, limits = setting.vocabulary, random.Random(0), setting.limits
+    lengths = range(1, setting.max_length + 1)
+    if _are_few(setting):
+        yield from itertools.chain.from_iterable(itertools.product(vocabulary, repeat=length) for length in lengths)
+        return
     longest = min(setting.max_length, limits.tried_length)
-    yield from itertools.islice(itertools.product(vocabulary, repeat=1), limits.tried // 4)
-    if setting.max_length > 1:
-        yield from itertools.islice(itertools.product(vocabulary, repeat=2), limits.tried // 4)
+    for length in lengths[:2]:
+        yield from itertools.islice(itertools.product(vocabulary, repeat=length), limits.tried // 4)
     while True:
         yield tuple(rng.choices(vocabulary, k=rng.randint(1, rng.randint(1, longest))))

@@ -17,11 +17,11 @@ import html
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rasp import picture
 from rasp.interpreter import Matrix, Run
@@ -30,6 +30,7 @@ from rasp.sop import Aggregate, Node, Selector, SOp, Width, reachable
 from rasp.source import counted
 from rasp.value import Value
 
+Printed: TypeAlias = Callable[[SOp, list[Value]], list[Value]]
 MAX_TEXT = 72
 """Longest text of a step."""
 MAX_MATRIX = 24
@@ -190,10 +191,18 @@ class Flow:
         )
 
 
-def flow(sop: Node, tokens: Any, names: Mapping[Node, str], causal: bool = False) -> Flow:
-    """The computation of an s-op on an input. `names` says which steps are shown and what they are called."""
+def flow(
+    sop: Node,
+    tokens: Any,
+    names: Mapping[Node, str],
+    causal: bool = False,
+    printed: Printed = lambda node, values: values,
+) -> Flow:
+    """The computation of an s-op on an input. `names` says which steps are shown and what they are called, `printed` in
+    which kinds an s-op's values are shown: as they are, or as `rasp run` does."""
     run = Run(tokens, causal)
     run.compute([sop])
+    values = {node: printed(node, found) for node, found in run.values.items()}
     nodes = reachable([sop])
     depth: dict[Node, int] = {}
     for node in nodes:
@@ -202,9 +211,10 @@ def flow(sop: Node, tokens: Any, names: Mapping[Node, str], causal: bool = False
     layers: list[Layer] = [Layer([], []) for _ in range(depth[sop] + 1)]
     for node in nodes:
         if isinstance(node, (Aggregate, Width)):
-            _add_head(layers[depth[node]], node, run, named, names)
+            rows: Any = run.answer(node.selector)
+            _add_head(layers[depth[node]], node, rows, values, named, names)
         elif isinstance(node, SOp) and (node in names or node is sop) and (node.inputs or node is sop):
-            step = Step(named[node], run.values[node], _definition(node, named, names))
+            step = Step(named[node], values[node], _definition(node, named, names))
             layers[depth[node]].steps.append(step)
     return Flow(run.tokens, layers)
 
@@ -238,15 +248,19 @@ def _definition(node: Node, called: Mapping[Node, str], names: Mapping[Node, str
 
 
 def _add_head(
-    layer: Layer, node: Aggregate | Width, run: Run, texts: Mapping[Node, str], names: Mapping[Node, str]
+    layer: Layer,
+    node: Aggregate | Width,
+    rows: Matrix,
+    values: Mapping[SOp, list[Value]],
+    texts: Mapping[Node, str],
+    names: Mapping[Node, str],
 ) -> None:
-    fetched = (texts[node.value], run.values[node.value]) if isinstance(node, Aggregate) else None
-    step = Step(texts[node], run.values[node], _definition(node, texts, names), fetched)
+    fetched = (texts[node.value], values[node.value]) if isinstance(node, Aggregate) else None
+    step = Step(texts[node], values[node], _definition(node, texts, names), fetched)
     for head in layer.heads:
         if head.selector is node.selector:
             head.steps.append(step)
             return
-    rows: Any = run.answer(node.selector)
     definition = _definition(node.selector, texts, names)
     layer.heads.append(Head(node.selector, texts[node.selector], rows, [step], definition))
 

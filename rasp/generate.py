@@ -11,10 +11,10 @@ Invariants: every token given is one of the vocabulary or one that ends the text
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import cast
 
-from rasp.interpreter import Input, evaluate, read_input
-from rasp.settings import Settings, token_text
+from rasp.answers import answers
+from rasp.interpreter import Input, evaluate
+from rasp.settings import Settings, spellings, token_text
 from rasp.sop import Node, SOp
 from rasp.source import Span, error
 from rasp.value import Value
@@ -35,16 +35,15 @@ def tokens_behind(
     if settings.attention != "causal":
         hint = "add `#@ attention: causal`: a token that is added must not change the answers before it"
         raise error("generate", "a bidirectional program does not generate", settings.spans.get("attention"), hint)
-    vocabulary = {token_text(token): token for token in settings.vocab or ()}
     ends = {token_text(token) for token in settings.stop}
-    text = [vocabulary.get(token_text(token), token) for token in read_input(prompt)]
+    text = settings.read(prompt)
     for _ in range(_room(settings, len(text)) if max_tokens is None else max_tokens):
-        value = cast("list[Value]", evaluate(node, text, True, spans))[-1]
-        ending = token_text(value) in ends
-        if vocabulary and not ending and token_text(value) not in vocabulary:
+        value = answers(node, evaluate(node, text, True, spans))[-1]
+        token, ending = settings.token(value), not ends.isdisjoint(spellings(value))
+        if settings.vocab and not ending and token is None:
             message = f'the next token, "{token_text(value)}" at position {len(text)}, is not in the vocabulary'
             raise error("generate", message, hint="what a program generates must be tokens: declare them in `vocab`")
-        text.append(vocabulary.get(token_text(value), value))
+        text.append(value if token is None else token)
         yield value
         if ending:
             return

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from rasp.answers import answers
 from rasp.console import Console
 from rasp.environment import Missing, RaspValue
 from rasp.interpreter import evaluate
 from rasp.session import Session
-from rasp.sop import Node, Selector
+from rasp.sop import Node, SOp
 from rasp.source import error
 from rasp.value import to_python
 
@@ -48,7 +49,7 @@ class Notebook:
 
     def _run(self, node: Node, tokens: Any) -> Any:
         answer = evaluate(node, tokens, self.session.console.causal)
-        return answer if isinstance(node, Selector) else [to_python(value) for value in answer]
+        return [to_python(value) for value in answers(node, answer)] if isinstance(node, SOp) else answer
 
 
 def load_ipython_extension(shell: Any) -> None:

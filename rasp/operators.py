@@ -202,6 +202,9 @@ OPERATORS: dict[str, Operator] = {
 }
 """Every elementwise operation of the graph. ``if`` takes condition, then, else; ``in`` an element, then the options."""
 
+TRUTHS = frozenset([*PREDICATES, "not", "and", "or", "in"])
+"""The operations whose results are bools, whatever they are applied to. ``if`` hands on what it is given."""
+
 
 def convert(element: Value, how: str) -> Value:
     """An input element as `tokens_asis`, `tokens_str`, `tokens_int`, `tokens_float` or `tokens_bool` sees it."""

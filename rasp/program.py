@@ -14,23 +14,35 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from rasp.answers import answers
 from rasp.elaborate import MAX_FILE, Elaborator, library
-from rasp.environment import Function, Missing, RaspValue, describe, is_atom
+from rasp.environment import Function, Given, Missing, RaspValue, describe, is_atom
 from rasp.generate import tokens_behind
-from rasp.interpreter import Input, Matrix, evaluate, read_input
+from rasp.interpreter import Input, Matrix, evaluate
 from rasp.lint import lint, precedence
 from rasp.operators import show
 from rasp.parser import parse_source
 from rasp.settings import Settings, read_settings
 from rasp.sop import Constant, Node, Selector, SOp
-from rasp.source import Diagnostic, RaspError, Source, Span, did_you_mean, error
+from rasp.source import SURROGATE, Diagnostic, RaspError, Source, Span, did_you_mean, error
 from rasp.syntax import Module
 from rasp.value import Value, from_python, to_python
 
 MAX_SHOWN = 16
 """Longest example on which a notebook shows an s-op or selector."""
+
+
+LIBRARY = "library"
+"""Whose text gives a name, if it is the library's; else it is the name of a file that is loaded."""
+
+
+class Place(NamedTuple):
+    """Where a name is given: the lines of the program, from 1; whose text it is, if not the program's."""
+
+    lines: tuple[int, ...]
+    home: str | None
 
 
 def shipped_programs() -> Path:
@@ -60,6 +72,8 @@ def parse(text: str, path: str | Path | None = None, files: Mapping[str, str] | 
     With `files`, texts by the names that `load` has for them, it loads those and nothing from the disk.
     """
     source = Source(text, "<text>" if path is None else str(path))
+    if half := SURROGATE.search(text):
+        raise error("encoding", "this is half of a character, and not UTF-8 text", Span(source, *half.span()))
     parsed = parse_source(source)
     if parsed.module is None:
         raise RaspError(*parsed.diagnostics)
@@ -103,12 +117,14 @@ class Program:
         return Face(name, self._find(name), self)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.bindings or name in library().values
+        return name in self.bindings or name in library().values or name in self._inner
 
     def _find(self, name: str) -> RaspValue:
         try:
             return self._run.top.find(name)
         except Missing:
+            if name in self._inner:
+                return self._inner[name]
             hint = did_you_mean(name, [name for name in self._run.top.names() if not name.startswith("_")])
             raise error("unknown-name", f"the program has no `{name}`", hint=hint) from None
 
@@ -135,17 +151,53 @@ class Program:
     @cached_property
     def called(self) -> dict[Node, str]:
         """The same, and for nodes without a name the one they had for a while: `x.1` is the first x of several, `x[0]`
-        the first in the list x."""
-        given = [(name, value) for name, value in self._run.given if isinstance(value, (Node, list, dict))]
-        times = Counter(name for name, _ in given)
-        seen: Counter[str] = Counter()
+        the first in the list x. What is bound inside of a call is called after it: `sort.place`, and `sort#2.place` in
+        the second call of `sort`. Of several names the outermost counts."""
         found = dict(self.names)
-        for name, value in given:
-            seen[name] += 1
-            is_last = seen[name] == times[name] and self.bindings.get(name, value) is value
-            for node, place in _nodes(value):
-                found.setdefault(node, (name if is_last else f"{name}.{seen[name]}") + place)
+        for name, one in sorted(self._given, key=lambda pair: len(pair[1].calls)):
+            for node, place in _nodes(one.value):
+                found.setdefault(node, name + place)
         return found
+
+    @cached_property
+    def _inner(self) -> dict[object, Node]:
+        """What is bound inside of calls, or was bound for a while, by its name in `called`."""
+        return {name: node for node, name in self.called.items() if name not in self.bindings}
+
+    @cached_property
+    def _given(self) -> list[tuple[str, Given]]:
+        """Every name that was given to s-ops or selectors, the last of several as it is, the others numbered."""
+        given = [one for one in self._run.given if isinstance(one.value, Node | list | dict)]
+        times = Counter(one.qualified for one in given)
+        seen: Counter[str] = Counter()
+        found = []
+        for one in given:
+            name = one.qualified
+            seen[name] += 1
+            is_last = seen[name] == times[name] and self.bindings.get(name, one.value) is one.value
+            found.append((name if is_last else f"{name}.{seen[name]}", one))
+        return found
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Where the program gives each name of `called`: a name that is given several times has all of these lines."""
+        lines: dict[str, set[int]] = {}
+        for one in self._run.given:
+            lines.setdefault(one.qualified, set()).update(self._placed(one)[0])
+        found: dict[str, Place] = {}
+        for name, one in self._given:
+            line, home = self._placed(one)
+            own = tuple(sorted(lines[name] if name == one.qualified else line))
+            found |= {name + place: Place(own, home) for _, place in _nodes(one.value)}
+        return found
+
+    def _placed(self, one: Given) -> tuple[set[int], str | None]:
+        """The line of the program on which a name is given, or which calls what gives it, and whose text gives it."""
+        spans = [span for span in (one.span, *(call.span for call in one.calls)) if span.source is self.source]
+        line = {self.source.position(span.start)[0] for span in spans[:1]}
+        if one.span.source is self.source:
+            return line, None
+        return line, self._run.homes.get(one.span.source, LIBRARY)
 
     @cached_property
     def warnings(self) -> list[Diagnostic]:
@@ -242,7 +294,7 @@ class Face:
         given = [list(example.input) for example in settings.examples] + [list((settings.vocab or "hello")[:5])]
         try:
             tokens = max((tokens for tokens in given if len(tokens) <= MAX_SHOWN), key=len)
-            return portrait(self.name, read_input(tokens), self.exact(tokens))
+            return portrait(self.name, settings.read(tokens), self.exact(tokens))
         except RaspError:  # a function, or no answer on this input
             return None
 
@@ -263,10 +315,12 @@ class Face:
         return [to_python(value) for value in answer]  # type: ignore[arg-type]
 
     def exact(self, tokens: Input, causal: bool | None = None) -> list[Value] | Matrix:
-        """The exact values for an input; `causal` is the program's setting unless given."""
-        restricted = self.program.settings.attention == "causal" if causal is None else causal
-        answer: list[Value] | Matrix = evaluate(self.node, tokens, restricted, self.program._run.spans)
-        return answer
+        """The exact answer for an input, in the kinds it prints in; `causal` is the program's setting unless given."""
+        settings, node = self.program.settings, self.node
+        restricted = settings.attention == "causal" if causal is None else causal
+        answer: Any = evaluate(node, settings.read(tokens), restricted, self.program._run.spans)
+        found: list[Value] | Matrix = answers(node, answer) if isinstance(node, SOp) else answer
+        return found
 
     def _call(self, function: Function, args: tuple[Any, ...]) -> Any:
         values = [arg.value if isinstance(arg, Face) else _from_python(arg) for arg in args]

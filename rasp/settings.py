@@ -3,7 +3,8 @@
 In: the comments of a module, or Python values from a caller. Out: a `Settings` and the diagnostics of the lines.
 A value is JSON; a bare word, and for lists a string of characters, is shorthand. Later lines replace earlier ones,
 except `example`, which collects.
-Invariant: what `Settings` holds has been checked, wherever it came from; no two tokens of a vocabulary have one text.
+Invariant: what `Settings` holds has been checked, wherever it came from; no two tokens of a vocabulary have one text,
+and a decimal among them is the one that its text spells.
 
     >>> Settings().replace(vocab="ab", max_length=4).vocab
     ('a', 'b')
@@ -17,9 +18,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from rasp.source import Diagnostic, RaspError, Span, counted, did_you_mean, error
+from rasp.interpreter import Input, read_input
+from rasp.operators import MAX_SHOWN_BITS, Number, Undefined, bounded
+from rasp.source import SURROGATE, Diagnostic, RaspError, Span, counted, did_you_mean, error
 from rasp.syntax import Comment
 from rasp.value import Value, from_python
 
@@ -58,6 +62,26 @@ class Settings:
     stop: tuple[Value, ...] = ()
     spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 
+    @cached_property
+    def known(self) -> Mapping[str, Value]:
+        """The vocabulary, each token by its text; empty where none is declared."""
+        return {token_text(token): token for token in self.vocab or ()}
+
+    def read(self, tokens: Input) -> list[Value]:
+        """An input as it is meant: each token is the one of the vocabulary that has its text.
+
+        Any other token is the `unknown` one; without that it is itself, for the interpreter runs on anything.
+        """
+        elements = read_input(tokens)
+        if not self.known:
+            return elements
+        other = None if self.unknown is None else self.known.get(token_text(self.unknown))
+        return [self.known.get(token_text(token), token if other is None else other) for token in elements]
+
+    def token(self, value: Value) -> Value | None:
+        """The token of the vocabulary that an answer is; None where it is none."""
+        return next((self.known[text] for text in spellings(value) if text in self.known), None)
+
     @property
     def longest(self) -> int:
         """The longest input, in tokens."""
@@ -77,6 +101,16 @@ class Settings:
 def token_text(value: Value) -> str:
     """The text that is a token's identity."""
     return str(float(value)) if isinstance(value, Fraction) else str(value)
+
+
+def spellings(value: Value) -> list[str]:
+    """The texts of the tokens that an answer may be, the one it prints as first: 1, 1.0 and True are one value."""
+    if isinstance(value, str) or value.denominator != 1:
+        return [token_text(value)]
+    whole = int(value)
+    decimal = [str(float(whole))] if whole.bit_length() <= 53 else []
+    truth = [str(whole == 1)] if whole in (0, 1) else []
+    return [token_text(value), str(whole), *decimal, *truth]
 
 
 def read_settings(comments: Iterable[Comment]) -> tuple[Settings, list[Diagnostic]]:
@@ -158,13 +192,31 @@ def _read_json(text: str) -> tuple[Any, int]:
 
 def _scalar(value: Any, what: str) -> Value:
     try:
-        return from_python(value)
+        found = from_python(value)
+        return _encodable(found, what) if isinstance(found, str) else _short(found, what)
     except (TypeError, ValueError):
         raise error("setting", f"{what} is a bool, a number or a string, not {_shown(value)}") from None
 
 
+def _short(number: Number, what: str) -> Number:
+    """The number, if it can be written down, and as a float where it is no integer."""
+    try:
+        if max(number.numerator.bit_length(), number.denominator.bit_length()) <= MAX_SHOWN_BITS:
+            return bounded(number)
+    except Undefined:
+        pass
+    raise error("setting", f"{what} is a number that is too large")
+
+
+def _encodable(text: str, what: str) -> str:
+    """The text, if it can be written to a file: a half of a character, as JSON may spell it, cannot."""
+    if SURROGATE.search(text):
+        raise error("setting", f"{what} is not UTF-8 text")
+    return text
+
+
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = token_text(value) if isinstance(value, Fraction) else repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -203,7 +255,7 @@ def _vocab(value: Any) -> tuple[Value, ...]:
             hint = 'a token is known by its text: 1 and "1" are one token'
             raise error("setting", f'two tokens of the vocabulary have the text "{text}"', hint=hint)
         seen[text] = token
-    return tokens
+    return tuple([Fraction(text) if isinstance(token, Fraction) else token for text, token in seen.items()])
 
 
 def _max_length(value: Any) -> int:
@@ -220,7 +272,11 @@ def _attention(value: Any) -> Attention:
 
 
 def _examples(value: Any) -> tuple[Example, ...]:
-    return tuple([item if isinstance(item, Example) else _example(*item) for item in value])
+    pairs = value if isinstance(value, (list, tuple)) else [value]
+    for item in pairs:
+        if not isinstance(item, Example) and not (isinstance(item, (list, tuple)) and len(item) == 2):
+            raise error("setting", f"an example is an input with its answer, not {_shown(item)}")
+    return tuple([item if isinstance(item, Example) else _example(*item) for item in pairs])
 
 
 def _example(shown: Any, answer: Any) -> Example:

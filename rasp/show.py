@@ -57,8 +57,8 @@ def atom(value: Value) -> str:
 
 
 def sequence(values: Sequence[Value]) -> str:
-    """The values of an s-op and their kind; equal ones are written once."""
-    kinds = f"({kind_of_all(list(values))}s)"
+    """The values of an s-op and the widest of their kinds, which is strings; equal ones are written once."""
+    kinds = f"({kind_of_all(list(values)) or 'string'}s)"
     if len(values) > 1 and all(value == values[0] for value in values):
         return f"[{cell(values[0])}]*{len(values)} {kinds}"
     return f"[{', '.join(map(cell, values))}] {kinds}"

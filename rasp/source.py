@@ -15,12 +15,15 @@ from __future__ import annotations
 import bisect
 import difflib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character, which JSON and Python can spell, and no UTF-8 file can hold."""
 MAX_SHOWN = 160
 """Longest part of a source line that is shown, in characters."""
 

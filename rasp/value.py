@@ -35,10 +35,14 @@ def from_python(value: object) -> Value:
     Raises `TypeError` for anything that is no scalar, `ValueError` for nan and infinities.
     """
     match value:
-        case bool() | int() | Fraction() | str():
+        case bool() | Fraction():
             return value
+        case int():
+            return int(value)
+        case str():
+            return str(value)
         case float():
-            return Fraction(repr(value))
+            return Fraction(repr(float(value)))
         case _:
             raise TypeError(f"expected a bool, int, float or string, got {value!r}")
 

@@ -1,5 +1,6 @@
 """Which module may import which: the contract in `pyproject.toml`, and what a fresh interpreter really loads."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -74,3 +75,63 @@ def test_a_checkpoint_runs_without_compiler_and_language(tmp_path: Path) -> None
 @pytest.mark.parametrize("package", ["rasp", "compiler"])
 def test_no_drawer_for_odds_and_ends(package: str) -> None:
     assert not {path.stem for path in source_files(package)} & {"utils", "util", "helpers", "common", "misc"}
+
+
+def tells_a_type(test: ast.expr) -> bool:
+    """Whether an expression does nothing, and only says what a type checker cannot know."""
+    match test:
+        case ast.BoolOp(op=ast.And(), values=parts):
+            return all(map(tells_a_type, parts))
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return tells_a_type(operand)
+        case ast.Call(func=ast.Name(id="isinstance"), args=[subject, _]):
+            return is_name(subject)
+        case ast.Compare(left=subject, ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            return is_name(subject)
+    return False
+
+
+def is_name(subject: ast.expr) -> bool:
+    while isinstance(subject, ast.Attribute):
+        subject = subject.value
+    return isinstance(subject, ast.Name)
+
+
+@pytest.mark.parametrize("package", ["rasp", "compiler"])
+def test_an_assert_tells_a_type_and_does_nothing(package: str) -> None:
+    """`python -O` leaves them out: what is to happen, and what a user can get wrong, stands elsewhere."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in source_files(package)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Assert) and not tells_a_type(node.test)
+    ]
+    assert found == []
+
+
+OPTIMISED = """
+import sys
+import compiler, rasp
+from compiler.pipeline import Compiled
+made, text = compiler.compile(rasp.parse(sys.argv[1])), sys.argv[2]
+print(__debug__, sorted(set(vars(made)) & {"model", "warnings"}), made.model.run("ab"))
+try:
+    compiler.compile(rasp.parse(text))
+except rasp.RaspError as problem:
+    print(problem.diagnostics[0].code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("o = 1 / (length - length);", "never-an-answer"),
+        ("o = aggregate(full_s, indices ^ 9);", "too-many-values"),
+        ("#@ requires: met\n#@ output: o\nmet = length > 99;\no = indices;", "nothing-meant"),
+    ],
+)
+def test_compile_works_and_refuses_without_asserts(text: str, code: str) -> None:
+    header = '#@ vocab: "ab"\n#@ max_length: 16\n'
+    words = [sys.executable, "-O", "-c", OPTIMISED, header + "o = indices;", header + text]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stdout.splitlines() == ["False ['model', 'warnings'] [0, 1]", code], done.stderr

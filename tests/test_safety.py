@@ -344,6 +344,14 @@ def test_weights_of_another_dtype_are_refused(made: Compiled, folder: Path) -> N
     assert "disagree about" in refused(folder)
 
 
+@pytest.mark.parametrize("also", [["load"], [1], ["float128"], 7])
+def test_a_certificate_for_a_dtype_that_there_is_not_is_refused(folder: Path, also: object) -> None:
+    labels = json.loads((folder / checkpoint.LABELS).read_text())
+    labels["certificate"]["also"] = also
+    signed(folder, labels=labels)
+    assert checkpoint.LABELS in refused(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["x = range(10 ^ 9);", "x = [1]; for i in range(1000) { x = x + x; }", 'x = "a" * 10 ^ 9;']

@@ -4,7 +4,7 @@ In: a program or a checkpoint folder. Out: what was tried and the first differen
 Invariant: exit code 0 only where everything agreed and most inputs had an answer.
 
     $ rasp check programs/sort.rasp
-    4680 short inputs, 1000 random, 62 awkward: graph, circuit, weights, model agree with the interpreter
+    4680 short inputs, 1000 random, 62 awkward: analysis, graph, circuit, weights, model agree with the interpreter
 """
 
 from __future__ import annotations

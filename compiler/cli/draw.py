@@ -14,10 +14,11 @@ KINDS = (".svg", ".pdf", ".png")
 
 def draw(call: argparse.Namespace) -> int:
     """Draw how a program computes its output on an input: print it, or write a picture (PDF and PNG need graphviz)."""
+    from rasp.answers import answers
     from rasp.drawing import flow, write
 
     program = program_at(source_path(call.file), call)
-    tokens = tokens_of(call.input, call.list)
+    tokens = program.settings.read(tokens_of(call.input, call.list))
     out = None if call.out is None else Path(call.out)
     if out is not None and out.suffix.lower() not in KINDS:
         raise error("usage", f"`{out}` is no picture", hint=f"-o names a file that ends in {', '.join(KINDS)}")
@@ -25,7 +26,7 @@ def draw(call: argparse.Namespace) -> int:
         raise error("usage", "one s-op is drawn at a time", hint=f"--output is one of {', '.join(program.outputs)}")
     [name] = program.outputs
     program[name].exact(tokens)  # where there is no answer, the message says at which place of the text
-    picture = flow(program.node(name), tokens, program.names, program.settings.attention == "causal")
+    picture = flow(program.node(name), tokens, program.called, program.settings.attention == "causal", answers)
     if out is None:
         print(picture)
         return DONE

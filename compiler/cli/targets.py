@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from rasp.source import Diagnostic, did_you_mean, error, render
+from rasp.source import SURROGATE, Diagnostic, did_you_mean, error, render
 
 if TYPE_CHECKING:
     from compiler.model import Transformer
@@ -119,7 +118,7 @@ def tokens_of(text: str, is_list: bool) -> list[object]:
         shown = text if len(text) <= 60 else text[:57] + "..."
         hint = '--list reads lists such as [3,1,2] or ["a","b"]'
         raise error("input", f"not a JSON list of tokens: {shown}", hint=hint)
-    if any(_SURROGATE.search(token) for token in tokens if isinstance(token, str)):
+    if any(SURROGATE.search(token) for token in tokens if isinstance(token, str)):
         raise error("input", "the input is not UTF-8 text")
     return tokens
 
@@ -130,9 +129,6 @@ def json_of(text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @contextmanager

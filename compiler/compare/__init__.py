@@ -4,7 +4,7 @@ In: a program or a checkpoint folder. Out: `Report`: how many inputs, how many s
 Invariants: an input on which the interpreter raises is skipped and counted, and a check that skips more than half
 fails; the same seed gives the same inputs, in one process and in many.
 
-    363 short inputs, 1000 random, 40 awkward: graph, circuit, weights, model agree with the interpreter
+    363 short inputs, 1000 random, 40 awkward: analysis, graph, circuit, weights, model agree with the interpreter
 """
 
 from __future__ import annotations

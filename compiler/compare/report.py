@@ -3,7 +3,7 @@
 In: what the stages answered. Out: `Report`, as text and as JSON data.
 Invariant: a report is good news only if most of its inputs had an answer to compare.
 
-    363 short inputs, 1000 random, 40 awkward: graph, circuit, weights, model agree with the interpreter
+    363 short inputs, 1000 random, 40 awkward: analysis, graph, circuit, weights, model agree with the interpreter
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from rasp.settings import token_text
 from rasp.source import counted
 from rasp.value import Value, to_python
 
+MOST_ROWS = 8
+"""How many inputs of a batch are printed."""
 Input: TypeAlias = tuple[Value, ...]
 
 
@@ -34,16 +36,32 @@ class Place:
 
 @dataclass(frozen=True)
 class Difference:
-    """The smallest input found on which something differs from the interpreter, and the first stage that does."""
+    """The smallest input found on which something differs from the interpreter, and the first stage that does.
+
+    Where it does so only as a row of a `batch`, among others; `again` says whether it did when it was tried again.
+    Or on which the analysis is wrong: then `claim` is what it says of the s-op or selector `output`.
+    """
 
     stage: str
     output: str
     tokens: Input
     expected: list[Scalar]
-    found: list[Scalar]
+    found: list[Scalar] = field(default_factory=list)
     place: Place | None = None
+    batch: tuple[Input, ...] = ()
+    row: int = 0
+    again: bool = True
+    claim: str = ""
 
     def __str__(self) -> str:
+        if self.claim:
+            return "\n".join(
+                [
+                    f"{self.stage} is wrong: {self.claim}",
+                    f"  input        {' '.join(map(token_text, self.tokens))}",
+                    f"  interpreter  {self.expected}",
+                ]
+            )
         lines = [
             f"{self.stage} differs from the interpreter in {self.output}",
             f"  input        {' '.join(map(token_text, self.tokens))}",
@@ -52,7 +70,19 @@ class Difference:
         ]
         if self.place is not None:
             lines.append(f"  first wrong  {self.place}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._beside()])
+
+    def _beside(self) -> list[str]:
+        """That it happens in a batch only, and in which one."""
+        if not self.batch:
+            return []
+        inputs = counted(len(self.batch), "input")
+        what = f"only as row {self.row} of {inputs} together; alone it is right"
+        if not self.again:
+            what = f"once, as row {self.row} of {inputs} together; not again, neither so nor alone"
+        rows = [f"  row {i:<9}{' '.join(map(token_text, tokens))}" for i, tokens in enumerate(self.batch[:MOST_ROWS])]
+        more = len(self.batch) - len(rows)
+        return [f"  differs      {what}", *rows, *([f"  and {counted(more, 'more input')}"] if more else [])]
 
     def to_json(self) -> dict[str, Any]:
         """The difference as JSON data."""
@@ -61,8 +91,12 @@ class Difference:
             "stage": self.stage,
             "output": self.output,
             "tokens": [to_python(token) for token in self.tokens],
+            "batch": [[to_python(token) for token in tokens] for tokens in self.batch],
+            "row": self.row,
+            "again": self.again,
             "expected": self.expected,
             "found": self.found,
+            "claim": self.claim or None,
             "first_wrong": None
             if place is None
             else {"sop": place.sop, "where": place.where, "expected": place.expected, "found": place.found},
@@ -101,6 +135,8 @@ class Report:
             counts += f" ({self.skipped} skipped, the interpreter has no answer: {self.reason})"
         if self.differences:
             return "\n".join([counts, *map(str, self.differences)])
+        if not self.inputs:
+            return f"{counts}: no input was found that meets `requires`"
         if not self.ok:
             return f"{counts}: too few had an answer to tell anything"
         agree = "agrees" if len(self.stages) == 1 else "agree"

@@ -1,8 +1,9 @@
 """What is checked: a program with all of its stages, or a checkpoint with its model, beside the interpreter.
 
 In: a program or a checkpoint folder; batches of inputs. Out: for each batch a `Finding`; for one input a `Difference`.
-Invariant: the interpreter runs the program as written, never a simplified one; an input on which it raises, or which
-the program does not mean (`requires`), is never held against a stage.
+Invariants: the interpreter runs the program as written, never a simplified one; an output that has no answer on an
+input, or an input that the program does not mean (`requires`), is never held against a stage. The stage "analysis" is
+held to what it says of every s-op and selector, not to the outputs alone.
 
     subject.compare(Batch((("a", "b"),), ("model",))).wrong is None
 """
@@ -10,13 +11,14 @@ the program does not mean (`requires`), is never held against a stage.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import rasp
+from compiler.claims import Claim, Refuted, claims, refuted
 from compiler.compare.inputs import chunks
 from compiler.compare.report import Difference, Input, Place
 from compiler.domain import Setting
@@ -27,16 +29,19 @@ from compiler.pipeline import Compiled, faster
 from compiler.trace import trace
 from compiler.witness import required
 from rasp import RaspError
+from rasp.answers import normalised
 from rasp.interpreter import evaluate_each
 from rasp.settings import token_text
 from rasp.sop import SOp
 from rasp.source import error
-from rasp.value import Value
+from rasp.value import Value, to_python
 
 Rows: TypeAlias = list[list[Scalar]]
 Stage: TypeAlias = Callable[[Sequence[Input]], dict[str, Rows]]
-FAST = "fast"
-"""The stage that is the fast path."""
+Answers: TypeAlias = list[list[list[Value] | RaspError]]
+"""For each input, for each of some s-ops, its values, or why it has none."""
+ANALYSIS, FAST = "analysis", "fast"
+"""The stage that is what the compiler takes for granted of the program's values, and the fast path."""
 SHRUNK = 16
 """How many smaller inputs are tried at a time."""
 SHRINKING = 1_000_000
@@ -53,11 +58,23 @@ class Batch:
 
 @dataclass(frozen=True)
 class Wrong:
-    """An input on which a stage differs from the interpreter."""
+    """An input on which a stage differs from the interpreter, as the row of a batch; both answers.
+
+    Or an input that refutes what the analysis says.
+    """
 
     stage: str
     output: str
-    tokens: Input
+    batch: Sequence[Input]
+    row: int
+    expected: list[Scalar]
+    found: list[Scalar]
+    refuted: Refuted | None = None
+
+    @property
+    def tokens(self) -> Input:
+        """The input."""
+        return self.batch[self.row]
 
 
 @dataclass(frozen=True)
@@ -101,50 +118,93 @@ class Subject:
 
     def compare(self, batch: Batch) -> Finding:
         """Run the interpreter and the stages on the inputs of a batch."""
-        outputs = self.compiled.sop
-        answers = evaluate_each(list(outputs.values()), batch.inputs, self.setting.causal)
+        outputs = list(self.compiled.sop)
+        answers = _answers(list(self.compiled.sop.values()), batch.inputs, self.setting.causal)
         known, expected, reason = [], [], ""
         for tokens, answer in zip(batch.inputs, answers, strict=True):
-            if isinstance(answer, RaspError):
-                reason = reason or answer.diagnostics[0].message
-            else:
+            problems = [values for values in answer if isinstance(values, RaspError)]
+            if len(problems) < len(answer):
                 known.append(tokens)
-                expected.append(answer)
-        columns = {name: [_plain(answer[i]) for answer in expected] for i, name in enumerate(outputs)}
+                expected.append([None if isinstance(values, RaspError) else _plain(values) for values in answer])
+            reason = reason or (problems[0].diagnostics[0].message if len(problems) == len(answer) else "")
+        columns = {name: [row[i] for row in expected] for i, name in enumerate(outputs)}
         wrong = self._first_wrong(known, columns, batch.stages)
         return Finding(len(batch.inputs), len(batch.inputs) - len(known), reason, wrong)
 
-    def _first_wrong(self, inputs: list[Input], expected: dict[str, Rows], stages: Sequence[str]) -> Wrong | None:
+    def _first_wrong(
+        self, inputs: list[Input], expected: dict[str, list[list[Scalar] | None]], stages: Sequence[str]
+    ) -> Wrong | None:
         for stage in stages if inputs else ():
+            if stage == ANALYSIS:
+                answered = [tokens for i, tokens in enumerate(inputs) if all(rows[i] for rows in expected.values())]
+                if (refuted := self.analysed(answered)) is not None:
+                    return Wrong(stage, refuted.name, [refuted.tokens], 0, _plain(refuted.values), [], refuted)
+                continue
             found = self.stages[stage](inputs)
             for output, rows in expected.items():
-                if rows != found[output]:
-                    at = next(i for i, row in enumerate(rows) if row != found[output][i])
-                    return Wrong(stage, output, inputs[at])
+                for at, row in enumerate(rows):
+                    if row is not None and row != found[output][at]:
+                        return Wrong(stage, output, inputs, at, row, found[output][at])
         return None
 
+    def analysed(self, inputs: Sequence[Input]) -> Refuted | None:
+        """What the analysis says that one of these inputs refutes; the program has an answer on all of them."""
+        return refuted(self.compiled.graph, self._claims, inputs, self.setting.causal)
+
+    @cached_property
+    def _claims(self) -> list[Claim]:
+        """What the analysis said while the circuit was built, and says of the rest of the graph."""
+        _ = self.compiled.circuit  # what is asked on the way is looked at, too
+        return claims(self.compiled.graph)
+
     def smallest(self, wrong: Wrong) -> Difference:
-        """The difference made small; which stage is the first to differ there, and in which s-op."""
+        """The difference made small; which stage is the first to differ there, and in which s-op.
+
+        Where an input differs only beside others, they are part of the difference.
+        """
+        alone = self._again(wrong, [wrong.tokens])
+        if alone is None:
+            return self._together(wrong)
+        least = self._shrunk(alone, self._smaller_alone)
+        first = (self.compare(Batch([least.tokens], (stage,))).wrong for stage in self.stages)
+        found = next(filter(None, first), least)
+        return _difference(found) if found.refuted else replace(_difference(found), place=self._place(found))
+
+    def _together(self, wrong: Wrong) -> Difference:
+        """A difference that an input alone does not make, beside as few others as possible."""
+        if (again := self._again(wrong, wrong.batch)) is None:
+            return replace(_difference(wrong), batch=tuple(wrong.batch), row=wrong.row, again=False)
+        least = self._shrunk(again, self._smaller_together)
+        return replace(_difference(least), batch=tuple(least.batch), row=least.row)
+
+    def _shrunk(self, wrong: Wrong, smaller: Callable[[Wrong], Iterator[tuple[int, Wrong | None]]]) -> Wrong:
+        """The first smaller difference, and of that, until there is none; how many tokens are tried is bounded."""
         left = SHRINKING
-        smaller: Wrong | None = wrong
-        while smaller is not None and left > 0:
-            wrong, smaller = smaller, None
-            for inputs in chunks(_smaller(wrong.tokens, self.setting.vocabulary), SHRUNK):
-                left -= sum(map(len, inputs))
-                if smaller := self.compare(Batch(self.meant(inputs), (wrong.stage,))).wrong:
+        found: Wrong | None = wrong
+        while found is not None and left > 0:
+            wrong, found = found, None
+            for tried, found in smaller(wrong):
+                left -= tried
+                if found is not None:
                     break
-        for stage in self.stages:
-            if first := self.compare(Batch([wrong.tokens], (stage,))).wrong:
-                return self._difference(first)
-        raise AssertionError("a difference went away")
+        return wrong
 
-    def _difference(self, wrong: Wrong) -> Difference:
-        [answer] = evaluate_each([self.compiled.sop[wrong.output]], [wrong.tokens], self.setting.causal)
-        assert not isinstance(answer, RaspError)
-        [found] = self.stages[wrong.stage]([wrong.tokens])[wrong.output]
-        return Difference(wrong.stage, wrong.output, wrong.tokens, _plain(answer[0]), found, self._place(wrong, found))
+    def _smaller_alone(self, wrong: Wrong) -> Iterator[tuple[int, Wrong | None]]:
+        """For several smaller inputs at a time, how many tokens they have, and the difference that one makes alone."""
+        for inputs in chunks(_smaller(wrong.tokens, self.setting.vocabulary), SHRUNK):
+            found = self._again(wrong, inputs)
+            yield sum(map(len, inputs)), found and self._again(found, [found.tokens])
 
-    def _place(self, wrong: Wrong, found: list[Scalar]) -> Place | None:
+    def _smaller_together(self, wrong: Wrong) -> Iterator[tuple[int, Wrong | None]]:
+        """The same for fewer inputs beside the one that differs."""
+        for inputs in _fewer(wrong):
+            yield sum(map(len, inputs)), self._again(wrong, inputs)
+
+    def _again(self, wrong: Wrong, inputs: Sequence[Input]) -> Wrong | None:
+        """What the stage gets wrong in another batch, of those inputs that are meant."""
+        return self.compare(Batch(self.meant(inputs), (wrong.stage,))).wrong
+
+    def _place(self, wrong: Wrong) -> Place | None:
         """The first s-op that differs; the output itself where every variable of the stream is right.
 
         The fast path has a stream of its own, of which only what comes out is known.
@@ -156,7 +216,7 @@ class Subject:
             first = next(places(wrong.tokens), None)
         except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, RuntimeError):
             return None  # labels that do not fit the model
-        return first or Place(wrong.output, "unembedding", self._known(wrong.output, wrong.tokens) or [], found)
+        return first or Place(wrong.output, "unembedding", wrong.expected, wrong.found)
 
     def _known(self, name: str | None, tokens: Input) -> list[Scalar] | None:
         """What the interpreter says about an s-op of the program."""
@@ -169,7 +229,7 @@ class Subject:
         for node in graph.nodes:
             if isinstance(node, SOp) and (expected := self._known(graph.names.get(node), tokens)) is not None:
                 [answer] = evaluate_each([node], [tokens], self.setting.causal)
-                found = _answer(answer, 0)
+                found = _shown(answer if isinstance(answer, RaspError) else answer[0])
                 if found != expected:
                     yield Place(graph.names[node], "graph", expected, found)
 
@@ -202,6 +262,22 @@ def _step(number: int) -> str:
     return f"after L{(number - 1) // 2} {'attention' if number % 2 else 'MLP'}"
 
 
+def _difference(wrong: Wrong) -> Difference:
+    claim = wrong.refuted.claim if wrong.refuted else ""
+    return Difference(wrong.stage, wrong.output, wrong.tokens, wrong.expected, wrong.found, claim=claim)
+
+
+def _fewer(wrong: Wrong) -> Iterator[Sequence[Input]]:
+    """The batch without some of the inputs beside the one that differs, many before few."""
+    others = [i for i in range(len(wrong.batch)) if i != wrong.row]
+    size = (len(others) + 1) // 2
+    while size:
+        for start in range(0, len(others), size):
+            left_out = set(others[start : start + size])
+            yield [tokens for i, tokens in enumerate(wrong.batch) if i not in left_out]
+        size //= 2
+
+
 def _smaller(tokens: Input, vocabulary: Input) -> Iterator[Input]:
     """Shorter inputs first, large pieces left out before small ones; then those with earlier tokens in them."""
     size = len(tokens) // 2
@@ -222,7 +298,8 @@ def _texts(tokens: Input) -> list[str]:
 
 
 def _plain(values: Sequence[Value]) -> list[Scalar]:
-    return [float(value) if type(value) is Fraction else value for value in values]  # type: ignore[misc]
+    """Values to be compared: large whole numbers are not rounded to floats."""
+    return [to_python(normalised(value, False)) if type(value) is Fraction else value for value in values]  # type: ignore[misc]
 
 
 # ------------------------------------------------------------------------------------------------------------ stages
@@ -234,8 +311,11 @@ def of_compilation(compiled: Compiled, fast: bool = False) -> Subject:
 
     def graph(inputs: Sequence[Input]) -> dict[str, Rows]:
         outputs = compiled.graph.outputs
-        found = evaluate_each(list(outputs.values()), inputs, compiled.setting.causal)
-        return {name: [_answer(answers, i) for answers in found] for i, name in enumerate(outputs)}
+        found = _answers(list(outputs.values()), inputs, compiled.setting.causal)
+        return {name: [_shown(answers[i]) for answers in found] for i, name in enumerate(outputs)}
+
+    def analysis(inputs: Sequence[Input]) -> dict[str, Rows]:
+        raise AssertionError("the analysis has claims, not answers")
 
     def circuit(inputs: Sequence[Input]) -> dict[str, Rows]:
         return _transposed([_all_plain(compiled.circuit.run(subject.ids(tokens))) for tokens in inputs])
@@ -245,12 +325,29 @@ def of_compilation(compiled: Compiled, fast: bool = False) -> Subject:
         found = compiled.weights.run_batch([subject.ids(tokens) for tokens in inputs])
         return {name: [[values[name][i] for i in best] for best in rows] for name, rows in found.items()}
 
-    stages = {"graph": graph, "circuit": circuit, "weights": weights, "model": _model_stage(compiled.model)}
+    stages: dict[str, Stage] = {
+        ANALYSIS: analysis,
+        "graph": graph,
+        "circuit": circuit,
+        "weights": weights,
+        "model": _model_stage(compiled.model),
+    }
     return Subject(compiled, stages | (_fast_stage(compiled.fast) if fast else {}), lambda: compiled.model)
 
 
-def _answer(answers: list[list[Value]] | RaspError, number: int) -> list[Scalar]:
-    return [f"error: {answers.diagnostics[0].message}"] if isinstance(answers, RaspError) else _plain(answers[number])
+def _answers(nodes: Sequence[SOp], inputs: Sequence[Input], causal: bool) -> Answers:
+    """What each of the s-ops comes to, whether or not the others have an answer."""
+    together = evaluate_each(nodes, inputs, causal)
+    if len(nodes) == 1:
+        return [[answer] if isinstance(answer, RaspError) else list(answer) for answer in together]
+    return [
+        [_answers([node], [tokens], causal)[0][0] for node in nodes] if isinstance(answer, RaspError) else list(answer)
+        for tokens, answer in zip(inputs, together, strict=True)
+    ]
+
+
+def _shown(answer: list[Value] | RaspError) -> list[Scalar]:
+    return [f"error: {answer.diagnostics[0].message}"] if isinstance(answer, RaspError) else _plain(answer)
 
 
 def _all_plain(answers: dict[str, list[Value]]) -> dict[str, list[Scalar]]:

@@ -17,6 +17,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+import numpy as np
+import numpy.typing as npt
+
 from compiler.domain.domains import Domains
 from compiler.domain.linear import Terms
 from compiler.domain.setting import Setting
@@ -46,6 +49,10 @@ class Analysis:
         self._tables = self._domains.tables
         self._rows = self._domains.rows
 
+    def require_inputs(self) -> None:
+        """Raise `RaspError` where what is required is visibly True on no input."""
+        self._domains.require_inputs()
+
     # -- s-ops -------------------------------------------------------------------------------------------------------
 
     def variables(self, node: SOp) -> tuple[SOp, ...]:
@@ -67,6 +74,28 @@ class Analysis:
     def frontier(self, node: SOp) -> tuple[SOp, ...]:
         """What the s-op is a function of, as far up as possible: linear forms of variables, the token, the position."""
         return self._linear.frontier(node)
+
+    # -- what has been said so far, for those who try it -------------------------------------------------------------
+
+    def domains(self) -> dict[SOp, Domain]:
+        """The domains that were asked for."""
+        return self._domains.known()
+
+    def joint_values(self) -> dict[tuple[SOp, ...], npt.NDArray[np.bool_]]:
+        """Variables that were tabulated together, and which of their joint values may occur."""
+        return self._tables.known()
+
+    def selectors(self) -> list[Selector]:
+        """The selectors whose rows were asked about."""
+        return self._rows.selectors()
+
+    def single(self) -> list[Aggregate]:
+        """The aggregates of which it was noted that they select no two keys."""
+        return self._rows.single()
+
+    def uniform(self) -> list[SOp]:
+        """The s-ops that were found to be the same at all positions."""
+        return self._rows.uniform()
 
     # -- tables ------------------------------------------------------------------------------------------------------
 
@@ -96,6 +125,10 @@ class Analysis:
         They are taken as independent, or else are the s-op's variables and known `joint`ly.
         """
         return self._tables.curve(node, leaves, scale, joint)
+
+    def numbers_over(self, node: SOp, leaf: SOp) -> list[Fraction | None]:
+        """The numbers of an s-op at each value of one that it is a function of; None where it is undefined."""
+        return self._tables.numbers_over(node, leaf)
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
@@ -130,6 +163,13 @@ class Analysis:
     def noisy(self, var: SOp) -> bool:
         """Whether a variable is a count or a mean, which a head computes up to rounding only."""
         return self._rows.noisy(var)
+
+    def coded(self, node: Aggregate, original: Aggregate, codes: Mapping[Value, Fraction]) -> None:
+        """Note that an aggregate averages the numbers that stand for what another one averages, string by string.
+
+        A string is only ever fetched alone, so numbers of strings are never averaged.
+        """
+        self._domains.state(node, Domain.of(codes[value] for value in self.domain(original)))
 
     def numbered(self, node: Aggregate, original: Aggregate) -> None:
         """Note that an aggregate picks numbers in place of what another one picks, so that it selects no more keys."""

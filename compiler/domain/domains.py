@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from compiler.domain.linear import LinearForms
 from compiler.domain.rows import Rows
-from compiler.domain.setting import Setting, refusal
+from compiler.domain.setting import Setting, nothing_meant, refusal
 from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import TOKEN, Variables
@@ -50,14 +50,37 @@ class Domains:
                     self._domains[current] = self._found(current)
         return self._domains[node]
 
+    def known(self) -> dict[SOp, Domain]:
+        """The domains that were found so far."""
+        return dict(self._domains)
+
+    def state(self, node: SOp, domain: Domain) -> None:
+        """Note the domain of an s-op that takes the numbers of another one's values, which is not seen from itself."""
+        self._domains[node] = domain
+
     def reconsider(self) -> None:
         """Look again at what was refused: more is known of rows."""
         self._refused.clear()
 
+    def require_inputs(self) -> None:
+        """Raise `RaspError` where what is required is visibly True on no input."""
+        for node in self.tables.requires:
+            if not self._may_be_met(node):
+                raise nothing_meant(f"no input meets `requires`: {self._called(node)} is True on none")
+
+    def _may_be_met(self, node: SOp) -> bool:
+        variables = self.variables.of(node)
+        try:
+            few = self.tables.count_points(variables) <= self.limits.points
+        except RaspError:  # a variable with too many values: nothing is known
+            return True
+        meant = self.tables.meant(variables) if few else None
+        return meant is None or bool(meant.any())
+
     def _found(self, node: SOp) -> Domain:
         if node not in self._refused:
             try:
-                return self._domain(node)
+                return self._short(node, self._domain(node))
             except RaspError as problem:
                 self._refused[node] = problem
         raise RaspError(*self._refused[node].diagnostics)
@@ -86,17 +109,34 @@ class Domains:
         else:
             values = self._loosely(node)
         if not values:
-            raise refusal(
-                "never-defined",
-                f"{self._called(node)} has no value for any input",
-                "check its operands: every combination is an error",
-            )
+            raise self._valueless(node)
         domain = Domain.of(values)
         return domain if len(variables) == 1 else self._limited(node, domain)
+
+    def _valueless(self, node: SOp) -> RaspError:
+        if self.tables.of(node).occurring():
+            return nothing_meant(f"{self._called(node)} has no value on any input that meets `requires`")
+        return refusal(
+            "never-defined",
+            f"{self._called(node)} has no value for any input",
+            "check its operands: every combination is an error",
+        )
 
     def _called(self, node: Node) -> str:
         """What a message calls a node, in a line."""
         return f"`{outline(node, self.names)}`"
+
+    def _short(self, node: SOp, domain: Domain) -> Domain:
+        parts = (
+            part for value in domain if not isinstance(value, str) for part in (value.numerator, value.denominator)
+        )
+        if any(part.bit_length() > self.limits.bits for part in parts):
+            raise refusal(
+                "too-long-numbers",
+                f"numbers of more than {self.limits.bits} bits are not compiled, and {self._called(node)} can be one",
+                "use smaller numbers, or round them",
+            )
+        return domain
 
     def _limited(self, node: SOp, domain: Domain) -> Domain:
         if len(domain) > self.limits.values:
@@ -129,7 +169,7 @@ class Domains:
         if not whole or any(c.denominator != 1 for c in terms.values()):
             return None
         low, high = self.linear.bounds(terms)
-        step = math.gcd(*(int(c) for var, c in terms.items() if var is not None))
+        step = math.gcd(*(int(c) for var, c in terms.items() if var is not None)) or 1  # all may cancel: a constant
         if (high - low) / step > self.limits.values:
             return None
         return Domain.of(range(int(low), int(high) + 1, step))
@@ -141,14 +181,18 @@ class Domains:
         return self._limited(node, Domain.of([*self._means(node), *default]))
 
     def _means(self, node: Aggregate) -> list[Value]:
-        """Single values, and every sum of m values over m: sums are taken to fill the whole progression.
+        """Single values, and every sum of m numbers over m: sums are taken to fill the whole progression.
 
-        In lowest terms there are phi(m) fractions of denominator m from one whole number to the next.
+        In lowest terms there are phi(m) fractions of denominator m from one whole number to the next. Strings are
+        fetched alone: on an input with an answer a sequence has no numbers beside them.
         """
         domain, n = self.of(node.value), self.setting.max_length
-        low, high = domain.numbers[0], domain.numbers[-1]
-        step = Fraction(1, math.lcm(*(number.denominator for number in domain.numbers)))
-        step *= math.gcd(*(int((number - low) / step) for number in domain.numbers))
+        numbers = domain.averaged
+        low, high = numbers[0], numbers[-1]
+        if low == high:
+            return list(domain)
+        step = Fraction(1, math.lcm(*(number.denominator for number in numbers)))
+        step *= math.gcd(*(int((number - low) / step) for number in numbers))
         levels = int((high - low) / step)
         count = 0
         for m in range(1, n + 1):
@@ -156,9 +200,11 @@ class Domains:
             if count > self.limits.values:
                 raise refusal(
                     "too-many-values",
-                    f"{self._called(node)} averages up to {n} of {len(domain)} values, "
+                    f"{self._called(node)} averages up to {n} of {len(numbers)} values, "
                     f"to more than {self.limits.values} means",
-                    "compile with a smaller max_length, or average an indicator instead",
+                    "compile with a smaller max_length, or "
+                    + ("average an indicator" if len(numbers) > 2 else "count with selector_width")
+                    + " instead",
                 )
         means = [
             low + step * Fraction(s, m)

@@ -17,6 +17,7 @@ from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import LENGTH, POSITION, Variables
 from compiler.relation import EQUAL, Conjunction, disjuncts
+from rasp.operators import Undefined
 from rasp.sop import Aggregate, Selector, SOp, Width
 
 
@@ -39,7 +40,7 @@ class Rows:
         self._disjuncts: dict[Selector, list[Conjunction]] = {}
         self._sure: dict[Conjunction, bool] = {}
         self._uniform: dict[SOp, bool] = {}
-        self._single: set[SOp] = set()
+        self._single: set[Aggregate] = set()
 
     def disjuncts(self, selector: Selector) -> list[Conjunction]:
         """The selector as an `or` of conjunctions. Raises `RaspError` when they are too many."""
@@ -48,6 +49,9 @@ class Rows:
                 self._disjuncts[selector] = disjuncts(selector, self.setting.limits.cases)
             except ValueError as error:
                 raise refusal("selector-too-large", str(error), "write it with fewer alternatives") from None
+            except Undefined as error:
+                hint = "compare strings with strings, numbers with numbers"
+                raise refusal("never-defined", f"a selector has no value for any input: {error}", hint) from None
         return self._disjuncts[selector]
 
     def never_empty(self, selector: Selector) -> bool:
@@ -114,17 +118,16 @@ class Rows:
         return False
 
     def picks(self, node: Aggregate) -> bool:
-        """Whether the aggregate returns one of the selected values: none is averaged with a different one.
-
-        Strings and bools cannot be averaged, so on every input with an answer at most one of them is selected.
-        """
+        """Whether the aggregate returns one of the selected values: none is averaged with a different one."""
         return len(self.domain(node.value)) == 1 or self.selects_one(node)
 
     def selects_one(self, node: Aggregate) -> bool:
-        """Whether no row of the aggregate selects two keys, on any input with an answer."""
-        value = self.domain(node.value)
-        names = not value.numeric or value.kind == "bool"
-        return node in self._single or names or self.at_most_one(node.selector)
+        """Whether no row of the aggregate selects two keys, on any input with an answer.
+
+        Strings and bools cannot be averaged, so where there is nothing else at most one of them is selected.
+        """
+        nameable = not self.domain(node.value).averaged
+        return node in self._single or nameable or self.at_most_one(node.selector)
 
     def numbered(self, node: Aggregate, original: Aggregate) -> bool:
         """Note that an aggregate selects no more keys than another one. Returns whether that is news."""
@@ -132,6 +135,18 @@ class Rows:
             return False
         self._single.add(node)
         return True
+
+    def selectors(self) -> list[Selector]:
+        """The selectors that were asked about so far."""
+        return list(self._disjuncts)
+
+    def single(self) -> list[Aggregate]:
+        """The aggregates noted to select no two keys."""
+        return list(self._single)
+
+    def uniform(self) -> list[SOp]:
+        """The s-ops found so far to be the same at all positions."""
+        return [node for node, same in self._uniform.items() if same]
 
     def noisy(self, var: SOp) -> bool:
         """Whether a variable is a count or a mean, which a head computes up to rounding only."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.relation import MAX_DISJUNCTS
-from rasp.operators import Undefined, convert
+from rasp.operators import MAX_SHOWN_BITS, Undefined, convert
 from rasp.settings import token_text
 from rasp.source import RaspError, error
 from rasp.value import Value
@@ -29,6 +29,8 @@ class Limits:
     """Combinations of independent operands that an s-op is tabulated over; beyond, it is refused."""
     values: int = 8_192
     """Values of an s-op that combines others; one that can take more is refused. Nothing else can grow so."""
+    bits: int = MAX_SHOWN_BITS
+    """Size of an integer, or of a fraction's parts; longer ones are refused, they could not be written down."""
     cases: int = MAX_DISJUNCTS
     """Conjunctions of a selector written as an `or` of them; one with more is refused."""
     neurons: int = 8_192
@@ -48,6 +50,12 @@ class Limits:
 def refusal(code: str, message: str, hint: str) -> RaspError:
     """The error with which the compiler declines a program."""
     return error(code, message, None, hint)
+
+
+def nothing_meant(message: str) -> RaspError:
+    """The error for a program that promises nothing: what it requires is True on no input."""
+    hint = "check the s-op that it names, the vocabulary (--vocab) and the longest input (--max-length)"
+    return refusal("nothing-meant", message, hint)
 
 
 @dataclass(frozen=True)

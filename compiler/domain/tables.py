@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -87,6 +88,12 @@ class Tables:
                     found[current] = tables.apply(current, [found[arg] for arg in args(current)])
         return found[node]
 
+    def numbers_over(self, node: SOp, leaf: SOp) -> list[Fraction | None]:
+        """The numbers of an s-op at each value of one that it is a function of; None where it is undefined."""
+        table = self.over(node, (leaf,))
+        numbers = [None if value is None else tables.number(value) for value in table.values]
+        return [numbers[code] for code in np.broadcast_to(table.codes, (len(self.domain(leaf)),)).tolist()]
+
     def count_points(self, variables: Sequence[SOp]) -> int:
         """How many joint values the variables have (an upper bound)."""
         return math.prod(len(self.domain(var)) for var in variables)
@@ -100,8 +107,12 @@ class Tables:
                 index, length = (self._axis(var, variables) for var in (POSITION, LENGTH))
                 masks.append(index < length)
             shape = [len(self.domain(var)) for var in variables]
-            self._kept[variables] = np.broadcast_to(np.logical_and.reduce(masks), shape) if masks else None
+            self._kept[variables] = np.broadcast_to(reduce(np.logical_and, masks), shape) if masks else None
         return self._kept[variables]
+
+    def known(self) -> dict[tuple[SOp, ...], npt.NDArray[np.bool_]]:
+        """For variables that were tabulated together, which joint values may occur, where not all of them may."""
+        return {variables: mask for variables, mask in self._kept.items() if mask is not None}
 
     def _truth(self, node: SOp, variables: tuple[SOp, ...]) -> npt.NDArray[np.bool_]:
         """Where an s-op of some of the variables is True."""

@@ -1,10 +1,11 @@
 """Values: a finite set of them, exact and in order.
 
 In: values of any kind. Out: `Domain`.
-Invariants: no two values are equal (1, 1.0 and True are one); numbers ascend and come before strings.
+Invariants: no two values are equal (1, 1.0 and True are one); numbers ascend and come before strings. A value that may
+be of several kinds is the int: whatever is defined for one of the kinds is defined for ints, and comes to the same.
 
     >>> print(Domain.of([True, 2, 1, False]), Domain.of(["b", 2, "a"]))
-    {0, 1, 2} {2, "a", "b"}
+    {False, 1, 2} {2, "a", "b"}
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from functools import cached_property
 
 from compiler.exact import counts, whole
 from rasp.operators import show
-from rasp.value import Kind, Value, kind_of_all
+from rasp.value import Value
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,21 @@ class Domain:
     """A finite set of values, numbers ascending before strings; 1, 1.0 and True are one value here."""
 
     values: tuple[Value, ...]
-    kind: Kind | None  # the printed kind of a sequence of such values; None where strings and numbers mix
 
     @staticmethod
     def of(values: Iterable[Value]) -> Domain:
-        """The domain of these values; where equal values of several kinds meet, the widest kind wins."""
-        found = dict.fromkeys((type(value), value) for value in values)
-        kind = kind_of_all([value for _, value in found]) if found else None
+        """The domain of these values."""
         distinct: dict[Value, Value] = {}
-        for _, value in found:
-            distinct.setdefault(value, _as_kind(value, kind))
-        return Domain(tuple(_ascending(distinct.values())), kind)
+        for value in values:
+            known = distinct.setdefault(value, value)
+            if type(known) is not type(value):
+                distinct[value] = int(value)
+        return Domain(tuple(_ascending(distinct.values())))
+
+    @cached_property
+    def members(self) -> frozenset[Value]:
+        """The values, to look one up."""
+        return frozenset(self.values)
 
     @cached_property
     def numeric(self) -> bool:
@@ -46,6 +51,14 @@ class Domain:
     def numbers(self) -> tuple[Fraction, ...]:
         """The values of a numeric domain, as fractions, ascending."""
         return tuple(value if isinstance(value, Fraction) else whole(int(value)) for value in self.values)
+
+    @cached_property
+    def averaged(self) -> tuple[Fraction, ...]:
+        """What a mean may be made of, ascending: the numbers, unless all of them are bools. Strings have no mean."""
+        numbers = tuple(value for value in self.values if not isinstance(value, str))
+        if all(isinstance(number, bool) for number in numbers):
+            return ()
+        return Domain(numbers).numbers
 
     @cached_property
     def gap(self) -> Fraction:
@@ -64,12 +77,6 @@ class Domain:
         if len(shown) > 8:
             shown = [*shown[:4], f"... {len(shown) - 5} more ...", shown[-1]]
         return "{" + ", ".join(shown) + "}"
-
-
-def _as_kind(value: Value, kind: Kind | None) -> Value:
-    if kind == "int" and isinstance(value, bool):
-        return int(value)
-    return Fraction(value) if kind == "float" else value
 
 
 def _ascending(values: Iterable[Value]) -> list[Value]:

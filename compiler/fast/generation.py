@@ -37,7 +37,7 @@ from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import logits
 from compiler.fast.plan import Plan, Step
 from compiler.fast.selection import Selection, Window
-from compiler.model import Reader, Transformer
+from compiler.model import Reader, Transformer, not_finite
 
 Next: TypeAlias = Callable[[int, int], tuple[float, ...]]
 Numbers: TypeAlias = npt.NDArray[np.float64]
@@ -55,6 +55,8 @@ class Nearest(dict[Any, Any]):
         self.numbers, self.found = np.array(numbers), list(values)
 
     def __missing__(self, number: Any) -> Any:
+        if not np.isfinite(number).all():
+            raise OverflowError("nothing is near to it")
         distance = ((self.numbers - np.array(number)) ** 2).sum(-1)
         value = self.found[int(distance.argmin())]
         if len(self) < len(self.found) + MOST_KNOWN:
@@ -608,16 +610,18 @@ class RecurrentReading(Reader):
     """A compiled model that reads on, one step a token: what `compiler.model.Reading` does with a cache."""
 
     def __init__(self, recurrence: Recurrence, model: Transformer) -> None:
+        super().__init__(model, model.config.max_length)
         self.recurrence = recurrence
-        self.model = model
         self.step = recurrence.begin()
-        self.length = 0
 
     def _digits(self, ids: Sequence[int]) -> tuple[float, ...]:
         """All digits of all outputs behind these further tokens."""
-        for length, token in enumerate(ids, start=self.length):
-            digits = self.step(token, length)
-        self.length += len(ids)
+        start = self.advance(ids)
+        try:
+            for position, token in enumerate(ids, start=start):
+                digits = self.step(token, position)
+        except (OverflowError, ValueError):  # of what is rounded, or looked up
+            raise not_finite("the numbers", position) from None
         return digits
 
     def read(self, ids: Sequence[int]) -> Tensor:
@@ -626,4 +630,8 @@ class RecurrentReading(Reader):
 
     def best(self, ids: Sequence[int], output: str) -> int:
         """The number of the value of an output that is the best behind these further tokens."""
-        return self.recurrence.nearest(output, self._digits(ids))
+        digits = self._digits(ids)
+        try:
+            return self.recurrence.nearest(output, digits)
+        except OverflowError:
+            raise not_finite(f"the logits of {output}", self.length - 1) from None

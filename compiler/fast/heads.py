@@ -2,8 +2,9 @@
 
 In: the steps of a `Plan` for one layer. Out: `Attention`, and `Scored` for heads that run as they are, which change a
 stream [row, batch, position].
-Invariants: a bit that is read is made 0 or 1 first; a sum is made in float64 where its values are not whole multiples
-of a power of two that the model's dtype adds up exactly; a row without keys gets the default to the bit.
+Invariants: padding is read as 0; a bit that is read is made 0 or 1 first; a sum is made in float64 where its values are
+not whole multiples of a power of two that the model's dtype adds up exactly; a row without keys gets the default to
+the bit.
 
     opened: sum of key(1 - closes) over positions so far -> + row 3
 """
@@ -51,12 +52,11 @@ class Attention:
 
     def __call__(self, stream: Tensor, mask: Tensor | None) -> None:
         """Add to the stream [row, batch, position], in place; mask [batch, position]: 1 for keys that are there."""
-        read = self.read(stream.flatten(1))
+        factors = present(self.read(stream.flatten(1)).view(-1, *stream.shape[1:]), mask)
         if self.bits:
-            read[self.bits].gt_(0.5)
-        factors = read.view(-1, *stream.shape[1:])
+            factors[self.bits].gt_(0.5)
         for group in self.groups:
-            group(stream, factors, mask)
+            group(stream, factors)
 
 
 @dataclass(frozen=True)
@@ -139,13 +139,10 @@ class Group:
         self.empty = self.kind.column([channel.default for _, _, channel in means])
         self.write = Writing([*added, *(c.write for _, c in found), *(c.write for _, _, c in means)], rows)
 
-    def __call__(self, stream: Tensor, factors: Tensor, mask: Tensor | None) -> None:
-        """Add to the stream [row, batch, position], in place."""
+    def __call__(self, stream: Tensor, factors: Tensor) -> None:
+        """Add to the stream [row, batch, position], in place. Factors are 0 where there is padding, 1 too."""
         fine = factors if self.kind.dtype == factors.dtype else factors.to(self.kind.dtype)
-        values = self.products(fine)
-        if mask is not None:
-            values = values * mask
-        sums = self.combined(self.search(values, factors), fine)
+        sums = self.combined(self.search(self.products(fine), factors), fine)
         parts = list(self._parts(sums))
         self.write(stream, parts[0] if len(parts) == 1 else torch.cat([part.to(stream.dtype) for part in parts]))
 
@@ -165,8 +162,8 @@ class Scored:
 
     def __init__(self, heads: Sequence[Head], circuit: Circuit, rows: Rows) -> None:
         weights, bos, kind = Emitter(circuit), circuit.bos(), rows.kind
-        scores = [weights._scores(head) for head in heads]
-        values = [[_valued(weights, head, channel) for channel in head.channels] for head in heads]
+        scores = [weights.scores(head) for head in heads]
+        values = [weights.values(head) for head in heads]
         width = max(max(map(len, scores)), max(map(len, values)))
         sides = [
             [[query for query, _ in pairs] for pairs in scores],
@@ -182,27 +179,25 @@ class Scored:
         out = [[0.0] * (len(heads) * width) for _ in directions]
         for number, head in enumerate(heads):
             for place, channel in enumerate(head.channels):
-                lift = circuit.precision.lift / circuit.precision.value_lift if head.mode == "sum" else 1.0
-                out[directions.index(channel.write)][number * width + place] = lift
+                out[directions.index(channel.write)][number * width + place] = weights.lift(head)
         self.out = kind.numbers(out, len(heads) * width)
         self.write = Writing(directions, rows)
 
     def __call__(self, stream: Tensor, mask: Tensor | None) -> None:
         """Add to the stream [row, batch, position], in place; mask [batch, position]: 1 for keys that are there."""
-        read = self.read(stream.flatten(1)).view(*self.shape, *stream.shape[1:])
+        read = present(self.read(stream.flatten(1)).view(*self.shape, *stream.shape[1:]), mask)
         parts = torch.cat([self.bos.expand(-1, -1, -1, stream.shape[1], 1), read], -1)
         apart = parts.permute(0, 3, 1, 4, 2)
         query, key, value = apart.new_empty(apart.shape).copy_(apart)  # the kernel wants a head's numbers side by side
-        seen = None if mask is None else pad(mask, (1, 0), value=True)[:, None, None]
+        seen = None if mask is None or self.causal else pad(mask, (1, 0), value=True)[:, None, None]
         mixed = scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=self.causal, scale=1.0)
         found = mixed[:, :, 1:].permute(1, 3, 0, 2).flatten(0, 1)
         self.write(stream, (self.out @ found.flatten(1)).view(-1, *stream.shape[1:]))
 
 
-def _valued(weights: Emitter, head: Head, channel: Channel) -> Form:
-    """What a head reads at a key; at BOS the default."""
-    share = Fraction(weights.precision.value_lift if head.mode == "sum" else 1)
-    return weights.centred(channel.read, channel.default if head.mode == "mean" else Fraction(0)) * share
+def present(read: Tensor, mask: Tensor | None) -> Tensor:
+    """What is read, [..., batch, position], in place; 0 in padding, whatever stands there: 0 times it may be NaN."""
+    return read if mask is None else read.masked_fill_(~mask, 0)
 
 
 def _without_bos(form: Form) -> Form:

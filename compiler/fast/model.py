@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from compiler.direction import ONE, Direction
 from compiler.emit import unembedding
 from compiler.fast.generation import Recurrence, RecurrentReading, recurrence
-from compiler.fast.heads import Attention, Scored
+from compiler.fast.heads import Attention, Scored, present
 from compiler.fast.plan import Plan
 from compiler.fast.rows import Kind, Neurons, Readings, Rows
 from compiler.model import ModelError, Reader, Transformer
@@ -71,11 +71,11 @@ class Fast(Transformer):
         token_ids, mask = self.with_bos(token_ids, attention_mask)
         token_ids, mask = token_ids[:, 1:], None if mask is None else mask[:, 0, 0, 1:]
         if torch.compiler.is_compiling():
-            return path.logits(path.stream(token_ids, mask))
+            return path.logits(path.stream(token_ids, mask)).to(self.embed.W_E.dtype)
         with torch.inference_mode():  # operations on small tensors take two thirds of their time in it
             stream = path.stream(token_ids, mask)
         with torch.no_grad():  # outside of that mode, so that logits can be used like any tensor
-            return path.logits(stream)
+            return path.logits(stream).to(self.embed.W_E.dtype)
 
     def reading(self, positions: int) -> Reader:
         """What reads a text and goes on from there: a recurrence where there is one, unless "plain" is preferred."""
@@ -94,7 +94,7 @@ class Fast(Transformer):
         """The plan in torch, on the device that the weights are on."""
         if self.plan is None:
             raise ModelError(f"there is no fast path: {self.reason}", "run the model itself")
-        kind = Kind(self.embed.W_E.dtype, self.embed.W_E.device)
+        kind = Kind(getattr(torch, self.config.dtype), self.embed.W_E.device)  # the plan's, whatever the weights are in
         if self._path is None or self._path.kind != kind:
             self._path = Path(self.plan, kind)
         return self._path
@@ -145,12 +145,12 @@ class Path:
         return self.unembed.transposed(stream.flatten(1)).view(*stream.shape[1:], -1)
 
     def stream(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
-        """Token ids and mask [batch, n] -> the stream after the last layer, [row, batch, position]."""
+        """Token ids and mask [batch, n] -> the stream after the last layer, [row, batch, position], 0 in padding."""
         stream = token_ids.new_empty(len(self.rows), *token_ids.shape, dtype=self.kind.dtype)
         self.embed(stream, token_ids)
         for step in self.steps:
             step(stream, mask)
-        return stream
+        return present(stream, mask)
 
 
 class Embedding:

@@ -18,9 +18,12 @@ from typing import Literal
 
 import numpy as np
 
-from compiler.certify import SLACK, Bound, Certificate, Certifier, Decision, summed
+from compiler.bound import SLACK, Bound, summed
+from compiler.certificate import Certificate, Decision
+from compiler.certify import Certifier
 from compiler.circuit import Channel, Circuit, Head, Layer, Neuron
 from compiler.direction import ONE, Direction, Form
+from compiler.exact import real
 from compiler.fast.selection import Match, Selection, Selections
 from rasp.source import counted
 
@@ -137,7 +140,7 @@ def plan(circuit: Circuit, scored: bool = False) -> Plan | str:
     if replaced.reasons and not scored:
         return replaced.reasons[0]
     if not certificate.ok:
-        return f"it could not be certified: {certificate.tightest}"
+        return f"it could not be certified: {certificate.overflow or certificate.tightest}"
     found = [
         _Layer(
             merged([replaced.steps[id(head)] for head in layer.heads if id(head) in replaced.steps]),
@@ -173,8 +176,18 @@ class _Replaced(Certifier):
             return
         self.steps[id(head)] = step
         self.decisions += self._compared(step)
+        self._sized(step)
         for channel in head.channels:
             yield channel.write, self._channel(head, channel, step.wide)
+
+    def _sized(self, step: Step) -> None:
+        """What a step reads, and its sums: no more terms than positions, for each pair of classes (C21)."""
+        pairs = math.prod(map(len, step.selection.classes))
+        for form in step.reads():
+            self.sizes.reading(form)
+        for channel in step.channels:
+            size = self.n * pairs * self.form(channel.read).size + abs(real(channel.default))
+            self.sizes.note(size, size)
 
     def _step(self, head: Head) -> Step | str:
         """What runs in the place of a head, or why nothing does."""

@@ -122,7 +122,9 @@ def export(
 
     chosen = host_named(host)
     module = chosen.open()
-    native = narrowed(_model(model), output, chosen.several_outputs)
+    given = _model(model)
+    given.require_dtype()
+    native = narrowed(given, output, chosen.several_outputs)
     with whole_folder(Path(out)) as folder:
         page = module.write(native, folder)
         result = verify(native, module.load(native, folder), chosen.name, samples)

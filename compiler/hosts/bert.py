@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.hosts import Page, classifier, huggingface
+from compiler.hosts.padding import bounded
 from compiler.hosts.tokenizer import save_tokenizer, words
 from compiler.hosts.uniform import mirrored, scaled, settled, uniform
 from compiler.model import Transformer
@@ -26,7 +27,7 @@ def write(model: Transformer, folder: Path) -> Page:
 
     huggingface.require_float32(model, "bert")
     names = words(model.config)
-    inner = mirrored(settled(scaled(uniform(model, copies=2))))
+    inner = bounded(mirrored(settled(scaled(uniform(model, copies=2)))), model, "bert")
     config = BertConfig(
         vocab_size=len(names.ids),
         max_position_embeddings=model.config.n_ctx,

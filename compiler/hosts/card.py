@@ -84,6 +84,8 @@ def _verified(result: Verification) -> str:
     return (
         f"When this folder was written it was loaded with the host's own classes and run on "
         f"{counted(result.inputs, 'input')}{skipped}: every answer was the interpreter's.\n\n"
+        "That is said of the weights as they lie here. Cast to another dtype (`.half()`, `.to(dtype)`, autocast) or "
+        "quantised, they are another model, which may answer otherwise.\n\n"
         "| the host's numeric margin | |\n|---|---|\n"
         f"| largest difference of a logit from the native model's | {result.difference:.3g} nats |\n"
         f"| bound on that difference | {result.bound:.3g} nats |\n"

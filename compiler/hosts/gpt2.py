@@ -17,6 +17,7 @@ from torch import Tensor
 
 from compiler.hosts import Page, huggingface
 from compiler.hosts.lm import head, page, save_generation
+from compiler.hosts.padding import bounded
 from compiler.hosts.tokenizer import save_tokenizer
 from compiler.hosts.uniform import Uniform, mirrored, scaled, settled, uniform
 from compiler.model import Transformer
@@ -32,7 +33,7 @@ def write(model: Transformer, folder: Path) -> Page:
     huggingface.require_causal(model, "gpt2")
     huggingface.require_float32(model, "gpt2")
     outer = head(model)
-    inner = mirrored(outer.over_ids(settled(scaled(uniform(model, copies=2)))))
+    inner = bounded(mirrored(outer.over_ids(settled(scaled(uniform(model, copies=2))))), model, "gpt2")
     config = GPT2Config(
         vocab_size=outer.size,
         n_positions=model.config.n_ctx,

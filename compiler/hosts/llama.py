@@ -22,6 +22,7 @@ from torch import Tensor
 
 from compiler.hosts import Page, huggingface
 from compiler.hosts.lm import FAR, Head, head, page, save_generation
+from compiler.hosts.padding import bounded
 from compiler.hosts.tokenizer import save_tokenizer
 from compiler.hosts.uniform import Uniform, UniformLayer, empty, scaled, uniform
 from compiler.model import Transformer
@@ -45,7 +46,7 @@ def write(model: Transformer, folder: Path) -> Page:
     huggingface.require_causal(model, "llama")
     huggingface.require_float32(model, "llama")
     outer = head(model)
-    inner = _counting(outer, uniform(model, more=model.config.n_ctx + COLUMNS, square=False))
+    inner = bounded(_counting(outer, uniform(model, more=model.config.n_ctx + COLUMNS, square=False)), model, "llama")
     config = LlamaConfig(
         vocab_size=outer.size,
         max_position_embeddings=model.config.n_ctx,

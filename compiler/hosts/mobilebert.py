@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from compiler.hosts import Page, classifier, huggingface
+from compiler.hosts.padding import bounded
 from compiler.hosts.tokenizer import save_tokenizer, words
 from compiler.hosts.uniform import scaled, uniform
 from compiler.model import Transformer
@@ -29,7 +30,7 @@ def write(model: Transformer, folder: Path) -> Page:
     huggingface.require_bidirectional(model, "mobilebert")
     huggingface.require_float32(model, "mobilebert")
     names = words(model.config)
-    inner = scaled(uniform(model))
+    inner = bounded(scaled(uniform(model)), model, "mobilebert")
     config = MobileBertConfig(
         vocab_size=len(names.ids),
         max_position_embeddings=model.config.n_ctx,

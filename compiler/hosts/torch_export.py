@@ -1,7 +1,8 @@
 """The host torch-export: the native model as one traced program, `model.pt2`, that needs torch and nothing of ours.
 
 In: a native model. Out: `model.pt2`, which `torch.export.load` opens, and its forward pass.
-Invariant: one graph for every batch and every length up to max_length, without file names of the machine it is made on.
+Invariants: one graph for every batch and every length up to max_length, without file names of the machine it is made
+on; autocast around it changes nothing.
 
     torch.export.load("model.pt2").module()(token_ids, attention_mask) -> logits [batch, length, d_vocab_out]
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from compiler.hosts import Page
 from compiler.model import Config, Transformer
@@ -34,7 +35,7 @@ _PLACES = ("stack_trace", "source_fn_stack", "nn_module_stack", "from_node", "cu
 
 def write(model: Transformer, folder: Path) -> Page:
     """Trace the model and write the program."""
-    program = traced(model)
+    program = traced(Steady(model))
     torch.export.save(program, folder / FILE, extra_files={MEANING: json.dumps(meaning(model.config))})
     return Page(_USAGE.format(file=FILE, name=MEANING))
 
@@ -56,6 +57,8 @@ for output in meaning["outputs"]:
     print(output["name"], [[output["values"][i] for i in row] for row in logits[..., start:stop].argmax(-1).tolist()])
     start = stop
 ```
+
+The graph switches autocast off for itself.
 """
 
 
@@ -68,6 +71,20 @@ def load(model: Transformer, folder: Path) -> Forward:
             return cut(program(*padded(inputs)), inputs)
 
     return run
+
+
+class Steady(Transformer):
+    """A model whose graph switches autocast off: nothing in it could refuse to run there."""
+
+    def __init__(self, model: Transformer) -> None:
+        nn.Module.__init__(self)
+        self.config, self.labels = model.config, model.labels
+        self.embed, self.blocks, self.unembed = model.embed, model.blocks, model.unembed
+
+    def forward(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """The model's forward pass, on a processor or a graphics card."""
+        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+            return super().forward(token_ids, attention_mask)
 
 
 def traced(model: Transformer) -> ExportedProgram:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from compiler.hosts import Page
+from compiler.hosts.padding import bounded
 from compiler.hosts.tokenizer import save_tokenizer, words
 from compiler.hosts.torch_export import cut, padded
 from compiler.hosts.uniform import Uniform, scaled, uniform
@@ -40,7 +41,7 @@ def write(model: Transformer, folder: Path) -> Page:
             f"TransformerLens rounds attention patterns to {model.config.dtype}, which no certificate covers",
             "compile the program in float32 or float64",
         )
-    inner = scaled(uniform(model, square=False))
+    inner = bounded(scaled(uniform(model, square=False)), model, "transformer-lens")
     ours = words(model.config)
     dtype = getattr(torch, model.config.dtype)
     state = {name: tensor.to(dtype).contiguous() for name, tensor in _state(model, inner)}
@@ -86,7 +87,7 @@ nothing. `provenance.json` holds the circuit: who reads what whom wrote, with th
 
 def load(model: Transformer, folder: Path) -> Forward:
     """The forward pass of the bridge; the mask hides padding, BOS stands in front."""
-    bridge = open_bridge(folder, getattr(torch, model.config.dtype))
+    bridge = open_bridge(folder)
     bos = model.config.d_vocab - 1
 
     def run(inputs: Sequence[Sequence[int]]) -> list[Tensor]:
@@ -98,17 +99,19 @@ def load(model: Transformer, folder: Path) -> Forward:
     return run
 
 
-def open_bridge(folder: str | Path, dtype: torch.dtype = torch.float32) -> Any:
-    """The `TransformerBridge` in a folder, with its labels."""
+def open_bridge(folder: str | Path) -> Any:
+    """The `TransformerBridge` in a folder, with its labels, in the dtype of its weights."""
     from safetensors.torch import load_file
     from transformer_lens.config import TransformerBridgeConfig
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import AutoTokenizer
 
     folder = Path(folder)
+    weights = load_file(folder / WEIGHTS)
+    dtype = weights["embed.weight"].dtype
     config = TransformerBridgeConfig(**json.loads((folder / CONFIG).read_text(encoding="utf-8")), dtype=dtype)
     bridge = TransformerBridge.boot_native(config, dtype=dtype)  # type: ignore[attr-defined]
-    bridge.load_state_dict(load_file(folder / WEIGHTS))
+    bridge.load_state_dict(weights)
     bridge.tokenizer = AutoTokenizer.from_pretrained(folder)  # given to boot_native, it would be tried with an "a"
     bridge.labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))
     return bridge

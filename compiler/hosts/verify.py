@@ -95,7 +95,9 @@ def verify(model: Transformer, forward: Forward, name: str, samples: int = 100, 
             difference = replace(subject.smallest(finding.wrong), place=None)
             raise ModelError(f"the host {name} does not carry this program: {difference}", SUGGESTION)
         tried, skipped = tried + finding.tried, skipped + finding.skipped
-    if tried < 2 * skipped or not tried:
+    if not tried:
+        raise ModelError("no input was found that meets `requires`", "compile with a `requires` that more inputs meet")
+    if tried < 2 * skipped:
         raise ModelError(f"the program has an answer on {tried - skipped} of {tried} inputs only", "use `requires`")
     return watch.verification(name, tried - skipped, skipped)
 

@@ -19,10 +19,10 @@ from compiler.circuit import Channel, Head
 from compiler.direction import Direction, Form
 from compiler.realise.counting import Counting
 from compiler.realise.draft import Draft, Mode, OpenHead, after_attention
+from compiler.realise.lines import less
 from compiler.realise.task import Task
 from compiler.relation import Conjunction, exclusive
 from rasp.sop import Aggregate, Constant, Map, SOp, Width
-from rasp.value import Value
 
 
 class Heads:
@@ -68,9 +68,7 @@ class Heads:
     def aggregate(self, node: Aggregate) -> Reading:
         """A "mean" head, or one for each case where the cases can be added up."""
         cases = self.analysis.disjuncts(node.selector)
-        default = node.default
-        if isinstance(default, str):
-            raise AssertionError(f"{node} is read as a number, but its default is a string")
+        default = self._default(node)
         values = self.analysis.domain(node.value)
         if len(cases) > 1 and len(values) == 1:
             return self.read(_any_case(cases, Constant(values.values[0]), default))
@@ -78,11 +76,16 @@ class Heads:
             return self._one_of(node, exclusive(cases), Fraction(default))
         return self._mean(node, tuple(cases), Fraction(default))
 
+    def _default(self, node: Aggregate) -> int | Fraction:
+        """What an empty row gets. A default that is no value of the s-op, which is a number, is that of no row."""
+        default = node.default
+        return 0 if isinstance(default, str) or default not in self.analysis.domain(node).values else default
+
     def _mean(self, node: Aggregate, cases: tuple[Conjunction, ...], default: Fraction) -> Reading:
         """A "mean" head. A constant is counted from itself, so that a row that finds it gets an exact 0."""
-        direction = self.draft.direction(node)
         values = self.analysis.domain(node.value).numbers
         origin = values[0] if len(values) == 1 else Fraction(0)
+        direction = self.draft.direction(node, less(self.draft.names.meant(node), origin))
         low, high = self.task.range(node)
         self.draft.ranges[direction] = low - origin, high - origin
         value = self.read(node.value)
@@ -92,7 +95,7 @@ class Heads:
 
     def _one_of(self, node: Aggregate, cases: list[Conjunction], default: Fraction) -> Reading:
         """At most one case selects a key, so what the cases find, counted from the default, adds up."""
-        direction = self.draft.direction(node)
+        direction = self.draft.direction(node, less(self.draft.names.meant(node), default))
         low, high = self.task.range(node)
         self.draft.ranges[direction] = low - default, high - default
         value = self.read(node.value)
@@ -113,7 +116,8 @@ class Heads:
         """Let the head that selects by these cases carry one more value into the direction."""
         sure = mode == "mean" and any(map(self.analysis.surely_matches, cases))
         order = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
-        shared = self.draft.heads((mode, order, cases))
+        apart = self.task.several and self._selects_one(cases, node)
+        shared = self.draft.heads((mode, order, apart, cases))
         if not shared:
             found = scores(cases, self._scoring(order, sure))
             shared.append(self._open(mode, found, sure, cases, node))
@@ -139,6 +143,7 @@ class Heads:
     def _open(self, mode: Mode, found: Scores, sure: bool, cases: tuple[Conjunction, ...], node: SOp) -> OpenHead:
         head = Head(
             name=self.draft.names.label(node),
+            node=self.draft.names.meant(node),
             selects=self.draft.names.selected(cases),
             mode=mode,
             parts=tuple(found.parts),
@@ -153,7 +158,7 @@ class Heads:
         return OpenHead(head, after_attention(found.ready))
 
 
-def _any_case(cases: list[Conjunction], value: SOp, default: Value) -> SOp:
+def _any_case(cases: list[Conjunction], value: SOp, default: int | Fraction) -> SOp:
     """A constant where any case selects something, the default elsewhere."""
     found: SOp = Constant(False)
     for case in cases:

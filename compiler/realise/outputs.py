@@ -1,8 +1,9 @@
 """Outputs: what is decoded from the stream in the end.
 
 In: an output s-op. Out: `Output`: the forms that are read, and the numbers that each value has in them.
-Invariant: no two values have the same numbers, and the numbers are small enough to be told apart in the arithmetic
-(C10): else the rank of the value is decoded instead, digit by digit.
+Invariants: values are in the kinds that the program prints, no two are equal and no two have the same numbers; the
+numbers are small enough to be told apart in the arithmetic (C10): else the rank of the value is decoded instead, digit
+by digit.
 
     10,000 values, in float32: rank % 100 and rank // 100
 """
@@ -10,13 +11,18 @@ Invariant: no two values have the same numbers, and the numbers are small enough
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
+from typing import TypeAlias
 
 from compiler.attention import Read
 from compiler.circuit import Output
 from compiler.domain import Domain
 from compiler.realise.task import Task
 from rasp.sop import Lookup, SOp
+from rasp.value import Value
+
+Codes: TypeAlias = tuple[tuple[Value, tuple[Fraction, ...]], ...]
 
 
 def output(name: str, node: SOp, task: Task, read: Read) -> Output:
@@ -24,9 +30,14 @@ def output(name: str, node: SOp, task: Task, read: Read) -> Output:
     numbers, coded = task.numbered(node)
     column = [number for _, number in numbers]
     reach = (max(column) - min(column)) / Domain.of(column).gap
-    if reach <= 2 * task.precision.largest_digit and not task.ranked:
-        return Output(name, (read(coded).form,), tuple((value, (number,)) for value, number in numbers))
-    return _in_digits(name, node, task, read)
+    if reach > 2 * task.precision.largest_digit or task.ranked:
+        return _in_digits(name, node, task, read)
+    return Output(name, (read(coded).form,), _codes(name, task, {value: (number,) for value, number in numbers}))
+
+
+def _codes(name: str, task: Task, numbers: Mapping[Value, tuple[Fraction, ...]]) -> Codes:
+    """What an output's values are decoded from, once for equal ones."""
+    return tuple(zip(task.graph.printed(name, numbers), numbers.values(), strict=True))
 
 
 def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
@@ -43,8 +54,5 @@ def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
         places += 1
     codes = {value: [rank // base**i % base for i in range(places)] for rank, value in enumerate(domain)}
     digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]
-    return Output(
-        name,
-        tuple(read(digit).form for digit in digits),
-        tuple((value, tuple(map(Fraction, code))) for value, code in codes.items()),
-    )
+    numbers = {value: tuple(map(Fraction, code)) for value, code in codes.items()}
+    return Output(name, tuple(read(digit).form for digit in digits), _codes(name, task, numbers))

@@ -2,7 +2,8 @@
 
 In: an s-op computed from aggregates of one selector, each of which picks one of the selected values. Out: an aggregate
 of that selector with the function at the keys, which needs no neuron.
-Invariant: on every input with an answer, the new aggregate is the s-op.
+Invariants: on every input with an answer, the new aggregate is the s-op. That it picks is noted of it, unless another
+output asks for the same aggregate, which may have an answer where this one has none.
 
     aggregate(s, tokens) == "a"   is   aggregate(s, tokens == "a")
 """
@@ -23,11 +24,13 @@ def pushed(node: SOp, task: Task, names: Names) -> SOp | None:
     if len(picks) < len(variables) or len({pick.selector for pick in picks}) != 1:
         return None
     at_key = _substituted(node, {pick: pick.value for pick in picks})
+    if not task.numeric(at_key):  # some keys are picked on no input that is meant, and what they have is no number
+        return None
     empty = analysis.table(_substituted(node, {pick: Constant(pick.default) for pick in picks}))
-    default = empty[0][1] if empty else 0  # undefined for an empty row: an input without an answer
+    default = next((value for _, value in empty if not isinstance(value, str)), 0)  # else no such row has an answer
     found = Aggregate(picks[0].selector, at_key, default)
-    names.entitle(found, names.label(node))
-    for pick in picks:
+    names.stands(found, node)
+    for pick in picks if found not in task.own else ():
         analysis.numbered(found, pick)
     return found
 

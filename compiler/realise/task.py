@@ -2,13 +2,15 @@
 
 In: a graph, what is optimised, how much care is taken, an arithmetic. Out: `Task`, which every part of the
 realisation asks; it knows the values of s-ops and nothing of what has been placed.
-Invariant: equal values have one number, wherever they occur; numbers stand for themselves.
+Invariants: numbers stand for themselves where there are no strings beside them, and wherever they are averaged.
 
-    tokens over "abc": a, b, c are -1, 0, 1;  indices: 0, 1, 2 are 0, 1, 2
+    tokens over "abc": a, b, c are -1, 0, 1;  indices: 0, 1, 2 are 0, 1, 2;  means of 1, 2 and "a": "a" is 3
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -16,7 +18,7 @@ from compiler.attention import Codes
 from compiler.graph import Graph
 from compiler.precision import Precision
 from compiler.realise.care import Care
-from rasp.sop import Lookup, SOp
+from rasp.sop import Aggregate, Lookup, SOp
 from rasp.value import Value
 
 SHORT = {"depth": 64, "balanced": 64, "size": 8}
@@ -39,6 +41,8 @@ class Task:
         self.ranked = care.ranked
         self.analysis = graph.analysis
         self.limits = graph.setting.limits
+        self.own = frozenset(graph.nodes)
+        self.several = len(graph.outputs) > 1  # then one may have an answer on an input where another has none
         self.codes = Codes(graph.setting.texts)
         self._numbered: dict[SOp, tuple[Numbered, SOp]] = {}
 
@@ -58,9 +62,23 @@ class Task:
             domain = self.analysis.domain(node)
             if domain.numeric:
                 self._numbered[node] = tuple(zip(domain.values, domain.numbers, strict=True)), node
+            elif isinstance(node, Aggregate) and not self.analysis.picks(node):
+                self._numbered[node] = self._averaged(node)
             else:
                 self._numbered[node] = tuple((v, self.codes[v]) for v in domain), self.codes.of(node, domain)
         return self._numbered[node]
+
+    def _averaged(self, node: Aggregate) -> tuple[Numbered, SOp]:
+        """An aggregate that fetches strings and averages numbers, with the strings as numbers beyond the others."""
+        domain, value = self.analysis.domain(node), self.analysis.domain(node.value)
+        both = dict.fromkeys([*domain, *value])
+        beyond = itertools.count(math.floor(max(x for x in both if not isinstance(x, str))) + 1)
+        codes = {x: Fraction(next(beyond) if isinstance(x, str) else x) for x in both}
+        at_key = node.value if value.numeric else Lookup(tuple((x, codes[x]) for x in value), node.value)
+        found = Aggregate(node.selector, at_key, codes.get(node.default, Fraction(0)))
+        if found not in self.own:
+            self.analysis.coded(found, node, codes)
+        return tuple((x, codes[x]) for x in domain), found
 
     def range(self, node: SOp) -> tuple[Fraction, Fraction]:
         """The least and the greatest number that an s-op can be."""

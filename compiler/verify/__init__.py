@@ -12,7 +12,7 @@ model gives that answer, in the arithmetic of `compiler.precision`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,17 +21,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import rasp
-from compiler.certify import ASSUMPTIONS, Certificate, Decision
+from compiler.certificate import ASSUMPTIONS, PADDING, Certificate, Decision
 from compiler.domain import TOKEN, Setting
 from compiler.graph import lower
 from compiler.origin import program_of
 from compiler.precision import PRECISIONS
 from compiler.verify.attention import MAX_PAIRS, Channel, Column, Head, Sum, named, read
+from compiler.verify.beliefs import Tried, tried
 from compiler.verify.machine import OWN, Machine
 from compiler.verify.meaning import Meaning, token_order
 from compiler.verify.neurons import Added, mlp
 from compiler.verify.space import CannotVerify, Codes, Known, Reals, constant, grid, largest
 from compiler.witness import required
+from rasp.answers import answers as printed
 from rasp.settings import token_text
 from rasp.sop import Indices, SOp
 from rasp.source import counted
@@ -48,6 +50,7 @@ class Verdict:
     certificate: Certificate
     settings: dict[str, Any]
     problem: str = ""
+    tried: Tried | None = None
 
     @property
     def ok(self) -> bool:
@@ -65,6 +68,7 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """The verdict as JSON data."""
         found: dict[str, Any] = {"verified": self.ok, "reason": self.reason or None, "settings": self.settings}
+        found["tried"] = None if self.tried is None else self.tried.to_json()
         if self.certificate.decisions:
             return found | {k: v for k, v in self.certificate.to_json().items() if k != "certified"}
         return found | {"dtype": self.certificate.dtype, "assumptions": list(ASSUMPTIONS), "decisions": []}
@@ -80,6 +84,8 @@ class Verdict:
             lines += [f"  {decision}" for decision in self.certificate.decisions]
         if self.ok:
             lines.append(f"in {self.certificate.dtype}, assumed: " + "; ".join(ASSUMPTIONS))
+            lines.append(f"in batches of several lengths too: {PADDING}")
+            lines.append(str(self.tried))
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -98,7 +104,8 @@ def verify(folder: str | Path) -> Verdict:
 
 
 def verify_model(model: Transformer) -> Verdict:
-    """Verify a model against the program in its labels."""
+    """Verify a model against the program in its labels. Raises `ModelError` where its weights were cast."""
+    model.require_dtype()
     program = program_of(model)
     settings = {
         "output": list(program.outputs),
@@ -108,14 +115,16 @@ def verify_model(model: Transformer) -> Verdict:
         "requires": list(program.settings.requires),
     }
     verifier = _Verifier(model, program)
-    problem = ""
+    problem, found = "", None
     try:
         verifier.run()
+        found = verifier.tried()
+        problem = found.problem
     except CannotVerify as reason:
         problem = str(reason)
     except rasp.RaspError as refused:
         problem = refused.diagnostics[0].message
-    return Verdict(Certificate(tuple(verifier.decisions), model.config.dtype), settings, problem)
+    return Verdict(Certificate(tuple(verifier.decisions), model.config.dtype), settings, problem, found)
 
 
 class _Verifier:
@@ -136,8 +145,7 @@ class _Verifier:
     def run(self) -> None:
         """The whole model."""
         self._require_settings()
-        outputs = {name: node for name in self.program.outputs if isinstance(node := self.program.node(name), SOp)}
-        graph = lower(outputs, self.program.names, self.setting, required(self.program))
+        graph = lower(self._outputs(), self.program.names, self.setting, required(self.program))
         self.meaning = Meaning(graph)
         self.space = self.meaning.space
         self.machine = Machine(PRECISIONS[self.config.dtype], self.space)
@@ -150,6 +158,14 @@ class _Verifier:
             if shape.d_mlp:
                 stream = self._activated(number, stream)
         self._decoded(stream)
+
+    def _outputs(self) -> dict[str, SOp]:
+        """The program's outputs, as it built them."""
+        return {name: node for name in self.program.outputs if isinstance(node := self.program.node(name), SOp)}
+
+    def tried(self) -> Tried:
+        """What was taken for granted of the program's values, tried on inputs."""
+        return tried(self.meaning.graph, list(self._outputs().values()), required(self.program))
 
     def _require_settings(self) -> None:
         """What the config says of inputs and outputs is what the program's settings say."""
@@ -231,7 +247,7 @@ class _Verifier:
         self.machine.require_fit(size + error, size + error)
         if error or not self._whole(sums, functions, size):
             error += (len(channels) + 2) * (self.machine.p.sum_unit + OWN) * size
-            error += self.machine.rounding(size) if self.machine.p.bits < self.machine.p.accumulator else 0.0
+            error += self.machine.p.rounding(size) if self.machine.p.bits < self.machine.p.accumulator else 0.0
         if old.sums and functions:
             raise CannotVerify(f"{what}: a sum over keys that is nothing the program counts")
         base = old.base if old.sums and old.base is not None else old.known
@@ -273,7 +289,8 @@ class _Verifier:
             self.decide(f"{what}, rounded", 0.5, error)
             error = 0.0
         elif not base.is_zero or len(sums) > 1:
-            error += self.machine.rounding(largest(base.table) + reach + error)
+            error += p.rounding(largest(base.table) + reach + error)
+        self.machine.require_fit(largest(base.table) + reach + error, 0.0)
         return Column(Known(base.atoms, base.table, error), bos, sums, base)
 
     def _plus(self, what: str, old: Column, parts: Sequence[Known], error: float) -> Column:
@@ -326,7 +343,7 @@ class _Verifier:
 
     def _output(self, name: str, held: list[tuple[type, Any]], stream: Sequence[Column], weights: Reals) -> None:
         node = self.meaning.outputs[name]
-        wanted = [to_python(value) for value in self.space.values(node)]
+        wanted = self._printed(name, dict.fromkeys(self.space.values(node)))
         if held != [(type(value), value) for value in wanted]:
             raise CannotVerify(
                 f"output {name}: the logits do not stand for the program's {counted(len(wanted), 'value')}"
@@ -347,13 +364,19 @@ class _Verifier:
                 raise
             answers, values, read = line
         place = {value: number for number, (_, value) in enumerate(held)}
-        right = np.array([place.get(to_python(value), -1) for value in values])[answers]
+        right = np.array([place.get(value, -1) for value in self._printed(name, values)])[answers]
         if (right < 0).any():
             raise CannotVerify(f"output {name}: a value has no logit")
         step = max(1, MAX_PAIRS // len(held))
         found = [self._led(read.part(i, i + step), right[i : i + step]) for i in range(0, len(right), step)]
         margin, error = max(found, key=lambda pair: pair[1] / pair[0] if pair[0] > 0 else math.inf)
         self.decide(f"output {name}, best logit of {len(held)}", margin, error)
+
+    def _printed(self, name: str, values: Iterable[Value]) -> list[Any]:
+        """Values of an output as the program gives them."""
+        node = self.program.node(name)
+        assert isinstance(node, SOp)
+        return [to_python(value) for value in printed(node, values)]
 
     def _jointly(self, node: SOp, known: Sequence[tuple[Known, Reals]]) -> tuple[Codes, tuple[Value, ...], _Decoded]:
         """The output's value and what is read, at all joint values of the atoms."""

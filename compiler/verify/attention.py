@@ -17,7 +17,6 @@ from typing import Literal
 
 import numpy as np
 
-from compiler.emit import LARGEST
 from compiler.verify.machine import OWN, Machine
 from compiler.verify.meaning import Cases, Meaning, Relation
 from compiler.verify.space import Bits, CannotVerify, Classes, Codes, Known, Reals, Space, constant, grid, largest
@@ -117,9 +116,7 @@ class Head:
         q_bos_error, k_bos_error = (np.array([bos.error for _, bos in side]) for side in (ask, offer))
         score, error = self._products(q, q_error, k, k_error)
         to_bos, to_bos_error = self._products(q, q_error, k_bos[None, :], k_bos_error)
-        end = LARGEST[self.machine.p.name] / 2
-        if float(score.max(initial=0.0)) > end or float(np.abs(to_bos).max(initial=0.0)) > end:
-            raise CannotVerify(f"{self.name}: scores overflow")
+        self._require_fit(score + error, np.abs(to_bos) + to_bos_error)
         gaps, errors = score - to_bos, error + to_bos_error
         if not self.causal:
             own, own_error = self._products(q_bos[None, :], q_bos_error, k_bos[None, :], k_bos_error)
@@ -129,6 +126,11 @@ class Head:
                 f"{self.name}, BOS sees itself alone", margin, float(own_error[0, 0] + other_error.max(initial=0))
             )
         return Scores(queries, keys, gaps, errors)
+
+    def _require_fit(self, scores: Reals, to_bos: Reals) -> None:
+        """No score is too large; that of BOS is there to be compared with, so it is not too far below 0 either."""
+        size = max(float(scores.max(initial=0.0)), float(to_bos.max(initial=0.0)))
+        self.machine.require_fit(size, size)
 
     def _read(self, stream: Sequence[Column], weights: Reals) -> tuple[Known, Known]:
         return read(self.machine, stream, weights, self.name)
@@ -146,8 +148,7 @@ class Head:
         p = self.machine.p
         with np.errstate(over="ignore", invalid="ignore"):
             score, size = q @ k.T, np.abs(q) @ np.abs(k).T
-        if not (size < 2.0**126).all():
-            raise CannotVerify(f"{self.name}: scores overflow")
+        self.machine.require_fit(0.0, float(size.max(initial=0.0)))
         with np.errstate(over="ignore", invalid="ignore"):
             error = (np.abs(q) @ k_error)[:, None] + (np.abs(k) @ q_error)[None, :] + q_error @ k_error
         if not (error < 2.0**126).all():
@@ -169,6 +170,8 @@ class Head:
     def channels(self, stream: Sequence[Column], scores: Scores, value: Reals, used: Sequence[bool]) -> list[Channel]:
         """What each channel that is used returns."""
         values = [self._read(stream, value[:, i]) if used[i] else (constant(0), constant(0)) for i in range(len(used))]
+        for known, bos in values:  # their sum may be divided by that of the weights in the end only
+            self.machine.require_fit(0.0, self.n * known.size + bos.size)
         top = float(scores.gaps.max(initial=-math.inf))
         cut = -self.machine.p.underflow / 2
         inner = bool(((scores.gaps > -self.machine.p.underflow) & (scores.gaps < self.machine.p.underflow)).any())
@@ -196,7 +199,7 @@ class Head:
         size = value.size
         error = self.n * size * weight * relative + leak * size + self.n * weight * value.error * (1 + relative)
         if p.bits < p.accumulator:
-            error += self.machine.rounding(2 * self.n * size * weight)
+            error += p.rounding(2 * self.n * size * weight)
         found = Known(value.atoms, value.table * weight, 0.0)
         return Channel(Sum("sum", scores.queries, scores.keys, selected, found, error), bos)
 
@@ -290,15 +293,15 @@ class Head:
         group = self.meaning.groups[match.cases]
         analysis = self.meaning.analysis
         picks = [node for node in group if analysis.picks(node)]
-        single = any(analysis.selects_one(node) for node in group)
+        fetched = tuple(node for node in self.meaning.fetched(group) if node in picks)
         for node in picks:
-            found = self._picked((node,), match, value, bos, single)
+            found = self._picked((node,), match, value, bos, node in fetched)
             if found is not None:
                 return found
         for node in group:
             if node not in picks and (found := self._averaged(node, match, value, bos)) is not None:
                 return found
-        return self._picked(tuple(picks), match, value, bos, single) if len(picks) > 1 and single else None
+        return self._picked(fetched, match, value, bos, single=True) if len(fetched) > 1 else None
 
     def _picked(
         self, nodes: tuple[Aggregate, ...], match: Match, value: Known, bos: Known, single: bool
@@ -329,26 +332,34 @@ class Head:
         return self.space.known(atoms, table, error)
 
     def _averaged(self, node: Aggregate, match: Match, value: Known, bos: Known) -> Known | None:
-        """The mean of ``a x + b`` is a times the mean of x, plus b."""
+        """The mean of ``a x + b`` is a times the mean of x, plus b. A string is only ever fetched alone."""
         classes, values = self.meaning.classes(node.value)
-        if any(isinstance(v, str) for v in values):
-            return None
         own, numbers = self.space.classes(value)
         _, (one, other) = self.space.joint([classes, own])
-        x, y = np.array([float(v) for v in values])[one], numbers[other]
-        low, high = int(np.argmin(x)), int(np.argmax(x))
-        if x[low] == x[high]:
+        fetched = {values[i]: y for i, y in zip(one, numbers[other], strict=True) if isinstance(values[i], str)}
+        if any(fetched.get(values[i], y) != y for i, y in zip(one, numbers[other], strict=True)):
             return None
-        a = (y[high] - y[low]) / (x[high] - x[low])
-        b = y[low] - a * x[low]
-        missed = float(np.abs(a * x + b - y).max())
+        line = _line(
+            [
+                (float(v), y)
+                for v, y in zip(map(values.__getitem__, one), numbers[other], strict=True)
+                if v not in fetched
+            ]
+        )
+        if line is None:
+            return None
+        a, b, missed = line
+        if isinstance(node.default, str):
+            fetched.setdefault(node.default, float(bos.table))
         if not match.sure:
-            missed = max(missed, abs(a * float(node.default) + b - float(bos.table)))
+            at_default = fetched.get(node.default)
+            expected = a * float(node.default) + b if at_default is None else at_default
+            missed = max(missed, abs(expected - float(bos.table)))
         if missed > 2.0**-20 * largest(value.table) or not math.isfinite(a):
             return None
-        means = np.array([float(v) for v in self.space.values(node)])
-        error = self._mean_error(match, value, bos, False) + missed + OWN * 4 * (abs(a) * largest(means) + abs(b))
-        return self.space.known((node,), a * means + b, error)
+        means = np.array([fetched[v] if v in fetched else a * float(v) + b for v in self.space.values(node)])
+        error = self._mean_error(match, value, bos, False) + missed + OWN * 4 * (largest(means) + 2 * abs(b))
+        return self.space.known((node,), means, error)
 
     def _mean_error(self, match: Match, value: Known, bos: Known, single: bool) -> float:
         """What weights that are not quite equal, and sums of them, add to the error of the values."""
@@ -356,12 +367,29 @@ class Head:
         empty = 0.0 if match.sure else bos.error
         if value.is_zero:
             return empty
+        left = self._left(min(match.worst), value.size + bos.size)
         if single and match.holds:
-            return max(value.error, empty)
+            return max(value.error, empty) + left
         numbers = value.table[~np.isnan(value.table)]
         spread = (float(numbers.max()) - float(numbers.min())) * math.expm1(min(match.spread, 600.0))
-        summed = (self.n + 8) * p.sum_unit * value.size + self.machine.rounding(2 * value.size)
-        return max(value.error + spread + summed, empty)
+        summed = (self.n + 8) * p.sum_unit * value.size + p.rounding(2 * value.size)
+        return max(value.error + spread + summed, empty) + left
+
+    def _left(self, below: float, size: float) -> float:
+        """What keys add that are so many nats below the best one: nothing, where it is rounded away."""
+        p, left = self.machine.p, self.n * math.exp(min(-below, 0.0)) * size
+        return 0.0 if below >= p.zero or left < p.rounding(p.smallest) else left
+
+
+def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float, float] | None:
+    """Slope and constant of the line through the outermost of some points, and how far the others are from it."""
+    if not points:
+        return None
+    x, y = np.array(points).T
+    low, high = int(np.argmin(x)), int(np.argmax(x))
+    a = float(y[high] - y[low]) / float(x[high] - x[low]) if x[low] < x[high] else 0.0
+    b = float(y[low]) - a * float(x[low])
+    return a, b, float(np.abs(a * x + b - y).max())
 
 
 @dataclass(frozen=True)

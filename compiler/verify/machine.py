@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.emit import LARGEST
 from compiler.precision import Precision
 from compiler.verify.space import Bits, CannotVerify, Known, Reals, Space, grid, largest
 
@@ -23,8 +22,6 @@ OWN = 2.0**-52
 """Relative error of this analysis' own arithmetic, twice its unit roundoff."""
 EXACT = 2.0**53
 """Whole numbers up to this are exact in this analysis' own arithmetic."""
-SMALLEST = {"float16": 2.0**-14, "bfloat16": 2.0**-126, "float32": 2.0**-126, "float64": 2.0**-1022}
-"""The smallest normal number of each dtype: below it, rounding is absolute."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +39,13 @@ class Machine:
 
     def _in_range(self, numbers: Reals) -> Bits:
         sizes = np.abs(numbers)
-        return np.asarray((sizes == 0) | ((sizes >= SMALLEST[self.p.name]) & (sizes <= LARGEST[self.p.name])))
-
-    def rounding(self, size: float) -> float:
-        """The largest rounding error of storing a number of this size."""
-        self.require_fit(size, size)
-        return self.p.unit * max(size, SMALLEST[self.p.name]) if size else 0.0
+        return np.asarray((sizes == 0) | ((sizes >= self.p.smallest) & (sizes <= self.p.largest)))
 
     def require_fit(self, stored: float, total: float) -> None:
         """Raise `CannotVerify` where a stored number, or a partial sum of what is added up to it, may overflow."""
-        if not stored * (1 + 4 * self.p.unit) <= LARGEST[self.p.name]:
+        if not stored * (1 + 4 * self.p.unit) <= self.p.largest:
             raise CannotVerify(f"a number as large as {stored:.3g} may overflow in {self.p.name}")
-        if not total <= min(LARGEST["float32" if self.p.bits < self.p.accumulator else self.p.name] / 2, 2.0**1000):
+        if not total <= self.p.sum_largest:
             raise CannotVerify(f"a sum as large as {total:.3g} may overflow")
 
     def half_gaps(self, numbers: Reals) -> Reals:
@@ -82,7 +74,7 @@ class Machine:
         total = sum(abs(c) * known.size for c, known in terms)
         summed = (len(terms) + 1) * self.p.sum_unit * total + OWN * (len(terms) + 1) * total
         narrow = self.p.bits < self.p.accumulator or size < 1.0
-        return carried + summed + (self.rounding(size + carried + summed) if narrow else 0.0)
+        return carried + summed + (self.p.rounding(size + carried + summed) if narrow else 0.0)
 
     def is_exact(self, terms: Sequence[tuple[float, Reals]], size: float) -> bool:
         """Whether a sum of products of exact numbers is free of rounding in whatever order it is added up."""
@@ -91,7 +83,7 @@ class Machine:
             return True
         ends = [sorted((c * float(np.nanmin(t)), c * float(np.nanmax(t)))) for c, t in terms if t.size]
         up, down = sum(max(high, 0.0) for _, high in ends), sum(max(-low, 0.0) for low, _ in ends)
-        tiny = unit < SMALLEST[self.p.name]
+        tiny = unit < self.p.smallest
         return not tiny and max(up, down) / unit <= min(self.p.sum_whole, EXACT) and size / unit <= self.p.whole
 
     def added(self, old: Known, parts: Sequence[Known], error: float) -> tuple[Known, float]:
@@ -105,6 +97,9 @@ class Machine:
         found = self.space.known(atoms, table, 0.0)
         own = 0.0 if self._adds_exactly(terms) else OWN * len(terms) * sum(k.size for _, k in terms)
         reach = old.error + error + own
+        size = largest(found.table) + reach
+        change = min(sum(part.size for part in parts) + error, size + old.size)
+        self.require_fit(max(size, change), size)
         numbers = found.table[~np.isnan(found.table)]
         held = bool(self.holds(numbers).all())
         if held and reach == 0.0:
@@ -114,8 +109,7 @@ class Machine:
             return found, margin
         if old.is_zero:  # nothing is rounded in adding to 0
             return Known(found.atoms, found.table, reach), math.inf
-        size = largest(found.table) + reach
-        return Known(found.atoms, found.table, reach + self.rounding(size)), math.inf
+        return Known(found.atoms, found.table, reach + self.p.rounding(size)), math.inf
 
     def _adds_exactly(self, terms: Sequence[tuple[float, Known]]) -> bool:
         """Whether the tables are added up without rounding here."""

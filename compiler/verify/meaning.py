@@ -40,6 +40,7 @@ class Meaning:
     """The attention of a graph: what is counted, what is aggregated, by which relations."""
 
     def __init__(self, graph: Graph) -> None:
+        self.graph = graph
         self.analysis: Analysis = graph.analysis
         self.outputs = refined(graph)
         self.space = Space(graph.analysis, graph.name)
@@ -50,10 +51,16 @@ class Meaning:
             if isinstance(node, Aggregate):
                 self.groups.setdefault(self.cases(node.selector), []).append(node)
         for group in self.groups.values():
-            if len(group) > 1 and any(self.analysis.selects_one(node) for node in group):
-                self.space.together.append((tuple(group), self.of_one_key))
+            if len(fetched := self.fetched(group)) > 1:
+                self.space.together.append((fetched, self.of_one_key))
         self._classes: dict[SOp, tuple[Classes, tuple[Value, ...]]] = {}
         self._holds: dict[tuple[SOp, SOp, Comparison], tuple[Bits, Bits]] = {}
+
+    def fetched(self, group: Sequence[Aggregate]) -> tuple[Aggregate, ...]:
+        """The aggregates of one selector that fetch from one key, on every input on which an output that asks for them
+        has an answer: with several outputs, what one of them cannot average may be averaged by another."""
+        one = [node for node in group if self.analysis.selects_one(node)]
+        return tuple(group if one and len(self.outputs) == 1 else one)
 
     def of_one_key(self, nodes: tuple[SOp, ...]) -> Bits:
         """Which joint values aggregates of one selector can have: all are of the one selected key, or the defaults."""

@@ -80,7 +80,6 @@ class _Group:
         self.signs, self.bias = signs, bias
         total = sum(abs(c) * known.size for c, known in terms)
         size = largest(self.read.table)
-        machine.require_fit(size + self.error + largest(bias), total + largest(bias))
         tables = [(c, known.table) for c, known in terms]
         plain = self.error == 0.0
         self.units = np.array([min([grid(b), *(grid(c) * grid(t) for c, t in tables)]) for b in bias])
@@ -91,6 +90,7 @@ class _Group:
             ]
         )
         pre = self.x[:, None] * signs + bias
+        machine.require_fit(max(size, largest(pre)) + self.error, total + largest(bias))
         stored = np.where(
             np.isinf(self.units), True, np.maximum(pre, 0).max(axis=0, initial=0.0) <= p.whole * self.units
         )
@@ -140,9 +140,9 @@ def _together(machine: Machine, steps: Sequence[_Steps]) -> Added:
     error = sum(one.known.error for one in steps)
     unit = min(one.unit for one in steps)
     size = sum(largest(one.known.table) for one in steps)
-    machine.require_fit(size + error, total + error)
+    machine.require_fit(0.0, total + error)
     exact = error == 0.0 and unit > 0.0 and (math.isinf(unit) or total / unit <= min(p.sum_whole, 2.0**53))
     if not (exact and (math.isinf(unit) or size / unit <= p.whole)):
         summed = 0.0 if exact else (terms + 1) * (p.sum_unit + OWN) * total
-        error += summed + (machine.rounding(size + error + summed) if p.bits < p.accumulator or not exact else 0.0)
+        error += summed + (p.rounding(size + error + summed) if p.bits < p.accumulator or not exact else 0.0)
     return Added(tuple(one.known for one in steps), error)

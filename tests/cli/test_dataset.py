@@ -121,7 +121,7 @@ def test_few_inputs_are_all_there_are(tmp_path: Path, monkeypatch: pytest.Monkey
     write(tmp_path / "bed", list(compiler.library()), examples=10)
     assert (
         tmp_path / "bed" / "inverse" / "examples.jsonl"
-    ).read_text() == '{"input": [1], "answers": {"inverse": [1.0]}}\n'
+    ).read_text() == '{"input": [1], "answers": {"inverse": [1]}}\n'
 
 
 def test_a_test_bed_is_replaced_and_anything_else_left_alone(rasp, tmp_path: Path) -> None:

@@ -32,6 +32,12 @@ def test_it_draws_the_s_op_that_is_asked_for(rasp: Rasp, room: Path) -> None:
     assert "reversed = [2, 1] (strings)" in rasp("draw", "reverse.rasp", "--list", "[1, 2]").out
 
 
+def test_it_shows_values_as_run_prints_them(rasp: Rasp, room: Path) -> None:
+    (room / "mean.rasp").write_text("#@ vocab: [1, 2]\nmean = aggregate(select(1, 1, ==), tokens_asis);\n")
+    assert "mean = [2]*2 (ints)" in rasp("draw", "mean.rasp", "22").out
+    assert rasp("run", "mean.rasp", "22").out == "[2]*2 (ints)\n"
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

@@ -14,7 +14,7 @@ import pytest
 import compiler
 import compiler.programs
 import rasp as language
-from compiler.certify import Certificate
+from compiler.certificate import Certificate
 
 ROOT = Path(__file__).parent.parent.parent
 GOOD = """\

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ import rasp
 from compiler import checkpoint
 from compiler.compare import Place, Report, check
 from compiler.compare.inputs import awkward, by_rows
-from compiler.compare.report import Difference
+from compiler.compare.report import Difference, Input
+from compiler.compare.subject import Batch, Rows, Subject, of_compilation
 from compiler.model import Config, Transformer
 from rasp import Program
 from rasp.sop import SOp
@@ -41,7 +43,7 @@ def small(target: Program | Path, **settings: Any) -> Report:
 def test_a_right_program_passes_at_every_stage() -> None:
     report = small(reference())
     assert report.ok
-    assert report.stages == ["graph", "circuit", "weights", "model"]
+    assert report.stages == ["analysis", "graph", "circuit", "weights", "model"]
     assert (report.short, report.random, report.skipped) == (60, 60, 0)
     assert "agree with the interpreter" in str(report)
 
@@ -241,6 +243,66 @@ def test_a_wrong_circuit_is_named_with_its_s_op() -> None:
     assert difference.place is not None and difference.place.sop == "place"
 
 
+# ------------------------------------------------------------------------------------------------- beside other inputs
+
+
+def spoiling(spoils: Callable[[Sequence[Input], int], bool]) -> Subject:
+    """A subject whose model answers right, apart from rows of a batch that are spoilt."""
+    made = compiler.compile(reference())
+    right = of_compilation(made).stages["model"]
+
+    def run(inputs: Sequence[Input]) -> dict[str, Rows]:
+        answers = right(inputs)["o"]
+        return {"o": [[-1] if spoils(inputs, i) else row for i, row in enumerate(answers)]}
+
+    return Subject(made, {"model": run}, lambda: made.model)
+
+
+BATCH = [tuple("a" * length) for length in (1, 2, 3, 6, 4, 5)]
+
+
+def beside(spoils: Callable[[Sequence[Input], int], bool]) -> Difference:
+    subject = spoiling(spoils)
+    wrong = subject.compare(Batch(BATCH, ("model",))).wrong
+    assert wrong is not None
+    return subject.smallest(wrong)
+
+
+def test_a_difference_beside_a_longer_input_only_is_reported_with_it() -> None:
+    """As where padding reaches a row: alone, every input is right."""
+    difference = beside(lambda inputs, i: len(inputs[i]) == 3 and max(map(len, inputs)) == 6)
+    assert difference.tokens == ("a", "a", "a") and difference.found == [-1] and difference.expected == [3, 3, 3]
+    assert (difference.batch, difference.row, difference.again) == ((BATCH[2], BATCH[3]), 0, True)
+    assert "only as row 0 of 2 inputs together; alone it is right" in str(difference)
+    assert "  row 1        a a a a a a" in str(difference)
+    data = json.loads(json.dumps(difference.to_json()))
+    assert data["batch"] == [["a"] * 3, ["a"] * 6] and data["row"] == 0 and data["first_wrong"] is None
+
+
+def test_a_difference_that_does_not_come_again_is_reported_as_it_was_seen() -> None:
+    calls: list[int] = []
+
+    def once(inputs: Sequence[Input], i: int) -> bool:
+        calls.append(i)
+        return len(calls) == 2
+
+    difference = beside(once)
+    assert (difference.batch, difference.row, difference.again) == (tuple(BATCH), 1, False)
+    assert "once, as row 1 of 6 inputs together; not again, neither so nor alone" in str(difference)
+
+
+def test_a_difference_that_an_input_makes_alone_names_no_batch() -> None:
+    difference = beside(lambda inputs, i: len(inputs[i]) >= 3)
+    assert (difference.tokens, difference.batch) == (("a", "a", "a"), ())
+
+
+def test_a_long_batch_is_printed_in_part_and_kept_whole() -> None:
+    batch = tuple(tuple("abc"[i % 3] * (i % 6 + 1)) for i in range(40))
+    difference = Difference("model", "o", batch[9], [1], [2], batch=batch, row=9)
+    assert "and 32 more inputs" in str(difference)
+    assert len(difference.to_json()["batch"]) == 40
+
+
 # ----------------------------------------------------------------------------------------------- which inputs are tried
 
 
@@ -262,12 +324,24 @@ def test_an_input_that_is_not_meant_is_not_held_against_a_model_even_when_made_s
 
 def test_a_requirement_that_nothing_meets_is_no_success() -> None:
     text = '#@ vocab: "ab"\n#@ max_length: 3\n#@ requires: never\n#@ output: o\nnever = indices < 0;\no = indices;'
-    try:
-        report = small(reference(text))
-    except rasp.RaspError:
-        return  # refused, which is right too
+    with pytest.raises(rasp.RaspError, match="no input meets `requires`"):
+        small(reference(text))
+
+
+def test_a_requirement_that_no_input_tried_meets_is_no_success() -> None:
+    """Whether there is one is not known."""
+    text = """
+    #@ vocab: "abcdefgh"
+    #@ max_length: 40
+    #@ requires: many
+    #@ output: o
+    many = selector_width(select(tokens, "a", ==)) == 35;
+    o = indices;
+    """
+    report = small(reference("\n".join(line.strip() for line in text.splitlines())))
     assert report.inputs == 0
     assert not report.ok
+    assert "no input was found that meets `requires`" in str(report)
 
 
 def test_a_time_budget_gives_whole_lengths(tmp_path: Path) -> None:
@@ -379,3 +453,41 @@ def test_the_report_as_json(tmp_path: Path) -> None:
     (difference,) = bad["differences"]
     assert difference["tokens"] == ["a"] and difference["found"] == [6]
     assert difference["first_wrong"]["sop"] == "o"
+
+
+AT_FIRST = 'select(tokens, "b", ==) and select(indices, 0, ==)'
+
+
+def test_a_domain_that_lacks_a_value_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = reference(f'#@ vocab: "ab"\n#@ max_length: 4\nx = aggregate({AT_FIRST}, 5 if indices == 0 else 7);')
+    monkeypatch.setattr("compiler.domain.rows.Rows.never_empty", lambda rows, selector: True)
+    report = small(program)
+    assert report.differences[0].stage == "analysis"
+    assert str(report.differences[0]).startswith("analysis is wrong: `")
+
+
+@pytest.mark.parametrize(
+    ("believed", "text"),
+    [
+        ("rows.Rows._is_position", "x = aggregate(select(indices, indices + 1, ==), indices, 9);"),
+        ("rows.Rows._distinct", 'x = aggregate(select(indices * 0, 0, ==), 1 if tokens == "a" else 0);'),
+        (
+            "rows.Rows._uniform_variable",
+            "x = aggregate(select(indices + selector_width(select(indices, indices, <)), 1, ==), indices, 9);",
+        ),
+        ("values.Domain.averaged", 'x = aggregate(full_s, 1 if tokens == "a" else 0);'),
+    ],
+)
+def test_a_wrong_belief_is_found_by_what_it_says(monkeypatch: pytest.MonkeyPatch, believed: str, text: str) -> None:
+    belief: Any = (lambda *given: True) if "rows" in believed else property(lambda domain: ())
+    monkeypatch.setattr(f"compiler.domain.{believed}", belief)
+    found = small(reference(f'#@ vocab: "ab"\n#@ max_length: 4\n{text}')).differences[0]
+    assert found.stage == "analysis" and found.claim
+
+
+def test_joint_values_that_cannot_occur_are_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '#@ vocab: "ab"\n#@ max_length: 4\n#@ requires: short\nshort = length < 3;\nx = length * 10 + indices;'
+    assert small(reference(text)).ok
+    monkeypatch.setattr("compiler.compare.subject.Subject.meant", lambda subject, inputs: list(inputs))
+    found = small(reference(text)).differences[0]
+    assert found.stage == "analysis" and len(found.tokens) == 3

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from compiler.domain import LENGTH, Analysis, Domain, Limits, Setting, is_length
 from compiler.table import Scale
 from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, Or, Select, Selector, SOp, Tokens, Width
+from rasp.sop import Aggregate, And, Constant, Indices, Lookup, Map, Node, Or, Select, Selector, SOp, Tokens, Width
 from rasp.source import RaspError
 from rasp.value import Value
 from tests.random_programs import Programs
@@ -183,13 +183,16 @@ def test_an_s_op_without_any_value_is_refused() -> None:
         Analysis(SETTINGS[0]).domain(Map("/", (Indices(), Constant(0))))
 
 
-def test_equal_values_of_several_kinds_are_one_value_of_the_widest_kind() -> None:
+def test_of_equal_values_of_several_kinds_the_int_stands_for_all() -> None:
     domain = Domain.of([True, 1, Fraction(1), 0, False])
-    assert domain.values == (0, 1) and domain.kind == "float"
-    assert Domain.of([True, False]).kind == "bool"
-    assert Domain.of([True, 2]).kind == "int"
-    assert Domain.of(["a", 1]).kind is None
+    assert domain.values == (0, 1) and set(map(type, domain)) == {int}
+    assert [type(value) for value in Domain.of([True, Fraction(1), Fraction(1, 2), False])] == [bool, Fraction, int]
     assert not Domain.of(["a", 1]).numeric
+
+
+def test_a_mean_is_made_of_numbers_and_of_bools_beside_numbers_never_of_strings() -> None:
+    assert Domain.of([True, False]).averaged == () == Domain.of(["a", True]).averaged
+    assert Domain.of(["a", True, 2]).averaged == (1, 2)
 
 
 def test_too_many_values_are_refused_with_advice() -> None:
@@ -243,6 +246,18 @@ def test_a_refusal_says_in_a_line_what_is_refused(limits: Limits, message: str) 
         with pytest.raises(RaspError) as refused:
             Analysis(Setting(VOCABULARY, 3, False, limits), names=names).domain(node)
         assert refused.value.diagnostics[0].message == f"`{text}` {message}"
+
+
+def test_who_averages_a_bit_is_not_told_to_average_a_bit() -> None:
+    """Counting does help: a count has one value more than there are positions."""
+    bit = Map("indicator", (Map("==", (Tokens("str"), Constant("0"))),))
+    here = Select(Indices(), Indices(), "<=")
+    analysis = Analysis(Setting(VOCABULARY, 1_000, True))
+    with pytest.raises(RaspError, match="or count with selector_width instead"):
+        analysis.domain(Aggregate(here, bit, 0))
+    with pytest.raises(RaspError, match="or average an indicator instead"):
+        analysis.domain(Aggregate(here, Indices(), 0))
+    assert len(analysis.domain(Width(And(here, Select(bit, Constant(1), "=="))))) == 1_001
 
 
 def test_what_is_never_defined_is_named() -> None:

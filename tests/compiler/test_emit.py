@@ -15,6 +15,8 @@ from compiler.emit import Weights, emit, logits
 from compiler.model import Config
 from compiler.pipeline import Compiled
 from compiler.precision import FLOAT32
+from compiler.realise import Care, realise
+from rasp.source import RaspError
 
 SOURCES = {
     "tokens": "o = tokens;",
@@ -90,3 +92,29 @@ def test_the_text_shows_every_tensor_and_its_size(name: str) -> None:
     text = str(weights)
     assert all(key in text for key in weights.tensors)
     assert f"{sum(tensor.size for tensor in weights.tensors.values())} parameters" in text
+
+
+KINDS = [
+    ("o = indices / 2;", [0, {"float": "1/2"}, 1]),
+    ("o = indices == 1;", [False, True]),
+    ("o = aggregate(select(indices, indices, ==), indices == 1);", [0, 1]),
+    ("o = 1.0 if indices == 0 else 1;", [1]),
+    ("o = 1.0 if indices == 0 else (True if indices == 1 else 0);", [0, 1]),
+    ("o = 0.5 if indices == 0 else (True if indices == 1 else 2.0);", [{"float": "1/2"}, 1, 2]),
+]
+
+
+@pytest.mark.parametrize(("text", "values"), KINDS)
+@pytest.mark.parametrize("ranked", [False, True], ids=["by value", "by rank"])
+def test_a_config_holds_each_value_once_in_the_kind_that_the_program_prints(
+    text: str, values: list[object], ranked: bool
+) -> None:
+    graph = compiler.compile(rasp.parse(text), vocab="abc", max_length=3).graph
+    [output] = emit(realise(graph, care=Care(ranked=ranked))).config["outputs"]
+    assert list(map(repr, output["values"])) == list(map(repr, values))
+
+
+def test_what_cannot_be_optimised_for_is_refused() -> None:
+    with pytest.raises(RaspError, match="nothing can be optimised for 'speed'") as refused:
+        made("histogram", optimize="speed")
+    assert refused.value.diagnostics[0].hint == "choose one of depth, balanced, size"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import compiler
 import rasp
-from compiler.model import Config, LayerShape, ModelError, OutputSlice, Reading, Rereading, Transformer
+from compiler.model import Config, LayerShape, ModelError, OutputSlice, Reading, Rereading, Transformer, _spellings
 from rasp import Program
+from rasp.settings import spellings
+from rasp.value import to_python
 
 DECODERS = Path(__file__).parent.parent.parent / "programs" / "decoders"
 PROMPTS: dict[str, list[object]] = {
@@ -103,6 +107,74 @@ def test_cached_logits_are_those_of_the_whole_text(dtype: str) -> None:
     for start, end in [(0, 7), *((at, at + 1) for at in range(7, 40))]:
         one, other = reading.read(ids[start:end]), rereading.read(ids[start:end])
         assert torch.allclose(one, other, atol=tolerance, rtol=tolerance), start
+
+
+PIECES = [(4, 3), (1, 6), (3, 2, 2), (1, 1, 5), (2, 1, 4)]
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+def test_a_text_is_read_in_any_pieces(pieces: tuple[int, ...]) -> None:
+    """Random weights: nothing in them hides what was not seen."""
+    words = tuple("abcdefgh")
+    layers = (LayerShape(3, 4, 2, 9), LayerShape(0, 0, 0, 5), LayerShape(2, 3, 6, 0))
+    torch.manual_seed(7)
+    model = Transformer(Config(words, 7, True, 8, layers, (OutputSlice("o", words),), dtype="float64")).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    ids, reading, end = torch.randint(8, (7,)).tolist(), model.reading(8), 0
+    for size in pieces:
+        start, end = end, end + size
+        assert torch.allclose(reading.read(ids[start:end]), Rereading(model).read(ids[:end]), atol=1e-12, rtol=0)
+
+
+@every_decoder
+def test_every_decoder_reads_a_prompt_in_pieces(name: str) -> None:
+    compiled = compiler.compile(program(name))
+    for model in (compiled.model, compiled.fast):
+        for prompt in PROMPTS[name]:
+            ids = model.encode(prompt)  # type: ignore[arg-type]
+            whole = model.reading(len(ids) + 1).read(ids)
+            for size in range(1, len(ids)):
+                reading = model.reading(len(ids) + 1)
+                reading.read(ids[:size])
+                assert torch.allclose(reading.read(ids[size:]), whole, atol=1e-3 * float(whole.abs().max())), size
+                assert reading.length == len(ids)
+
+
+@pytest.mark.parametrize("way", ["cached", "again", "fast"])
+def test_a_reading_takes_as_many_tokens_as_there_is_room_for(way: str) -> None:
+    compiled = compiler.compile(rasp.parse("o = tokens;"), vocab="ab", max_length=4, attention="causal")
+    model = compiled.fast if way == "fast" else compiled.model
+    reading = Rereading(model) if way == "again" else model.reading(5)
+    assert reading.best([0, 1], "o") == 1 and reading.length == 2
+    for wrong in ([], [0, 0, 0]):
+        with pytest.raises(ModelError, match="there is room for 4") as caught:
+            reading.read(wrong)
+        assert "at least one token" in caught.value.hint
+    assert reading.best([0, 0], "o") == 0
+    with pytest.raises(ModelError, match="has 5 tokens, 1 of them new"):
+        reading.best([0], "o")
+
+
+def test_a_cache_has_the_room_it_was_made_with() -> None:
+    reading = made("o = tokens;").reading(3)
+    reading.read([0, 1])
+    with pytest.raises(ModelError, match="there is room for 2"):
+        reading.read([0])
+
+
+def test_a_bidirectional_model_does_not_read_on() -> None:
+    model = compiler.compile(rasp.parse("o = tokens;"), vocab="ab", max_length=4).model
+    for begin in (lambda: model.reading(5), lambda: Reading(model, 5)):
+        with pytest.raises(ModelError, match="bidirectional"):
+            begin()
+
+
+def test_autocast_is_refused_in_the_middle_of_a_text(copy: Transformer) -> None:
+    text = copy.stream("abc|")
+    assert next(text) == "a"
+    with torch.autocast("cpu"), pytest.raises(ModelError, match="autocast"):
+        next(text)
 
 
 def test_the_stop_token_is_the_last(copy: Transformer) -> None:
@@ -222,3 +294,39 @@ def test_a_seed_makes_drawing_repeatable() -> None:
 def test_a_temperature_is_a_positive_number(temperature: float) -> None:
     with pytest.raises(ModelError, match="temperature"):
         undecided().generate("a", 1, temperature=temperature)
+
+
+@pytest.mark.parametrize(
+    "value", [0, 1, 2, True, False, Fraction(1), Fraction(1, 2), Fraction(10), "1", "1.0", "True", 2**53, 10**400]
+)
+def test_program_and_model_spell_a_value_alike(value: Any) -> None:
+    theirs = _spellings(to_python(value))
+    assert list(dict.fromkeys(spellings(value))) == list(dict.fromkeys(theirs))
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "stop", "text", "prompt", "wanted"),
+    [
+        ([0.0, 0.5, 1.0], None, "o = aggregate(select(indices, indices, <=), tokens_float);", [1.0, 0.0], [0.5] * 3),
+        ([0.5, 1.0], None, "o = 1 if tokens_float == 0.5 else 0.5;", [0.5], [1, 0.5, 1, 0.5]),
+        ([True, False], None, "o = aggregate(select(indices, indices, ==), tokens_asis);", [True], [1, 1, 1, 1]),
+        ([True, False], None, "o = not tokens_bool;", [True], [False, True, False, True]),
+        ("01", None, "o = tokens == tokens;", "0", [True] * 4),
+        ("123", None, "o = (tokens_int + 1) / 1;", "1", [2, 3]),
+        ("123", 3.0, "o = (tokens_int + 1) / 1;", "1", [2, 3]),
+        ([1, 2], True, "o = indices == 1;", [1, 2], [True]),
+    ],
+)
+def test_what_is_written_is_a_token_of_that_value(
+    vocabulary: Any, stop: Any, text: str, prompt: Any, wanted: list[Any]
+) -> None:
+    """In kinds as they print, which need not be those of the vocabulary."""
+    decoder = rasp.parse(text).replace(vocab=vocabulary, max_length=4, attention="causal", stop=stop)
+    model = compiler.compile(decoder).model
+    found = [decoder.generate(prompt, len(wanted)), model.generate(prompt, len(wanted))]
+    assert [list(map(repr, one)) for one in found] == [list(map(repr, wanted))] * 2
+
+
+def test_an_unknown_token_of_a_prompt_is_the_same_to_both() -> None:
+    decoder = rasp.parse("#@ unknown: b\no = tokens;").replace(vocab="ab", max_length=4, attention="causal")
+    assert decoder.generate("az") == compiler.compile(decoder).model.generate("az") == ["b"] * 3

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +16,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import compiler
 import rasp
+from compiler.hosts import export
 from compiler.model import Attention, Config, LayerShape, ModelError, OutputSlice, Past, Transformer
 from compiler.pipeline import Compiled
+from compiler.verify import verify_model
 
 SOURCE = """
 opposite = select(indices, length - 1 - indices, ==);
@@ -80,6 +84,61 @@ def test_what_stands_in_the_padding_does_not_matter(model: Transformer, inputs: 
     for dtype in (torch.long, torch.bool, torch.float32):
         first, second = model(ids, mask.to(dtype)), model(other, mask.to(dtype))
         assert torch.equal(first[mask.bool()], second[mask.bool()])
+
+
+POISON = [1e30, float("inf"), float("nan")]
+
+
+def poisoned(model: Transformer, poison: float) -> ExitStack:
+    """Every block meets this number in the rows of padding, instead of what stands there."""
+
+    def spoil(module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        resid, there, *rest = given
+        return resid.where(there[:, 0, 0, :, None], torch.tensor(poison).to(resid)), there, *rest
+
+    stack = ExitStack()
+    for block in model.blocks:
+        stack.callback(block.register_forward_pre_hook(spoil).remove)
+    return stack
+
+
+@pytest.mark.parametrize("poison", POISON)
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_padding_rows_reach_nothing(attention: str, poison: float, inputs: list[str]) -> None:
+    made = compiled(attention).model
+    ids, mask = batch(made, inputs)
+    with torch.no_grad():
+        clean = made(ids, mask)[mask.bool()]
+        with poisoned(made, poison):
+            assert torch.equal(made(ids, mask)[mask.bool()], clean)
+
+
+@pytest.mark.parametrize("poison", POISON)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize("causal", [False, True])
+def test_padding_rows_reach_nothing_in_any_dtype(causal: bool, dtype: str, poison: float) -> None:
+    random_weights = shaped(causal=causal, dtype=dtype)
+    ids, mask = torch.randint(3, (5, 9)), (torch.arange(9) < torch.tensor([[9], [1], [4], [8], [2]])).long()
+    for grad in (False, True):  # each has a kernel of its own
+        with torch.set_grad_enabled(grad):
+            clean = random_weights(ids, mask)[mask.bool()]
+            with poisoned(random_weights, poison):
+                assert torch.equal(random_weights(ids, mask)[mask.bool()], clean)
+    assert clean.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "more"),
+    [("float16", ""), ("float32", "big = place * 10 ^ 29; x = aggregate(select(indices, indices, ==), big, 0);")],
+)
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_value_that_occurs_in_padding_alone_reaches_nothing(dtype: str, more: str, fast: bool) -> None:
+    """A row of padding counts no token of its own kind; what follows from that is too large for the dtype."""
+    program = rasp.parse(Path("programs/paper/most_frequent.rasp").read_text() + more)
+    made = compiler.compile(program, "x" if more else None, vocab="abcdefg", max_length=4, dtype=dtype)
+    model, inputs = made.fast if fast else made.model, ["g", "abcd", "ab", "gg", "d"]
+    expected = [made.program[made.program.outputs[0]](tokens) for tokens in inputs]
+    assert model.run_batch(inputs) == [model.run(tokens) for tokens in inputs] == expected
 
 
 def test_logits_have_one_row_a_token_and_one_column_a_value(model: Transformer) -> None:
@@ -159,13 +218,113 @@ def test_the_state_dict_is_all_there_is(model: Transformer, inputs: list[str]) -
     assert fresh.stored() == sum(tensor.numel() for tensor in fresh.state_dict().values())
 
 
-def test_it_moves_between_precisions(inputs: list[str]) -> None:
-    made = compiled()
-    expected = made.model.run_batch(inputs, "rank")
-    double = made.model.to(torch.float64)
-    assert double(torch.tensor([[0]])).dtype == torch.float64
-    assert double.run_batch(inputs, "rank") == expected
-    assert double.to(torch.float32).run_batch(inputs, "rank") == expected
+MOVED = """
+before = aggregate(select(indices, indices - 1, ==), tokens, "-");
+same = before == tokens;
+"""
+"""Nothing is counted here, so nothing has to be rounded."""
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_it_moves_to_a_precision_that_it_is_certified_in(fast: bool, inputs: list[str]) -> None:
+    made = compiler.compile(rasp.parse(MOVED), ["before", "same"], vocab="abc", max_length=12)
+    assert made.model.labels["certificate"]["also"] == ["float64"]
+    model = made.fast if fast else made.model
+    for output in ("before", "same"):
+        expected = [made.program[output](tokens) for tokens in inputs]
+        double = model.to(torch.float64)
+        assert double(torch.tensor([[0]])).dtype == torch.float64
+        assert double.run_batch(inputs, output) == expected
+        assert double.to(torch.float32).run_batch(inputs, output) == expected
+
+
+CASTS: dict[str, Callable[[Transformer], object]] = {
+    "half": lambda model: model.half(),
+    "bfloat16": lambda model: model.bfloat16(),
+    "counts that are not rounded any more": lambda model: model.double(),
+    "a layer": lambda model: model.blocks[-1].to(torch.float64),
+    "the embedding": lambda model: model.embed.half(),
+    "positions": lambda model: setattr(model.embed, "W_pos", nn.Parameter(model.state_dict()["embed.W_pos"].double())),
+    "the data": lambda model: setattr(model.unembed.W_U, "data", model.unembed.W_U.data.half()),
+    "another state": lambda model: model.load_state_dict(
+        {name: tensor.half() for name, tensor in model.state_dict().items()}, assign=True
+    ),
+}
+IDS = torch.tensor([[0, 1, 1]])
+ENTRIES: dict[str, Callable[[Transformer], object]] = {
+    "forward": lambda model: model(IDS),
+    "forward with a mask": lambda model: model(IDS, torch.tensor([[1, 1, 0]])),
+    "residuals": lambda model: next(model.residuals(IDS)),
+    "patterns": lambda model: model.patterns("ab"),
+    "run": lambda model: model.run("ab"),
+    "run_batch": lambda model: model.run_batch(["ab", "a"]),
+    "reading": lambda model: model.reading(4),
+    "generate": lambda model: model.generate("ab"),
+    "generate without a cache": lambda model: model.generate("ab", cached=False),
+    "compiled": lambda model: torch.compile(model, backend="eager")(IDS),
+    "export": lambda model: torch.export.export(model, (IDS,)),
+    "verify": verify_model,
+    "a host": lambda model: export(model, "torch-export", "nowhere"),
+}
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("cast", CASTS)
+def test_weights_in_another_dtype_are_refused_everywhere(cast: str, fast: bool) -> None:
+    made = compiled("causal")
+    model = made.fast if fast else made.model
+    CASTS[cast](model)
+    for name, enter in ENTRIES.items():
+        with pytest.raises(ModelError, match="the model was made for float32, and weights of it are in") as caught:
+            enter(model)
+        assert "load it again" in caught.value.hint, name
+
+
+def test_weights_in_another_dtype_are_refused_by_functional_call(model: Transformer) -> None:
+    for dtype in (torch.float64, torch.float16):
+        weights = {name: tensor.to(dtype) for name, tensor in model.state_dict().items()}
+        with pytest.raises(ModelError, match="made for float32"):
+            torch.func.functional_call(model, weights, (IDS,))
+    same = torch.func.functional_call(model, dict(model.state_dict()), (IDS,))
+    assert torch.equal(same, model(IDS))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_what_a_half_type_rounds_is_not_left_to_a_wider_one(dtype: str) -> None:
+    made = compiler.compile(rasp.parse(SOURCE), "same", vocab="abc", max_length=8, dtype=dtype)
+    assert made.model.run("abca") == [2, 1, 1, 2]
+    with pytest.raises(ModelError, match=f"made for {dtype}, and weights of it are in float32"):
+        made.model.float().run("abca")
+
+
+TOO_LARGE = "y = indices * 20000; x = aggregate(select(indices, length - 1 - indices, ==), y);"
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_logits_that_are_not_finite_decide_nothing(fast: bool) -> None:
+    program = rasp.parse(TOO_LARGE)
+    small = compiler.compile(program, "x", vocab="01", max_length=6, dtype="float16", uncertified=True)
+    model = small.fast if fast else small.model
+    for enter in (lambda: model.run("010101"), lambda: model.run_batch(["01", "010101", "0"])):
+        with pytest.raises(ModelError, match="logits of x at position 0 are not finite") as caught:
+            enter()
+        assert "wider dtype" in caught.value.hint
+    assert not model(torch.tensor([model.encode("010101")])).isfinite().all()
+    assert model.run_batch(["01", "0"]) == [[20000, 0], [0]]
+    wide = compiler.compile(program, "x", vocab="01", max_length=6)
+    assert (wide.fast if fast else wide.model).run("010101") == [100000, 80000, 60000, 40000, 20000, 0]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("cached", [False, True])
+def test_nothing_is_written_by_logits_that_are_not_finite(cached: bool, temperature: float) -> None:
+    model = shaped(causal=True)
+    assert len(model.generate("ab", 5, cached=cached)) == 5
+    model.state_dict()["embed.W_pos"][4] = torch.nan
+    written = model.stream("ab", 5, cached=cached, temperature=temperature)
+    assert next(written) and next(written)
+    with pytest.raises(ModelError, match="logits of o at position 3 are not finite"):
+        next(written)
 
 
 def test_it_can_be_moved_to_another_device(model: Transformer) -> None:
@@ -327,7 +486,7 @@ def test_coarse_products_are_refused(model: Transformer) -> None:
     with pytest.raises(ModelError, match="float32 are made in bf16") as caught:
         model.run("abc")
     assert "highest" in caught.value.hint
-    ghost = Transformer(model.config).to(torch.float64)
+    ghost = Transformer(replace(model.config, dtype="float64"))
     assert ghost(torch.tensor([[0]])).dtype == torch.float64
     torch.set_float32_matmul_precision("highest")
     assert model.run("abc", "reverse") == ["c", "b", "a"]
@@ -437,8 +596,8 @@ def test_scores_are_not_rounded_to_a_half_type(dtype: torch.dtype, cached: bool,
 def test_sums_are_not_rounded_to_a_half_type(dtype: torch.dtype) -> None:
     """Ones add up to 4096; one after the other in a half type they would not pass 256 or 2048."""
     shape = LayerShape(0, 0, 0, 4096)
-    config = Config(("a",), 4, False, 2, (shape,), (OutputSlice("o", (0,)),), has_positions=False)
-    model = Transformer(config).to(dtype)
+    outputs, name = (OutputSlice("o", (0,)),), str(dtype).removeprefix("torch.")
+    model = Transformer(Config(("a",), 4, False, 2, (shape,), outputs, has_positions=False, dtype=name))
     with torch.no_grad():
         model.embed.W_E[:, 0] = 1.0
         (block,) = model.layers()

@@ -96,3 +96,12 @@ def test_a_model_without_labels_has_no_program(folder: Path) -> None:
     model.labels = {}
     with pytest.raises(ModelError, match="does not say which program"):
         program_of(model)
+
+
+def test_settings_that_were_changed_come_back_too(tmp_path: Path) -> None:
+    changed = rasp.parse("#@ unknown: a\no = tokens;").replace(unknown="b", stop="b", generate="o", attention="causal")
+    compiler.compile(changed, vocab="ab", max_length=3).save(tmp_path / "saved")
+    model, again = compiler.load(tmp_path / "saved"), program(tmp_path / "saved")
+    assert (again.settings.unknown, again.settings.stop, again.settings.generate) == ("b", ("b",), "o")
+    assert again["o"]("az") == model.run("az") == ["a", "b"]
+    assert verify(tmp_path / "saved").ok

@@ -110,3 +110,17 @@ def test_what_a_name_held_for_a_while_is_shown_too() -> None:
     assert rows["wanted.3"].expected == [0, 0, 1, 1, 1]  # of b
     assert rows["written"].expected == [0, 0, 0, 0, 1]  # of a, the last one
     assert all(row.agrees for row in rows.values())
+
+
+def test_decoded_values_are_of_the_kinds_that_the_program_prints() -> None:
+    text = """
+    mean = aggregate(select(indices, indices, <=), indices);
+    truth = tokens == "a";
+    fetched = aggregate(select(indices, length - 1 - indices, ==), truth);
+    sure = aggregate(select(indices, length - 1 - indices, ==), truth, False);
+    """
+    made = compiler.compile(rasp.parse(text), output=["mean", "truth", "fetched", "sure"], vocab="ab", max_length=3)
+    rows = {row.name: row for row in made.trace("abb").rows}
+    assert repr(rows["mean"].found[-1]) == repr(rows["mean"].expected) == "[0, 0.5, 1]"
+    assert repr(rows["fetched"].found[-1]) == repr(rows["fetched"].expected) == "[0, 0, 1]"
+    assert repr(rows["sure"].found[-1]) == repr(rows["sure"].expected) == "[False, False, True]"

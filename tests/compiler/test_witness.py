@@ -59,3 +59,29 @@ def test_how_many_inputs_are_tried_is_a_setting() -> None:
     text = "answer = 1 / (length - 7);"
     assert [warning.code for warning in found(text)] == ["undefined"]
     assert found(text, tried_length=6) == []
+
+
+UNMET = "#@ requires: met\nmet = {};\nanswer = tokens;"
+
+
+def test_a_program_that_means_none_of_a_few_inputs_is_refused() -> None:
+    """No table says so: that neither token occurs is impossible only together."""
+    none = 'selector_width(select(tokens, "a", ==)) + selector_width(select(tokens, "b", ==)) == 0'
+    program = rasp.parse(UNMET.format(none)).replace(vocab="ab", max_length=3)
+    with pytest.raises(RaspError, match=r"no input meets `requires` \(met\): all 14 were tried"):
+        witnesses(program, Setting(("a", "b"), 3, False))
+
+
+def test_where_no_input_that_was_tried_is_meant_a_warning_says_so() -> None:
+    rare = 'selector_width(select(tokens, "a", ==)) == 8 and length == 8'
+    (warning,) = found(UNMET.format(rare))
+    assert warning.code == "nothing-meant" and warning.span is not None
+    assert "none of the 120 inputs that were tried meets `requires` (met)" in warning.message
+    assert found('#@ example: "aaaaaaaa" -> "aaaaaaaa"\n' + UNMET.format(rare)) == [], "what the hint says helps"
+
+
+def test_all_inputs_are_tried_where_they_are_few() -> None:
+    text = 'answer = 1 / (selector_width(select(tokens, "a", ==)) - 6);'
+    program = rasp.parse(text).replace(vocab="a", max_length=9)
+    (warning,) = witnesses(program, Setting(("a",), 9, False))
+    assert "`a a a a a a`" in warning.message

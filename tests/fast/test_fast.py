@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 import torch
@@ -34,6 +36,7 @@ SOME = ("sort", "paper/dyck_2_ptf", "paper/double_histogram_bos", "sequence/mode
 SHORT = 400
 """All inputs of length 1, 2, ... are tried as long as there are no more than this."""
 DYCK = {"(": ")", "{": "}"}
+Step: TypeAlias = "Callable[[Tensor, Tensor | None], None]"
 
 
 def compiled_at(
@@ -62,7 +65,9 @@ def inputs_of(compiled: Compiled, count: int, rng: random.Random) -> list[list[S
     return short + drawn + [[token] * length for token in vocabulary[:4] for length in (longest - 1, longest) if length]
 
 
-def assert_interpreters_answers(compiled: Compiled, inputs: list[list[Scalar]], fast: Fast | None = None) -> None:
+def assert_interpreters_answers(
+    compiled: Compiled, inputs: list[list[Scalar]], fast: Transformer | None = None
+) -> None:
     """On every input that the program means and that has an answer; elsewhere it must only not fail."""
     program, fast = compiled.program, fast or fast_of(compiled)
     for name in program.outputs:
@@ -100,6 +105,39 @@ def test_answers_of_all_programs_are_the_interpreters(name: str, attention: str)
         assert attention != LIBRARY[name].program.settings.attention
         return
     assert_interpreters_answers(compiled, inputs_of(compiled, 100, random.Random(name)))
+
+
+POISON = [1e30, float("inf"), float("nan")]
+
+
+@pytest.mark.parametrize("poison", POISON)
+@pytest.mark.parametrize("scored", [False, True])
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+@pytest.mark.parametrize("name", [*SOME[:4], "histogram", "sequence/rotate_by_2"])
+def test_padding_reaches_nothing(
+    name: str, attention: str, scored: bool, poison: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in the padding is spoilt in front of everything that runs in the place of a layer."""
+    compiled = compiled_at(name, attention=attention, max_length=9)
+    if scored:
+        monkeypatch.setattr(_Replaced, "_step", lambda self, head: "its scores only")
+    found = plan(compiled.circuit, scored=True)
+    assert isinstance(found, Plan) and any(found.scored) == scored
+    fast, rng, vocabulary = Fast(compiled.model, found, "fast"), random.Random(name), len(compiled.setting.vocabulary)
+    ids = torch.tensor([[rng.randrange(vocabulary) for _ in range(9)] for _ in range(6)])
+    mask = torch.arange(9) < torch.tensor([[9], [1], [4], [8], [2], [5]])
+
+    def spoilt(step: Step) -> Step:
+        def run(stream: Tensor, there: Tensor | None) -> None:
+            stream.masked_fill_(~mask, poison)
+            step(stream, there)
+
+        return run
+
+    clean = fast.count(ids, mask)
+    path = fast.path()
+    monkeypatch.setattr(path, "steps", [spoilt(step) for step in path.steps])
+    assert torch.equal(fast.count(ids, mask), clean) and clean.isfinite().all()
 
 
 @pytest.mark.parametrize("name", ["sort", "paper/dyck_2_ptf", "sequence/mode_count"])

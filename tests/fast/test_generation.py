@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 import random
 from collections.abc import Sequence
 from fractions import Fraction
@@ -17,11 +18,11 @@ import compiler
 import rasp
 from compiler.domain import Setting
 from compiler.emit import gap
-from compiler.fast.generation import Logs, Nearest, Recurrence, RecurrentReading, recurrence
+from compiler.fast.generation import Logs, Nearest, Next, Recurrence, RecurrentReading, recurrence
 from compiler.fast.model import Fast
 from compiler.fast.plan import Plan, _Replaced, plan
 from compiler.graph import lower
-from compiler.model import Reading, Transformer
+from compiler.model import ModelError, Reading, Transformer
 from compiler.pipeline import Compiled, build
 from compiler.witness import required
 from rasp import RaspError
@@ -261,6 +262,18 @@ def test_logits_are_those_of_the_model() -> None:
         assert one.argmax() == other.argmax()
         assert (other.topk(2).values.diff() <= -compiled.precision.logit_gap).all()
         assert gap(compiled.circuit.outputs[0].codes[0][1]) == Fraction(1)
+
+
+@pytest.mark.parametrize("step", [lambda token, position: (math.nan,), lambda token, position: (round(math.inf),)])
+def test_numbers_that_are_not_finite_are_no_answer(step: Next) -> None:
+    """None is near to any value of an output, and none can be rounded."""
+    compiled = causal("o = tokens;")
+    for enter in (RecurrentReading.best, RecurrentReading.logits):
+        reading = RecurrentReading(recurrent(compiled), compiled.model)
+        reading.read([0, 1])
+        reading.step = step
+        with pytest.raises(ModelError, match="at position 2 are not finite"):
+            enter(reading, [1], "o")
 
 
 def test_without_a_plan_the_model_itself_reads() -> None:

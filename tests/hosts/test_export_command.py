@@ -213,7 +213,7 @@ def test_labels_differ() -> None:
 def native(seed: int, offset: float = 0.0) -> Transformer:
     """Random whole numbers, so that sums are exact; layers of different shapes, some sublayers empty."""
     shapes = (LayerShape(2, 3, 1, 0), LayerShape(0, 0, 0, 5), LayerShape(1, 2, 6, 4))
-    config = Config(("a", "b"), 4, False, 6, shapes, (OutputSlice("o", (0, 1, 2)),))
+    config = Config(("a", "b"), 4, False, 6, shapes, (OutputSlice("o", (0, 1, 2)),), dtype="float64")
     model = Transformer(config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -250,7 +250,7 @@ def run(model: Uniform, ids: list[int]) -> torch.Tensor:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("offset", [0.0, 3 * COARSE])
 def test_one_shape_settling_and_mirroring_change_no_answer(seed: int, offset: float) -> None:
-    model = native(seed, offset).double()
+    model = native(seed, offset)
     ids = [2, 0, 1, 1]
     with torch.no_grad():
         expected = model(torch.tensor([ids[1:]]))[0]

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
+import torch
 
 from compiler.hosts import export
 from compiler.hosts.folder import record
+from compiler.hosts.onnx import load, write
 from compiler.model import ModelError
 from compiler.pipeline import Compiled
+from tests.compiler.test_model import POISON, poisoned
 from tests.hosts.fresh import ASKED, card_prints, compiled, require_right
 
 pytestmark = pytest.mark.slow
@@ -63,6 +66,19 @@ def test_batch_and_length_are_free_and_the_meaning_is_inside(made: list[Compiled
 
 def test_the_record_holds_the_verification(folders: list[Path]) -> None:
     assert record(folders[0])["verification"]["inputs"] >= 200
+
+
+@pytest.mark.parametrize("poison", POISON)
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_padding_rows_reach_nothing_in_the_graph(attention: str, poison: float, tmp_path: Path) -> None:
+    model = compiled("sort", vocab="abc", max_length=5, attention=attention).model
+    inputs = [[2, 1, 0, 1], [1, 0, 2], [1]]
+    write(model, tmp_path)
+    clean, file = load(model, tmp_path)(inputs), (tmp_path / "model.onnx").read_bytes()
+    with poisoned(model, poison):
+        write(model, tmp_path)
+    assert (tmp_path / "model.onnx").read_bytes() != file  # the poison is part of it
+    assert all(map(torch.equal, load(model, tmp_path)(inputs), clean))
 
 
 def test_float64_stays_float64(tmp_path: Path) -> None:

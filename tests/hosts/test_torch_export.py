@@ -7,11 +7,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 
 from compiler.hosts import export
 from compiler.hosts.folder import record
+from compiler.hosts.torch_export import padded, traced
 from compiler.pipeline import Compiled
-from tests.hosts.fresh import ASKED, card_prints, compiled, require_right
+from tests.compiler.test_model import POISON, poisoned
+from tests.hosts.fresh import ASKED, card_prints, compiled, questions, require_right
 
 pytestmark = pytest.mark.slow
 HOST = "torch-export"
@@ -48,6 +51,37 @@ def test_the_record_holds_the_verification(folders: list[Path]) -> None:
     found = record(folders[0])
     assert found["verification"]["inputs"] >= 200
     assert json.loads((folders[0] / "rasp.json").read_text())["host"] == "torch-export"
+
+
+@pytest.mark.parametrize("poison", POISON)
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_padding_rows_reach_nothing_in_the_graph(attention: str, poison: float) -> None:
+    model = compiled("sort", vocab="abc", max_length=5, attention=attention).model
+    clean = traced(model)
+    with poisoned(model, poison):
+        spoilt = traced(model)
+    assert len(spoilt.graph.nodes) > len(clean.graph.nodes)  # the poison is part of it
+    inputs = padded([[2, 1, 0, 1], [1, 0, 2], [1]])
+    assert torch.equal(spoilt.module()(*inputs), clean.module()(*inputs))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_around_the_graph_changes_nothing(
+    made: list[Compiled], folders: list[Path], dtype: torch.dtype
+) -> None:
+    for one, folder in zip(made, folders, strict=True):
+        graph = torch.export.load(folder / "model.pt2").module()
+        inputs = padded([question.ids for question in questions(one)[::20]])
+        with torch.no_grad():
+            expected = graph(*inputs)
+            with torch.autocast("cpu", dtype):
+                assert torch.equal(graph(*inputs), expected)
+        assert torch.equal(one.model(*inputs), expected)
+
+
+def test_the_graph_has_the_names_of_the_weights(made: list[Compiled], folders: list[Path]) -> None:
+    state = torch.export.load(folders[0] / "model.pt2").state_dict
+    assert {name: tuple(tensor.shape) for name, tensor in state.items()} == made[0].model.config.shapes()
 
 
 def test_float64_stays_float64(tmp_path: Path) -> None:

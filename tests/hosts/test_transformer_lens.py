@@ -62,7 +62,7 @@ def made(several: list[Compiled]) -> list[Compiled]:
 def bridges(made: list[Compiled], folders: list[Path]) -> list[Any]:
     from compiler.hosts.transformer_lens import open_bridge
 
-    return [open_bridge(folder, getattr(torch, one.dtype)) for one, folder in zip(made, folders, strict=True)]
+    return [open_bridge(folder) for folder in folders]
 
 
 def document(folder: Path) -> dict[str, Any]:
@@ -85,6 +85,11 @@ def test_a_fresh_process_gives_the_interpreters_answers(made: list[Compiled], fo
 
 def test_the_card_works(folders: list[Path]) -> None:
     assert card_prints(folders[0]) == "['c', 'a']\n"
+
+
+def test_a_bridge_is_in_the_dtype_of_its_weights(made: list[Compiled], bridges: list[Any]) -> None:
+    for one, bridge in zip(made, bridges, strict=True):
+        assert {parameter.dtype for parameter in bridge.parameters()} == {getattr(torch, one.dtype)}
 
 
 def test_texts_become_tokens_with_bos_in_front(made: list[Compiled], bridges: list[Any]) -> None:

@@ -7,6 +7,7 @@ import time
 from fractions import Fraction
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -224,6 +225,13 @@ def test_an_empty_input_is_refused(tokens: Any) -> None:
 def test_odd_inputs_are_refused(tokens: Any) -> None:
     with pytest.raises(RaspError):
         rasp.parse("answer = tokens_asis;")["answer"](tokens)
+
+
+def test_scalars_of_other_libraries_are_plain_values() -> None:
+    """They are floats and strings whose `repr` and type are their own."""
+    half, letter = evaluate(Tokens("asis"), [numpy.float64(0.5)]), evaluate(Tokens("asis"), numpy.array(["a", "b"]))
+    assert half == [Fraction(1, 2)] and type(half[0]) is Fraction
+    assert letter == ["a", "b"] and {type(token) for token in letter} == {str}
 
 
 MOST_FREQUENT = """

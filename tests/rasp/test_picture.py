@@ -98,10 +98,10 @@ def test_an_s_op_shows_its_values_on_the_longest_example() -> None:
     assert texts(svg) == ["", *"abcab", "reverse", *"bacba"]
 
 
-def test_floats_are_shown_as_the_console_shows_them() -> None:
+def test_numbers_are_shown_as_rasp_run_prints_them() -> None:
     svg = rasp.parse(PROGRAM)["third"]._repr_svg_()
     assert svg is not None
-    assert texts(svg)[-5:] == ["1.0", "0.5", "0.333", "0.25", "0.2"]
+    assert texts(svg)[-5:] == ["1", "0.5", "0.333", "0.25", "0.2"]
 
 
 def test_a_selector_shows_its_grid() -> None:

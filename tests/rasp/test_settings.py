@@ -94,6 +94,8 @@ def test_values(line: str, field: str, value: Any) -> None:
         'vocab: "a" "b"',
         'vocab: ["a"',
         "vocab: " + "[" * 5_000,
+        r'vocab: ["\ud800"]',
+        r'unknown: "\udfff"',
     ],
 )
 def test_what_is_wrong_is_refused_with_its_place(line: str) -> None:
@@ -122,3 +124,64 @@ def test_overrides_are_checked_like_a_header() -> None:
 @pytest.mark.parametrize(("value", "text"), [(1, "1"), (Fraction(2), "2.0"), (True, "True"), ("a", "a")])
 def test_token_text(value: Any, text: str) -> None:
     assert token_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("lines", "given", "wanted"),
+    [
+        (['vocab: ["1", "2"]'], [1, 2], ["1", "2"]),
+        (["vocab: [1, 2]"], "12", [1, 2]),
+        (["vocab: [1, 1.0]"], [1.0, "1", 1], [Fraction(1), 1, 1]),
+        (["vocab: [true, false]"], ["True", False], [True, False]),
+        (['vocab: "ab"'], "abz", ["a", "b", "z"]),
+        (['vocab: "ab"', "unknown: b"], "azb", ["a", "b", "b"]),
+        (['vocab: "ab"', "unknown: x"], "axz", ["a", "x", "z"]),
+        (["max_length: 4"], [1, "1", 1.0], [1, "1", Fraction(1)]),
+    ],
+)
+def test_a_token_is_the_one_of_the_vocabulary_with_its_text(lines: list[str], given: Any, wanted: list[Any]) -> None:
+    found = header(*lines).read(given)
+    assert [(type(token), token) for token in found] == [(type(token), token) for token in wanted]
+
+
+@pytest.mark.parametrize("given", ["", 5, [None], [float("inf")], [[1]]])
+def test_what_is_no_input_is_none_with_a_vocabulary_either(given: Any) -> None:
+    with pytest.raises(RaspError, match="an input"):
+        header('vocab: "ab"').read(given)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "value", "wanted"),
+    [
+        ("01", 1, "1"),
+        ([0.5, 1.0], 1, Fraction(1)),
+        ([True, False], 1, True),
+        ([1, 1.0], 1, 1),
+        ([1, 2], True, 1),
+        ("ab", 1, None),
+        (["0.5"], Fraction(1, 2), "0.5"),
+        (["T"], True, None),
+    ],
+)
+def test_an_answer_is_the_token_that_is_spelled_like_it(vocabulary: Any, value: Any, wanted: Any) -> None:
+    found = Settings().replace(vocab=vocabulary).token(value)
+    assert (type(found), found) == (type(wanted), wanted)
+
+
+def test_a_decimal_token_is_the_one_that_its_text_spells() -> None:
+    token = Fraction("0.12345678901234568")
+    assert header("vocab: [0.1234567890123456789, 1e16, 1]").vocab == (token, Fraction(10**16), 1)
+    assert Settings().replace(vocab=[0.1234567890123456789]).vocab == (token,)
+
+
+@pytest.mark.parametrize("key", ["vocab", "stop", "unknown"])
+def test_a_number_beyond_floats_is_no_token(key: str) -> None:
+    value = "1e400" if key == "unknown" else "[1e400, 1]"
+    with pytest.raises(RaspError, match="is a number that is too large"):
+        header(f"{key}: {value}")
+
+
+@pytest.mark.parametrize("examples", ["ab", [1], [("ab",)], [("a", "b", "c")]])
+def test_an_example_of_a_caller_is_an_input_with_its_answer(examples: Any) -> None:
+    with pytest.raises(RaspError, match="an example is an input with its answer"):
+        Settings().replace(example=examples)

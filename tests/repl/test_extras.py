@@ -259,6 +259,8 @@ def test_cells_share_a_session(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.count('Example: x("hello") = [h!, e!, l!, l!, o!] (strings)') == 2
     assert shell.names["rasp_session"]["x"]("ab") == ["a!", "b!"]
     assert shell.names["rasp_session"]["full_s"]("ab") == [[True, True], [True, True]]
+    shell.magic("h = indices / 2;")
+    assert repr(shell.names["rasp_session"]["h"]("abc")) == "[0, 0.5, 1]"
     shell.magic("--new", "x;")
     assert "error[unknown-name]" in capsys.readouterr().out
     with pytest.raises(RaspError, match="the session has no `x`"):

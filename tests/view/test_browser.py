@@ -14,6 +14,7 @@ import rasp
 from compiler.origin import program_of
 from compiler.view.nodes import table
 from rasp import Program, RaspError
+from rasp.answers import is_boolean
 from rasp.settings import token_text
 from rasp.show import cell
 from rasp.sop import SOp
@@ -93,7 +94,8 @@ def test_the_language_in_the_page_equals_the_interpreter_on_the_whole_library(mo
     tab = visit(model_of("reverse"), "abc").tab
     run = """([table, ids, causal, roots]) => {
         const found = interpret(table, ids, causal);
-        return roots.map((at) => (found[at] instanceof Error ? found[at].message : found[at].map(shown)));
+        const cells = (at, boolean) => found[at].map((value) => shown(printed(value, boolean)));
+        return roots.map(([at, boolean]) => (found[at] instanceof Error ? found[at].message : cells(at, boolean)));
     }"""
     compared = refused = 0
     for path in sorted(LIBRARY.rglob("*.rasp")):
@@ -101,7 +103,7 @@ def test_the_language_in_the_page_equals_the_interpreter_on_the_whole_library(mo
         named = {name: node for name in program.bindings if isinstance(node := program.bindings[name], SOp)}
         vocabulary = list(program.settings.vocab or ())
         entries, numbers = table(named.values(), vocabulary)
-        roots = [numbers[node] for node in named.values()]
+        roots = [(numbers[node], is_boolean(node)) for node in named.values()]
         for tokens in drawn(program, 6, seed=1):
             ids = [vocabulary.index(token) for token in tokens]
             found = tab.evaluate(run, [entries, ids, program.settings.attention == "causal", roots])

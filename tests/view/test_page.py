@@ -140,6 +140,12 @@ def test_the_lines_of_names_are_those_of_their_last_binding() -> None:
     assert definitions(program) == {"x": 6, "f": 2, "y": 4, "z": 6}
 
 
+def test_a_page_knows_which_s_ops_are_bools() -> None:
+    text = 'truth = tokens == "a"; o = truth if indices == 0 else indices; p = tokens_bool and truth;'
+    model = compiler.compile(rasp.parse(text), output=["o", "p"], vocab="ab", max_length=3).model
+    assert facts(model, "ab")["language"]["booleans"] == ["truth", "p"]
+
+
 def test_an_example_of_the_header_is_shown_unasked(model_of: Model) -> None:
     assert "".join(example_of(model_of("sort"))) == "headache"
     nameless = compiler.compile(rasp.parse("a = tokens;"), output="a", vocab="xyz", max_length=2).model

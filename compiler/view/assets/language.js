@@ -130,6 +130,23 @@ const OPERATORS = {
 };
 
 // A value as the console shows it within a sequence.
+// A value in the kind that `rasp run` prints. `boolean`: its s-op has no values but bools.
+function printed(v, boolean) {
+  if (isText(v) || (boolean && typeof v === "boolean")) return v;
+  return denominator(v) === 1n ? numerator(v) : v;
+}
+
+// The texts of the tokens that a value may be, the one it prints as first: 1, 1.0 and True are one value.
+function spellings(v) {
+  if (isText(v)) return [v];
+  if (denominator(v) !== 1n) return [String(Number(v.n) / Number(v.d))];
+  const whole = numerator(v);
+  const truth = whole === 1n ? "True" : "False";
+  const numbers = [String(whole), `${whole}.0`];
+  if (whole !== 0n && whole !== 1n) return numbers;
+  return typeof v === "boolean" ? [truth, ...numbers] : [...numbers, truth];
+}
+
 function shown(v) {
   if (typeof v === "boolean") return v ? "T" : "F";
   if (!isFraction(v)) return String(v);
