@@ -205,13 +205,13 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
     """``-(q - k)^2 = 2qk - k^2 - q^2``: 0 for the equal key, at most -1 for others (C5)."""
     domains = [scoring.analysis.domain(node) for node in (key, query)]
     if not all(domain.numeric for domain in domains):
-        codes = (scoring.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True))
-        _score_part(*codes, EQUAL, scoring, found, weight)  # which may be few, of the tokens that are meant
+        codes = [scoring.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True)]
+        _score_part(codes[0], codes[1], EQUAL, scoring, found, weight)  # they may be few, of the tokens that are meant
         return
     numbers = _values(key, query, scoring)
     if any(number.denominator != 1 for number in numbers):  # ranks are whole, thirds would be rounded
         rank = {number: place for place, number in enumerate(numbers)}
-        _score_part(*(_ranked(node, rank, scoring) for node in (key, query)), EQUAL, scoring, found, weight)
+        _score_part(_ranked(key, rank, scoring), _ranked(query, rank, scoring), EQUAL, scoring, found, weight)
         return
     gap = min(b - a for a, b in itertools.pairwise(numbers))
     centre = Fraction((numbers[0] + numbers[-1]) // 2)

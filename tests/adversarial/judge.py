@@ -282,4 +282,5 @@ def _printed(words: list[str]) -> str:
 
 
 def _plain(values: Sequence[Value]) -> list[Any]:
-    return [float(value) if isinstance(value, Fraction) else value for value in values]
+    """As answers are given: a whole number is an int, however large, another one the nearest float."""
+    return [int(value) if type(value) is Fraction and value.denominator == 1 else to_python(value) for value in values]
