@@ -205,12 +205,14 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
     """``-(q - k)^2 = 2qk - k^2 - q^2``: 0 for the equal key, at most -1 for others (C5)."""
     domains = [scoring.analysis.domain(node) for node in (key, query)]
     if not all(domain.numeric for domain in domains):
-        key, query = (scoring.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True))
+        codes = [scoring.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True)]
+        _score_part(codes[0], codes[1], EQUAL, scoring, found, weight)  # they may be few, of the tokens that are meant
+        return
     numbers = _values(key, query, scoring)
     if any(number.denominator != 1 for number in numbers):  # ranks are whole, thirds would be rounded
         rank = {number: place for place, number in enumerate(numbers)}
-        key, query = (_ranked(node, rank, scoring) for node in (key, query))
-        numbers = _values(key, query, scoring)
+        _score_part(_ranked(key, rank, scoring), _ranked(query, rank, scoring), EQUAL, scoring, found, weight)
+        return
     gap = min(b - a for a, b in itertools.pairwise(numbers))
     centre = Fraction((numbers[0] + numbers[-1]) // 2)
     if (numbers[-1] - centre) / gap > scoring.largest_code:

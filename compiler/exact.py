@@ -108,7 +108,8 @@ class Multiples:
         """The sums, number by number."""
         common = math.lcm(self.unit.denominator, other.unit.denominator)
         factors = [int(one.unit * common) for one in (self, other)]
-        dtype = integers(self.size * abs(factors[0]) + other.size * abs(factors[1]))
+        sizes = [max(1, one.size) * max(1, abs(factor)) for one, factor in zip((self, other), factors, strict=True)]
+        dtype = integers(sum(sizes))  # of what is multiplied too: one may be large where the other is 0
         sums = self.counts.astype(dtype) * factors[0] + other.counts.astype(dtype) * factors[1]
         return Multiples(sums, Fraction(1, common))
 

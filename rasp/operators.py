@@ -101,7 +101,7 @@ def _multiply(a: Value, b: Value) -> Value:
 def _repeat(text: str, times: int) -> str:
     if len(text) * times > MAX_STRING:
         raise Undefined(f"the result has more than {MAX_STRING} characters")
-    return text * times
+    return text * max(times, 0) if text else text  # Python has no strings for larger numbers, nor for smaller ones
 
 
 def _divide(a: Value, b: Value) -> Value:

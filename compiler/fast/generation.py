@@ -192,15 +192,15 @@ def _unembedding(output: Output, logit_gap: int) -> Numbers:
 
 @dataclass
 class _Table:
-    """Columns that depend on the token alone, or on the position alone, each once."""
+    """Columns that depend on the token or on the position alone, each once. Places are no numbers: 0 is not 0.0."""
 
     letter: str
-    columns: dict[bytes, tuple[str, list[Any]]] = field(default_factory=dict)
+    columns: dict[tuple[str, bytes], tuple[str, list[Any]]] = field(default_factory=dict)
 
     def name(self, column: npt.NDArray[Any]) -> str:
         """The variable that holds the column's entry."""
         name = f"{self.letter}{len(self.columns)}"
-        return self.columns.setdefault(column.tobytes(), (name, column.tolist()))[0]
+        return self.columns.setdefault((column.dtype.str, column.tobytes()), (name, column.tolist()))[0]
 
     def rows(self) -> list[Any]:
         """For each token or position what its variables hold."""

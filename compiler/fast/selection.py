@@ -198,7 +198,8 @@ class Selections:
                 unit = _common([self.unit(query), self.unit(key)])
                 if unit is None:
                     return False
-                found.matches.append(Match(query, key, unit))
+                if unit:  # else both are 0 everywhere, so they are equal
+                    found.matches.append(Match(query, key, unit))
             case "order":
                 if len(part.pairs) != 1 or not _is_constant(part.pairs[0][0]):
                     return False

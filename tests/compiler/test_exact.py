@@ -5,7 +5,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from compiler.exact import Multiples
@@ -39,10 +39,11 @@ def test_times_multiplies_each(numbers: list[Fraction], factor: Fraction) -> Non
     assert found.range == (min(found.numbers), max(found.numbers))
 
 
-@given(st.lists(st.tuples(NUMBER, NUMBER), min_size=1, max_size=6))
-def test_plus_adds_number_by_number(pairs: list[tuple[Fraction, Fraction]]) -> None:
+@given(st.lists(st.tuples(NUMBER, NUMBER), min_size=1, max_size=6), NUMBER)
+@example([(Fraction(0), Fraction(0))], Fraction(1 << 70))
+def test_plus_adds_number_by_number(pairs: list[tuple[Fraction, Fraction]], factor: Fraction) -> None:
     one, other = (Multiples.of(side) for side in zip(*pairs, strict=True))
-    assert list(one.plus(other).numbers) == [a + b for a, b in pairs]
+    assert list(one.times(factor).plus(other).numbers) == [a * factor + b for a, b in pairs]
 
 
 @given(NUMBERS)

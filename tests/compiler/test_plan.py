@@ -99,6 +99,24 @@ def test_only_what_is_required_is_checked() -> None:
     assert report.short == sum(2**length for length in range(1, 7))
 
 
+EQUAL_TOKENS = """
+#@ output: o
+#@ vocab: "abcd"
+#@ max_length: 4
+#@ requires: meant
+meant = tokens == "b";
+first = tokens[0];
+o = aggregate(select_from_last(first, first), indices, 7) + selector_width(select(tokens, tokens, ==));
+"""
+
+
+def test_tokens_of_which_only_one_is_meant_are_compared() -> None:
+    """Four codes make an equality a parabola; of those that are meant there is one, and nothing between two of them."""
+    compiled = compiler.compile(rasp.parse(EQUAL_TOKENS))
+    assert check(compiled, samples=20, fast=True).ok
+    assert compiled.model.run("bbb") == compiled.program["o"]("bbb")
+
+
 @pytest.mark.slow
 def test_rover_takes_at_most_sixteen_layers_and_answers_its_questions() -> None:
     """The original counts 16; here all of them together, not only those with attention, are fewer."""

@@ -240,6 +240,12 @@ def test_a_count_is_made_whole_by_its_offset() -> None:
     assert require_right(compiled, [["a"] * 12]) == 1
 
 
+def test_a_place_is_not_a_number_that_is_equal_to_it() -> None:
+    """The places and the numbers of a position can be the same column of zeros."""
+    compiled = causal("far = {0: 10 ^ 29}[0 * indices]; o = far[1] > aggregate(select(tokens, 0, ==), 1);")
+    assert require_right(compiled, list(itertools.product("abc", repeat=3))) == 27
+
+
 def test_a_recurrence_keeps_nothing_of_an_earlier_text() -> None:
     made = recurrent(causal("o = selector_width(select(tokens, tokens, ==));"))
     assert answers(made, "o", [0, 0, 1]) == answers(made, "o", [0, 0, 1])
