@@ -62,6 +62,10 @@ class Sum:
     weight: Known
     error: float
 
+    def largest(self, keys: int) -> float:
+        """The largest it can be, of so many keys. A "pick" is a mean, so it is no larger than what is picked."""
+        return self.weight.size * (keys if self.kind == "sum" else 1) if self.selected.any() else 0.0
+
     def times(self, factor: float) -> Sum:
         """A multiple of it."""
         weight = Known(self.weight.atoms, self.weight.table * factor, self.weight.error * abs(factor))
