@@ -93,8 +93,12 @@ class Domains:
                 return Domain.of([value])
             case Indices():
                 return Domain.of(range(self.setting.max_length))
+            case Width() if self.rows.never_matches(node.selector):
+                return Domain.of([0])
             case Width():
                 return Domain.of(range(1 if self.rows.never_empty(node.selector) else 0, self.setting.max_length + 1))
+            case Aggregate() if self.rows.never_matches(node.selector):
+                return Domain.of([node.default])
             case Aggregate():
                 return self._aggregated(node)
             case _:

@@ -58,6 +58,14 @@ class Rows:
         """Whether every row of the selector surely selects a key."""
         return any(self.surely_matches(conjunction) for conjunction in self.disjuncts(selector))
 
+    def never_matches(self, selector: Selector) -> bool:
+        """Whether no row selects a key: in each case two s-ops are to be equal that have no value in common."""
+        return not any(map(self._may_match, self.disjuncts(selector)))
+
+    def _may_match(self, conjunction: Conjunction) -> bool:
+        compared = [(key, query) for key, query, comparison in conjunction.parts if comparison == EQUAL]
+        return not any(self.domain(key).members.isdisjoint(self.domain(query).members) for key, query in compared)
+
     def surely_matches(self, conjunction: Conjunction) -> bool:
         """A position that compares its own value finds itself; an index within the sequence finds its place."""
         if conjunction not in self._sure:
