@@ -74,7 +74,7 @@ class Heads:
         values = self.analysis.domain(node.value)
         if len(cases) > 1 and len(values) == 1:
             return self.read(_any_case(cases, Constant(values.values[0]), default))
-        if len(cases) > 1 and self.analysis.picks(node):
+        if len(cases) > 1 and self.analysis.selects_one(node):
             return self._one_of(node, exclusive(cases), Fraction(default))
         return self._mean(node, tuple(cases), Fraction(default))
 
