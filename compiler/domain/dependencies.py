@@ -19,7 +19,7 @@ from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import POSITION, Variables
 from compiler.relation import EQUAL, Comparison, Conjunction
-from rasp.sop import Aggregate, Constant, Lookup, Map, Selector, SOp, Width
+from rasp.sop import Aggregate, Constant, Lookup, Map, Selector, SOp, Total, Width
 from rasp.value import Value
 
 Compared: TypeAlias = tuple[SOp, SOp, Comparison]
@@ -72,7 +72,7 @@ class Keys:
 
     def _returned(self, node: SOp) -> bool:
         """Attention returns one thing to all that ask the same; where the future is hidden they see different keys."""
-        if self.facts.causal or not isinstance(node, Width | Aggregate):
+        if self.facts.causal or not isinstance(node, Width | Total | Aggregate):
             return False
         asked = [query for case in self.facts.cases(node.selector) for _, query, _ in case.parts]
         return all(map(self.agree, asked))

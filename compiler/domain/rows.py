@@ -18,7 +18,7 @@ from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import LENGTH, POSITION, Variables
 from compiler.relation import EQUAL, Conjunction, disjuncts
-from rasp.sop import Aggregate, Selector, SOp, Width
+from rasp.sop import Aggregate, Selector, SOp, Total, Width
 
 
 class Rows:
@@ -108,7 +108,7 @@ class Rows:
 
     def _uniform_variable(self, var: SOp) -> bool:
         match var:
-            case Width(selector=selector) | Aggregate(selector=selector):
+            case Width(selector=selector) | Total(selector=selector) | Aggregate(selector=selector):
                 parts = [part for case in self.disjuncts(selector) for part in case.parts]
                 return all(self._is_uniform(query) for _, query, _ in parts)
         return False
@@ -152,5 +152,5 @@ class Rows:
     def noisy(self, var: SOp) -> bool:
         """Whether a variable is a count or a mean, which a head computes up to rounding only."""
         if not isinstance(var, Aggregate):
-            return isinstance(var, Width)
+            return isinstance(var, Width | Total)
         return len(self.domain(var.value)) > 1 and not self.selects_one(var)

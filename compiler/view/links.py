@@ -27,7 +27,7 @@ from compiler.witness import is_meant
 from rasp import Program, RaspError
 from rasp.interpreter import Run
 from rasp.settings import token_text
-from rasp.sop import Aggregate, Node, Selector, Width, reachable
+from rasp.sop import Aggregate, Node, Selector, Total, Width, reachable
 from rasp.syntax import Assign, Define, For, Name, Statement
 from rasp.value import Value
 
@@ -152,7 +152,7 @@ class _Search:
             if isinstance(node, Selector):
                 yield node
         for node in self.graph.nodes if self.graph is not None else ():
-            if isinstance(node, Aggregate | Width):
+            if isinstance(node, Aggregate | Total | Width):
                 yield from self._cases(node.selector)
 
     def _cases(self, selector: Selector) -> Iterator[Selector]:
@@ -173,7 +173,7 @@ class _Search:
     def _of(self, name: str) -> Iterator[Selector]:
         """The selectors of the s-op that a head is named after."""
         for node in self.graph.nodes if self.graph is not None else ():
-            if isinstance(node, Aggregate | Width) and self.graph is not None and self.graph.name(node) == name:
+            if isinstance(node, Aggregate | Total | Width) and self.graph is not None and self.graph.name(node) == name:
                 yield from self._cases(node.selector)
 
     # -- where it is written -----------------------------------------------------------------------------------------
