@@ -36,6 +36,7 @@ from rasp.sop import (
     SOp,
     TokenKind,
     Tokens,
+    Total,
     Width,
     reachable,
 )
@@ -203,6 +204,9 @@ class Run:
                 return [got for part in self.parts for got in self._aggregate(node, rows[part], values[part], default)]
             case Width(selector):
                 return [row.bit_count() for row in self.seen(selector)]
+            case Total(selector, value):
+                rows, values = self.seen(selector), self.values[value]
+                return [got for part in self.parts for got in self._total(node, rows[part], values[part])]
             case _:
                 raise TypeError(f"not an s-op: {node!r}")
 
@@ -257,6 +261,12 @@ class Run:
             else:
                 result.append(self._mean(node, mean, query, row))
         return result
+
+    def _total(self, node: SOp, rows: Rows, values: list[Value]) -> list[Value]:
+        if isinstance(values[0], str):
+            raise self.fail(node, "undefined", f"strings such as {show(values[0])} cannot be added up")
+        mean = _Mean(values)
+        return [0 if row == 0 else mean.total(row) for row in rows]
 
     def _mean(self, node: SOp, mean: _Mean, query: int, row: int) -> Fraction:
         try:
@@ -361,6 +371,13 @@ class _Mean:
             total = Fraction(self._sum(row), row.bit_count() * self.denominator)
             mean = self.known[row] = cast(Fraction, bounded(total))
         return mean
+
+    def total(self, row: int) -> Value:
+        """The sum of the values a row selects; an int where all values are."""
+        if not self.numerators:
+            self._prepare()
+        total = Fraction(self._sum(row), self.denominator)
+        return total if any(isinstance(value, Fraction) for value in self.values) else int(total)
 
     def _prepare(self) -> None:
         numbers = [Fraction(value) for value in self.values]

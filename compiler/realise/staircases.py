@@ -19,7 +19,7 @@ from compiler.realise.draft import Draft, after_mlp
 from compiler.realise.lines import less
 from compiler.realise.task import Task
 from compiler.realise.waists import Waist, Waists
-from rasp.sop import SOp, Width
+from rasp.sop import SOp, Total, Width
 
 
 class Staircases:
@@ -88,7 +88,7 @@ class Staircases:
     def _noisy(self, variable: SOp) -> bool:
         """Whether the variable carries rounding errors."""
         whole = self.whole or not self.precision.counts_need_offset
-        return self.analysis.noisy(variable) and not (whole and isinstance(variable, Width))
+        return self.analysis.noisy(variable) and not (whole and isinstance(variable, Width | Total))
 
     def _ramps(self, label: str, kinks: Sequence[Kink], read: Form, direction: Direction, ready: int) -> None:
         for kink in kinks:
