@@ -209,7 +209,7 @@ class Domains:
         numbers, n = self.of(value).numbers, self.setting.max_length
         if not {POSITION} <= set(variables := self.variables.of(value)) <= {POSITION, TOKEN}:
             return n * min(numbers[0], Fraction(0)), n * max(numbers[-1], Fraction(0))
-        ends = {place: (Fraction(0), Fraction(0)) for place in range(n)}
+        ends: dict[Value, tuple[Fraction, Fraction]] = {place: (Fraction(0), Fraction(0)) for place in range(n)}
         for point, number in self.tables.at_points(value):
             low, high = ends[place := point[variables.index(POSITION)]]
             ends[place] = min(low, Fraction(number)), max(high, Fraction(number))
