@@ -62,7 +62,7 @@ def _meant(program: Program, inputs: Sequence[Sequence[Value]], setting: Setting
     """The inputs on which what the program requires is True everywhere."""
     needed = required(program)
     if not needed:
-        return inputs
+        return list(inputs)
     truths = evaluate_each(needed, inputs, setting.causal)
     return [
         tokens

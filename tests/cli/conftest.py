@@ -47,7 +47,8 @@ answer = aggregate(before, indices * indices * indices) + aggregate(before, indi
 x = indices;
 for i in range(300) { x = x % 7 + aggregate(select(indices, x % 3, ==), indices); }
 """,
-    "unmet.rasp": '#@ output: a\n#@ vocab: "ab"\n#@ max_length: 4\n#@ requires: late\nlate = indices > 9;\na = tokens;\n',
+    "unmet.rasp": '#@ output: a\n#@ vocab: "ab"\n#@ max_length: 4\n#@ requires: late\n'
+    "late = indices > 9;\na = tokens;\n",
     "astronomic.rasp": """\
 #@ output: answer
 #@ vocab: "ab"
