@@ -330,21 +330,24 @@ def emitted(circuit: Circuit) -> Weights:
     try:
         found = emit(circuit)
     except OverflowError:
-        hint = "use smaller numbers, or compile with a smaller max_length"
-        raise refusal("too-large", f"weights would be larger than any float; {_largest(circuit)}", hint) from None
+        hint = "use less extreme numbers, or compile with a smaller max_length"
+        raise refusal("too-large", f"weights would be larger than any float; {_extreme(circuit)}", hint) from None
     try:
         found.verify()
     except ValueError as problem:
-        hint = "use smaller numbers, or compile with another --dtype, or a smaller max_length"
-        raise refusal("too-large", f"{problem}; {_largest(circuit)}", hint) from None
+        hint = "use less extreme numbers, or compile with another --dtype, or a smaller max_length"
+        raise refusal("too-large", f"{problem}; {_extreme(circuit)}", hint) from None
     return found
 
 
-def _largest(circuit: Circuit) -> str:
-    """The largest number of a program, in words."""
+def _extreme(circuit: Circuit) -> str:
+    """The number of a program that is furthest from 1, in words."""
     named = [(abs(number), variable.name) for variable in circuit.variables for _, number in variable.numbers]
-    size, name = max(named, default=(Fraction(0), "no s-op"))
-    return f"the largest number is in `{name}`: {Decimal(size.numerator) / Decimal(size.denominator):.2g}"
+    named += [(abs(end), direction.name) for direction, ends in circuit.ranges.items() for end in ends]
+    size, name = max(
+        (one for one in named if one[0]), key=lambda one: max(one[0], 1 / one[0]), default=(Fraction(1), "no s-op")
+    )
+    return f"the most extreme number is in `{name}`: {Decimal(size.numerator) / Decimal(size.denominator):.2g}"
 
 
 def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT32) -> tuple[Circuit, Certificate]:
