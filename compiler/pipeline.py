@@ -94,12 +94,20 @@ class Compiled:
         found = {name: self.program.node(name) for name in self.program.outputs}
         if not found:
             raise refusal("no-output", "the program binds no s-op", "bind one, such as `answer = tokens;`")
+        size = len(reachable(found.values()))
+        if size > self.limits.nodes:
+            raise refusal(
+                "too-many-nodes",
+                f"the outputs need {size} s-ops and selectors, more than {self.limits.nodes}",
+                "compute less, or give `compiler.compile` larger `limits`",
+            )
         return {name: node for name, node in found.items() if isinstance(node, SOp)}
 
     @cached_property
     def warnings(self) -> list[Diagnostic]:
         """What is suspicious in the text, and inputs on which the program has no answer."""
-        return [*self.program.warnings, *witnesses(self.program, self.setting)]
+        setting, _ = self.setting, self.sop  # a program that is refused for its size is not run first
+        return [*self.program.warnings, *witnesses(self.program, setting)]
 
     @cached_property
     def graph(self) -> Graph:
