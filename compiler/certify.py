@@ -1,11 +1,12 @@
 """Certification: every decision of a circuit, its margin, and a bound on the error that can reach it.
 
-In: a `Circuit`, with the range of each direction. Out: `Certificate`: the decisions and the tightest of them.
+In: a `Circuit`, with the range of each direction. Out: `Certificate`: the decisions, and the largest numbers.
 The assumed arithmetic is that of `compiler.precision`: exact products, sums accumulated in float32 or better in any
 order, one rounding an operation, scores possibly rounded to the dtype.
 Errors are bounded, not sampled: each direction carries the largest distance between what the stream
 holds and the exact value, anywhere (docs/constructions.md, C17).
-Invariant: if every margin exceeds its error, the decoded output is the interpreter's wherever it has an answer.
+Invariant: if every margin exceeds its error and every number is finite, the decoded output is the interpreter's
+wherever it has an answer.
 
     hist, nearest of 16 values: margin 0.5, error 7.7e-05
 """

@@ -1,8 +1,8 @@
 """Checkpoints: a folder with a transformer's weights, its config and its labels. No pickle.
 
 In: config, tensors and labels, or a folder. Out: a folder, or a `Transformer`.
-Invariants: a folder is written whole or not at all; what is read is what was written (hashes); nothing in it is run,
-nothing outside of it is read, and no more memory is taken than its files are long.
+Invariants: a folder is written whole or not at all, and what else lies in it is kept; what is read is what was written
+(hashes), all of it at one time; nothing in it is run, nothing outside of it is read, and memory and time are bounded.
 
     sort/
       config.json        format, shape, vocabulary, output values, hashes of the other files
@@ -15,15 +15,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
 import stat
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import safetensors
 from safetensors.torch import load as tensors_of
@@ -36,12 +33,19 @@ from compiler.model import DTYPES, Config, ModelError, Transformer, exact, value
 if TYPE_CHECKING:
     from rasp import Program
 
+T = TypeVar("T")
 FORMAT = "rasp-transformer"
 VERSION = 2
 """Since 2, a column may hold several directions, one after the other."""
 CONFIG, WEIGHTS, LABELS = "config.json", "model.safetensors", "labels.json"
-MAX_JSON, MAX_WEIGHTS = 1 << 26, 1 << 33
-"""Largest files that are read and written, in bytes."""
+MAX_JSON, MAX_WEIGHTS, MAX_HEADER = 1 << 25, 1 << 33, 1 << 23
+"""Largest files that are read and written, and the largest list of tensors in one, in bytes."""
+MAX_PARTS = 1 << 21
+"""Most lists and objects in a JSON file: an empty one is two bytes there, and a hundred in memory."""
+MAX_DOCUMENTS = 16
+"""How many further documents a checkpoint may have."""
+MAX_TRIES = 100
+"""How often reading begins again because the checkpoint was written meanwhile."""
 MAX_LENGTH, MAX_LAYERS = 1 << 24, 1 << 12
 """Longest input and most layers: sizes that a config may name though no tensor has them."""
 FULL = "is the disk full? what was there is left alone"
@@ -57,6 +61,8 @@ FUNCTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """The functions that labels may name: their values and their numbers."""
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}\.json")
 """The name of a document: no folder, no hidden file."""
+LEFT_OUT = "left_out"
+"""In the labels: why a document is missing, by its name."""
 
 
 def save(
@@ -65,36 +71,60 @@ def save(
     tensors: Mapping[str, Tensor],
     labels: Mapping[str, Any],
     documents: Mapping[str, Any] = MappingProxyType({}),
-) -> None:
-    """Write a checkpoint. An existing checkpoint there is replaced at the end, at once; anything else is left alone.
+) -> dict[str, str]:
+    """Write a checkpoint. An existing checkpoint there is replaced at the end, at once; what else lies in it is kept.
 
-    `documents` are further files, JSON data by plain file name. Raises `ModelError` if the folder exists and is not a
-    checkpoint, or cannot be written.
+    `documents` are further files, JSON data by plain file name. One that is too large is left out: the result says why,
+    by its name. Raises `ModelError` if the folder exists and is not a checkpoint, or cannot be written.
     """
+    from rasp import whole  # a model that was loaded needs nothing of this package but its own file
+
     folder = Path(folder)
     for name in documents:
         if not _is_document(name):
             raise ModelError(f"{name!r} is no name for a document", "take letters, digits, - and _, and end in .json")
-    if folder.is_symlink():  # the folder it points at is replaced, the link stays
-        if not folder.exists():
-            raise ModelError(f"{folder} is a link to nowhere", "choose another folder, or remove it")
-        folder = folder.resolve()
+    if folder.is_symlink() and not folder.exists():  # else the folder it points at is replaced, the link stays
+        raise ModelError(f"{folder} is a link to nowhere", "choose another folder, or remove it")
     _refuse_foreign(folder)
+    texts = {name: _json(data) for name, data in documents.items()}
+    left_out = {name: f"it would have {excess}" for name, text in texts.items() if (excess := _excess(text.encode()))}
+    told = {**labels, LEFT_OUT: left_out} if left_out else labels
+    files = {LABELS: _json(told), **{name: text for name, text in texts.items() if name not in left_out}}
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as problem:
-        raise ModelError(f"cannot write {folder}: {problem.strerror}", "choose another folder") from None
-    try:
-        _write(made, config, tensors, {LABELS: labels, **documents})
-        exchange(made, folder)
+        with whole.folder(folder, own_files) as made:
+            _write(made, config, tensors, files)
     except (OSError, safetensors.SafetensorError) as problem:
-        raise ModelError(
-            f"cannot write {folder}: {getattr(problem, 'strerror', None) or problem}",
-            FULL,
-        ) from None
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        raise unwritable(folder, problem) from None
+    return left_out
+
+
+def unwritable(folder: Path, problem: Exception) -> ModelError:
+    """What to say where a folder cannot be written."""
+    from rasp.whole import Taken
+
+    hint = FULL
+    if isinstance(problem, Taken):
+        hint = "move it, or choose another folder"
+    elif isinstance(problem, FileExistsError | NotADirectoryError | PermissionError):
+        hint = "choose another folder"
+    return ModelError(f"cannot write {folder}: {getattr(problem, 'strerror', None) or problem}", hint)
+
+
+def own_files(folder: Path) -> frozenset[str] | None:
+    """The names of a checkpoint's own files: what its config lists. None where it is no checkpoint of ours."""
+    try:
+        hashes = _config(folder).get("sha256")
+    except ModelError:
+        return None
+    listed = hashes if isinstance(hashes, dict) else {}
+    return frozenset({CONFIG, *(name for name in listed if name in (WEIGHTS, LABELS) or _is_document(name))})
+
+
+def further_files(folder: str | Path) -> list[str]:
+    """What a checkpoint's folder holds besides its own files."""
+    from rasp import whole
+
+    return whole.kept(Path(folder), own_files) if Path(folder).is_dir() else []
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -111,18 +141,32 @@ def _refuse_foreign(folder: Path) -> None:
             ) from None
 
 
-def _write(
-    folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], documents: Mapping[str, Any]
-) -> None:
+def _write(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], files: Mapping[str, str]) -> None:
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
-    for name, data in documents.items():
-        (folder / name).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
-        if (folder / name).stat().st_size > MAX_JSON:
-            raise ModelError(f"{name} would have more than {MAX_JSON} bytes", "compile for fewer or shorter inputs")
-    hashes = {name: _hash(folder / name) for name in (WEIGHTS, *documents)}
-    whole = {"format": FORMAT, "version": VERSION, **config}
-    whole["sha256"] = {**hashes, CONFIG: _hash_of(whole)}
-    (folder / CONFIG).write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding="utf-8")
+    for name, content in files.items():
+        _write_small(folder / name, content)
+    hashes = {name: _hash(folder / name) for name in (WEIGHTS, *files)}
+    signed = {"format": FORMAT, "version": VERSION, **config}
+    signed["sha256"] = {**hashes, CONFIG: _hash_of(signed)}
+    _write_small(folder / CONFIG, _json(signed))
+
+
+def _write_small(path: Path, content: str) -> None:
+    if excess := _excess(content.encode()):
+        raise ModelError(f"{path.name} would have {excess}", "compile for fewer or shorter inputs")
+    path.write_text(content, encoding="utf-8")
+
+
+def _excess(content: bytes) -> str:
+    """What is too much in a JSON file; nothing, if it may be read."""
+    parts = content.count(b"[") + content.count(b"{")
+    if len(content) > MAX_JSON:
+        return f"{len(content)} bytes, more than {MAX_JSON}"
+    return f"{parts} lists and objects, more than {MAX_PARTS}" if parts > MAX_PARTS else ""
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False)
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -130,29 +174,33 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     return hashlib.sha256(serialised({name: tensor.contiguous() for name, tensor in tensors.items()})).hexdigest()
 
 
-def exchange(made: Path, folder: Path) -> None:
-    """Put a new folder in an old one's place. The old one, if there is one, is moved aside first and removed last."""
-    mask = os.umask(0)
-    os.umask(mask)
-    made.chmod(0o777 & ~mask)  # mkdtemp makes private folders, safetensors private files
-    for path in made.rglob("*"):
-        path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
-    if not folder.exists():
-        made.rename(folder)
-        return
-    old = made.with_name(made.name + ".old")
-    folder.rename(old)
-    try:
-        made.rename(folder)
-    except BaseException:  # an interrupt, too, must not leave the place empty
-        old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def load(folder: str | Path) -> Transformer:
     """Read a checkpoint. Raises `ModelError` if it is missing, foreign, from a newer version, or damaged."""
-    folder = Path(folder)
+    return _at_one_time(Path(folder), _loaded)
+
+
+def _at_one_time(folder: Path, read: Callable[[Path], T]) -> T:
+    """What is read of a checkpoint; where that fails because it was written anew meanwhile, it is read again."""
+    for _ in range(MAX_TRIES):
+        before = _identity(folder)
+        try:
+            return read(folder)
+        except ModelError:
+            if _identity(folder) == before:
+                raise
+    return read(folder)
+
+
+def _identity(folder: Path) -> tuple[int, ...]:
+    """What tells a folder from the one that takes its place."""
+    try:
+        found = [folder.stat(), (folder / CONFIG).lstat()]
+    except OSError:
+        return ()
+    return tuple(number for one in found for number in (one.st_ino, one.st_ctime_ns))
+
+
+def _loaded(folder: Path) -> Transformer:
     data = _signed_config(folder)
     for name in _documents(data):
         _read(folder, name, data)
@@ -332,16 +380,28 @@ def program(folder: str | Path) -> Program:
 
 def documents(folder: str | Path) -> list[str]:
     """The names of the further documents of a checkpoint."""
-    return _documents(_signed_config(Path(folder)))
+    return _at_one_time(Path(folder), lambda folder: _documents(_signed_config(folder)))
 
 
 def document(folder: str | Path, name: str) -> Any:
     """The JSON data of one further document, its hash verified. Raises `ModelError` if it is missing or damaged."""
-    folder = Path(folder)
+    return _at_one_time(Path(folder), lambda folder: _document(folder, name))
+
+
+def _document(folder: Path, name: str) -> Any:
     data = _signed_config(folder)
     if name not in _documents(data):
-        raise ModelError(f"the checkpoint {folder} has no {name}", "compile the program again")
+        raise _missing(folder, name, _parsed(folder, LABELS, _read(folder, LABELS, data)).get(LEFT_OUT))
     return _parsed(folder, name, _read(folder, name, data), dict | list | str | int | float | None)
+
+
+def _missing(folder: Path, name: str, left_out: Any) -> ModelError:
+    """There is no such document; where it was left out, the labels say why."""
+    reason = left_out.get(name) if isinstance(left_out, dict) else None
+    if not isinstance(reason, str):
+        return ModelError(f"the checkpoint {folder} has no {name}", "compile the program again")
+    hint = "compile for fewer or shorter inputs; in Python, what would be in it can be made from the model"
+    return ModelError(f"the checkpoint {folder} has no {name}: {reason[:100]}", hint)
 
 
 def _documents(data: Mapping[str, Any]) -> list[str]:
@@ -355,6 +415,8 @@ def _is_document(name: str) -> bool:
 def _model(folder: Path, config: Config, data: Mapping[str, Any]) -> Transformer:
     """The tensors' names, shapes and dtypes are compared before anything of the config's sizes is allocated."""
     content = _read(folder, WEIGHTS, data)
+    if int.from_bytes(content[:8], "little") > MAX_HEADER:
+        raise _damaged(folder, f"{WEIGHTS} lists too many tensors")
     try:
         tensors = tensors_of(content)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as problem:
@@ -395,11 +457,15 @@ def _signed_config(folder: Path) -> dict[str, Any]:
         raise _damaged(folder, f"{CONFIG} is not the file that was written")
     if foreign := [name for name in hashes if name not in (CONFIG, WEIGHTS, LABELS) and not _is_document(name)]:
         raise _damaged(folder, f"{CONFIG} names a file that is none of a checkpoint's: {foreign[0][:100]!r}")
+    if len(hashes) > MAX_DOCUMENTS + 3:
+        raise _damaged(folder, f"{CONFIG} names more than {MAX_DOCUMENTS} documents")
     return data
 
 
 def _parsed(folder: Path, name: str, content: bytes, wanted: Any = dict) -> Any:
     """JSON data. In a config, numbers that JSON does not have are refused."""
+    if excess := _excess(content):
+        raise _damaged(folder, f"{name} has {excess}")
     try:
         data = json.loads(content.decode("utf-8"), parse_constant=_refused if name == CONFIG else None)
     except (ValueError, RecursionError):

@@ -82,6 +82,33 @@ class Selects:
 
 
 @dataclass(frozen=True)
+class Agree:
+    """All keys that a row of the selector selects have one value of the s-op."""
+
+    selector: Selector
+    node: SOp
+
+    @property
+    def about(self) -> tuple[Node, ...]:
+        """What has to be known."""
+        return self.selector, self.node
+
+    def holds(self, run: Seen, part: slice) -> bool:
+        """Whether it is so on one of the inputs."""
+        values = run.values[self.node][part]
+        masks: dict[Value, int] = {}
+        for at, value in enumerate(values):
+            masks[value] = masks.get(value, 0) | 1 << at
+        return all(sum(row & mask != 0 for mask in masks.values()) <= 1 for row in set(run.seen(self.selector)[part]))
+
+    def said(self, names: Mapping[Node, str]) -> str:
+        """The claim in words."""
+        return (
+            f"all keys that a row of `{outline(self.selector, names)}` selects agree on `{outline(self.node, names)}`"
+        )
+
+
+@dataclass(frozen=True)
 class Uniform:
     """The s-op is the same at all positions of an input."""
 
@@ -126,7 +153,7 @@ class Jointly:
         return f"{listed} have no joint values but {int(self.mask.sum())} of {self.mask.size}"
 
 
-Claim: TypeAlias = Within | Selects | Uniform | Jointly
+Claim: TypeAlias = Within | Selects | Agree | Uniform | Jointly
 
 
 def _is_in(value: Value, places: Mapping[Value, int]) -> bool:
@@ -184,6 +211,8 @@ def _about_rows(graph: Graph) -> Iterator[Claim]:
     for node in dict.fromkeys([*aggregates, *analysis.single()]):
         if analysis.selects_one(node):
             yield Selects(node.selector, 0, 1)
+        elif analysis.picks(node):
+            yield Agree(node.selector, node.value)
 
 
 def refuted(graph: Graph, held: Sequence[Claim], inputs: Sequence[Sequence[Value]], causal: bool) -> Refuted | None:

@@ -17,8 +17,6 @@ import gc
 import hashlib
 import json
 import random
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,14 +26,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import rasp
-from compiler.checkpoint import FULL, exchange, load
+from compiler.checkpoint import MAX_JSON, load, unwritable
 from compiler.model import ModelError, Transformer
 from compiler.pipeline import Compiled
 from compiler.processes import Progress, spread
 from compiler.programs import Entry
 from compiler.provenance import DOCUMENT, provenance
 from compiler.witness import is_meant
-from rasp import Program, RaspError
+from rasp import Program, RaspError, whole
 from rasp.value import Value, to_python
 
 if TYPE_CHECKING:
@@ -86,23 +84,28 @@ def write(
 ) -> str:
     """Write a test bed with that many examples a program, and return the hash of its index, which stands for all of it.
 
-    A test bed that is there is replaced at the end. Raises `ModelError` where the folder is something else or cannot be
-    written, `RaspError` for a program that is refused; then nothing is written.
+    A test bed that is there is replaced at the end; what else lies in it is kept. Raises `ModelError` where the folder
+    is something else or cannot be written, `RaspError` for a program that is refused; then nothing is written.
     """
     folder = Path(folder)
     _refuse_foreign(folder)
-    made = _beside(folder)
-    try:
-        with _told_of(folder, made):
+    with _told_of(folder), whole.folder(folder, own_files) as made:
+        with _called(made, folder):
             work = partial(_write_case, folder=made, seed=seed, examples=examples)
             cases = list(spread(work, entries, jobs, progress))
-            about = {"format": FORMAT, "version": VERSION, "compiler": metadata.version("rasp-compiler")}
-            _write_json(made / INDEX, {**about, "seed": seed, "examples": examples, "programs": cases})
-            identity = _hash(made / INDEX)
-            exchange(made, folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        about = {"format": FORMAT, "version": VERSION, "compiler": metadata.version("rasp-compiler")}
+        _write_json(made / INDEX, {**about, "seed": seed, "examples": examples, "programs": cases})
+        identity = _hash(made / INDEX)
     return identity
+
+
+def own_files(folder: Path) -> frozenset[str] | None:
+    """The paths of a test bed's own files: what its index lists. None where it is no test bed."""
+    try:
+        programs = _index(folder)["programs"]
+        return frozenset({INDEX, *(f"{facts['name']}/{name}" for facts in programs for name in facts["sha256"])})
+    except (ModelError, KeyError, TypeError):
+        return None
 
 
 def read(folder: str | Path) -> list[Case]:
@@ -237,9 +240,13 @@ def _write_json(path: Path, data: object) -> None:
     path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
 
 
+def _is_short(path: Path) -> bool:
+    return path.stat().st_size <= MAX_JSON
+
+
 def _index(folder: Path) -> dict[str, Any]:
     try:
-        data = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        data = json.loads((folder / INDEX).read_text(encoding="utf-8")) if _is_short(folder / INDEX) else None
     except (OSError, ValueError):
         data = None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
@@ -260,21 +267,18 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 @contextmanager
-def _told_of(folder: Path, made: Path) -> Iterator[None]:
-    """What goes wrong with the hidden folder is told of the one that was asked for."""
+def _told_of(folder: Path) -> Iterator[None]:
+    """What cannot be written is told of the folder that was asked for."""
     try:
         yield
     except OSError as problem:
-        raise ModelError(f"cannot write {folder}: {problem.strerror}", FULL) from None
+        raise unwritable(folder, problem) from None
+
+
+@contextmanager
+def _called(made: Path, folder: Path) -> Iterator[None]:
+    """What goes wrong with the hidden folder is told of the one that was asked for."""
+    try:
+        yield
     except ModelError as problem:
         raise ModelError(problem.message.replace(str(made), str(folder)), problem.hint) from None
-
-
-def _beside(folder: Path) -> Path:
-    """A new folder in the same place, so that it can be renamed."""
-    try:
-        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
-    except OSError as problem:
-        raise ModelError(f"cannot write {folder}: {problem.strerror}", "choose another folder") from None
-    return made

@@ -19,7 +19,7 @@ from compiler.domain import Analysis, Setting
 from compiler.simplify import simplify
 from rasp.answers import is_boolean, normalised
 from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, Constant, Node, SOp, Width, aligned, listed, reachable
+from rasp.sop import Aggregate, Constant, Node, SOp, Total, Width, aligned, listed, reachable
 from rasp.value import Value
 
 MAX_NAME = 48
@@ -123,6 +123,8 @@ def _kind(node: Node) -> str:
             return "aggregate in"
         case Width():
             return "selector_width in"
+        case Total():
+            return "total in"
     return "part of"
 
 

@@ -45,6 +45,16 @@ class ModelError(ValueError):
         self.hint = hint
 
 
+class NotFiniteError(ModelError):
+    """There is no best value: on this input some of the logits are infinite, or no numbers."""
+
+    def __init__(self, what: str, position: int) -> None:
+        super().__init__(
+            f"{what} at position {position} are not finite",
+            "numbers on the way became too large for the model: compile with a wider dtype, or a smaller max_length",
+        )
+
+
 @dataclass(frozen=True)
 class LayerShape:
     """How many heads, how wide their queries and keys (`d_head`) and values (`d_value`) are, and how many neurons."""
@@ -718,15 +728,7 @@ def _require_finite(logits: Tensor, output: str, start: int = 0) -> None:
     """Refuse to decide by logits [..., position, value] that are not all numbers; the first position is `start`."""
     if not all(map(math.isfinite, logits.aminmax())):
         *_, place = (~logits.isfinite()).any(-1).nonzero()[0].tolist()
-        raise not_finite(f"the logits of {output}", start + place)
-
-
-def not_finite(what: str, position: int) -> ModelError:
-    """What is said where no value is the best one."""
-    return ModelError(
-        f"{what} at position {position} are not finite",
-        "numbers on the way became too large for the model: compile with a wider dtype, or a smaller max_length",
-    )
+        raise NotFiniteError(f"the logits of {output}", start + place)
 
 
 def _require_padding_on_the_right(mask: Tensor) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -51,6 +51,8 @@ MODES = ("depth", "balanced", "size")
 DEFAULT_LIMITS = Limits()
 MAX_FRAMES = 2_500
 """Calls inside each other while a circuit is built: some twelve for each step that is computed from another."""
+MAX_SHOWN = 5
+"""How many files a note names."""
 FEWER_STEPS = "such a model would have as many layers: compute it in fewer steps"
 
 
@@ -236,9 +238,12 @@ class Compiled:
         """What each way to optimise costs, without making a model."""
         return plan(self.graph, lambda graph, mode: build(graph, mode, self.precision))
 
-    def save(self, folder: str | Path) -> None:
-        """Write the checkpoint. Raises `ModelError` where the folder is something else."""
-        from compiler.checkpoint import digest, save
+    def save(self, folder: str | Path, tell: Callable[[Diagnostic], None] | None = None) -> None:
+        """Write the checkpoint. Raises `ModelError` where the folder is something else.
+
+        What else lies in the folder is kept, and a document that is too large is left out; `tell` hears of it.
+        """
+        from compiler.checkpoint import digest, further_files, save
         from compiler.provenance import provenance
 
         state = self.model.state_dict()
@@ -247,7 +252,10 @@ class Compiled:
             "sha256": {"weights": digest(state), **hashes(self.program)},
         }
         documents = {"certificate.json": certificate, "provenance.json": provenance(self.model)}
-        save(folder, self.weights.config, state, self.weights.labels, documents)
+        left_out = save(folder, self.weights.config, state, self.weights.labels, documents)
+        for one in (*map(_left_out, left_out.items()), *_kept(folder, further_files(folder))):
+            if tell is not None:
+                tell(one)
 
     def trace(self, tokens: Iterable[object]) -> Trace:
         """Every program variable at every layer, decoded from the residual stream, beside the interpreter's value."""
@@ -268,6 +276,20 @@ class Compiled:
     def info(self) -> str:
         """What each column, head and neuron is for."""
         return self.model.info()
+
+
+def _left_out(document: tuple[str, str]) -> Diagnostic:
+    name, reason = document
+    hint = "the model is saved without it; compile for fewer or shorter inputs"
+    return Diagnostic("left-out", "warning", f"{name} is left out: {reason}", hint=hint)
+
+
+def _kept(folder: str | Path, others: Sequence[str]) -> list[Diagnostic]:
+    if not others:
+        return []
+    shown = ", ".join(others[:MAX_SHOWN]) + (f" and {len(others) - MAX_SHOWN} more" if len(others) > MAX_SHOWN else "")
+    message = f"{folder} also holds what is no part of the checkpoint, and it is kept: {shown}"
+    return [Diagnostic("kept", "note", message, hint="exports and pages in it may show another model: make them again")]
 
 
 def _generation(program: Program) -> dict[str, Any]:

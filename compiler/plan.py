@@ -17,7 +17,7 @@ from compiler.certificate import Certificate
 from compiler.circuit import Circuit
 from compiler.graph import Graph
 from compiler.realise import WIDE
-from rasp.sop import Aggregate, Indices, Node, Select, Selector, SOp, Tokens, Width, reachable
+from rasp.sop import Aggregate, Indices, Node, Select, Selector, SOp, Tokens, Total, Width, reachable
 from rasp.source import counted
 
 
@@ -104,7 +104,7 @@ def rasp_count(outputs: Mapping[str, SOp]) -> tuple[int, int]:
     for node in reachable(outputs.values()):
         below = max((depth[arg] for arg in node.inputs), default=0)
         match node:
-            case Aggregate(selector=selector, value=value):
+            case Aggregate(selector=selector, value=value) | Total(selector=selector, value=value):
                 depth[node] = 1 + max(depth[value], depth[selector])
                 heads.add((depth[node], selector))
             case Width(selector=selector):

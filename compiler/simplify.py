@@ -13,7 +13,22 @@ from typing import Any
 from compiler.domain import LENGTH, Setting
 from compiler.relation import EQUAL, Conjunction, disjuncts
 from rasp.operators import OPERATORS, Undefined
-from rasp.sop import Aggregate, And, Constant, Indices, Map, Node, Select, Selector, SOp, Width, reachable
+from rasp.sop import (
+    Aggregate,
+    And,
+    Constant,
+    Indices,
+    Lookup,
+    Map,
+    Node,
+    Select,
+    Selector,
+    SOp,
+    Tokens,
+    Total,
+    Width,
+    reachable,
+)
 
 
 def simplify(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
@@ -47,8 +62,9 @@ def _rewrite(node: Node, setting: Setting) -> Node:
         case Map(op="/", args=(Constant(value=1), Aggregate(selector=selector, value=value))):
             if value is AT_START and _includes_start(selector, setting):  # 1 / (1 / width) = width
                 return _fraction(_rewrite(Width(selector), setting))
-        case Map(op="*", args=(a, Aggregate() as mean)) | Map(op="*", args=(Aggregate() as mean, a)):
-            return _sum(node, a, mean, setting)
+        case Map(op="*", args=(a, b)):
+            products = (_sum(a, b, setting), _sum(b, a, setting))
+            return next((found for found in products if found is not None), node)
         case Width(selector=selector):
             return _width(node, selector, setting)
         case Aggregate(selector=selector, default=default):
@@ -76,32 +92,51 @@ def _fraction(node: Node) -> SOp:
 def _whole(node: SOp) -> SOp | None:
     """The s-op as ints, if it visibly has whole numbers only."""
     match node:
-        case Width() | Indices() | Constant(value=int()):
+        case Width() | Indices() | Constant(value=int()) | Tokens(convert="int"):
             return node
+        case Lookup(table=table) if all(isinstance(value, int) for _, value in table):
+            return node
+        case Total(value=value):
+            return None if _whole(value) is None else node
+        case Map(op="if", args=(condition, a, b)):
+            left, right = _whole(a), _whole(b)
+            return None if left is None or right is None else Map("if", (condition, left, right))
         case Map(op="indicator" | "round"):
             return node
         case Map(op="/", args=(a, Constant(value=1))):
             return _whole(a)
-        case Map(op="+" | "-" | "*" as op, args=(a, b)):
+        case Map(op="+" | "-" | "*" | "%" as op, args=(a, b)):
             left, right = _whole(a), _whole(b)
             return None if left is None or right is None else Map(op, (left, right))
     return None
 
 
-def _sum(node: Map, factor: SOp, mean: Aggregate, setting: Setting) -> SOp:
-    """width(s) * (mean of a bit over s) = number of keys of s where the bit is 1."""
-    if not (isinstance(mean.value, Map) and mean.value.op == "indicator" and mean.default == 0):
-        return node
-    if _rewrite(Width(mean.selector), setting) is not factor and not _is_prefix(factor, mean.selector, setting):
-        return node
-    return _fraction(_rewrite(Width(And(mean.selector, Select(mean.value, Constant(1), "=="))), setting))
+def _sum(factor: SOp, mean: SOp, setting: Setting) -> SOp | None:
+    """width(s) * (mean of v over s) = sum of v over s, for whole numbers v, whatever number an empty row has.
+
+    Of a bit it is the number of keys of s where the bit is 1.
+    """
+    if (
+        not isinstance(mean, Aggregate)
+        or isinstance(mean.default, str)
+        or not _is_width(factor, mean.selector, setting)
+    ):
+        return None
+    if isinstance(mean.value, Map) and mean.value.op == "indicator":
+        return _fraction(_rewrite(Width(And(mean.selector, Select(mean.value, Constant(1), "=="))), setting))
+    value = _whole(mean.value)
+    return None if value is None else _fraction(Total(mean.selector, value))
 
 
-def _is_prefix(factor: SOp, selector: Selector, setting: Setting) -> bool:
-    """Whether the factor is the position plus one, and the selector all positions up to it."""
-    upto = Conjunction.of([(Indices(), Indices(), frozenset("<="))])
-    plus = (Map("+", (Indices(), Constant(1))), Map("+", (Constant(1), Indices())))
-    return factor in plus and _cases(selector, setting) == [upto]
+def _is_width(factor: SOp, selector: Selector, setting: Setting) -> bool:
+    """Whether the factor is how many keys the selector selects; with positions up to mine, my place says it."""
+    if _rewrite(Width(selector), setting) is factor:
+        return True
+    cases, position = _cases(selector, setting), Indices()
+    upto, before = (Conjunction.of([(position, position, frozenset(signs))]) for signs in ("<=", "<"))
+    if cases == [before]:
+        return factor is position
+    return cases == [upto] and factor in (Map("+", (position, Constant(1))), Map("+", (Constant(1), position)))
 
 
 def _folded(node: SOp, op: str, values: list[Any]) -> SOp:

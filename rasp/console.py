@@ -68,6 +68,8 @@ class Console(Trial):
 
     def take(self, parse: Parse, env: Environment | None = None) -> None:
         """Run the statements that were read, or report why they could not be."""
+        if not self.loading:
+            self.steps = 0
         for problem in parse.diagnostics:
             self.complain(problem)
         if parse.module is not None and len(self.loading) <= 1:
@@ -290,7 +292,7 @@ class Console(Trial):
         if len(self.loading) >= MAX_LOADS:
             raise error("load", "files load each other too deeply", statement.span)
         if not self.loading:
-            self.loads = self.loaded = 0
+            self.loads = self.loaded = self.words = 0
         text = read_file(path, statement.path.span)
         self.count(text, statement.path.span)
         parses = statements_of(text, str(path))

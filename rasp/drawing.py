@@ -18,12 +18,11 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from rasp import picture
+from rasp import picture, whole
 from rasp.interpreter import Matrix, Run
 from rasp.show import cell, sequence
 from rasp.sop import Aggregate, Node, Selector, SOp, Width, reachable
@@ -284,20 +283,16 @@ def render(flow: Flow, name: str) -> list[Path]:
 
 def write(flow: Flow, file: Path) -> None:
     """Write the picture: whole, or not at all. SVG is ours, other formats are graphviz's. Raises `OSError`."""
-    beside = file.with_name(f".{file.name}.part")
     try:
-        if file.suffix.lower() == ".svg":
-            beside.write_text(flow.svg(), encoding="utf-8")
-        else:
-            _by_graphviz(flow, file.suffix[1:].lower(), beside)
-        beside.replace(file)
+        with whole.file(file) as beside:
+            if file.suffix.lower() == ".svg":
+                beside.write_text(flow.svg(), encoding="utf-8")
+            else:
+                _by_graphviz(flow, file.suffix[1:].lower(), beside)
     except OSError as problem:
         if problem.errno is None:
             raise
         raise OSError(problem.errno, problem.strerror, str(file)) from None
-    finally:
-        with suppress(OSError):  # what is to be said is why it could not be written
-            beside.unlink(missing_ok=True)
 
 
 def _by_graphviz(flow: Flow, kind: str, file: Path) -> None:

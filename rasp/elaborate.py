@@ -19,8 +19,8 @@ from pathlib import Path
 
 from rasp import operations
 from rasp.environment import RESERVED, Environment, Function, Given, RaspValue, describe
-from rasp.expressions import Evaluator, check_name, deep_recursion
-from rasp.parser import parse_source
+from rasp.expressions import Evaluator, Skip, check_name, deep_recursion
+from rasp.parser import MAX_WORDS, Parse, parse_source
 from rasp.sop import Indices, SOp, TokenKind, Tokens
 from rasp.source import Diagnostic, RaspError, Source, Span, error
 from rasp.syntax import Assign, Command, Define, Draw, Evaluate, Expression, For, Load, Name, Statement
@@ -31,6 +31,8 @@ MAX_FILE = 1 << 20
 """Longest file that is loaded, in bytes."""
 MAX_FILES, MAX_LOADED = 1_000, 4 * MAX_FILE
 """How often a program loads files, and how many characters come together, those that are loaded again included."""
+MAX_ERRORS = 20
+"""After so many errors the rest of a program is not run."""
 
 
 class Elaborator(Evaluator):
@@ -52,7 +54,7 @@ class Elaborator(Evaluator):
         self.files: dict[str, str] = {}
         self.homes: dict[Source, str] = {}  # what `load` calls the file that a text comes from
         self.given: list[Given] = []  # inside of functions too, those of the library among them
-        self.loads = self.loaded = 0
+        self.loads = self.loaded = self.words = 0
 
     def bound(self, names: dict[str, RaspValue], statement: Statement, env: Environment) -> None:
         """A statement at the top bound these names."""
@@ -72,17 +74,23 @@ class Elaborator(Evaluator):
         for statement in statements:
             if isinstance(statement, Command) and statement.words[0].startswith(("exit", "quit")):
                 break
-            try:
-                self.run(statement, env)
-            except RaspError as problem:
-                self.diagnostics += problem.diagnostics
-                self.lost |= _binds(statement)
+            self._attempt(statement, env)
         return len(self.diagnostics) == before
+
+    def _attempt(self, statement: Statement, env: Environment | None) -> None:
+        """Run a statement, and keep what is wrong with it; behind many errors it is only noted what it would bind."""
+        try:
+            if sum(one.severity == "error" for one in self.diagnostics) >= MAX_ERRORS:
+                raise Skip()
+            self.run(statement, env)
+        except RaspError as problem:
+            self.diagnostics += problem.diagnostics
+            self.lost |= _binds(statement)
 
     def run(self, statement: Statement, env: Environment | None = None) -> None:
         """Run one statement at the top. Raises `RaspError`; then nothing was bound."""
         if not self.loading:
-            self.steps = self.calls = 0
+            self.calls = 0
             self.site = None
         with deep_recursion(statement.span):
             self._statement(statement, env or self.top, True)
@@ -134,6 +142,7 @@ class Elaborator(Evaluator):
 
     def _loop(self, loop: For, env: Environment) -> None:
         for item in self.attempt(loop.iterable.span, operations.items_of, self.full(loop.iterable, env)):
+            self._step(loop.span)
             self._bind(self.unpacked(loop.names, item, loop.iterable.span), loop.names, env, None)
             for statement in loop.body:
                 self.execute(statement, env)
@@ -149,7 +158,7 @@ class Elaborator(Evaluator):
         text = self._text(path, statement)
         source = Source(text, str(path))
         self.homes[source] = str(statement.path.value)
-        parsed = parse_source(source)
+        parsed = self.parsed(source, statement.span)
         self.diagnostics += parsed.diagnostics
         own = Environment(self.base, {}, RESERVED, str(statement.path.value))
         self.loading.append(path)
@@ -184,10 +193,17 @@ class Elaborator(Evaluator):
         """Another file is loaded: files that load each other, each several times, must come to an end."""
         self.loads += 1
         self.loaded += len(text)
-        if self.loads > MAX_FILES:
-            raise error("load", f"more than {MAX_FILES} files are loaded", span)
-        if self.loaded > MAX_LOADED:
-            raise error("load", f"the files that are loaded have more than {MAX_LOADED} characters", span)
+        for count, most, what in ((self.loads, MAX_FILES, "files"), (self.loaded, MAX_LOADED, "characters")):
+            if count > most:
+                raise error("load", f"more than {most} {what} are loaded", span)
+
+    def parsed(self, source: Source, span: Span) -> Parse:
+        """The statements of a file that is loaded, its words counted in."""
+        found = parse_source(source)
+        self.words += found.words
+        if self.words > MAX_WORDS:
+            raise error("load", f"more than {MAX_WORDS} words are loaded", span)
+        return found
 
     def _kept(self, name: str, span: Span) -> str:
         assert self.kept is not None

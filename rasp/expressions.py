@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from rasp import depth, operations
 from rasp.environment import RESERVED, Calling, Environment, Function, Missing, RaspValue, describe, is_atom
-from rasp.interpreter import evaluate
+from rasp.interpreter import Run
 from rasp.operators import Undefined
 from rasp.sop import Node, Selector, SOp
 from rasp.source import Diagnostic, RaspError, Source, Span, counted, did_you_mean, error
@@ -44,9 +44,11 @@ from rasp.syntax import (
 )
 
 MAX_STEPS = 1_000_000
-"""How many expressions and items a statement may evaluate."""
+"""How many expressions and items a text may evaluate, all its statements together."""
 MAX_CALLS = 1_000
 """How deep calls may nest."""
+BYTES_PER_STEP = 64
+"""What an s-op that is applied to an input within a program holds, counted in steps."""
 MAX_FRAMES = 60_000
 """Python's recursion limit while a program runs. Its own calls are pure Python, which needs no C stack."""
 
@@ -117,7 +119,7 @@ class Evaluator:
     def _applied(self, node: Binary | Index | Call, left: RaspValue, env: Environment) -> RaspValue:
         match node:
             case Binary(span, op, _, right):
-                return self._made(span, operations.binary, op, left, self.value(right, env))
+                return self._made(span, operations.binary, op, left, self.value(right, env), pay=self._payer(span))
             case Index(span, _, index):
                 return self._made(span, operations.index, left, self.value(index, env))
             case Call(span, _, args):
@@ -126,21 +128,25 @@ class Evaluator:
     def _step(self, span: Span, count: int = 1) -> None:
         self.steps += count
         if self.steps > MAX_STEPS:
-            raise error("too-long", f"this statement takes more than {MAX_STEPS} steps", self.site or span)
+            hint = "build fewer or shorter lists, and let s-ops do the computing"
+            raise error("too-long", f"up to here it takes more than {MAX_STEPS} steps", self.site or span, hint)
 
-    def attempt(self, span: Span, operation: Callable[..., Any], *args: Any) -> Any:
+    def _payer(self, span: Span) -> operations.Pay:
+        """What counts the steps of an operation at this place."""
+        return lambda steps: self._step(span, steps)
+
+    def attempt(self, span: Span, operation: Callable[..., Any], *args: Any, **counting: operations.Pay) -> Any:
         """The result of an operation, or its complaint at this place."""
         try:
-            return operation(*args)
+            return operation(*args, **counting)
         except Undefined as problem:
             raise error("undefined", str(problem), self.site or span) from None
 
-    def _made(self, span: Span, operation: Callable[..., Any], *args: Any) -> RaspValue:
-        value = self.minted(self.attempt(span, operation, *args), operation, args)
+    def _made(self, span: Span, operation: Callable[..., Any], *args: Any, **counting: operations.Pay) -> RaspValue:
+        value = self.minted(self.attempt(span, operation, *args, **counting), operation, args)
+        self._step(span, operations.size(value))
         if isinstance(value, Node):
             self._note(value, self.site or span)
-        elif not isinstance(value, bool):
-            self._step(span, _size(value))
         return value
 
     def _note(self, node: Node, span: Span) -> None:
@@ -221,6 +227,7 @@ class Evaluator:
         own = env.inside()
         items: list[tuple[RaspValue, RaspValue]] = []
         for item in self.attempt(node.iterable.span, operations.items_of, self.value(node.iterable, env)):
+            self._step(node.span)
             own.values.update(self.unpacked(node.names, item, node.iterable.span))
             key = None if node.key is None else self._key(node.key, own)
             items.append((key, self.value(node.item, own)))
@@ -284,7 +291,10 @@ class Evaluator:
             raise error("input", f"an input is a string or a list of atoms, not {describe(args[0])}", self.site or span)
         self._step(span, len(args[0]) ** 2 // 100)
         try:
-            return evaluate(node, args[0], spans=self.spans)
+            run = Run(args[0], spans=self.spans)
+            run.compute([node])
+            self._step(span, run.taken // BYTES_PER_STEP)
+            return run.answer(node)
         except RaspError as problem:
             raise RaspError(*[_placed(one, self.site or span) for one in problem.diagnostics]) from None
 
@@ -323,15 +333,6 @@ def check_name(name: Name, protected: frozenset[str]) -> None:
 
 def _placed(diagnostic: Diagnostic, span: Span) -> Diagnostic:
     return dataclasses.replace(diagnostic, span=diagnostic.span or span)
-
-
-def _size(value: RaspValue) -> int:
-    """What a computed value costs in steps: its items, or the words of a long number."""
-    if isinstance(value, (list, dict)):
-        return len(value)
-    if isinstance(value, str):
-        return len(value) >> 8
-    return int(value.numerator.bit_length() + value.denominator.bit_length() >> 6)
 
 
 def deep_recursion(span: Span) -> AbstractContextManager[None]:

@@ -17,9 +17,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate, chain, compress
+from sys import getsizeof
 from typing import Any, TypeAlias, cast
 
-from rasp.operators import OPERATORS, PREDICATES, Undefined, bounded, convert, show
+from rasp.operators import MAX_BITS, OPERATORS, PREDICATES, Undefined, bounded, convert, show
 from rasp.sop import (
     Aggregate,
     And,
@@ -35,6 +36,7 @@ from rasp.sop import (
     SOp,
     TokenKind,
     Tokens,
+    Total,
     Width,
     reachable,
 )
@@ -44,6 +46,20 @@ from rasp.value import Value, from_python, kind_of_all
 Input: TypeAlias = Iterable[Any]
 Matrix: TypeAlias = list[list[bool]]
 Rows: TypeAlias = list[int]
+
+
+MAX_BYTES = 1 << 30
+"""About how much memory the values and rows of one run may take."""
+_PER_VALUE, _PER_ROW = 64, 72
+"""About what a value, and a row besides its bits, take in bytes."""
+
+
+def _held(nodes: Sequence[Node], lengths: Sequence[int]) -> int:
+    """About how many bytes the values and rows of nodes take on inputs of these lengths."""
+    selectors = sum(isinstance(node, Selector) for node in nodes)
+    values = sum(lengths) * _PER_VALUE
+    rows = sum(length * (_PER_ROW + length // 8) for length in lengths)
+    return (len(nodes) - selectors) * values + selectors * rows
 
 
 def evaluate(
@@ -116,16 +132,26 @@ class Run:
         self.parts = [slice(end - length, end) for length, end in zip(lengths, accumulate(lengths), strict=True)]
         self.positions = list(chain.from_iterable(map(range, lengths)))
         self.full = [row for length in lengths for row in [(1 << length) - 1] * length]
+        self.taken = 0
         self.values: dict[SOp, list[Value]] = {}
         self.rows: dict[Selector, Rows] = {}
 
     def compute(self, roots: Iterable[Node]) -> None:
         """Compute every node the roots need, inputs first."""
-        for node in reachable(roots, self.knows):
+        needed = reachable(roots, self.knows)
+        self._take(_held(needed, [part.stop - part.start for part in self.parts]), len(needed))
+        for node in needed:
             if isinstance(node, Selector):
                 self.rows[node] = self._rows(node)
             elif isinstance(node, SOp):
                 self.values[node] = self._checked(node, self._values(node))
+
+    def _take(self, count: int, steps: int) -> None:
+        """Count bytes that are about to be taken, or have been. Raises `RaspError` where they are too many."""
+        self.taken += count
+        if self.taken > MAX_BYTES:
+            message = f"{steps} steps over {self.n} tokens take too much memory"
+            raise error("too-long", message, hint="give a shorter input, or build shorter strings and numbers")
 
     def knows(self, node: Node) -> bool:
         """Whether a node has been computed."""
@@ -134,6 +160,7 @@ class Run:
     def answer(self, node: Node) -> list[Value] | Matrix:
         """What a computed node came to."""
         if isinstance(node, Selector):
+            self._take(8 * self.n**2, 1)
             return [[bool(row >> key & 1) for key in range(self.n)] for row in self.rows[node]]
         return list(self.values[cast(SOp, node)])
 
@@ -177,6 +204,9 @@ class Run:
                 return [got for part in self.parts for got in self._aggregate(node, rows[part], values[part], default)]
             case Width(selector):
                 return [row.bit_count() for row in self.seen(selector)]
+            case Total(selector, value):
+                rows, values = self.seen(selector), self.values[value]
+                return [got for part in self.parts for got in self._total(node, rows[part], values[part])]
             case _:
                 raise TypeError(f"not an s-op: {node!r}")
 
@@ -196,6 +226,8 @@ class Run:
                 result.append(apply(*operands))
         except Undefined as problem:
             raise self.fail(node, "undefined", f"at position {len(result)}: {problem}") from None
+        if (beyond := sum(map(_length, result)) - self.n * _PER_VALUE) > 0:
+            self._take(beyond, 1)
         return result
 
     def _lookup(self, node: Lookup, table: dict[Value, Value], arg: SOp) -> list[Value]:
@@ -229,6 +261,12 @@ class Run:
             else:
                 result.append(self._mean(node, mean, query, row))
         return result
+
+    def _total(self, node: SOp, rows: Rows, values: list[Value]) -> list[Value]:
+        if isinstance(values[0], str):
+            raise self.fail(node, "undefined", f"strings such as {show(values[0])} cannot be added up")
+        mean = _Mean(values)
+        return [0 if row == 0 else mean.total(row) for row in rows]
 
     def _mean(self, node: SOp, mean: _Mean, query: int, row: int) -> Fraction:
         try:
@@ -276,6 +314,13 @@ class Run:
         return _ordered(masks, queries, predicate, (1 << len(keys)) - 1)
 
 
+def _length(value: Value) -> int:
+    """About how many bytes a value takes."""
+    if isinstance(value, Fraction):
+        return getsizeof(value.numerator) + getsizeof(value.denominator)
+    return getsizeof(value)
+
+
 def _ordered(masks: dict[Value, int], queries: list[Value], predicate: str, full: int) -> Rows:
     """Rows of an order comparison: the keys sorted once, one bisection for each distinct query."""
     distinct: list[Any] = sorted(masks)
@@ -296,6 +341,8 @@ def _incomparable(key: Value, query: Value, predicate: str) -> str:
     raise AssertionError("comparable after all")
 
 
+MAX_SUMMED = 1 << 32
+"""Most machine words that are added up for the means of one sequence: its common denominator may be long."""
 PLANES_FROM = 64
 """Sequences from this length on are added up bit by bit, if their numbers have fewer bits than an eighth of it."""
 
@@ -325,21 +372,39 @@ class _Mean:
             mean = self.known[row] = cast(Fraction, bounded(total))
         return mean
 
+    def total(self, row: int) -> Value:
+        """The sum of the values a row selects; an int where all values are."""
+        if not self.numerators:
+            self._prepare()
+        total = Fraction(self._sum(row), self.denominator)
+        return total if any(isinstance(value, Fraction) for value in self.values) else int(total)
+
     def _prepare(self) -> None:
         numbers = [Fraction(value) for value in self.values]
-        self.denominator = math.lcm(*(number.denominator for number in numbers))
+        self.denominator = _common_denominator(numbers)
         self.numerators = [number.numerator * (self.denominator // number.denominator) for number in numbers]
         self.least = min(self.numerators)
         bits = max(1, (max(self.numerators) - self.least).bit_length())
         if len(numbers) >= PLANES_FROM and 8 * bits <= len(numbers):
             above = [numerator - self.least for numerator in reversed(self.numerators)]
             self.planes = [int("".join("1" if one >> bit & 1 else "0" for one in above), 2) for bit in range(bits)]
+        elif len(numbers) ** 2 * (bits >> 6) > MAX_SUMMED:
+            raise Undefined(f"{len(numbers)} numbers of {bits} bits are too many to average")
 
     def _sum(self, row: int) -> int:
         if not self.planes:
             return sum(compress(self.numerators, map("1".__eq__, bin(row)[:1:-1])))
         counts = [(row & plane).bit_count() << bit for bit, plane in enumerate(self.planes)]
         return self.least * row.bit_count() + sum(counts)
+
+
+def _common_denominator(numbers: list[Fraction]) -> int:
+    found = 1
+    for denominator in dict.fromkeys(number.denominator for number in numbers):
+        found = math.lcm(found, denominator)
+        if found.bit_length() > MAX_BITS:
+            raise Undefined(f"the common denominator has more than {MAX_BITS} bits")
+    return found
 
 
 def _missing(node: Lookup, key: Value) -> str:

@@ -12,7 +12,8 @@ the aggregate gives the number 0 among strings.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rasp.interpreter import Run
@@ -21,6 +22,13 @@ from rasp.sop import Aggregate, Lookup, Map, Node, SOp, Tokens
 from rasp.source import Diagnostic, RaspError, Span
 from rasp.syntax import Binary, Expression, Module, Ternary, Unary
 from rasp.value import Value
+
+MAX_WARNINGS = 100
+"""Most places of one kind that are warned about."""
+MAX_SUSPECTS = 50
+"""Most aggregates that are tried, in the order of the text."""
+MAX_LOOKED_AT = 400
+"""A part of an expression of more characters is not short, however many of them are blanks."""
 
 _COMPARISONS = {"==", "!=", "<", "<=", ">", ">="}
 
@@ -33,7 +41,7 @@ def lint(module: Module, settings: Settings, defaulted: Mapping[Node, Span]) -> 
 def precedence(module: Module) -> list[Diagnostic]:
     """Expressions that group otherwise than they look, in the order of the text; parentheses settle them."""
     found = (_trap(node) for node in _nodes(module.statements))
-    return sorted((one for one in found if one is not None), key=_place)
+    return heapq.nsmallest(MAX_WARNINGS, (one for one in found if one is not None), key=_place)
 
 
 def _place(found: Diagnostic) -> int:
@@ -133,11 +141,11 @@ def _arithmetic(node: Binary) -> Diagnostic | None:
 
 def _text(node: Expression) -> str:
     """A part of an expression as it was written, if that is short."""
-    return _short(node.span.text)
+    return _short(node.span.source.text[node.span.start : min(node.span.end, node.span.start + MAX_LOOKED_AT)])
 
 
 def _short(text: str) -> str:
-    text = " ".join(text.split())
+    text = " ".join(text.split()) if len(text) < MAX_LOOKED_AT else text
     return text if len(text) <= 40 else "..."
 
 
@@ -149,9 +157,10 @@ def _warning(node: Binary | Ternary, reason: str, read: str, meant: str) -> Diag
 def missing_defaults(settings: Settings, defaulted: Mapping[Node, Span]) -> list[Diagnostic]:
     """Aggregates of strings without a default that select nothing somewhere on an input that is tried."""
     suspects = [node for node in defaulted if isinstance(node, Aggregate) and _gives_strings(node.value)]
+    runs = [Run(tokens, settings.attention == "causal") for tokens in _trials(settings)]
     found = []
-    for node in suspects:
-        if (place := _witness(node, settings)) is not None:
+    for node in suspects[:MAX_SUSPECTS]:
+        if (place := _witness(node, runs)) is not None:
             shown, at = place
             message = f"without a default this gives 0 among strings: on {shown}, position {at} selects nothing"
             hint = 'add a default of the same kind: `aggregate(selector, value, "-")`'
@@ -175,17 +184,16 @@ def _gives_strings(node: SOp) -> bool:
                 return False
 
 
-def _witness(node: Aggregate, settings: Settings) -> tuple[str, int] | None:
+def _witness(node: Aggregate, runs: Iterable[Run]) -> tuple[str, int] | None:
     """An input and a position where the aggregate selects nothing, beside a string."""
-    for tokens in _trials(settings):
-        run = Run(tokens, settings.attention == "causal")
+    for run in runs:
         try:
             run.compute([node.selector, node.value])
         except RaspError:
             continue
         empty = [at for at, row in enumerate(run.seen(node.selector)) if row == 0]
         if empty and len(empty) < run.n:
-            return _shown(tokens), empty[0]
+            return _shown(run.tokens), empty[0]
     return None
 
 
@@ -198,7 +206,7 @@ def _trials(settings: Settings) -> list[tuple[Value, ...]]:
     return [*(example.input for example in settings.examples[:10]), *cycles]
 
 
-def _shown(tokens: tuple[Value, ...]) -> str:
+def _shown(tokens: Sequence[Value]) -> str:
     if all(isinstance(token, str) and len(token) == 1 for token in tokens):
         return '"' + "".join(map(str, tokens)) + '"'
     return "[" + ", ".join(map(str, tokens)) + "]"

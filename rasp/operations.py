@@ -10,6 +10,9 @@ atom beside an s-op stands for the same value everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from rasp.environment import Function, RaspValue, describe, is_atom
 from rasp.operators import OPERATORS, Undefined, show
 from rasp.sop import (
@@ -33,6 +36,30 @@ from rasp.source import counted
 MAX_ITEMS = 100_000
 """Longest list a program may build."""
 
+Pay: TypeAlias = Callable[[int], None]
+"""Told how many steps an operation is about to take, before it takes them; it raises where they are too many."""
+
+
+def _free(steps: int) -> None:
+    """Nobody counts."""
+
+
+def size(value: RaspValue) -> int:
+    """What a value takes in steps: its items, the words of a long number, the entries of a table."""
+    match value:
+        case list() | dict():
+            return len(value)
+        case str():
+            return len(value) >> 6
+        case Lookup(table=entries):
+            return len(entries)
+        case Map(args=args):
+            return len(args)
+        case Node() | Function():
+            return 1
+        case _:
+            return int(value.numerator.bit_length() + value.denominator.bit_length() >> 6)
+
 
 def truth(value: RaspValue) -> bool:
     """Whether a value that is no s-op and no selector counts as true."""
@@ -48,10 +75,11 @@ def lift(value: RaspValue) -> SOp:
     return Constant(value)
 
 
-def binary(op: str, a: RaspValue, b: RaspValue) -> RaspValue:
+def binary(op: str, a: RaspValue, b: RaspValue, pay: Pay = _free) -> RaspValue:
     """`a op b` for every operator between two operands."""
+    pay(size(a) + size(b))
     if op == "in":
-        return member(a, b)
+        return member(a, b, pay)
     if isinstance(a, Selector) or isinstance(b, Selector):
         return _of_selectors(op, a, b)
     if isinstance(a, SOp) or isinstance(b, SOp):
@@ -60,7 +88,7 @@ def binary(op: str, a: RaspValue, b: RaspValue) -> RaspValue:
         return (b if truth(a) else a) if op == "and" else (a if truth(a) else b)
     if is_atom(a) and is_atom(b):
         return OPERATORS[op].apply(a, b)
-    return _of_containers(op, a, b)
+    return _of_containers(op, a, b, pay)
 
 
 def _of_selectors(op: str, a: RaspValue, b: RaspValue) -> Selector:
@@ -80,7 +108,7 @@ def _of_sops(op: str, a: RaspValue, b: RaspValue) -> SOp:
     return Map(op, (lift(a), lift(b)))
 
 
-def _of_containers(op: str, a: RaspValue, b: RaspValue) -> RaspValue:
+def _of_containers(op: str, a: RaspValue, b: RaspValue, pay: Pay) -> RaspValue:
     match op, a, b:
         case "+", list(), list():
             return _bounded(len(a) + len(b), a + b if len(a) + len(b) <= MAX_ITEMS else [])
@@ -89,9 +117,9 @@ def _of_containers(op: str, a: RaspValue, b: RaspValue) -> RaspValue:
         case "*", int(), list():
             return _repeat(b, a)
         case "==" | "!=", _, _:
-            return _equal(a, b) is (op == "==")
+            return _equal(a, b, pay) is (op == "==")
         case "<" | "<=" | ">" | ">=", list(), list():
-            return _ordered(op, a, b)
+            return _ordered(op, a, b, pay)
         case _:
             raise Undefined(f"`{op}` does not apply to {describe(a)} and {describe(b)}")
 
@@ -107,7 +135,7 @@ def _repeat(items: list[RaspValue], times: int) -> list[RaspValue]:
     return _bounded(size, items * times if size <= MAX_ITEMS else [])
 
 
-def _equal(a: RaspValue, b: RaspValue) -> bool:
+def _equal(a: RaspValue, b: RaspValue, pay: Pay) -> bool:
     """Equality of containers, item by item; an s-op has no value yet that could be compared.
 
     Lists may share parts many times over, so a pair that was met is not compared again.
@@ -126,6 +154,7 @@ def _equal(a: RaspValue, b: RaspValue) -> bool:
         parts = _parts(x, y)
         if parts is None:
             return False
+        pay(len(parts))
         todo += parts
     raise Undefined("these lists are too large to be compared")
 
@@ -139,12 +168,13 @@ def _parts(a: RaspValue, b: RaspValue) -> list[tuple[RaspValue, RaspValue]] | No
     return [] if a is b or (is_atom(a) and is_atom(b) and a == b) else None
 
 
-def _ordered(op: str, a: RaspValue, b: RaspValue) -> bool:
+def _ordered(op: str, a: RaspValue, b: RaspValue, pay: Pay) -> bool:
     """The order of lists: that of the first items that differ, else of the lengths."""
     while isinstance(a, list) and isinstance(b, list):
-        differing = [(x, y) for x, y in zip(a, b, strict=False) if not _equal(x, y)][:1]
+        pay(min(len(a), len(b)))
+        differing = [(x, y) for x, y in zip(a, b, strict=False) if not _equal(x, y, pay)][:1]
         a, b = differing[0] if differing else (len(a), len(b))
-    return bool(binary(op, a, b))
+    return bool(binary(op, a, b, pay))
 
 
 def unary(op: str, a: RaspValue) -> RaspValue:
@@ -180,24 +210,24 @@ def choose(condition: SOp, a: RaspValue, b: RaspValue) -> SOp:
     return Map("if", (condition, lift(a), lift(b)))
 
 
-def member(a: RaspValue, b: RaspValue) -> RaspValue:
+def member(a: RaspValue, b: RaspValue, pay: Pay = _free) -> RaspValue:
     """`a in b`."""
     if not (isinstance(a, SOp) or is_atom(a)):
         raise Undefined(f"the left side of `in` is an s-op or an atom, not {describe(a)}")
     if isinstance(b, list):
-        return _member_of_list(a, b)
+        return _member_of_list(a, b, pay)
     if isinstance(b, SOp) and is_atom(a):
         found = Aggregate(Select(b, Constant(a), "=="), Constant(1), 0)
         return Map(">", (found, Constant(0)))
     raise Undefined(f"the right side of `in` is a list{' or an s-op' if is_atom(a) else ''}, not {describe(b)}")
 
 
-def _member_of_list(a: RaspValue, items: list[RaspValue]) -> RaspValue:
+def _member_of_list(a: RaspValue, items: list[RaspValue], pay: Pay) -> RaspValue:
     if isinstance(a, SOp):
         if odd := [item for item in items if not is_atom(item)]:
             raise Undefined(f"an s-op is looked for in a list of atoms, but this one holds {describe(odd[0])}")
         return Map("in", (a, *(Constant(item) for item in items)))
-    return any(_equal(a, item) for item in items)
+    return any(_equal(a, item, pay) for item in items)
 
 
 def index(a: RaspValue, at: RaspValue) -> RaspValue:
@@ -301,7 +331,8 @@ def zipped(*lists: RaspValue) -> list[RaspValue]:
             raise Undefined(
                 f"`zip` takes lists of equal length, but number {at + 1} has {len(items)}, the first {len(lists[0])}"
             )
-    return [list(items) for items in zip(*lists, strict=True)]
+    size = len(lists) * len(lists[0])
+    return _bounded(size, [list(items) for items in zip(*lists, strict=True)] if size <= MAX_ITEMS else [])
 
 
 def items_of(value: RaspValue) -> list[RaspValue]:

@@ -10,6 +10,7 @@ one run. A text that merely stops too early gives one error with the code ``unfi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ from rasp.syntax import Comment, Module, Statement
 
 MAX_ERRORS = 20
 """After so many syntax errors the rest of the text is not read."""
+MAX_TEXT, MAX_WORDS = 1 << 20, 100_000
+"""Longest text, in characters and in words of the language."""
 MAX_JUNK = 100
 """After so many characters that are none of the language the rest of the text is not read."""
 
@@ -40,6 +43,7 @@ class Parse:
 
     module: Module | None
     diagnostics: list[Diagnostic]
+    words: int = 0
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -59,6 +63,8 @@ def parse_text(text: str, name: str = "<text>") -> Parse:
 
 def parse_source(source: Source) -> Parse:
     """Parse a whole text."""
+    if len(source.text) > MAX_TEXT:
+        return Parse(None, [_too_long(f"more than {MAX_TEXT} characters", Span(source, 0, 0))])
     reader = _Reader(source)
     try:
         statements = reader.read()
@@ -68,9 +74,14 @@ def parse_source(source: Source) -> Parse:
         statements = ()
         reader.diagnostics += limit.diagnostics
     if reader.diagnostics:
-        return Parse(None, sorted(reader.diagnostics, key=_place))
+        return Parse(None, sorted(reader.diagnostics, key=_place), len(reader.words))
     whole = Span(source, 0, len(source.text))
-    return Parse(Module(whole, statements, tuple(reader.comments)), [])
+    return Parse(Module(whole, statements, tuple(reader.comments)), [], len(reader.words))
+
+
+def _too_long(what: str, span: Span) -> Diagnostic:
+    hint = "a program that long was written by another one: let it write functions, loops and lists"
+    return Diagnostic("too-long", "error", f"this text has {what}", span, hint)
 
 
 def _place(diagnostic: Diagnostic) -> int:
@@ -104,7 +115,10 @@ class _Reader:
 
     def read(self) -> tuple[Statement, ...]:
         """Feed every word to the parser; on an error, report it and go on behind the statement."""
-        self.words = list(self._lex())
+        words = self._lex()
+        self.words = list(itertools.islice(words, MAX_WORDS))
+        if (further := next(words, None)) is not None:
+            raise RaspError(_too_long(f"more than {MAX_WORDS} words", further.span))
         at = 0
         while at < len(self.words):
             self._end_command(at)

@@ -21,6 +21,8 @@ from rasp.session import Session
 
 WELCOME = "RASP 0.1\nrunning example is: hello"
 DONE = 0
+MAX_LINE = 1 << 20
+"""A longer line comes in parts, each of them refused for its length: standard input may be endless."""
 
 
 def main() -> int:
@@ -40,7 +42,7 @@ def run_pipe(session: Session) -> None:
     print(WELCOME)
     while not session.console.done:
         print(session.reader.prompt, end="", flush=True)
-        line = sys.stdin.readline()
+        line = sys.stdin.readline(MAX_LINE)
         if not line:
             print()
             session.end()

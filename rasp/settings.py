@@ -3,8 +3,9 @@
 In: the comments of a module, or Python values from a caller. Out: a `Settings` and the diagnostics of the lines.
 A value is JSON; a bare word, and for lists a string of characters, is shorthand. Later lines replace earlier ones,
 except `example`, which collects.
-Invariant: what `Settings` holds has been checked, wherever it came from; no two tokens of a vocabulary have one text,
-and a decimal among them is the one that its text spells.
+Invariants: what `Settings` holds has been checked, wherever it came from; no two tokens of a vocabulary have one text,
+and a decimal among them is the one that its text spells. A line is read in time that grows with its length, whatever
+stands in it.
 
     >>> Settings().replace(vocab="ab", max_length=4).vocab
     ('a', 'b')
@@ -22,7 +23,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from rasp.interpreter import Input, read_input
-from rasp.operators import MAX_SHOWN_BITS, Number, Undefined, bounded
+from rasp.operators import Number, Undefined, bounded
 from rasp.source import SURROGATE, Diagnostic, RaspError, Span, counted, did_you_mean, error
 from rasp.syntax import Comment
 from rasp.value import Value, from_python
@@ -34,7 +35,15 @@ MAX_LENGTH = 1_000_000
 DEFAULT_LENGTH = 16
 """The longest input, where neither program nor caller says."""
 
-_LINE = re.compile(r"#@\s*(?P<key>[^:]*?)\s*:\s*(?P<value>.*?)\s*$", re.DOTALL)
+MAX_DIGITS = 4_000
+"""Longest number of a setting, in digits before and behind the point, an exponent spelled out."""
+_LONGEST = 10**MAX_DIGITS
+_NUMBERS = f"a number has at most {MAX_DIGITS} digits, and a float lies within the range of floats"
+MAX_ERRORS = 20
+"""After so many errors the rest of a header is not read."""
+MAX_EXAMPLES = 1_000
+"""How many examples a program may give."""
+
 _WORD = re.compile(r"[^\s\"\[\]{},:]+")
 
 
@@ -119,7 +128,7 @@ def read_settings(comments: Iterable[Comment]) -> tuple[Settings, list[Diagnosti
     spans: dict[str, Span] = {}
     found: list[Diagnostic] = []
     for comment in comments:
-        if comment.span.text.startswith("#@"):
+        if len(found) < MAX_ERRORS and comment.span.text.startswith("#@"):
             try:
                 settings = _read_line(settings, comment.span, spans)
             except RaspError as problem:
@@ -132,24 +141,37 @@ def _at(diagnostic: Diagnostic, span: Span) -> Diagnostic:
 
 
 def _read_line(settings: Settings, span: Span, spans: dict[str, Span]) -> Settings:
-    line = _LINE.fullmatch(span.text)
-    if line is None or not line["key"]:
-        raise error("setting", "a setting reads `#@ key: value`", span)
-    key = line["key"]
-    place = Span(span.source, span.start + line.start("value"), span.start + line.end("value"))
+    keys, place = _halves(span)
+    key = keys.text
     if key not in _READERS:
-        keys = Span(span.source, span.start + line.start("key"), span.start + line.end("key"))
         hint = did_you_mean(key, _READERS) or f"known are {', '.join(_READERS)}"
-        raise error("setting", f"there is no setting `{key}`", keys, hint)
+        raise error("setting", f"there is no setting `{_cut(key)}`", keys, hint)
     try:
-        changed = settings.replace(**{key: _read_value(key, line["value"])})
+        changed = settings.replace(**{key: _read_value(key, place.text)})
     except RaspError as problem:
         raise RaspError(*[_at(one, place) for one in problem.diagnostics]) from None
     spans[key] = place
     if key == "example":
+        if len(settings.examples) >= MAX_EXAMPLES:
+            raise error("setting", f"more than {MAX_EXAMPLES} examples", place, "leave some out")
         latest = dataclasses.replace(changed.examples[-1], span=place)
         return dataclasses.replace(changed, examples=(*settings.examples, latest))
     return changed
+
+
+def _halves(span: Span) -> tuple[Span, Span]:
+    """Where the key and the value of a line stand."""
+    colon = span.text.find(":")
+    key = _trimmed(Span(span.source, span.start + len("#@"), span.start + max(colon, len("#@"))))
+    if not key.text:
+        raise error("setting", "a setting reads `#@ key: value`", span)
+    return key, _trimmed(Span(span.source, span.start + colon + 1, span.end))
+
+
+def _trimmed(span: Span) -> Span:
+    """The same place without the blanks at both ends."""
+    start = span.end - len(span.text.lstrip())
+    return Span(span.source, start, max(start, span.start + len(span.text.rstrip())))
 
 
 def _read_value(key: str, text: str) -> Any:
@@ -159,9 +181,10 @@ def _read_value(key: str, text: str) -> Any:
         return [_read_example(text)]
     value, end = _read_json(text)
     if text[end:].strip():
-        if key == "output" and re.fullmatch(r"\w+(\s*,\s*\w+)*", text):
-            return re.split(r"\s*,\s*", text)
-        raise error("setting", f"`{text[end:].strip()}` is left over behind the value")
+        names = [name.strip() for name in text.split(",")]
+        if key == "output" and all(re.fullmatch(r"\w+", name) for name in names):
+            return names
+        raise error("setting", f"`{_cut(text[end:].strip())}` is left over behind the value")
     return value
 
 
@@ -179,7 +202,7 @@ def _read_example(text: str) -> tuple[Any, Any]:
 def _read_json(text: str) -> tuple[Any, int]:
     """A JSON value or a bare word at the beginning of a text, and where it ends."""
     try:
-        value, end = json.JSONDecoder(parse_float=Fraction, parse_constant=str).raw_decode(text)
+        value, end = json.JSONDecoder(parse_float=_decimal, parse_constant=str).raw_decode(text)
         if end == len(text) or not re.match(r"[\w.#-]", text[end]) or text[end:].startswith("->"):
             return value, end
     except (ValueError, RecursionError):
@@ -188,6 +211,18 @@ def _read_json(text: str) -> tuple[Any, int]:
     if word is None:
         raise error("setting", f"`{text[:40]}` is neither JSON nor a single word")
     return word[0], word.end()
+
+
+def _decimal(text: str) -> Fraction:
+    """A JSON number that has a point or an exponent. Raises `RaspError` before it grows."""
+    mantissa, _, exponent = text.lower().partition("e")
+    if len(text) > MAX_DIGITS or abs(int(exponent or "0")) + len(mantissa) > MAX_DIGITS:
+        raise _long_number(f"`{_cut(text)}`")
+    return Fraction(text)
+
+
+def _long_number(text: str) -> RaspError:
+    return error("setting", f"{text} is too long or too large", hint=_NUMBERS)
 
 
 def _scalar(value: Any, what: str) -> Value:
@@ -201,11 +236,11 @@ def _scalar(value: Any, what: str) -> Value:
 def _short(number: Number, what: str) -> Number:
     """The number, if it can be written down, and as a float where it is no integer."""
     try:
-        if max(number.numerator.bit_length(), number.denominator.bit_length()) <= MAX_SHOWN_BITS:
+        if max(abs(number.numerator), number.denominator) < _LONGEST:
             return bounded(number)
     except Undefined:
         pass
-    raise error("setting", f"{what} is a number that is too large")
+    raise error("setting", f"{what} is a number that is too large", hint=_NUMBERS)
 
 
 def _encodable(text: str, what: str) -> str:
@@ -216,7 +251,13 @@ def _encodable(text: str, what: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = token_text(value) if isinstance(value, Fraction) else repr(value)
+    try:
+        return _cut(token_text(value) if isinstance(value, Fraction) else repr(value))
+    except ValueError:  # Python does not spell out an integer of many digits
+        return "a number of many digits"
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 

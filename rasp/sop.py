@@ -191,6 +191,21 @@ class Width(SOp):
 
 
 @_form
+class Total(SOp):
+    """For each query, the sum of the selected keys' numbers: a mean times a width. No program writes it by itself."""
+
+    selector: Selector
+    value: SOp
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.selector, self.value)
+
+    def written(self, *inputs: str) -> str:
+        return f"total({inputs[0]}, {inputs[1]})"
+
+
+@_form
 class Select(Selector):
     """[query, key] is `key OP query`: the key's value stands on the left."""
 

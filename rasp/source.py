@@ -18,12 +18,15 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a character, which JSON and Python can spell, and no UTF-8 file can hold."""
+MAX_CANDIDATES = 1_000
+"""Among so many names the closest is looked for."""
 MAX_SHOWN = 160
 """Longest part of a source line that is shown, in characters."""
 
@@ -124,7 +127,7 @@ def error(code: str, message: str, span: Span | None = None, hint: str | None = 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     """A hint that names the closest candidate, if one is close."""
-    close = difflib.get_close_matches(word[:80], list(candidates), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word[:80], list(islice(candidates, MAX_CANDIDATES)), n=1, cutoff=0.6)
     return f"did you mean `{close[0]}`?" if close else None
 
 

@@ -288,6 +288,12 @@ PROGRAMS: dict[str, dict[str, Any]] = {
     "a long file": told({"part": "# " + "-" * 10**7}),
     "a file that is not RASP": told({"part": "x = = 1;"}),
     "a file above": told({"../part": "x = 1;"}, CALLING.replace("part", "../part")),
+    "lists without end, each of bearable length": {
+        "program": {"source": "".join(f"x{i} = range(100000);" for i in range(400)), "settings": {}}
+    },
+    "a setting of many blanks": {"program": {"source": "#@" + " " * 100_000 + "\n" + TEXT, "settings": {}}},
+    "a number with an exponent": {"program": {"source": "#@ vocab: [1e99999999, 1]\no = tokens;", "settings": {}}},
+    "a very long text": {"program": {"source": TEXT + "#" * 2_000_000, "settings": {}}},
     "a file of the machine": told({}, CALLING.replace("part", "/etc/hostname")),
 }
 
@@ -318,6 +324,34 @@ def test_json_that_is_deep_long_or_none_is_refused(folder: Path) -> None:
     for text in ("[" * 10**6, '{"a":' * 10**5, "9" * 10**6, "NaN", '{"format": NaN}', "\udcff", '{"format": 1e999}'):
         (folder / checkpoint.CONFIG).write_bytes(text.encode("utf-8", "surrogatepass"))
         refused(folder)
+
+
+@pytest.mark.parametrize("name", [checkpoint.CONFIG, checkpoint.LABELS, "more.json"])
+def test_json_of_very_many_parts_is_refused_before_it_is_parsed(folder: Path, name: str) -> None:
+    """Of 10 MB it would make 700 MB of lists."""
+    (folder / name).write_text('{"x": [' + "[]," * 3_000_000 + "[]]}")
+    if name != checkpoint.CONFIG:
+        signed(folder)
+    started = time.process_time()
+    with pytest.raises(ModelError, match="lists and objects, more than"):
+        checkpoint.document(folder, name) if name == "more.json" else compiler.load(folder)
+    assert time.process_time() - started < 2
+
+
+def test_a_checkpoint_of_very_many_documents_is_refused(folder: Path) -> None:
+    for number in range(checkpoint.MAX_DOCUMENTS + 1):
+        (folder / f"d{number}.json").write_text("1")
+    signed(folder)
+    assert "more than 16 documents" in refused(folder)
+
+
+def test_a_very_long_list_of_tensors_is_not_read(folder: Path) -> None:
+    text = json.dumps(
+        {f"t{i}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for i in range(150_000)}
+    ).encode()
+    (folder / checkpoint.WEIGHTS).write_bytes(len(text).to_bytes(8, "little") + text)
+    signed(folder)
+    assert "lists too many tensors" in refused(folder)
 
 
 @pytest.mark.parametrize("name", [checkpoint.CONFIG, checkpoint.LABELS, checkpoint.WEIGHTS])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from compiler.cli.call import DONE, Commands, command, setting_flags
 from compiler.cli.targets import program_at, source_path, warn
-from rasp.source import error
+from rasp.source import error, render
 
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
 
@@ -27,7 +28,7 @@ def compile_(call: argparse.Namespace) -> int:
     if call.emit is not None:
         print(compiled.emit(call.emit).rstrip("\n"))
     if call.out is not None:
-        compiled.save(Path(call.out))
+        compiled.save(Path(call.out), lambda one: print(render([one]), file=sys.stderr))
         print(f"{call.out}: {compiled.summary()}")
     return DONE
 

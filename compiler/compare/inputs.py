@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from compiler.compare.report import Input
 from rasp.interpreter import Run
-from rasp.sop import Aggregate, Selector, SOp, Width, reachable
+from rasp.sop import Aggregate, Selector, SOp, Total, Width, reachable
 from rasp.source import RaspError
 
 LONGEST = 8192
@@ -60,7 +60,7 @@ def by_rows(outputs: Iterable[SOp], pool: Iterable[Input], causal: bool) -> Iter
     """For each selector that is aggregated or counted, of some inputs: the one with most empty rows, and the one that
     selects most."""
     nodes = reachable(outputs)
-    selectors = dict.fromkeys(node.selector for node in nodes if isinstance(node, Aggregate | Width))
+    selectors = dict.fromkeys(node.selector for node in nodes if isinstance(node, Aggregate | Total | Width))
     runs = list(_runs(pool, causal))
     for selector in itertools.islice(selectors, SELECTORS):
         counted = [(rows, tokens) for run, tokens in runs if (rows := _rows(run, selector))]

@@ -23,7 +23,7 @@ from compiler.compare.inputs import chunks
 from compiler.compare.report import Difference, Input, Place
 from compiler.domain import Setting
 from compiler.fast.model import Fast
-from compiler.model import ModelError, Scalar, Transformer
+from compiler.model import ModelError, NotFiniteError, Scalar, Transformer
 from compiler.origin import declared, program_of
 from compiler.pipeline import Compiled, faster
 from compiler.trace import trace
@@ -361,9 +361,19 @@ def _transposed(answers: list[dict[str, list[Scalar]]]) -> dict[str, Rows]:
 def _model_stage(model: Transformer) -> Stage:
     def run(inputs: Sequence[Input]) -> dict[str, Rows]:
         texts = list(map(_texts, inputs))
-        return {output.name: model.run_batch(texts, output.name) for output in model.config.outputs}
+        return {output.name: _decided(model, texts, output.name) for output in model.config.outputs}
 
     return run
+
+
+def _decided(model: Transformer, texts: list[list[str]], output: str) -> Rows:
+    """What the model answers, or what it says instead, where its logits decide nothing."""
+    try:
+        return model.run_batch(texts, output)
+    except NotFiniteError as problem:
+        if len(texts) == 1:
+            return [[f"error: {problem.message}"]]
+        return [_decided(model, [text], output)[0] for text in texts]
 
 
 def _fast_stage(model: Fast) -> dict[str, Stage]:

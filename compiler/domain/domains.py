@@ -18,8 +18,8 @@ from compiler.domain.rows import Rows
 from compiler.domain.setting import Setting, nothing_meant, refusal
 from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
-from compiler.domain.variables import TOKEN, Variables
-from rasp.sop import Aggregate, Constant, Indices, Map, Node, SOp, Width, outline, reachable
+from compiler.domain.variables import POSITION, TOKEN, Variables
+from rasp.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, outline, reachable
 from rasp.source import RaspError
 from rasp.value import Value
 
@@ -93,8 +93,14 @@ class Domains:
                 return Domain.of([value])
             case Indices():
                 return Domain.of(range(self.setting.max_length))
+            case Width() if self.rows.never_matches(node.selector):
+                return Domain.of([0])
             case Width():
                 return Domain.of(range(1 if self.rows.never_empty(node.selector) else 0, self.setting.max_length + 1))
+            case Total():
+                return self._totalled(node)
+            case Aggregate() if self.rows.never_matches(node.selector):
+                return Domain.of([node.default])
             case Aggregate():
                 return self._aggregated(node)
             case _:
@@ -179,6 +185,36 @@ class Domains:
         if self.rows.picks(node):
             return Domain.of([*self.of(node.value), *default])
         return self._limited(node, Domain.of([*self._means(node), *default]))
+
+    def _totalled(self, node: Total) -> Domain:
+        """Every multiple of what divides all numbers, between what as many keys as there can be come to."""
+        numbers = self.of(node.value).numbers
+        unit = Fraction(1, math.lcm(*(number.denominator for number in numbers)))
+        unit *= math.gcd(*(int(number / unit) for number in numbers))
+        if not unit:
+            return Domain.of([0])
+        low, high = (int(end / unit) for end in self._sums(node.value))
+        if high - low > self.limits.values:
+            raise refusal(
+                "too-many-values",
+                f"{self._called(node)} adds up {self.setting.max_length} numbers from {numbers[0]} to {numbers[-1]}, "
+                f"to more than {self.limits.values} sums",
+                "compile with a smaller max_length, or add up smaller numbers",
+            )
+        step = int(unit) if unit.denominator == 1 else unit
+        return Domain.of(step * times for times in range(low, high + 1))
+
+    def _sums(self, value: SOp) -> tuple[Fraction, Fraction]:
+        """The least and the greatest sum of some keys' numbers: of all that are negative, of all that are positive."""
+        numbers, n = self.of(value).numbers, self.setting.max_length
+        if not {POSITION} <= set(variables := self.variables.of(value)) <= {POSITION, TOKEN}:
+            return n * min(numbers[0], Fraction(0)), n * max(numbers[-1], Fraction(0))
+        ends: dict[Value, tuple[Fraction, Fraction]] = {place: (Fraction(0), Fraction(0)) for place in range(n)}
+        for point, number in self.tables.at_points(value):
+            low, high = ends[place := point[variables.index(POSITION)]]
+            ends[place] = min(low, Fraction(number)), max(high, Fraction(number))
+        lows, highs = zip(*ends.values(), strict=True)
+        return sum(lows, Fraction(0)), sum(highs, Fraction(0))
 
     def _means(self, node: Aggregate) -> list[Value]:
         """Single values, and every sum of m numbers over m: sums are taken to fill the whole progression.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from compiler.domain.dependencies import Facts, Keys
 from compiler.domain.linear import LinearForms, Terms, combine
 from compiler.domain.setting import Setting, refusal
 from compiler.domain.tables import Tables
@@ -18,7 +19,7 @@ from compiler.domain.values import Domain
 from compiler.domain.variables import LENGTH, POSITION, Variables
 from compiler.relation import EQUAL, Conjunction, disjuncts
 from rasp.operators import Undefined
-from rasp.sop import Aggregate, Selector, SOp, Width
+from rasp.sop import Aggregate, Selector, SOp, Total, Width
 
 
 class Rows:
@@ -41,6 +42,8 @@ class Rows:
         self._sure: dict[Conjunction, bool] = {}
         self._uniform: dict[SOp, bool] = {}
         self._single: set[Aggregate] = set()
+        self._keys: dict[Conjunction, Keys] = {}
+        self._facts = Facts(setting.causal, variables, linear, tables, self.disjuncts, self._is_uniform, domain)
 
     def disjuncts(self, selector: Selector) -> list[Conjunction]:
         """The selector as an `or` of conjunctions. Raises `RaspError` when they are too many."""
@@ -57,6 +60,14 @@ class Rows:
     def never_empty(self, selector: Selector) -> bool:
         """Whether every row of the selector surely selects a key."""
         return any(self.surely_matches(conjunction) for conjunction in self.disjuncts(selector))
+
+    def never_matches(self, selector: Selector) -> bool:
+        """Whether no row selects a key: in each case two s-ops are to be equal that have no value in common."""
+        return not any(map(self._may_match, self.disjuncts(selector)))
+
+    def _may_match(self, conjunction: Conjunction) -> bool:
+        compared = [(key, query) for key, query, comparison in conjunction.parts if comparison == EQUAL]
+        return not any(self.domain(key).members.isdisjoint(self.domain(query).members) for key, query in compared)
 
     def surely_matches(self, conjunction: Conjunction) -> bool:
         """A position that compares its own value finds itself; an index within the sequence finds its place."""
@@ -92,16 +103,13 @@ class Rows:
         return len(conjunctions) == 0 or (len(conjunctions) == 1 and self.unique(conjunctions[0]))
 
     def unique(self, conjunction: Conjunction) -> bool:
-        """Whether one comparison asks for a key that no two positions share."""
-        return any(comparison == EQUAL and self._distinct(key) for key, _, comparison in conjunction.parts)
+        """Whether all keys that a row selects have one position."""
+        return self._keys_of(conjunction).agree(POSITION)
 
-    def _distinct(self, key: SOp) -> bool:
-        """Whether an s-op differs between any two positions: a function of the position, or linear in it."""
-        if self.variables.of(key) == (POSITION,):
-            return len({value for _, value in self.tables.at_points(key)}) == self.setting.max_length
-        terms = self.linear.of(key) or {}
-        rest = [var for var in terms if var is not None and var is not POSITION]
-        return POSITION in terms and all(map(self._is_uniform, rest))
+    def _keys_of(self, conjunction: Conjunction) -> Keys:
+        if conjunction not in self._keys:
+            self._keys[conjunction] = Keys(conjunction, self._facts)
+        return self._keys[conjunction]
 
     def _is_uniform(self, node: SOp) -> bool:
         """Whether an s-op is the same at all positions: nothing it is computed from depends on the query."""
@@ -112,14 +120,19 @@ class Rows:
 
     def _uniform_variable(self, var: SOp) -> bool:
         match var:
-            case Width(selector=selector) | Aggregate(selector=selector):
+            case Width(selector=selector) | Total(selector=selector) | Aggregate(selector=selector):
                 parts = [part for case in self.disjuncts(selector) for part in case.parts]
                 return all(self._is_uniform(query) for _, query, _ in parts)
         return False
 
     def picks(self, node: Aggregate) -> bool:
         """Whether the aggregate returns one of the selected values: none is averaged with a different one."""
-        return len(self.domain(node.value)) == 1 or self.selects_one(node)
+        return len(self.domain(node.value)) == 1 or self.selects_one(node) or self.agrees(node.selector, node.value)
+
+    def agrees(self, selector: Selector, value: SOp) -> bool:
+        """Whether all keys that a row selects have one value of the s-op."""
+        conjunctions = self.disjuncts(selector)
+        return len(conjunctions) == 1 and self._keys_of(conjunctions[0]).agree(value)
 
     def selects_one(self, node: Aggregate) -> bool:
         """Whether no row of the aggregate selects two keys, on any input with an answer.
@@ -150,4 +163,6 @@ class Rows:
 
     def noisy(self, var: SOp) -> bool:
         """Whether a variable is a count or a mean, which a head computes up to rounding only."""
-        return isinstance(var, Width) or (isinstance(var, Aggregate) and not self.picks(var))
+        if not isinstance(var, Aggregate):
+            return isinstance(var, Width | Total)
+        return len(self.domain(var.value)) > 1 and not self.selects_one(var)

@@ -37,7 +37,7 @@ from compiler.direction import BOS, ONE, Direction, Form
 from compiler.emit import logits
 from compiler.fast.plan import Plan, Step
 from compiler.fast.selection import Selection, Window
-from compiler.model import Reader, Transformer, not_finite
+from compiler.model import NotFiniteError, Reader, Transformer
 
 Next: TypeAlias = Callable[[int, int], tuple[float, ...]]
 Numbers: TypeAlias = npt.NDArray[np.float64]
@@ -621,7 +621,7 @@ class RecurrentReading(Reader):
             for position, token in enumerate(ids, start=start):
                 digits = self.step(token, position)
         except (OverflowError, ValueError):  # of what is rounded, or looked up
-            raise not_finite("the numbers", position) from None
+            raise NotFiniteError("the numbers", position) from None
         return digits
 
     def read(self, ids: Sequence[int]) -> Tensor:
@@ -634,4 +634,4 @@ class RecurrentReading(Reader):
         try:
             return self.recurrence.nearest(output, digits)
         except OverflowError:
-            raise not_finite(f"the logits of {output}", self.length - 1) from None
+            raise NotFiniteError(f"the logits of {output}", self.length - 1) from None

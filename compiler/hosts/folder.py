@@ -1,7 +1,8 @@
 """An exported folder: written whole or not at all, with a record of what it is and a model card.
 
 In: a place. Out: a folder that is put there when everything has been written, and `rasp.json` inside it.
-Invariant: what was at that place is left alone unless it is an exported folder itself, and until the end in any case.
+Invariant: what was at that place is left alone unless it is an exported folder itself, and until the end in any case;
+what lies in that and is none of its files is kept.
 
     sort-bert/
       ...                the host's own files
@@ -13,17 +14,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.checkpoint import exchange
+from compiler.checkpoint import MAX_JSON, unwritable
 from compiler.hosts.card import card
 from compiler.model import ModelError, Transformer
+from rasp import whole
 
 if TYPE_CHECKING:
     from compiler.hosts import Host, Page
@@ -42,15 +42,19 @@ def whole_folder(place: Path) -> Iterator[Path]:
     """
     _refuse_foreign(place)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+        with whole.folder(place, own_files) as made:
+            yield made
     except OSError as problem:
-        raise ModelError(f"cannot write {place}: {problem.strerror}", "choose another folder") from None
+        raise unwritable(place, problem) from None
+
+
+def own_files(place: Path) -> frozenset[str] | None:
+    """The paths of an exported folder's own files: what its record lists. None where it is no exported folder."""
     try:
-        yield made
-        exchange(made, place)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        hashes = record(place).get("sha256")
+    except ModelError:
+        return None
+    return frozenset({RECORD, CARD, *(hashes if isinstance(hashes, dict) else ())})
 
 
 def _refuse_foreign(place: Path) -> None:
@@ -91,7 +95,7 @@ def record(folder: str | Path) -> dict[str, Any]:
     """What an exported folder says about itself. Raises `ModelError` if it is missing, foreign or newer than we are."""
     path = Path(folder) / RECORD
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= MAX_JSON else None
     except (OSError, ValueError, RecursionError):
         raise ModelError(
             f"{folder} is not an exported folder: it has no {RECORD}", "`rasp export DIR --to HOST -o OUT` makes one"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from compiler.graph import Graph
 from compiler.precision import Precision
-from rasp.sop import Constant, Map, Node, Select, Width
+from rasp.sop import Constant, Map, Node, Select, Total, Width
 
 
 class Care(NamedTuple):
@@ -35,7 +35,7 @@ def cares(graph: Graph, precision: Precision) -> tuple[Care, ...]:
     """
     if not precision.counts_need_offset:
         return Care(), Care(ranked=True)
-    counts: set[Node] = {node for node in graph.nodes if isinstance(node, Width)}
+    counts: set[Node] = {node for node in graph.nodes if isinstance(node, Width | Total)}
     for node in graph.nodes:  # inputs come first
         if counts.intersection(node.inputs) and _is_linear(node):
             counts.add(node)

@@ -1,10 +1,12 @@
 """Heads: counts and aggregates as channels of attention heads.
 
-In: a `Width` or an `Aggregate`. Out: its `Reading`: what "sum" heads count (C6), or "mean" heads fetch or average (C1).
+In: a `Width`, a `Total` or an `Aggregate`. Out: its `Reading`: what "sum" heads add up (C6), or "mean" heads fetch or
+average (C1).
 Invariants: heads that select alike are one head in each layer; a value is moved as soon as it is ready, by the first
 such head that comes after it.
 
     selector_width(s)      a "sum" head for each exclusive case of s, 1 for each key
+    total(s, indices)      the same, `indices` for each key
     aggregate(s, indices)  a "mean" head, which reads `indices` at the keys
 """
 
@@ -14,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
-from compiler.attention import Read, Reading, Scores, Scoring, scores
+from compiler.attention import Read, Reading, Scores, Scoring, scores, weighted
 from compiler.circuit import Channel, Head
 from compiler.direction import Direction, Form
 from compiler.realise.counting import Counting
@@ -22,7 +24,7 @@ from compiler.realise.draft import Draft, Mode, OpenHead, after_attention
 from compiler.realise.lines import less
 from compiler.realise.task import Task
 from compiler.relation import Conjunction, exclusive
-from rasp.sop import Aggregate, Constant, Map, SOp, Width
+from rasp.sop import Aggregate, Constant, Map, SOp, Total, Width
 
 
 class Heads:
@@ -48,22 +50,30 @@ class Heads:
         self.exactly = exactly
         self.evidence = evidence
 
-    def width(self, node: Width) -> Reading:
-        """A "sum" head for each exclusive case, adding 1 or -1 for each key into one direction."""
+    def total(self, node: Width | Total) -> Reading:
+        """A "sum" head for each exclusive case, adding each key's number, 1 for a count, into one direction."""
         direction = self.draft.direction(node)
         cases = exclusive(self.analysis.disjuncts(node.selector))
         counted = [term for case in cases for term in self.counting.of(case)]
-        self.draft.ranges[direction] = Fraction(0), Fraction(self.task.graph.setting.max_length)
-        if all(sign > 0 for sign, _ in counted):
+        value = self.read(node.value if isinstance(node, Total) else Constant(1))
+        self.draft.ranges[direction] = self._sums(node)
+        if isinstance(node, Width) and all(sign > 0 for sign, _ in counted):
             self.draft.exclusive.add(direction)
         readings = [
-            self._channel("sum", (case,), Reading(Form.constant(sign), 0, True), Fraction(0), direction, node)
+            self._channel("sum", (case,), weighted([(value, Fraction(sign))]), Fraction(0), direction, node)
             for sign, case in counted
         ]
         if self.task.whole:
             self.draft.offsets[direction] = self.precision.offset
         ready = max(reading.ready for reading in readings)
         return Reading(Form.of(direction), ready, exact=self.task.whole or not self.precision.counts_need_offset)
+
+    def _sums(self, node: Width | Total) -> tuple[Fraction, Fraction]:
+        """The least and the greatest sum, on the way to it too: what is left out may be added first and taken away."""
+        if isinstance(node, Width):
+            return Fraction(0), Fraction(self.task.graph.setting.max_length)
+        largest = max(map(abs, self.task.range(node)))
+        return -largest, largest
 
     def aggregate(self, node: Aggregate) -> Reading:
         """A "mean" head, or one for each case where the cases can be added up."""
@@ -72,7 +82,7 @@ class Heads:
         values = self.analysis.domain(node.value)
         if len(cases) > 1 and len(values) == 1:
             return self.read(_any_case(cases, Constant(values.values[0]), default))
-        if len(cases) > 1 and self.analysis.picks(node):
+        if len(cases) > 1 and self.analysis.selects_one(node):
             return self._one_of(node, exclusive(cases), Fraction(default))
         return self._mean(node, tuple(cases), Fraction(default))
 

@@ -19,7 +19,7 @@ from compiler.attention import Read
 from compiler.circuit import Output
 from compiler.domain import Domain
 from compiler.realise.task import Task
-from rasp.sop import Lookup, SOp
+from rasp.sop import Constant, Lookup, Map, SOp
 from rasp.value import Value
 
 Codes: TypeAlias = tuple[tuple[Value, tuple[Fraction, ...]], ...]
@@ -53,6 +53,24 @@ def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
     while base**places < size:
         places += 1
     codes = {value: [rank // base**i % base for i in range(places)] for rank, value in enumerate(domain)}
-    digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]
+    if domain.numeric and (domain.numbers[-1] - domain.numbers[0]) == domain.gap * (size - 1):
+        digits = _quotients(node, domain, base, places)
+    else:
+        digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]
     numbers = {value: tuple(map(Fraction, code)) for value, code in codes.items()}
     return Output(name, tuple(read(digit).form for digit in digits), _codes(name, task, numbers))
+
+
+def _quotients(node: SOp, domain: Domain, base: int, places: int) -> list[SOp]:
+    """Digits of numbers at equal distances: the rank is linear, and ``rank % base = rank - base * (rank // base)``.
+
+    So only quotients take neurons, one a step, and they only rise: nothing large is added up and taken away again.
+    """
+    low, gap = domain.values[0], domain.gap
+    rank: SOp = Map("/", (Map("-", (node, Constant(low))), Constant(gap)))
+    quotients = [rank]
+    for place in range(1, places):
+        table = tuple((value, number // base**place) for number, value in enumerate(domain))
+        quotients.append(Lookup(table, node))
+    ahead = [Map("*", (quotient, Constant(base))) for quotient in quotients[1:]]
+    return [*(Map("-", pair) for pair in zip(quotients, ahead, strict=False)), quotients[-1]]

@@ -21,7 +21,7 @@ from compiler.realise.staircases import Staircases
 from compiler.realise.steps import Steps
 from compiler.realise.task import Task
 from compiler.realise.waists import Waists
-from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, SOp, Tokens, Width
+from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, SOp, Tokens, Total, Width
 
 
 class Reader:
@@ -58,8 +58,8 @@ class Reader:
                 return self.draft.of_token(node, self.analysis.column(node, list(self.setting.texts)))
             case (Indices(),):
                 return self.draft.of_position(node, self.analysis.column(node, range(self.setting.max_length)))
-        if isinstance(node, Width):
-            return self._heads.width(node)
+        if isinstance(node, Width | Total):
+            return self._heads.total(node)
         if isinstance(node, Aggregate):
             return self._heads.aggregate(node)
         if (at_keys := pushed(node, self.task, self.draft.names)) is not None:

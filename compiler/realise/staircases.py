@@ -19,7 +19,7 @@ from compiler.realise.draft import Draft, after_mlp
 from compiler.realise.lines import less
 from compiler.realise.task import Task
 from compiler.realise.waists import Waist, Waists
-from rasp.sop import SOp, Width
+from rasp.sop import SOp, Total, Width
 
 
 class Staircases:
@@ -47,7 +47,8 @@ class Staircases:
             return Reading(line, waist.ready, waist.exact and is_short(stairs.slope) and is_short(stairs.constant))
         ready, label = after_mlp(waist.ready), self.draft.names.label(node)
         along = [(term, factor * stairs.slope) for term, factor in below.terms]
-        direction = self.draft.direction(node, less(self.draft.names.meant(node), stairs.constant, along))
+        holds = less(self.draft.names.meant(node), stairs.constant, along)
+        direction = self.draft.direction(node, holds, "{} less a line" if stairs.slope else "{}")
         bends = below.curve.beyond(stairs.slope, stairs.constant)
         self.draft.ranges[direction] = bends.range
         self.draft.stairs[direction] = Stairs(waist.form, below.curve.arguments, bends)
@@ -87,7 +88,7 @@ class Staircases:
     def _noisy(self, variable: SOp) -> bool:
         """Whether the variable carries rounding errors."""
         whole = self.whole or not self.precision.counts_need_offset
-        return self.analysis.noisy(variable) and not (whole and isinstance(variable, Width))
+        return self.analysis.noisy(variable) and not (whole and isinstance(variable, Width | Total))
 
     def _ramps(self, label: str, kinks: Sequence[Kink], read: Form, direction: Direction, ready: int) -> None:
         for kink in kinks:

@@ -243,7 +243,7 @@ class _Verifier:
             error = self.machine.form_error(functions, size) if functions else 0.0
             return self._plus(what, Column(old.known, at_bos, old.sums, old.base), parts, error)
         error = sum(one.error for one in sums) + sum(abs(w) * known.error for w, known in functions)
-        size = sum(n * one.weight.size for one in sums) + sum(abs(w) * known.size for w, known in functions)
+        size = sum(one.largest(n) for one in sums) + sum(abs(w) * known.size for w, known in functions)
         self.machine.require_fit(size + error, size + error)
         if error or not self._whole(sums, functions, size):
             error += (len(channels) + 2) * (self.machine.p.sum_unit + OWN) * size
@@ -278,7 +278,7 @@ class _Verifier:
         """Sums that are not yet all there. On an offset, each addition makes them whole (C19)."""
         p = self.machine.p
         n = self.config.max_length
-        reach = sum(n * largest(one.weight.table) for one in sums)
+        reach = sum(one.largest(n) for one in sums)
         numbers = base.table[~np.isnan(base.table)]
         whole = all((one.weight.table[~np.isnan(one.weight.table)] % 1 == 0).all() for one in sums)
         offset = base.error == 0.0 and (numbers % 1 == 0).all() and whole

@@ -20,7 +20,7 @@ import numpy as np
 from compiler.verify.machine import OWN, Machine
 from compiler.verify.meaning import Cases, Meaning, Relation
 from compiler.verify.space import Bits, CannotVerify, Classes, Codes, Known, Reals, Space, constant, grid, largest
-from rasp.sop import Aggregate, Width
+from rasp.sop import Aggregate, Constant, Total, Width
 
 MAX_PAIRS = 1 << 24
 """Most pairs of a query class and a key class that are looked at."""
@@ -61,6 +61,10 @@ class Sum:
     selected: Bits  # [query, key]
     weight: Known
     error: float
+
+    def largest(self, keys: int) -> float:
+        """The largest it can be, of so many keys. A "pick" is a mean, so it is no larger than what is picked."""
+        return self.weight.size * (keys if self.kind == "sum" else 1) if self.selected.any() else 0.0
 
     def times(self, factor: float) -> Sum:
         """A multiple of it."""
@@ -454,19 +458,19 @@ def agreement(
 
 
 def named(meaning: Meaning, sums: Sequence[Sum]) -> tuple[Known, float] | None:
-    """The sums together as a multiple of a count, or as what an aggregate picks; and how far they may be off."""
+    """The sums together, as a multiple of a count or total or as what an aggregate picks, and how far they are off."""
     atoms = {atom for one in sums for atom in (*one.queries.atoms, *one.keys.atoms)}
-    candidates: list[Width | Aggregate] = [*meaning.widths]
+    candidates: list[Width | Total | Aggregate] = [*meaning.sums]
     candidates += [node for group in meaning.groups.values() for node in group if meaning.analysis.selects_one(node)]
 
-    def distance(node: Width | Aggregate) -> int:
+    def distance(node: Width | Total | Aggregate) -> int:
         relation = meaning.relation(meaning.cases(node.selector))
         variables = {a for one in (*relation.queries, *relation.keys) for a in meaning.analysis.variables(one)}
         return len(atoms ^ variables)
 
     for node in sorted(candidates, key=distance):
         try:
-            found = _counted(meaning, sums, node) if isinstance(node, Width) else _one_of(meaning, sums, node)
+            found = _one_of(meaning, sums, node) if isinstance(node, Aggregate) else _added(meaning, sums, node)
         except CannotVerify:
             continue
         if found is not None:
@@ -475,7 +479,7 @@ def named(meaning: Meaning, sums: Sequence[Sum]) -> tuple[Known, float] | None:
 
 
 def _weights(
-    meaning: Meaning, sums: Sequence[Sum], node: Width | Aggregate, more: Sequence[Classes]
+    meaning: Meaning, sums: Sequence[Sum], node: Width | Total | Aggregate, more: Sequence[Classes]
 ) -> tuple[Bits, Bits, list[Bits], Reals, list[Codes]]:
     """Truth, undefined, what each sum selects, and what all give, [query, key]; the classes of `more` at the keys."""
     relation = meaning.relation(meaning.cases(node.selector))
@@ -493,17 +497,20 @@ def _weights(
     return truth, undefined, selected, given, k[2 * count :]
 
 
-def _counted(meaning: Meaning, sums: Sequence[Sum], node: Width) -> tuple[Known, float] | None:
+def _added(meaning: Meaning, sums: Sequence[Sum], node: Width | Total) -> tuple[Known, float] | None:
+    """Weights that are a multiple of the number that each key counts for, and 0 at other keys."""
     if any(one.kind != "sum" for one in sums):
         return None
-    truth, undefined, _, given, _ = _weights(meaning, sums, node, [])
-    held = given[truth]
-    if not len(held):
+    classes, values = meaning.classes(node.value if isinstance(node, Total) else Constant(1))
+    truth, undefined, _, given, (codes,) = _weights(meaning, sums, node, [classes])
+    wanted = np.broadcast_to(np.array([float(v) for v in values])[codes], truth.shape) * truth
+    at = np.unravel_index(int(np.abs(wanted).argmax()), wanted.shape)
+    if wanted[at] == 0.0:
         return None
-    factor = float(round(float(held[0]) * 2**10)) / 2**10
+    factor = float(round(float(given[at] / wanted[at]) * 2**10)) / 2**10
     if factor == 0.0:
         return None
-    missed = float(np.abs(np.where(undefined, 0.0, given - factor * truth)).max())
+    missed = float(np.abs(np.where(undefined, 0.0, given - factor * wanted)).max())
     if missed > abs(factor) / 16:
         return None
     table = factor * np.array([float(v) for v in meaning.space.values(node)])

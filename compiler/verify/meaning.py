@@ -21,7 +21,7 @@ from compiler.graph import Graph
 from compiler.relation import Comparison, Conjunction
 from compiler.simplify import rebuilt
 from compiler.verify.space import Bits, Classes, Codes, Space
-from rasp.sop import Aggregate, Constant, Map, Node, Selector, SOp, Width, reachable
+from rasp.sop import Aggregate, Constant, Map, Node, Selector, SOp, Total, Width, reachable
 from rasp.value import Value
 
 Cases: TypeAlias = tuple[Conjunction, ...]
@@ -45,7 +45,7 @@ class Meaning:
         self.outputs = refined(graph)
         self.space = Space(graph.analysis, graph.name)
         nodes = reachable([*self.outputs.values()])
-        self.widths: list[Width] = [node for node in nodes if isinstance(node, Width)]
+        self.sums: list[Width | Total] = [node for node in nodes if isinstance(node, Width | Total)]
         self.groups: dict[Cases, list[Aggregate]] = {}
         for node in nodes:
             if isinstance(node, Aggregate):

@@ -26,7 +26,7 @@ from compiler.witness import is_meant
 from rasp import Program, RaspError
 from rasp.interpreter import Run
 from rasp.settings import token_text
-from rasp.sop import Aggregate, Node, Selector, Width, reachable
+from rasp.sop import Aggregate, Node, Selector, Total, Width, reachable
 from rasp.syntax import Assign, Define, For, Name, Statement
 from rasp.value import Value
 
@@ -152,7 +152,7 @@ class _Search:
             if isinstance(node, Selector):
                 yield node
         for node in self.graph.nodes if self.graph is not None else ():
-            if isinstance(node, Aggregate | Width):
+            if isinstance(node, Aggregate | Total | Width):
                 yield from self._cases(node.selector)
 
     def _cases(self, selector: Selector) -> Iterator[Selector]:
@@ -173,7 +173,11 @@ class _Search:
     def _of(self, name: str | None) -> Iterator[Selector]:
         """The selectors of the named s-op that a head is for."""
         for node in self.graph.nodes if self.graph is not None and name is not None else ():
-            if isinstance(node, Aggregate | Width) and self.graph is not None and self.graph.served(node) == name:
+            if (
+                isinstance(node, Aggregate | Total | Width)
+                and self.graph is not None
+                and self.graph.served(node) == name
+            ):
                 yield from self._cases(node.selector)
 
     # -- where it is written -----------------------------------------------------------------------------------------

@@ -12,8 +12,6 @@ import base64
 import hashlib
 import html
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
@@ -22,6 +20,7 @@ from typing import Any
 
 from compiler.model import Transformer
 from compiler.view.facts import facts
+from rasp import whole
 
 SCRIPTS = ("machine.js", "language.js", "figures.js", "explorer.js")
 _ESCAPED = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
@@ -59,23 +58,10 @@ def embedded(data: object) -> str:
 def write(text: str, path: Path) -> None:
     """Write a text to a file: whole, or not at all. Raises `OSError`, with the name of that file."""
     try:
-        _exchanged(text, path)
+        with whole.file(path) as beside:
+            beside.write_text(text, encoding="utf-8")
     except OSError as problem:
         raise OSError(problem.errno, problem.strerror, str(path)) from None
-
-
-def _exchanged(text: str, path: Path) -> None:
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(beside, 0o666 & ~mask)  # mkstemp makes private files
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
 
 
 def _policy(script: str, style: str) -> str:

@@ -47,6 +47,21 @@ answer = aggregate(before, indices * indices * indices) + aggregate(before, indi
 x = indices;
 for i in range(300) { x = x % 7 + aggregate(select(indices, x % 3, ==), indices); }
 """,
+    "unmet.rasp": """\
+#@ output: a
+#@ vocab: "ab"
+#@ max_length: 4
+#@ requires: late
+late = indices > 9;
+a = tokens;
+""",
+    "astronomic.rasp": """\
+#@ output: answer
+#@ vocab: "ab"
+#@ max_length: 4
+answer = aggregate(select(tokens, tokens, ==), 10 ^ 300 if indices == 0 else 1);
+""",
+    "half-character.rasp": '#@ output: a\n#@ vocab: ["\\ud800"]\na = tokens;\n',
     "division.rasp": '#@ output: a\n#@ vocab: "ab"\n#@ max_length: 4\na = 1 / (indices - 1);\n',
 }
 

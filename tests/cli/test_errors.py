@@ -73,6 +73,11 @@ MISTAKES = {
     "too-many-values": "compile average.rasp -o out",
     "too-many-steps": "compile deep.rasp -o out",
     "too-large-for-float16": "compile programs/sequence/normalised_frequency.rasp -o out --dtype float16 --uncertified",
+    "no-input-meant": "compile unmet.rasp -o out",
+    "no-input-meant-check": "check unmet.rasp",
+    "too-large-for-floats": "compile astronomic.rasp -o out",
+    "vocabulary-with-half-a-character": "compile half-character.rasp -o out",
+    "vocabulary-beyond-floats": "compile reverse.rasp -o out --vocab '[1e400, 1]'",
     "same-token-twice": "compile reverse.rasp -o out --vocab aba",
 }
 

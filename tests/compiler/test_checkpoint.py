@@ -22,6 +22,7 @@ from compiler.pipeline import Compiled
 from compiler.provenance import provenance
 from compiler.trace import trace
 from compiler.view.page import page
+from rasp import whole
 
 ROOT = Path(__file__).parent.parent.parent
 FILES = [checkpoint.CONFIG, checkpoint.WEIGHTS, checkpoint.LABELS]
@@ -42,6 +43,13 @@ def other() -> Compiled:
 def folder(made: Compiled, tmp_path: Path) -> Path:
     made.save(tmp_path / "saved")
     return tmp_path / "saved"
+
+
+def told(compiled: Compiled, folder: Path) -> list[rasp.Diagnostic]:
+    """What is said about saving a model."""
+    said: list[rasp.Diagnostic] = []
+    compiled.save(folder, said.append)
+    return said
 
 
 def change_config(folder: Path, **fields: Any) -> None:
@@ -275,10 +283,70 @@ def test_a_newer_format_and_a_foreign_one_are_told_apart_from_damage(folder: Pat
 
 
 def test_a_checkpoint_is_replaced_whole(other: Compiled, folder: Path) -> None:
-    (folder / "stray").write_text("from before")
     other.save(folder)
     assert compiler.load(folder).run("aba") == [2, 1, 2]
     assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES, *checkpoint.documents(folder)])
+    assert [path.name for path in folder.parent.iterdir()] == ["saved"]
+
+
+def test_what_is_no_part_of_a_checkpoint_is_kept_and_told(other: Compiled, folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+    (folder / "export").mkdir()
+    (folder / "export" / "config.json").write_text("mine")
+    before = contents(folder)
+    (note,) = told(other, folder)
+    assert note.severity == "note"
+    assert note.message.endswith("it is kept: export, notes.txt")
+    assert {name: data for name, data in contents(folder).items() if data == b"mine"} == {
+        name: data for name, data in before.items() if data == b"mine"
+    }
+    assert compiler.load(folder).run("aba") == [2, 1, 2]
+
+
+def test_a_file_of_a_document_s_name_that_is_none_is_not_written_over(made: Compiled, folder: Path) -> None:
+    checkpoint.save(folder, made.weights.config, made.model.state_dict(), made.weights.labels)
+    (folder / "provenance.json").write_text("mine")
+    with pytest.raises(ModelError, match=r"provenance\.json is none of its own files") as caught:
+        made.save(folder)
+    assert "move it" in caught.value.hint
+    assert (folder / "provenance.json").read_text() == "mine"
+
+
+def test_a_document_that_is_too_large_is_left_out_and_the_model_saved(
+    made: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = len(json.dumps(made.certificate.to_json(), indent=1)) + 1000
+    labels = len(json.dumps(made.weights.labels, indent=1, ensure_ascii=False)) + 1000
+    monkeypatch.setattr(checkpoint, "MAX_JSON", max(certificate, labels))
+    (warning,) = told(made, tmp_path / "large")
+    assert warning.severity == "warning" and "provenance.json is left out: it would have" in warning.message
+    assert compiler.load(tmp_path / "large").run("abc") == ["c", "b", "a"]
+    assert checkpoint.documents(tmp_path / "large") == ["certificate.json"]
+    with pytest.raises(ModelError, match=r"has no provenance\.json: it would have \d+ bytes, more than"):
+        checkpoint.document(tmp_path / "large", "provenance.json")
+
+
+def test_a_model_that_is_read_while_it_is_written_again_is_one_of_the_two(made: Compiled, folder: Path) -> None:
+    """Fifty times, by another process: the files of a model are those of one time."""
+    code = f"""
+import compiler
+from compiler import checkpoint
+model = compiler.load({str(folder)!r})
+config = {{k: v for k, v in checkpoint._config(checkpoint.Path({str(folder)!r})).items()
+          if k not in ("format", "version", "sha256")}}
+print("ready", flush=True)
+for number in range(50):
+    labels = dict(model.labels, padding="x" * 1000 * number)
+    checkpoint.save({str(folder)!r}, config, model.state_dict(), labels, documents={{"certificate.json": [number]}})
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT) as writer:
+        assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
+        read = 0
+        while writer.poll() is None:
+            assert compiler.load(folder).run("abc") == ["c", "b", "a"]
+            assert checkpoint.document(folder, "certificate.json")
+            read += 1
+        assert writer.returncode == 0 and read > 5
     assert [path.name for path in folder.parent.iterdir()] == ["saved"]
 
 
@@ -326,7 +394,7 @@ def test_an_interrupted_save_leaves_the_old_checkpoint_or_nothing(
         "safetensors": lambda: monkeypatch.setattr(checkpoint, "save_file", stopping),
         "hash": lambda: monkeypatch.setattr(checkpoint, "_hash", stopping),
         "config": lambda: monkeypatch.setattr(Path, "write_text", stopping),
-        "rename": lambda: monkeypatch.setattr(checkpoint, "exchange", stopping),
+        "rename": lambda: monkeypatch.setattr(whole, "_put", stopping),
     }
     with monkeypatch.context():
         targets[where]()
@@ -346,10 +414,11 @@ def test_a_failed_exchange_puts_the_old_checkpoint_back(
     rename = Path.rename
 
     def failing(self: Path, target: Path) -> Path:
-        if Path(target) == folder and not self.name.endswith(".old"):
+        if Path(target) == folder and not self.name.endswith("-exchange.old"):
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
+    monkeypatch.setattr(whole, "_swapped", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises((OSError, ModelError)):
         other.save(folder)
@@ -366,10 +435,11 @@ def test_an_interruption_between_the_two_renames_loses_nothing(
     rename = Path.rename
 
     def failing(self: Path, target: Path) -> Path:
-        if Path(target) == folder and not self.name.endswith(".old"):
+        if Path(target) == folder and not self.name.endswith("-exchange.old"):
             raise error
         return rename(self, target)
 
+    monkeypatch.setattr(whole, "_swapped", lambda one, other: False)
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(type(error)):
         other.save(folder)

@@ -92,6 +92,15 @@ def test_one_changed_weight_is_found_and_the_input_made_small(tmp_path: Path) ->
     assert difference.place == Place("o", "unembedding", [1], [6])
 
 
+def test_logits_that_are_not_finite_are_a_difference(tmp_path: Path) -> None:
+    """The model refuses to answer; the check says on which input."""
+    folder = saved(tmp_path)
+    with_changed_weight(folder, "embed.W_E", (1, 0), 3e38)
+    (difference,) = small(folder).differences
+    assert difference.found == ["error: the logits of o at position 0 are not finite"]
+    assert len(difference.tokens) == 1
+
+
 def test_a_difference_that_needs_two_tokens_shrinks_to_two(tmp_path: Path) -> None:
     """With the answer for 2 made unreachable, the smallest inputs that tell have a token twice."""
     folder = saved(tmp_path)

@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 import compiler
 import rasp
 from compiler.certify import certify
+from compiler.compare import check
 from compiler.emit import emit
 from compiler.mlp import staircase
 from compiler.model import Config, Scalar, Transformer
 from compiler.pipeline import Compiled
 from compiler.precision import FLOAT16, FLOAT32, FLOAT64
 from compiler.realise import Care, realise
+from compiler.verify import verify_model
+from rasp.sop import Total
 
 ROUNDING = 2.0**-24
 
@@ -576,3 +579,39 @@ def test_c20_nested_logic_is_an_or_of_ands_in_one_layer(output: str) -> None:
     assert compiled.model.run_batch(inputs) == [compiled.program[output](tokens) for tokens in inputs]
     layers = [layer for layer in compiled.circuit.layers if layer.neurons]
     assert len(layers) <= 3
+
+
+SUMS = {
+    "of all": "aggregate(full_s, tokens_int) * length",
+    "in the other order, rounded": "round(length * aggregate(full_s, tokens_int))",
+    "so far": "aggregate(select(indices, indices, <=), tokens_int) * (indices + 1)",
+    "before": "indices * aggregate(select(indices, indices, <), tokens_int, 7)",
+    "of a class": "aggregate(select(tokens, tokens, ==), indices) * selector_width(select(tokens, tokens, ==))",
+    "of smaller ones, of which there may be none": (
+        "aggregate(select(tokens_int, tokens_int, <), tokens_int, 5) * "
+        "selector_width(select(tokens_int, tokens_int, <))"
+    ),
+    "of others": "aggregate(select(tokens, tokens, !=), indices) * selector_width(select(tokens, tokens, !=))",
+    "of negative numbers": 'aggregate(full_s, {"0": -3, "1": 2, "2": 0, "3": 5}[tokens]) * length',
+    "of products": "aggregate(full_s, tokens_int * (indices + 1)) * length",
+    "of choices": "round(aggregate(full_s, 1 if tokens_int > indices % 3 else 0) * length)",
+    "of counts": "aggregate(full_s, selector_width(select(tokens, tokens, ==))) * length",
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_c23_a_mean_times_a_width_is_a_sum(name: str, attention: str) -> None:
+    settings = f'#@ vocab: "0123"\n#@ max_length: 12\n#@ attention: {attention}\n#@ output: x\n'
+    compiled = compiler.compile(rasp.parse(f"{settings}x = {SUMS[name]};"))
+    assert any(isinstance(node, Total) for node in compiled.graph.nodes)
+    assert check(compiled, samples=150, max_exhaustive=340).ok
+    assert verify_model(compiled.model).ok
+
+
+def test_c23_long_sums_are_exact() -> None:
+    settings = '#@ vocab: "0123456789"\n#@ max_length: 64\n#@ output: x\n'
+    model = compiler.compile(rasp.parse(f"{settings}x = aggregate(full_s, tokens_int * tokens_int) * length;")).model
+    rng = random.Random(0)
+    inputs = ["".join(rng.choices("0123456789", k=64)) for _ in range(200)] + ["9" * 64, "0" * 64, "8" * 63 + "9"]
+    assert [row[0] for row in model.run_batch(inputs)] == [sum(int(d) ** 2 for d in tokens) for tokens in inputs]

@@ -330,6 +330,14 @@ def test_columns_for_single_values_of_a_count_are_among_its_columns() -> None:
     assert 1 in members(hist) and kinds >= {"number", "is", "at_least", "square"}
 
 
+def test_a_column_that_holds_a_square_less_a_line_is_not_called_the_square() -> None:
+    made = compiled("sort")
+    found = provenance(made.model)
+    [one] = [one for one in found["directions"] if one["name"] == "(sort.place - 16)^2 less a line"]
+    [function] = [c["function"] for c in told(made, "sort.place")["columns"] if c["column"] == one["column"]]
+    assert function == {"kind": "square", "centre": "1/2", "times": "1", "plus": "-1/4"}
+
+
 @some("all")
 def test_every_column_that_is_written_is_told_of(name: str) -> None:
     """Neurons that clear a column or take an offset away write nothing that it holds."""

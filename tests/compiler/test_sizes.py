@@ -58,7 +58,10 @@ def everything(vocabulary: Sequence[object], length: int) -> list[tuple[object, 
 
 def plain(value: Any) -> Any:
     """A number as the float that a model gives: its values are floats where the program divides."""
-    return value if isinstance(value, str) or abs(value) > 10**300 else float(value)
+    try:
+        return value if isinstance(value, str) else float(value)
+    except OverflowError:
+        return value
 
 
 def answers(program: rasp.Program, tokens: Sequence[object]) -> list[Any] | None:

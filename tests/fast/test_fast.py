@@ -140,6 +140,16 @@ def test_padding_reaches_nothing(
     assert torch.equal(fast.count(ids, mask), clean) and clean.isfinite().all()
 
 
+def test_logits_that_are_not_finite_decide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = fast_of(compiled_at("sort", max_length=6))
+    path, stream = fast.path(), fast.path().stream
+    monkeypatch.setattr(path, "stream", lambda ids, mask: stream(ids, mask).masked_fill_(ids == 3, torch.inf))
+    assert fast.run_batch(["cab", "b"]) == [["a", "b", "c"], ["b"]]
+    with pytest.raises(ModelError, match="the logits of sorted at position 2 are not finite"):
+        fast.run_batch(["cab", "bad", "b"])
+    assert not fast.count(torch.tensor([[1, 0, 3]])).isfinite().all()
+
+
 @pytest.mark.parametrize("name", ["sort", "paper/dyck_2_ptf", "sequence/mode_count"])
 def test_answers_in_float64_are_the_interpreters(name: str) -> None:
     compiled = compiled_at(name, dtype="float64")

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rasp
+from rasp.console import Console
+from rasp.session import Session
 from rasp.source import RaspError
 
 ENDLESS = [
@@ -32,6 +34,36 @@ ENDLESS = [
     'x = tokens("a" * 60000);',
     "y = [[[[1 for a in range(100)] for b in range(100)] for c in range(100)] for d in range(100)];",
     "x = " + "9" * 5_000 + ";",
+    # each within its limits, but not together
+    "".join(f"x{i} = range(100000);\n" for i in range(400)),
+    "y = range(90000);" + "".join(f"x{i} = y + [{i}];\n" for i in range(400)),
+    's = "ab" * 30000; ' + "".join(f'x{i} = [s + "c" for j in range(4000)];\n' for i in range(200)),
+    "d = {j: j for j in range(90000)};" + "".join(f"x{i} = d[indices + {i}];" for i in range(300)),
+    "d = range(90000);" + "".join(f"x{i} = (indices + {i}) in d;" for i in range(300)),
+    # what walks a list takes its length
+    "d = range(90000); for i in range(10000) { x = -1 in d; }",
+    "d = range(90000); e = range(90000); for i in range(10000) { x = d == e; }",
+    "d = range(90000); e = range(90000); for i in range(10000) { x = d < e; }",
+    "x = [[1, 2], [1, 3]]; y = [x, x]; for i in range(90000) { z = y == [x, x] and y == [x, y]; }",
+    "d = range(90000); x = zip(d, d, d, d, d, d, d, d, d, d);",
+    "for i in range(90000) { for j in range(90000) {\n# nothing\n} }",
+    # what an application holds
+    "x = indices; for i in range(20000) { x = x + 1; } " + 'y = x("ab" * 3000);' * 9,
+    "x = tokens; for i in range(16) { x = x + x; } " + 'y = x("ab" * 50);' * 500,
+    "x = 1 / (indices + 3); y = aggregate(select(indices, indices, <=), x); " + 'z = y("ab" * 3000);',
+    # the text itself
+    "x = 1;\n" * 30_000,
+    "#" * 2_000_000,
+    "#@" + " " * 100_000,
+    "#@ vocab: a" + " " * 100_000 + "b",
+    "#@ output: a" + " " * 100_000 + "-",
+    "#@ output: " + "a ," * 100_000 + " -",
+    "#@ vocab: [1e99999999, 1]",
+    "#@ vocab: [1e-99999999, 1]",
+    "#@ vocab: [1e400, 1]",
+    "#@ example: [1e" + "9" * 100_000 + "] -> [1]",
+    "#@ vocab: [" + "9" * 4_200 + "]",
+    '#@ example: "ab" -> "ab"\n' * 20_000,
 ]
 
 
@@ -56,6 +88,8 @@ def test_memory_stays_bounded() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "#@ vocab: [1e300, 1e-300, " + "9" * 4_000 + "]",
+        "d = range(1000); x = [d[i] for i in range(1000)];",
         "def f(n) { return 1 if n == 0 else n * f(n - 1); } x = f(900);",
         "def f(x) { return [x, x]; } x = 1; y = 1; for i in range(500) { x = f(x); y = f(y); } z = x == y;",
         "x = indices" + " + indices" * 5_000 + ";",
@@ -65,6 +99,33 @@ def test_memory_stays_bounded() -> None:
 )
 def test_large_but_fine(text: str) -> None:
     rasp.parse(text)
+
+
+def test_behind_many_errors_the_rest_is_not_run_and_nothing_more_said() -> None:
+    text = "".join(f"x{i} = y{i};\n" for i in range(1_000)) + "z = indices;\n#@ output: z"
+    with pytest.raises(RaspError) as caught:
+        rasp.parse(text)
+    assert [one.code for one in caught.value.diagnostics] == ["unknown-name"] * 20
+
+
+def test_a_long_input_is_refused_before_memory_is_taken() -> None:
+    program = rasp.parse("s = select(tokens, tokens, ==); x = selector_width(s);")
+    assert program["x"]("ab" * 1_000)[:2] == [1_000, 1_000]
+    for name in ("s", "x"):
+        started = time.process_time()
+        with pytest.raises(RaspError, match="too much memory"):
+            program[name]("ab" * 100_000)
+        assert time.process_time() - started < 5
+
+
+def test_a_console_counts_the_steps_of_what_was_entered_together() -> None:
+    lines: list[str] = []
+    session = Session(Console(lines.append))
+    for _ in range(15):
+        session.line("x = range(90000); x = 1;")
+    assert not any("too-long" in line for line in lines)
+    session.line("x = range(90000);" * 15)
+    assert any("too-long" in line for line in lines)
 
 
 _MORE_WORDS = """

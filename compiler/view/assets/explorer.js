@@ -670,9 +670,11 @@
   function columnDetail({ family }) {
     const using = variables.filter((variable) => variable.terms.some(([column]) => family.columns.includes(column)));
     const stream = steps[state.step].stream;
+    const told = family.sign ? [] : tenants[family.columns[0]].filter((direction) => direction.what && direction.role === "value");
     return [
       heading(family.title, family.sign ? `${count(family.columns.length, "column")} of the residual stream, ${family.sign === "=" ? "one for each value" : "one for each threshold"}` : "a column of the residual stream"),
       matrixFigure("Now", `what it holds after ${steps[state.step].short}`, family.columns.flatMap((column, row) => state.run.streams[stream].flatMap((x, at) => { const value = x[column] - offsetIn(column, stream); return value ? [{ row, column: at, value }] : []; })), "direction", "position", family.columns.map((column) => columns[column]), ["bos", ...tokenNames()], true),
+      told.length ? element("dl", { class: "facts" }, fact("what it holds", chips(told.map((direction) => code(clipped(direction.what, 96)))))) : null,
       connections(family.columns),
       using.length ? element("dl", { class: "facts" }, fact("holds", chips(using.map((variable) => chip(variable.name, "a value of the program", () => selectVariable(variable.name), "variable"))))) : null,
     ];
