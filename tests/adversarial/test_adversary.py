@@ -154,7 +154,7 @@ def require_right(found: list[tuple[int, Verdict]]) -> None:
 
 
 def test_some_cases_are_right() -> None:
-    require_right(verdicts(range(10_007, 10_025)))
+    require_right(verdicts(range(10_000, 10_025)))
 
 
 @pytest.mark.slow

@@ -177,3 +177,9 @@ def survives(text: str) -> None:
             program[name]("ab")
     except RaspError as problem:
         str(problem)
+
+
+@pytest.mark.parametrize("text", ['"" * (10 ^ 29)', '"ab" * (-(10 ^ 29))', '(10 ^ 29) * ""'])
+def test_a_string_as_often_as_no_machine_counts_is_empty(text: str) -> None:
+    program = rasp.parse(f"x = tokens if indices < 0 else {text}; y = tokens * (-(10 ^ 29));")
+    assert program["x"]("ab") == program["y"]("ab") == ["", ""]
