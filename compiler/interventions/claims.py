@@ -1,0 +1,208 @@
+"""Claims: what a provenance file says of the residual stream, as an intervention needs it.
+
+In: a provenance document, and the compiled program that it is about. Out: `Claims`: which s-op stands in which columns
+from when to when, and which part of the model reads and writes which columns in which step.
+Invariants: nothing comes from the weights. The columns of a variable of the program are those that the file lists; only
+what has no name in the program, and no list, is known by the circuit alone.
+
+    claims.named["hist"].live(3)  ->  {15, 18, 34}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from compiler.circuit import Circuit
+from compiler.contents import Contents
+from compiler.domain import TOKEN
+from compiler.graph import Graph
+from rasp.sop import Node, SOp, Tokens, reachable
+
+CONSTANT = ("one", "bos")
+"""The roles of columns that hold the same at every token."""
+
+
+class Life(NamedTuple):
+    """A column holds what it holds after the steps from `ready` on and before `until`; it is written from `begun` on."""
+
+    ready: int
+    until: int
+    begun: int
+
+    def there(self, step: int) -> bool:
+        """Whether it is there after a step."""
+        return self.ready <= step < self.until
+
+    def touched(self, step: int) -> bool:
+        """Whether some of it is there after a step."""
+        return self.begun <= step < self.until
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """An s-op that stands in the stream, in these columns, and can be read after the steps from `step` on.
+
+    `own` are the columns of which nothing is closer that is listed: those of ``f(x)`` are listed under x too.
+    """
+
+    name: str
+    node: SOp
+    columns: Mapping[int, Life]
+    own: frozenset[int]
+    step: int
+    named: bool
+
+    @property
+    def until(self) -> int:
+        """From this step on it cannot be read any more."""
+        return min((life.until for life in self.columns.values()), default=0)
+
+    def live(self, step: int) -> frozenset[int]:
+        """The columns that hold it after a step."""
+        return frozenset(column for column, life in self.columns.items() if life.there(step))
+
+    def complete(self) -> int:
+        """After this step all of its own columns are written."""
+        return max((self.columns[column].ready for column in self.own), default=0)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A head, a neuron, an embedding, or an output: what it reads by input, what it writes, and after which step."""
+
+    id: str
+    kind: str
+    step: int
+    reads: Mapping[str, frozenset[int]]
+    writes: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What the file says, with the s-ops that it speaks of."""
+
+    graph: Graph
+    last: int
+    """The step of the last sublayer."""
+    parts: list[Part]
+    held: list[Held]
+    columns: list[str] = field(default_factory=list)
+
+    @staticmethod
+    def of(document: Mapping[str, Any], graph: Graph, circuit: Circuit) -> Claims:
+        """What a document says of the model of a circuit."""
+        last = 2 * len(circuit.layers)
+        parts = [_part(node, last) for node in document["nodes"]]
+        return Claims(graph, last, parts, list(_Reader(document, graph, circuit, parts).held()), document["columns"])
+
+    @cached_property
+    def named(self) -> dict[str, Held]:
+        """The variables of the program, by name."""
+        return {held.name: held for held in self.held if held.named}
+
+    @cached_property
+    def listing(self) -> dict[int, list[Held]]:
+        """What lists a column."""
+        found: dict[int, list[Held]] = {}
+        for held in self.held:
+            for column in held.columns:
+                found.setdefault(column, []).append(held)
+        return found
+
+    def writers(self, held: Held) -> list[Part]:
+        """The parts that write its own columns."""
+        lives = {column: held.columns[column] for column in held.own}
+        return [
+            part
+            for part in self.parts
+            if any(lives[c].begun <= part.step <= lives[c].ready for c in part.writes & held.own)
+        ]
+
+
+def _step(node: Mapping[str, Any]) -> int:
+    if node["kind"] in ("head", "neuron"):
+        return 2 * int(node["layer"]) + (1 if node["kind"] == "head" else 2)
+    return 0
+
+
+def _part(node: Mapping[str, Any], last: int) -> Part:
+    reads = {letter: frozenset(data["columns"]) for letter, data in node.get("inputs", {}).items()}
+    constant = node["kind"] == "neuron" and not reads["in"]
+    step = last + 1 if node["kind"] == "output" else _step(node)
+    writes = frozenset() if constant else frozenset(node["output"].get("columns", ()))
+    return Part(node["id"], node["kind"], step, reads, writes)
+
+
+class _Reader:
+    """Reads what is held from a document."""
+
+    def __init__(self, document: Mapping[str, Any], graph: Graph, circuit: Circuit, parts: list[Part]) -> None:
+        self.document = document
+        self.graph = graph
+        self.contents = Contents(graph)
+        self.by_name = {str(direction): direction for direction in circuit.directions()}
+        self.begun: dict[str, int] = {}
+        steps = {part.id: part.step for part in parts}
+        self.tenants: dict[int, list[Mapping[str, Any]]] = {}
+        for tenant in document["directions"]:
+            if tenant["role"] not in CONSTANT:
+                self.tenants.setdefault(tenant["column"], []).append(tenant)
+                self.begun[tenant["name"]] = min((steps[node] for node in tenant["nodes"]), default=tenant["step"])
+
+    def held(self) -> Iterator[Held]:
+        """The variables that are listed, then what has no name."""
+        nodes = {self.graph.names[node]: node for node in self.graph.nodes if node in self.graph.names}
+        listed = {
+            data["name"]: self._columns(data["columns"])
+            for data in self.document["variables"]
+            if isinstance(nodes.get(data["name"]), SOp)
+        }
+        for data in self.document["variables"]:
+            name = data["name"]
+            if name in listed:
+                node = nodes[name]
+                nearer = [listed[other] for other in listed if other != name and _is_above(node, nodes[other])]
+                own = frozenset(listed[name]).difference(*nearer)
+                columns = listed[name] | self._columns(self._read(data))
+                yield Held(name, node, columns, own, data["step"], True)
+        yield from self._unnamed()
+
+    def _read(self, data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """The tenants of the columns that a variable is read from as a number."""
+        for term in data["read"]:
+            for tenant in self.tenants.get(term["column"], ()):
+                if tenant["step"] <= data["step"] < tenant["until"]:
+                    yield tenant
+
+    def _columns(self, places: Any) -> dict[int, Life]:
+        return {place["column"]: self._life(place) for place in places if place["column"] in self.tenants}
+
+    def _life(self, place: Mapping[str, Any]) -> Life:
+        begun = next(
+            (self.begun[t["name"]] for t in self.tenants[place["column"]] if t["step"] == place["step"]), place["step"]
+        )
+        return Life(place["step"], place["until"], begun)
+
+    def _unnamed(self) -> Iterator[Held]:
+        """What stands in columns of no variable of the program: results of attention, functions of two things."""
+        found: dict[SOp, dict[int, Life]] = {}
+        for tenants in self.tenants.values():
+            for tenant in tenants:
+                content = self.contents.of(self.by_name[tenant["name"]])
+                if not content.statements or not any(statement.named for statement in content.statements[:1]):
+                    node = content.statements[0].sop if content.statements else self.by_name[tenant["name"]].holds
+                    if node is not None:
+                        found.setdefault(node, {})[tenant["column"]] = self._life(tenant)
+        for node, columns in found.items():
+            step = min(life.ready for life in columns.values())
+            yield Held(self.graph.name(node), node, columns, frozenset(columns), step, False)
+
+
+def _is_above(one: Node, other: Node) -> bool:
+    """Whether another s-op is computed from one; every conversion of the token from its text."""
+    if one is TOKEN and isinstance(other, Tokens):
+        return one is not other
+    return one is not other and one in set(reachable([other]))
