@@ -20,7 +20,9 @@ from typing import Literal
 
 from compiler.direction import BOS, ONE, Direction, Form, total
 from compiler.exact import Multiples, plus, times, whole
+from compiler.graph import Graph
 from compiler.precision import FLOAT32, Precision
+from rasp.sop import SOp
 from rasp.source import counted
 from rasp.value import Value
 
@@ -69,6 +71,7 @@ class Head:
     """
 
     name: str
+    node: SOp  # what it was opened for; other s-ops whose selectors are alike share it
     selects: str  # in words, for people
     mode: Literal["mean", "sum"]
     parts: tuple[Part, ...]
@@ -93,11 +96,15 @@ class Head:
     def purpose(self) -> str:
         """What the head is for, in words."""
         moved = ", ".join(dict.fromkeys(str(channel.write) for channel in self.channels))
+        return f"{moved}: {self.what()}"
+
+    def what(self) -> str:
+        """What the head does, in words, but for what it writes."""
         if all(channel.read.terms.keys() <= {ONE} for channel in self.channels):
             verb = "counts" if self.mode == "sum" else "looks for"
         else:
             verb = "adds up over" if self.mode == "sum" else "fetches from" if self.single else "averages over"
-        return f"{moved}: {verb} {self.selects}"
+        return f"{verb} {self.selects}"
 
     def reads(self) -> Iterator[Form]:
         """Every form the head reads."""
@@ -138,9 +145,14 @@ def _or_default(head: Head, channel: Channel) -> str:
 class Neuron:
     """``relu(read)``, added to each direction of `writes` with its coefficient."""
 
-    name: str
+    names: tuple[str, ...]  # what it computes steps of, for people
     read: Form
     writes: tuple[tuple[Direction, Fraction], ...]
+
+    @property
+    def name(self) -> str:
+        """Its names."""
+        return "; ".join(self.names)
 
     def __str__(self) -> str:
         adds = ", ".join(f"{coefficient} -> {direction}" for direction, coefficient in self.writes)
@@ -235,6 +247,7 @@ class Circuit:
     offsets: dict[Direction, Fraction] = field(default_factory=dict)  # written by the embedding at every position
     exclusive: frozenset[Direction] = frozenset()  # of the heads that count into it, at most one counts any one key
     homes: dict[Direction, Direction] = field(default_factory=dict)
+    graph: Graph | None = field(default=None, compare=False, repr=False)  # whose s-ops it computes
 
     def directions(self) -> list[Direction]:
         """Every direction, in the order in which they are first written."""
@@ -253,6 +266,15 @@ class Circuit:
         found: dict[Direction, int] = {}
         for number, layer in enumerate(self.layers, start=1):
             found |= {direction: 2 * number for neuron in layer.erasers for direction, _ in neuron.writes}
+        return found
+
+    def carried(self) -> dict[Direction, int]:
+        """When each offset is taken away again: 2L after layer L, and never, one more than all steps, if it stays."""
+        found = dict.fromkeys(self.offsets, 2 * len(self.layers) + 1)
+        for number, layer in enumerate(self.layers, start=1):
+            constant = (neuron for neuron in layer.neurons if neuron.read == Form.constant(1))
+            taken = {direction: -weight for neuron in constant for direction, weight in neuron.writes}
+            found |= {d: 2 * number for d, offset in self.offsets.items() if taken.get(d) == offset}
         return found
 
     def columns(self) -> dict[Direction, int]:

@@ -314,8 +314,8 @@ def _shared(neurons: Iterable[Neuron]) -> list[Neuron]:
         writes = dict(same.writes)
         for direction, weight in neuron.writes:
             writes[direction] = writes.get(direction, Fraction(0)) + weight
-        name = same.name if neuron.name in same.name.split("; ") else f"{same.name}; {neuron.name}"
-        found[neuron.read] = Neuron(name, same.read, tuple((d, weight) for d, weight in writes.items() if weight))
+        names = tuple(dict.fromkeys([*same.names, *neuron.names]))
+        found[neuron.read] = Neuron(names, same.read, tuple((d, weight) for d, weight in writes.items() if weight))
     return list(found.values())
 
 

@@ -1,8 +1,10 @@
 """Directions: linear algebra by name.
 
-In: names. Out: `Direction`, an axis of the residual stream, and `Form`, a linear functional over directions with exact
-coefficients. Columns are assigned much later (`allocate`); until then a matrix is what it does to directions.
-Invariant: a form has no zero coefficient. `ONE` is 1 at every position; `BOS` is 1 at the hidden position 0 only.
+In: names, and the s-ops they stand for. Out: `Direction`, an axis of the residual stream, and `Form`, a linear
+functional over directions with exact coefficients. Columns are assigned much later (`allocate`); until then a matrix is
+what it does to directions.
+Invariants: a direction is itself and no other, whatever it is called: its name is for people and decides nothing. A form
+has no zero coefficient. `ONE` is 1 at every position; `BOS` is 1 at the hidden position 0 only.
 
     >>> print(Form.of(Direction("indices")) * 2 - Form.constant(1))
     2 indices - 1
@@ -11,16 +13,23 @@ Invariant: a form has no zero coefficient. `ONE` is 1 at every position; `BOS` i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
 
 from compiler.exact import plus, times, whole
+from rasp.sop import SOp
 
 
-class Direction(NamedTuple):
-    """A named axis of the residual stream."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Direction:
+    """An axis of the residual stream.
+
+    Once it is written, `holds` is the s-op whose value it is at every token, exactly, beside its offset (C19); None for
+    what no program computes.
+    """
 
     name: str
+    holds: SOp | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -96,7 +105,7 @@ class Form:
     def __str__(self) -> str:
         if not self.terms:
             return "0"
-        ordered = sorted(self.terms.items(), key=lambda term: (term[0] == ONE,))
+        ordered = sorted(self.terms.items(), key=lambda term: term[0] is ONE)
         text = " ".join(_signed(coefficient, direction) for direction, coefficient in ordered)
         return text.removeprefix("+ ") if text.startswith("+") else "-" + text.removeprefix("- ")
 
@@ -105,7 +114,7 @@ class Form:
 
 def _signed(coefficient: Fraction, direction: Direction) -> str:
     sign, size = "-" if coefficient < 0 else "+", abs(coefficient)
-    if direction == ONE:
+    if direction is ONE:
         return f"{sign} {size}"
     name = f"[{direction}]" if " " in direction.name else direction.name
     return f"{sign} {name}" if size == 1 else f"{sign} {size} {name}"

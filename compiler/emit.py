@@ -22,8 +22,9 @@ import numpy.typing as npt
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Stream
 from compiler.direction import BOS, ONE, Direction, Form
 from compiler.exact import Multiples
+from compiler.functions import plain
+from compiler.labels import labels
 from compiler.precision import Precision
-from rasp.value import Value
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -136,14 +137,14 @@ class Emitter:
             "d_model": self.d_model,
             "layers": shapes,
             "outputs": [
-                {"name": output.name, "values": [_plain(value) for value, _ in output.codes]}
+                {"name": output.name, "values": [plain(value) for value, _ in output.codes]}
                 for output in self.circuit.outputs
             ],
             "has_positions": bool(self.circuit.positions),
             "dtype": self.precision.name,
             "unknown": None,
         }
-        return Weights(config, self.tensors, _labels(self.circuit, self.columns))
+        return Weights(config, self.tensors, labels(self.circuit))
 
     def vector(self, form: Form) -> Array:
         """The column of a reading matrix: [d_model]."""
@@ -278,51 +279,6 @@ def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
         for direction, part in parts.items():
             found[direction] = found[direction].plus(part) if direction in found else part
     return found
-
-
-def _labels(circuit: Circuit, columns: dict[Direction, int]) -> dict[str, Any]:
-    """What each column, head and neuron is, and where each variable of the program is to be read.
-
-    A variable is in the stream after the steps from `ready` on and before `until`, as in `Circuit.written`.
-    """
-    names: dict[int, list[str]] = {}
-    for direction, column in columns.items():
-        names.setdefault(column, []).append(str(direction))
-    written, erased, never = circuit.written(), circuit.erased(), 2 * len(circuit.layers) + 1
-    return {
-        "columns": [", then ".join(found) for _, found in sorted(names.items())],
-        "directions": [
-            {
-                "name": str(direction),
-                "column": column,
-                "ready": written[direction],
-                "until": erased.get(direction, never),
-            }
-            for direction, column in columns.items()
-        ],
-        "layers": [
-            {
-                "heads": [{"name": h.name, "purpose": h.purpose(), "does": str(h)} for h in layer.heads],
-                "neurons": [{"name": neuron.name, "does": str(neuron)} for neuron in layer.mlp],
-            }
-            for layer in circuit.layers
-        ],
-        "variables": [
-            {
-                "name": variable.name,
-                "ready": variable.ready,
-                "until": min((erased[d] for d in variable.read.terms if d in erased), default=never),
-                "read": {str(direction): str(c) for direction, c in variable.read.terms.items()},
-                "values": [_plain(value) for value, _ in variable.numbers],
-                "numbers": [str(number) for _, number in variable.numbers],
-            }
-            for variable in circuit.variables
-        ],
-    }
-
-
-def _plain(value: Value) -> Any:
-    return {"float": str(value)} if isinstance(value, Fraction) else value
 
 
 def emit(circuit: Circuit) -> Weights:

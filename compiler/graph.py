@@ -51,6 +51,11 @@ class Graph:
     def _called(self) -> dict[Node, str]:
         return {}
 
+    def served(self, node: SOp) -> str | None:
+        """The name in the program of the node, or of what it is a part of, or of what it is computed from."""
+        near = (node, *self.analysis.variables(node))
+        return next((name for one in near if (name := self.names.get(one) or self._owners.get(one))), None)
+
     def _described(self, node: Node) -> str:
         text = node.written(*(self.names.get(arg) or _brief(arg) for arg in node.inputs))
         text = text[1:-1] if text.startswith("(") and text.endswith(")") else text

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import rasp
 from rasp import Program
 from rasp.elaborate import MAX_FILES, MAX_LOADED
+from rasp.program import LIBRARY, Place
 from rasp.value import to_python
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ def declared(program: Program) -> dict[str, Any]:
         "attention": settings.attention,
         **({"requires": list(settings.requires)} if settings.requires else {}),
     }
+
+
+def located(program: Program, name: str) -> dict[str, Any]:
+    """The lines of a program that give a name, and whose text gives it, if not the program's own."""
+    place = program.places.get(name, Place((), LIBRARY))
+    return {"lines": list(place.lines), "home": place.home}
 
 
 def hashes(program: Program) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from compiler.circuit import Circuit
 from compiler.domain import Limits, Setting, refusal
 from compiler.emit import Weights, emit
 from compiler.graph import Graph, lower
-from compiler.origin import declared, hashes, program_of, recorded
+from compiler.origin import declared, hashes, located, program_of, recorded
 from compiler.plan import Plan, plan
 from compiler.precision import FLOAT32, PRECISIONS, Precision
 from compiler.realise import cares, realise
@@ -148,6 +148,7 @@ class Compiled:
         found.config["unknown"] = None if unknown is None else token_text(unknown)
         found.config.update(_generation(self.program))
         found.labels["program"] = recorded(self.program)
+        found.labels["named"] = [one | located(self.program, one["name"]) for one in found.labels["named"]]
         found.labels["certificate"] = {"certified": self.certificate.ok, "tightest": str(self.certificate.tightest)}
         found.labels["compiler"] = metadata.version("rasp-compiler")
         return found

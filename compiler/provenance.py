@@ -1,8 +1,9 @@
 """Provenance: which part of a transformer computes which variable of the program, and who reads what whom wrote.
 
 In: a compiled `Transformer`. Out: JSON data, explained in `docs/provenance.md`, its form in `provenance.schema.json`:
-variables, nodes (embeddings, heads, neurons, outputs) with their hooks in TransformerLens, and the edges between them.
-Invariant: edges come from the tensors alone. There is one exactly where an earlier node's writing matrix and a reading
+what each direction of the stream holds, variables, nodes (embeddings, heads, neurons, outputs) with their hooks in
+TransformerLens, and the edges between them.
+Invariants: what columns hold is said by the data of the labels, never by a name. Edges come from the tensors alone. There is one exactly where an earlier node's writing matrix and a reading
 matrix are both not zero on a column; so what stands across a missing edge cannot matter, bit for bit.
 
     {"from": "L0H0", "to": "L1H0", "input": "q", "columns": [5], "constant": false, "erased": false}
@@ -10,7 +11,6 @@ matrix are both not zero on a column; so what stands across a missing edge canno
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,20 +19,13 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from compiler.model import Block, ModelError, Transformer
-from rasp.parser import parse_text
-from rasp.syntax import Assign, For, Statement
 
 FORMAT = "rasp-provenance"
-VERSION = 1
+VERSION = 2
 DOCUMENT = "provenance.json"
 """The name of the file in a checkpoint."""
-INDICATOR = re.compile(r"(?P<name>\w+)=(?P<value>.*?)( #\d+)?", re.DOTALL)
-"""The name of a column that is larger by 1 where a variable has a value."""
-ATOMS = ("tokens", "indices", "length")
 
-
-_Places: TypeAlias = Mapping[str, Mapping[str, Any]]
-"""The labels of the directions, by name."""
+_Label: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,20 +41,15 @@ class _Node:
 
 
 def provenance(model: Transformer) -> dict[str, Any]:
-    """The ground truth of a compiled model as JSON data. Raises `ModelError` for a model without labels."""
+    """The ground truth of a compiled model as JSON data. Raises `ModelError` for a model without labels, or old ones."""
     labels = model.labels
     if "columns" not in labels:
         raise ModelError("the model has no labels, so nothing is known about its parts", "compile the program again")
+    if "named" not in labels:
+        raise ModelError("the labels are of an older version: they do not say what columns hold", "compile it again")
     nodes = list(_nodes(model))
-    source = labels.get("program", {}).get("source", "")
-    lines = _lines(source)
-    places = {direction["name"]: direction for direction in labels["directions"]}
-    categorical = {variable["name"]: variable for variable in _categorical(nodes, places, lines)}
-    variables = [
-        _numeric(variable, nodes, places, lines, categorical.pop(variable["name"], {}).get("indicators", []))
-        for variable in labels["variables"]
-    ]
-    variables += categorical.values()
+    stream = _Stream(labels, nodes)
+    variables = [stream.variable(label) for label in labels["named"]]
     written: dict[str, list[dict[str, Any]]] = {}
     for variable in variables:
         for writer in variable["nodes"]:
@@ -70,12 +58,13 @@ def provenance(model: Transformer) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "compiler": labels.get("compiler", ""),
-        "source": source,
+        "source": labels.get("program", {}).get("source", ""),
         "bos_token": model.config.d_vocab - 1,
         "columns": list(labels["columns"]),
+        "directions": [stream.direction(label) for label in labels["directions"]],
         "variables": variables,
         "nodes": [_shown(node, written.get(node.id, [])) for node in nodes],
-        "edges": list(_edges(nodes, places.values())),
+        "edges": list(_edges(nodes, stream.cleared)),
     }
 
 
@@ -164,12 +153,9 @@ def _rows(matrix: Tensor) -> list[list[int]]:
     return found
 
 
-def _edges(nodes: list[_Node], directions: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _edges(nodes: list[_Node], cleared: Mapping[int, list[int]]) -> Iterator[dict[str, Any]]:
     """What each input reads of what each earlier node wrote. A sublayer's nodes do not see each other."""
     steps = [node.step for node in nodes]
-    cleared: dict[int, list[int]] = {}
-    for direction in directions:
-        cleared.setdefault(direction["column"], []).append(direction["until"])
     writers: dict[int, list[int]] = {}
     for number, node in enumerate(nodes):
         for column in node.writes:
@@ -196,67 +182,86 @@ def _edges(nodes: list[_Node], directions: Iterable[Mapping[str, Any]]) -> Itera
                 }
 
 
-def _numeric(
-    label: dict[str, Any],
-    nodes: list[_Node],
-    places: _Places,
-    lines: dict[str, list[int]],
-    indicators: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """A variable that stands in the stream as a number, which may be a sum of some of its indicators."""
-    read = label["read"]
-    columns = {places[name]["column"] for name in read}
-    return {
-        **_place(label["name"], list(read), nodes, places, lines),
-        "read": [{"column": places[name]["column"], "coefficient": coefficient} for name, coefficient in read.items()],
-        "values": [
-            {"number": number, "value": value} for number, value in zip(label["numbers"], label["values"], strict=True)
-        ],
-        "indicators": [indicator for indicator in indicators if indicator["column"] in columns],
-    }
+class _Stream:
+    """What the labels say about the directions of the stream, and the nodes that write them."""
 
+    def __init__(self, labels: _Label, nodes: list[_Node]) -> None:
+        self.nodes = nodes
+        self.writers: dict[int, list[int]] = {}
+        for number, node in enumerate(nodes):
+            for column in node.varying:
+                self.writers.setdefault(column, []).append(number)
+        self.directions: list[_Label] = labels["directions"]
+        self.by_name = {direction["name"]: direction for direction in self.directions}
+        self.cleared: dict[int, list[int]] = {}
+        for direction in self.directions:
+            self.cleared.setdefault(direction["column"], []).append(direction["until"])
+        self.read = {variable["name"]: variable for variable in labels["variables"]}
+        self.holding: dict[str, list[tuple[_Label, _Label]]] = {}
+        for direction in self.directions:
+            for statement in direction["holds"]:
+                if statement["named"]:
+                    self.holding.setdefault(statement["of"], []).append((direction, statement["function"]))
 
-def _categorical(nodes: list[_Node], places: _Places, lines: dict[str, list[int]]) -> Iterator[dict[str, Any]]:
-    """The variables that have a column for each value, by the names of the directions."""
-    found: dict[str, dict[str, str]] = {}
-    for direction in places:
-        if (match := INDICATOR.fullmatch(direction)) and match["name"] in {*lines, *ATOMS}:
-            found.setdefault(match["name"], {})[direction] = match["value"]
-    for name, values in found.items():
-        yield {
-            **_place(name, list(values), nodes, places, lines),
-            "read": [],
-            "values": [],
-            "indicators": [{"column": places[name]["column"], "value": text} for name, text in values.items()],
+    def direction(self, label: _Label) -> dict[str, Any]:
+        """A direction: where and when it is, what it holds, of which variables it is a function."""
+        return {
+            "name": label["name"],
+            **self._place(label),
+            "role": label["role"],
+            "holds": label["what"],
+            "of": list(label["of"]),
+            "variables": [statement["of"] for statement in label["holds"] if statement["named"]],
+            "nodes": self._writers([label], label["ready"]),
         }
 
+    def variable(self, named: _Label) -> dict[str, Any]:
+        """A variable: how it is read as a number, and every column that is a function of it."""
+        name = named["name"]
+        read = self.read.get(name)
+        terms = {} if read is None else read["read"]
+        holding = self.holding.get(name, [])
+        numbers = {} if read is None else {_key(v): n for v, n in zip(read["values"], read["numbers"], strict=True)}
+        values = [{"value": value, "number": numbers.get(_key(value))} for value in named["values"]]
+        directions = [self.by_name[one] for one in terms] or [direction for direction, _ in holding]
+        step = read["ready"] if read is not None else max(direction["ready"] for direction in directions)
+        return {
+            "name": name,
+            "lines": list(named["lines"]),
+            "home": named["home"],
+            "step": step,
+            "until": min((direction["until"] for direction in directions), default=self.nodes[-1].step),
+            "layer": None if step == 0 else (step - 1) // 2,
+            "hook": _stream(step),
+            "read": [{"column": self.by_name[one]["column"], "coefficient": c} for one, c in terms.items()],
+            "values": values,
+            "columns": [{**self._place(direction), "function": function} for direction, function in holding],
+            "nodes": self._writers(directions, step),
+        }
 
-def _place(
-    name: str, directions: list[str], nodes: list[_Node], places: _Places, lines: dict[str, list[int]]
-) -> dict[str, Any]:
-    """Where a variable is bound in the program and stands in the stream, and the nodes that put it there."""
-    read = [places[direction] for direction in directions]
-    step = max((direction["ready"] for direction in read), default=0)
-    emptied = {direction["column"]: _emptied(direction, places) for direction in read}
+    def _place(self, direction: _Label) -> dict[str, Any]:
+        """In which column a direction is, after which steps, and how much more than what it holds stands there."""
+        place = {"column": direction["column"], "step": direction["ready"], "until": direction["until"]}
+        return {**place, "offset": direction["offset"]}
 
-    def puts(node: _Node) -> bool:
-        return node.step <= step and any(emptied.get(column, node.step) < node.step for column in node.varying)
+    def _writers(self, directions: Iterable[_Label], step: int) -> list[str]:
+        """The nodes that put directions into the stream, up to a step."""
+        found: set[int] = set()
+        for direction in directions:
+            emptied = self._emptied(direction)
+            writers = self.writers.get(direction["column"], ())
+            found.update(number for number in writers if emptied < self.nodes[number].step <= step)
+        return [self.nodes[number].id for number in sorted(found)]
 
-    return {
-        "name": name,
-        "lines": lines.get(name, []),
-        "step": step,
-        "until": min((direction["until"] for direction in read), default=nodes[-1].step),
-        "layer": None if step == 0 else (step - 1) // 2,
-        "hook": _stream(step),
-        "nodes": [node.id for node in nodes if puts(node)],
-    }
+    def _emptied(self, direction: _Label) -> int:
+        """The step in which the column was cleared of the value before; before all steps if there was none."""
+        before = self.cleared[direction["column"]]
+        return max((until for until in before if until <= direction["ready"]), default=-1)
 
 
-def _emptied(direction: Mapping[str, Any], places: _Places) -> int:
-    """The step in which the column was cleared of the value before; before all steps if there was none."""
-    before = (other["until"] for other in places.values() if other["column"] == direction["column"])
-    return max((until for until in before if until <= direction["ready"]), default=-1)
+def _key(value: object) -> tuple[type, object]:
+    """What tells a value of the labels from others: 1 and True are two."""
+    return type(value), value["float"] if isinstance(value, dict) else value
 
 
 def _stream(step: int) -> str:
@@ -275,21 +280,3 @@ def _shown(node: _Node, written: list[dict[str, Any]]) -> dict[str, Any]:
         "variables": [variable["name"] for variable in written],
         "lines": sorted({line for variable in written for line in variable["lines"]}),
     }
-
-
-def _lines(source: str) -> dict[str, list[int]]:
-    """The lines of a program that bind each of its names."""
-    found: dict[str, list[int]] = {}
-    for statement in _assignments(parse_text(source).statements):
-        for target in statement.targets:
-            line, _ = target.span.source.position(target.span.start)
-            found.setdefault(target.name, []).append(line)
-    return found
-
-
-def _assignments(statements: Iterable[Statement]) -> Iterator[Assign]:
-    for statement in statements:
-        if isinstance(statement, Assign):
-            yield statement
-        elif isinstance(statement, For):
-            yield from _assignments(statement.body)

@@ -89,4 +89,4 @@ def _erasers(circuit: Circuit, direction: Direction, at_bos: Fraction) -> Iterat
     low, high = min(low + offset, low, at_bos), max(high + offset, high, at_bos)
     for sign, needed in ((1, high > 0), (-1, low < 0)):
         if needed:
-            yield Neuron(f"erases {direction}", Form({direction: sign}), ((direction, Fraction(-sign)),))
+            yield Neuron((f"erases {direction}",), Form({direction: sign}), ((direction, Fraction(-sign)),))

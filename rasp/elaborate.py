@@ -12,13 +12,13 @@ limits. `spans` knows for every node where it was first written (a node made by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 from rasp import operations
-from rasp.environment import RESERVED, Environment, Function, RaspValue, describe
+from rasp.environment import RESERVED, Environment, Function, Given, RaspValue, describe
 from rasp.expressions import Evaluator, check_name, deep_recursion
 from rasp.parser import parse_source
 from rasp.sop import Indices, SOp, TokenKind, Tokens
@@ -50,7 +50,7 @@ class Elaborator(Evaluator):
         self.diagnostics: list[Diagnostic] = []
         self.loading: list[Path] = []
         self.files: dict[str, str] = {}
-        self.given: list[tuple[str, RaspValue]] = []  # every name that was given to a value, inside of functions too
+        self.given: list[Given] = []  # inside of functions too, those of the library among them
         self.loads = self.loaded = 0
 
     def bound(self, names: dict[str, RaspValue], statement: Statement, env: Environment) -> None:
@@ -112,12 +112,11 @@ class Elaborator(Evaluator):
             case Command(_, _, argument):
                 self.commanded(statement, None if argument is None else self.full(argument, env))
 
-    def _bind(self, made: dict[str, RaspValue], names: Iterable[Name], env: Environment, top: Statement | None) -> None:
+    def _bind(self, made: dict[str, RaspValue], names: Sequence[Name], env: Environment, top: Statement | None) -> None:
         for name in names:
             check_name(name, env.protected)
         env.values.update(made)
-        if self.site is None:
-            self.given += made.items()
+        self.given += [Given(name.name, made[name.name], name.span, self.within) for name in names]
         self.lost -= made.keys()
         if top is not None:
             self.bound(made, top, env)

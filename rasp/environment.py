@@ -10,12 +10,15 @@ s-op built earlier.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from rasp.operators import show
 from rasp.sop import Node, Selector, SOp
+from rasp.source import Span
 from rasp.syntax import Define
 from rasp.value import Value
 
@@ -85,6 +88,54 @@ class Function:
     def signature(self) -> str:
         """How it is called: `f(a, b)`."""
         return f"{self.name}({', '.join(self.parameters)})"
+
+
+MAX_PATH = 6
+"""Most calls whose names go into the name of what is bound inside of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calling:
+    """A call under way: of which function, where it stands, the how manieth such call of its caller it is."""
+
+    function: Function
+    span: Span
+    caller: Calling | None
+    number: int
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def outwards(self) -> Iterator[Calling]:
+        """The call itself, its caller, and so on."""
+        here: Calling | None = self
+        while here is not None:
+            yield here
+            here = here.caller
+
+    def __str__(self) -> str:
+        """`sort`, `sort#2` for the second call, `outer.inner` for one inside of another."""
+        parts = [call.function.name + (f"#{call.number}" if call.number > 1 else "") for call in self.outwards()][::-1]
+        shown = parts if len(parts) <= MAX_PATH else [*parts[:2], "..", *parts[-2:]]
+        return ".".join(shown)
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A name that was given to a value: where, and inside of which call."""
+
+    name: str
+    value: RaspValue
+    span: Span
+    call: Calling | None
+
+    @property
+    def calls(self) -> list[Calling]:
+        """The calls it was given inside of, the innermost first."""
+        return [] if self.call is None else [*self.call.outwards()]
+
+    @cached_property
+    def qualified(self) -> str:
+        """The name behind that of the call: `sort.place`."""
+        return self.name if self.call is None else f"{self.call}.{self.name}"
 
 
 def is_atom(value: RaspValue) -> bool:

@@ -13,12 +13,13 @@ limits, and a problem is a `RaspError` at the expression that has it.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from rasp import depth, operations
-from rasp.environment import RESERVED, Environment, Function, Missing, RaspValue, describe, is_atom
+from rasp.environment import RESERVED, Calling, Environment, Function, Missing, RaspValue, describe, is_atom
 from rasp.interpreter import evaluate
 from rasp.operators import Undefined
 from rasp.sop import Node, Selector, SOp
@@ -64,6 +65,8 @@ class Evaluator:
         self.lost: set[str] = set()
         self.steps = self.calls = 0
         self.site: Span | None = None
+        self.within: Calling | None = None
+        self._counts: Counter[str] = Counter()
 
     def value_made(self, value: Node, span: Span) -> None:
         """An s-op or selector came out of an expression (a console tries it on the running example)."""
@@ -247,15 +250,22 @@ class Evaluator:
         if self.calls >= MAX_CALLS:
             hint = "a condition that is an s-op does not end a recursion: both of its sides are always computed"
             raise error("recursion", f"calls are nested more than {MAX_CALLS} deep", self.site or span, hint)
-        site = self.site
+        site, within = self.site, self.within
         if function.library and site is None:
             self.site = span
         self.calls += 1
+        self.within = self._entered(span, function)
         try:
             return self._body(span, function, args)
         finally:
             self.calls -= 1
-            self.site = site
+            self.site, self.within = site, within
+
+    def _entered(self, span: Span, function: Function) -> Calling:
+        """The call of a function from where the program is now."""
+        counts = self._counts if self.within is None else self.within.counts
+        counts[function.name] += 1
+        return Calling(function, span, self.within, counts[function.name])
 
     def _body(self, span: Span, function: Function, args: list[RaspValue]) -> RaspValue:
         if not isinstance(function.body, Define):

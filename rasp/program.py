@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rasp.elaborate import MAX_FILE, Elaborator, library
-from rasp.environment import Function, Missing, RaspValue, describe, is_atom
+from rasp.environment import Function, Given, Missing, RaspValue, describe, is_atom
 from rasp.generate import tokens_behind
 from rasp.interpreter import Input, Matrix, evaluate, read_input
 from rasp.lint import lint, precedence
@@ -31,6 +31,17 @@ from rasp.value import Value, from_python, to_python
 
 MAX_SHOWN = 16
 """Longest example on which a notebook shows an s-op or selector."""
+
+
+LIBRARY = "library"
+"""Whose text gives a name, if it is the library's; else it is the name of a file that is loaded."""
+
+
+class Place(NamedTuple):
+    """Where a name is given: the lines of the program, from 1; whose text it is, if not the program's."""
+
+    lines: tuple[int, ...]
+    home: str | None
 
 
 def shipped_programs() -> Path:
@@ -135,17 +146,48 @@ class Program:
     @cached_property
     def called(self) -> dict[Node, str]:
         """The same, and for nodes without a name the one they had for a while: `x.1` is the first x of several, `x[0]`
-        the first in the list x."""
-        given = [(name, value) for name, value in self._run.given if isinstance(value, (Node, list, dict))]
-        times = Counter(name for name, _ in given)
-        seen: Counter[str] = Counter()
+        the first in the list x. What is bound inside of a call is called after it: `sort.place`, and `sort#2.place` in
+        the second call of `sort`. Of several names the outermost counts."""
         found = dict(self.names)
-        for name, value in given:
-            seen[name] += 1
-            is_last = seen[name] == times[name] and self.bindings.get(name, value) is value
-            for node, place in _nodes(value):
-                found.setdefault(node, (name if is_last else f"{name}.{seen[name]}") + place)
+        for name, one in sorted(self._given, key=lambda pair: len(pair[1].calls)):
+            for node, place in _nodes(one.value):
+                found.setdefault(node, name + place)
         return found
+
+    @cached_property
+    def _given(self) -> list[tuple[str, Given]]:
+        """Every name that was given to s-ops or selectors, the last of several as it is, the others numbered."""
+        given = [one for one in self._run.given if isinstance(one.value, Node | list | dict)]
+        times = Counter(one.qualified for one in given)
+        seen: Counter[str] = Counter()
+        found = []
+        for one in given:
+            name = one.qualified
+            seen[name] += 1
+            is_last = seen[name] == times[name] and self.bindings.get(name, one.value) is one.value
+            found.append((name if is_last else f"{name}.{seen[name]}", one))
+        return found
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Where the program gives each name of `called`: a name that is given several times has all of these lines."""
+        lines: dict[str, set[int]] = {}
+        for one in self._run.given:
+            lines.setdefault(one.qualified, set()).update(self._placed(one)[0])
+        found: dict[str, Place] = {}
+        for name, one in self._given:
+            line, home = self._placed(one)
+            own = tuple(sorted(lines[name] if name == one.qualified else line))
+            found |= {name + place: Place(own, home) for _, place in _nodes(one.value)}
+        return found
+
+    def _placed(self, one: Given) -> tuple[set[int], str | None]:
+        """The line of the program on which a name is given, or which calls what gives it, and whose text gives it."""
+        spans = [span for span in (one.span, *(call.span for call in one.calls)) if span.source is self.source]
+        line = {self.source.position(span.start)[0] for span in spans[:1]}
+        if one.span.source is self.source:
+            return line, None
+        return line, LIBRARY if one.call and one.call.function.library else one.span.source.name
 
     @cached_property
     def warnings(self) -> list[Diagnostic]:

@@ -25,7 +25,7 @@ def draw(call: argparse.Namespace) -> int:
         raise error("usage", "one s-op is drawn at a time", hint=f"--output is one of {', '.join(program.outputs)}")
     [name] = program.outputs
     program[name].exact(tokens)  # where there is no answer, the message says at which place of the text
-    picture = flow(program.node(name), tokens, program.names, program.settings.attention == "causal")
+    picture = flow(program.node(name), tokens, program.called, program.settings.attention == "causal")
     if out is None:
         print(picture)
         return DONE

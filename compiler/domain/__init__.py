@@ -21,6 +21,6 @@ from __future__ import annotations
 from compiler.domain.analysis import Analysis
 from compiler.domain.setting import Limits, Setting, refusal
 from compiler.domain.values import Domain
-from compiler.domain.variables import LENGTH, TOKEN, is_length
+from compiler.domain.variables import LENGTH, TOKEN, args, cone, is_length
 
-__all__ = ["LENGTH", "TOKEN", "Analysis", "Domain", "Limits", "Setting", "is_length", "refusal"]
+__all__ = ["LENGTH", "TOKEN", "Analysis", "Domain", "Limits", "Setting", "args", "cone", "is_length", "refusal"]

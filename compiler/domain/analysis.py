@@ -97,6 +97,10 @@ class Analysis:
         """
         return self._tables.curve(node, leaves, scale, joint)
 
+    def numbers_over(self, node: SOp, leaf: SOp) -> list[Fraction | None]:
+        """The numbers of an s-op at each value of one that it is a function of; None where it is undefined."""
+        return self._tables.numbers_over(node, leaf)
+
     # -- rows --------------------------------------------------------------------------------------------------------
 
     def disjuncts(self, selector: Selector) -> list[Conjunction]:

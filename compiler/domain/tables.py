@@ -87,6 +87,12 @@ class Tables:
                     found[current] = tables.apply(current, [found[arg] for arg in args(current)])
         return found[node]
 
+    def numbers_over(self, node: SOp, leaf: SOp) -> list[Fraction | None]:
+        """The numbers of an s-op at each value of one that it is a function of; None where it is undefined."""
+        table = self.over(node, (leaf,))
+        numbers = [None if value is None else tables.number(value) for value in table.values]
+        return [numbers[code] for code in np.broadcast_to(table.codes, (len(self.domain(leaf)),)).tolist()]
+
     def count_points(self, variables: Sequence[SOp]) -> int:
         """How many joint values the variables have (an upper bound)."""
         return math.prod(len(self.domain(var)) for var in variables)

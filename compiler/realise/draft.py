@@ -67,15 +67,15 @@ class Draft:
         self._heads: dict[Alike, list[OpenHead]] = {}
         self._used: set[str] = {"one", "bos"}
 
-    def direction(self, node: SOp) -> Direction:
-        """A new direction, named after an s-op."""
+    def direction(self, node: SOp, holds: SOp | None = None) -> Direction:
+        """A new direction, named after an s-op; it holds that s-op's number, or another's."""
         name = self.names.label(node)
         unique, number = name, 1
         while unique in self._used:
             number += 1
             unique = f"{name} #{number}"
         self._used.add(unique)
-        return Direction(unique)
+        return Direction(unique, holds or self.names.meant(node))
 
     def of_token(self, node: SOp, column: tuple[Fraction, ...]) -> Reading:
         """A function of the token: its number for each element of the vocabulary, written by the embedding (C7)."""
@@ -102,12 +102,12 @@ class Draft:
         """The heads that select alike, one for each layer, to add to."""
         return self._heads.setdefault(alike, [])
 
-    def neuron(self, node: SOp, read: Reading, largest: Fraction) -> Reading:
-        """One neuron, ``relu(read)``, in a direction of its own."""
-        direction = self.direction(node)
+    def neuron(self, node: SOp, read: Reading, largest: Fraction, holds: SOp | None = None) -> Reading:
+        """One neuron, ``relu(read)``, in a direction of its own, which holds the s-op or another."""
+        direction = self.direction(node, holds)
         self.ranges[direction] = Fraction(0), largest
         written = after_mlp(self.settled(read).ready)
-        self.neurons.append((written, Neuron(self.names.label(node), read.form, ((direction, Fraction(1)),))))
+        self.neurons.append((written, Neuron((self.names.label(node),), read.form, ((direction, Fraction(1)),))))
         return Reading(Form.of(direction), written, read.exact)
 
     def settled(self, reading: Reading) -> Reading:
@@ -137,6 +137,7 @@ class Draft:
             self.precision,
             self.offsets,
             frozenset(self.exclusive),
+            graph=self.names.graph,
         )
 
     def _layers(self) -> Iterator[Layer]:
@@ -160,4 +161,4 @@ def _without_offsets(neurons: Sequence[Neuron], ended: Mapping[Direction, Fracti
         carried = sum([times(ended[d], c) for d, c in neuron.read.terms.items() if d in ended])
         yield replace(neuron, read=neuron.read - Form.constant(carried)) if carried else neuron
     if ended:
-        yield Neuron("offsets off", Form.constant(1), tuple((d, -offset) for d, offset in ended.items()))
+        yield Neuron(("offsets off",), Form.constant(1), tuple((d, -offset) for d, offset in ended.items()))

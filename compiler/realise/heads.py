@@ -19,6 +19,7 @@ from compiler.circuit import Channel, Head
 from compiler.direction import Direction, Form
 from compiler.realise.counting import Counting
 from compiler.realise.draft import Draft, Mode, OpenHead, after_attention
+from compiler.realise.lines import less
 from compiler.realise.task import Task
 from compiler.relation import Conjunction, exclusive
 from rasp.sop import Aggregate, Constant, Map, SOp, Width
@@ -80,9 +81,9 @@ class Heads:
 
     def _mean(self, node: Aggregate, cases: tuple[Conjunction, ...], default: Fraction) -> Reading:
         """A "mean" head. A constant is counted from itself, so that a row that finds it gets an exact 0."""
-        direction = self.draft.direction(node)
         values = self.analysis.domain(node.value).numbers
         origin = values[0] if len(values) == 1 else Fraction(0)
+        direction = self.draft.direction(node, less(self.draft.names.meant(node), origin))
         low, high = self.task.range(node)
         self.draft.ranges[direction] = low - origin, high - origin
         value = self.read(node.value)
@@ -92,7 +93,7 @@ class Heads:
 
     def _one_of(self, node: Aggregate, cases: list[Conjunction], default: Fraction) -> Reading:
         """At most one case selects a key, so what the cases find, counted from the default, adds up."""
-        direction = self.draft.direction(node)
+        direction = self.draft.direction(node, less(self.draft.names.meant(node), default))
         low, high = self.task.range(node)
         self.draft.ranges[direction] = low - default, high - default
         value = self.read(node.value)
@@ -139,6 +140,7 @@ class Heads:
     def _open(self, mode: Mode, found: Scores, sure: bool, cases: tuple[Conjunction, ...], node: SOp) -> OpenHead:
         head = Head(
             name=self.draft.names.label(node),
+            node=self.draft.names.meant(node),
             selects=self.draft.names.selected(cases),
             mode=mode,
             parts=tuple(found.parts),

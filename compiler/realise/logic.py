@@ -16,6 +16,7 @@ from compiler.attention import Read, Reading, weighted
 from compiler.circuit import Neuron
 from compiler.direction import Form
 from compiler.realise.draft import Draft, after_mlp
+from compiler.realise.lines import added
 from compiler.realise.task import Task
 from rasp.sop import Constant, Map, SOp
 
@@ -33,13 +34,14 @@ class Logic:
 
     def conjunction(self, node: Map) -> Reading:
         """An `and` of as many operands as it nests."""
-        return self._all(node, [self.read(self.task.truth(x)) for x in _operands(node)])
+        return self._all(node, [self.read(self.task.truth(x)) for x in _operands(node)], node)
 
     def disjunction(self, node: Map) -> Reading:
         """An `or`: not all of the opposites, or what its evidence says."""
         if (evidence := self.evidence(node)) is not None:
-            return self._not(self.draft.neuron(node, self._not(evidence[0]), Fraction(1)))
-        return self._not(self._all(node, [self._not(self.read(self.task.truth(x))) for x in _operands(node)]))
+            return self._not(self.draft.neuron(node, self._not(evidence[0]), Fraction(1), Map("not", (node,))))
+        opposites = [self._not(self.read(self.task.truth(x))) for x in _operands(node)]
+        return self._not(self._all(node, opposites, Map("not", (node,))))
 
     def evidence(self, node: SOp) -> tuple[Reading, Fraction] | None:
         """A number that is 0 where a nested `and` and `or` is false, and positive, up to a bound, where it is true.
@@ -57,15 +59,17 @@ class Logic:
     def _not(self, bit: Reading) -> Reading:
         return weighted([(self.read(Constant(1)), Fraction(1)), (bit, Fraction(-1))])
 
-    def _all(self, node: SOp, bits: Sequence[Reading]) -> Reading:
-        """``a and b and c = relu(a + b + c - 2)``."""
+    def _all(self, node: SOp, bits: Sequence[Reading], holds: SOp) -> Reading:
+        """``a and b and c = relu(a + b + c - 2)``, which holds an s-op."""
         read = weighted([(bit, Fraction(1)) for bit in bits])
         bent = read.form - Form.constant(len(bits) - 1)
-        return self.draft.neuron(node, Reading(bent, read.ready, read.exact), Fraction(1))
+        return self.draft.neuron(node, Reading(bent, read.ready, read.exact), Fraction(1), holds)
 
     def _gathered(self, node: SOp, cases: Sequence[tuple[SOp, ...]]) -> tuple[Reading, Fraction]:
         """The evidence of all cases: what takes neurons is added up in one direction, the rest is read as it is."""
-        direction, free, largest, ready, exact = self.draft.direction(node), [], Fraction(0), 0, True
+        held = [self._weight(case) for case in cases if self._takes_neuron(case)]
+        direction = self.draft.direction(node, added(held) if held else None)
+        free, largest, ready, exact = [], Fraction(0), 0, True
         bound = Fraction(0)
         for case in cases:
             reading, bits, most = self._case(case)
@@ -76,7 +80,7 @@ class Logic:
             read = weighted([(reading, Fraction(1)), *((bit, most) for bit in bits)])
             written = after_mlp(self.draft.settled(read).ready)
             bent = read.form - Form.constant(most * len(bits))
-            neuron = Neuron(self.draft.names.label(node), bent, ((direction, Fraction(1)),))
+            neuron = Neuron((self.draft.names.label(node),), bent, ((direction, Fraction(1)),))
             self.draft.neurons.append((written, neuron))
             largest, ready, exact = largest + most, max(ready, written), exact and read.exact
         if largest:
@@ -107,13 +111,31 @@ class Logic:
     def _case(self, case: tuple[SOp, ...]) -> tuple[Reading, list[Reading], Fraction]:
         """Evidence for an `and` is ``relu(e + M (bits - m))``: one operand e may itself be evidence up to M, and there
         are m bits. Returns e, the bits and M."""
-        summed = next((x for x in case if self._is_plain_or(x) and self._is_nested(x)), None)
+        summed = self._summed(case)
         bits = [self.read(self.task.truth(x)) for x in case if x is not summed]
         evidence, most = [bits.pop()] if summed is None else [], Fraction(1)
         if summed is not None:
             evidence = [self.read(self.task.truth(x)) for x in _operands(summed)]  # type: ignore[arg-type]
             most = Fraction(len(evidence))
         return weighted([(bit, Fraction(1)) for bit in evidence]), bits, most
+
+    def _summed(self, case: tuple[SOp, ...]) -> SOp | None:
+        """The operand of an `and` that is itself evidence."""
+        return next((x for x in case if self._is_plain_or(x) and self._is_nested(x)), None)
+
+    def _takes_neuron(self, case: tuple[SOp, ...]) -> bool:
+        """Whether there are bits beside the operand that evidence is read from."""
+        return len(case) > 1
+
+    def _weight(self, case: tuple[SOp, ...]) -> SOp:
+        """What evidence a case adds: how many operands of the `or` in it are true, or 1, where the rest is true."""
+        summed = self._summed(case)
+        operands = [] if summed is None else [*map(self.task.truth, _operands(summed))]  # type: ignore[arg-type]
+        rest = [self.task.truth(x) for x in case if x is not summed]
+        both = rest[0]
+        for bit in rest[1:]:
+            both = Map("and", (both, bit))
+        return Map("if", (both, added(operands) if operands else Constant(1), Constant(0)))
 
 
 def _operands(node: Map) -> list[SOp]:

@@ -24,10 +24,20 @@ class Names:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._titles: dict[Node, str] = {}
+        self._stands: dict[SOp, SOp] = {}
 
     def entitle(self, node: SOp, title: str) -> None:
         """Give an s-op that no program has named a title, if it has none yet."""
         self._titles.setdefault(node, title)
+
+    def stands(self, node: SOp, other: SOp) -> None:
+        """Note that an s-op made on the way has the values of another one, after which it is called."""
+        self._stands.setdefault(node, self.meant(other))
+        self.entitle(node, self.label(other))
+
+    def meant(self, node: SOp) -> SOp:
+        """The s-op that one made on the way stands for; itself, for any other."""
+        return self._stands.get(node, node)
 
     def label(self, node: SOp) -> str:
         """What a direction, a head or a neuron of the s-op is called."""

@@ -26,7 +26,7 @@ def pushed(node: SOp, task: Task, names: Names) -> SOp | None:
     empty = analysis.table(_substituted(node, {pick: Constant(pick.default) for pick in picks}))
     default = empty[0][1] if empty else 0  # undefined for an empty row: an input without an answer
     found = Aggregate(picks[0].selector, at_key, default)
-    names.entitle(found, names.label(node))
+    names.stands(found, node)
     for pick in picks:
         analysis.numbered(found, pick)
     return found

@@ -16,6 +16,7 @@ from compiler.circuit import Neuron, Stairs
 from compiler.direction import Direction, Form
 from compiler.mlp import Kink, Staircase, staircase
 from compiler.realise.draft import Draft, after_mlp
+from compiler.realise.lines import less
 from compiler.realise.task import Task
 from compiler.realise.waists import Waist, Waists
 from rasp.sop import SOp, Width
@@ -45,7 +46,8 @@ class Staircases:
         if not stairs.kinks:
             return Reading(line, waist.ready, waist.exact and is_short(stairs.slope) and is_short(stairs.constant))
         ready, label = after_mlp(waist.ready), self.draft.names.label(node)
-        direction = self.draft.direction(node)
+        along = [(term, factor * stairs.slope) for term, factor in below.terms]
+        direction = self.draft.direction(node, less(self.draft.names.meant(node), stairs.constant, along))
         bends = below.curve.beyond(stairs.slope, stairs.constant)
         self.draft.ranges[direction] = bends.range
         self.draft.stairs[direction] = Stairs(waist.form, below.curve.arguments, bends)
@@ -71,7 +73,7 @@ class Staircases:
         side = stairs.kinks[0].side if stairs.kinks else 1
         line = Kink(low if side > 0 else high, side, stairs.slope * side)
         constant = stairs.constant + stairs.slope * line.at
-        direction, ready = self.draft.direction(node), after_mlp(waist.ready)
+        direction, ready = self.draft.direction(node, less(node, constant)), after_mlp(waist.ready)
         bends = below.curve.beyond(Fraction(0), constant)
         self.draft.ranges[direction] = bends.range
         self.draft.stairs[direction] = Stairs(waist.form, below.curve.arguments, bends)
@@ -90,4 +92,5 @@ class Staircases:
     def _ramps(self, label: str, kinks: Sequence[Kink], read: Form, direction: Direction, ready: int) -> None:
         for kink in kinks:
             bent = (read - Form.constant(kink.at)) * kink.side
-            self.draft.neurons.append((ready, Neuron(f"{label}, step at {kink.at}", bent, ((direction, kink.weight),))))
+            neuron = Neuron((f"{label}, step at {kink.at}",), bent, ((direction, kink.weight),))
+            self.draft.neurons.append((ready, neuron))

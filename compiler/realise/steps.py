@@ -15,11 +15,12 @@ from fractions import Fraction
 from compiler.attention import Read, Reading, weighted
 from compiler.direction import Form
 from compiler.realise.draft import Draft
+from compiler.realise.lines import less
 from compiler.realise.logic import Logic
 from compiler.realise.task import Task
 from compiler.realise.waists import Waists
 from compiler.simplify import rebuilt
-from rasp.sop import Lookup, Map, Node, SOp, reachable
+from rasp.sop import Constant, Lookup, Map, Node, SOp, reachable
 
 
 class Steps:
@@ -54,7 +55,9 @@ class Steps:
         size = Fraction(2) ** max(0, math.ceil(wide) - 1).bit_length()
         bit, gap, other = self.read(condition), self.read(difference), self.read(b)
         bent = gap.form + bit.form * size - Form.constant(least + size)
-        gated = self.draft.neuron(node, Reading(bent, max(bit.ready, gap.ready), bit.exact and gap.exact), wide)
+        holds = Map("if", (condition, less(difference, least), Constant(0)))
+        read = Reading(bent, max(bit.ready, gap.ready), bit.exact and gap.exact)
+        gated = self.draft.neuron(node, read, wide, holds)
         return weighted([(other, Fraction(1)), (gated, Fraction(1)), (bit, least)])
 
     def _product(self, a: SOp, b: SOp) -> Reading:

@@ -9,6 +9,7 @@ import pytest
 
 from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Part
 from compiler.direction import BOS, ONE, Direction, Form
+from rasp.sop import Constant
 
 LETTER, PLACE, FOUND, BENT = map(Direction, ["letter", "place", "found", "bent"])
 
@@ -16,6 +17,7 @@ LETTER, PLACE, FOUND, BENT = map(Direction, ["letter", "place", "found", "bent"]
 def head(scores: tuple[tuple[Form, Form], ...], baseline: Form | None, *channels: Channel, mode: str = "mean") -> Head:
     return Head(
         name="head",
+        node=Constant(0),
         selects="all positions",
         mode="sum" if mode == "sum" else "mean",
         parts=(Part("table", scores, baseline or Form(), reach=Fraction(0)),),
@@ -47,7 +49,7 @@ def circuit(*layers: Layer, output: Form | None = None, causal: bool = False) ->
 
 
 def neuron(read: Form, write: Direction) -> Neuron:
-    return Neuron("neuron", read, ((write, Fraction(1)),))
+    return Neuron(("neuron",), read, ((write, Fraction(1)),))
 
 
 ALL = head((), Form(), Channel(Form.of(LETTER), Fraction(0), FOUND), mode="sum")
@@ -97,7 +99,7 @@ def test_a_head_without_a_baseline_takes_the_largest_score() -> None:
 
 
 def test_a_neuron_bends_and_adds() -> None:
-    double = Neuron("n", Form.of(PLACE) - Form.constant(1), ((BENT, Fraction(2)), (PLACE, Fraction(-1))))
+    double = Neuron(("n",), Form.of(PLACE) - Form.constant(1), ((BENT, Fraction(2)), (PLACE, Fraction(-1))))
     made = circuit(Layer([], [double]), output=Form.of(BENT) + Form.of(PLACE))
     assert made.run([0, 0, 0, 0]) == {"o": [0, 1, 3, 5]}
 

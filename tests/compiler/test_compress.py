@@ -38,7 +38,7 @@ def circuit(tokens: Columns, positions: Columns, unread: int = 0) -> Circuit:
     read = [*tokens, *positions][unread:]
     target = Direction("sum")
     forms = [Form.constant(1), *(Form.of(d) - Form.constant(1) for d in read)]
-    neurons = [Neuron(f"of {form}", form, ((target, Fraction(1)),)) for form in forms]
+    neurons = [Neuron((f"of {form}",), form, ((target, Fraction(1)),)) for form in forms]
     outputs = (Output("sum", (Form.of(target),), ((0, (Fraction(0),)),)),)
     return Circuit(TEXTS, LENGTH, False, tokens, positions, (Layer([], neurons),), outputs, (), {}, {})
 

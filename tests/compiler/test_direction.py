@@ -66,9 +66,16 @@ def test_substitution_is_composition(a: Form, new: dict[Direction, Form], stream
 
 
 def test_operations_leave_their_operands_alone() -> None:
-    a, b = Form.of(Direction("x")), Form.of(Direction("x"))
-    a + b, a * 3, -a, a.substitute({Direction("x"): Form.constant(2)})
-    assert a == b == Form({Direction("x"): 1})
+    x = Direction("x")
+    a, b = Form.of(x), Form.of(x)
+    a + b, a * 3, -a, a.substitute({x: Form.constant(2)})
+    assert a == b == Form({x: 1})
+
+
+def test_a_direction_is_itself_whatever_it_is_called() -> None:
+    one, other = Direction("x"), Direction("x")
+    assert one != other
+    assert str(Form.of(one) + Form.of(other)) == "x + x"
 
 
 def test_a_form_prints_as_one_would_write_it() -> None:

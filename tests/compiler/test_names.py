@@ -41,7 +41,7 @@ def test_names_inside_of_functions_are_names() -> None:
     text = (
         "def doubled(s) { width = selector_width(s); return width + width; }\no = doubled(select(tokens, tokens, ==));"
     )
-    assert heads(model(text)) == ["width"]
+    assert heads(model(text)) == ["doubled.width"]
 
 
 def test_what_has_no_name_is_called_after_what_it_is_for() -> None:

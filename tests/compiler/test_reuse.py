@@ -19,6 +19,7 @@ from compiler.direction import Direction, Form
 from compiler.pipeline import Compiled
 from compiler.provenance import provenance
 from compiler.reuse import reuse
+from rasp.sop import Constant
 
 PROGRAMS = Path(__file__).parents[2] / "programs"
 REUSING = ["languages/nested_brackets_3_deep", "languages/prefix_formula", "neighbours/oscillates", "decoders/reverse"]
@@ -29,7 +30,7 @@ LETTER, FIRST, SECOND, THIRD = map(Direction, ["letter", "first", "second", "thi
 
 
 def bend(read: Form, write: Direction, factor: int = 1) -> Neuron:
-    return Neuron(f"writes {write}", read, ((write, Fraction(factor)),))
+    return Neuron((f"writes {write}",), read, ((write, Fraction(factor)),))
 
 
 def chain(*, factor: int = 1, ballast: int = 40) -> Circuit:
@@ -99,6 +100,7 @@ def test_what_a_noisy_value_may_leave_behind_is_an_error_of_the_next() -> None:
     made = chain()
     third = Head(
         name="mean",
+        node=Constant(0),
         selects="all positions",
         mode="mean",
         parts=(),
@@ -167,14 +169,14 @@ def test_provenance_tells_the_tenants_of_a_column_apart() -> None:
     found = provenance(compiled("paper/rover").model)
     nodes = {node["id"]: node for node in found["nodes"]}
     for variable in found["variables"]:
-        columns = {entry["column"] for entry in variable["read"] + variable["indicators"]}
+        columns = {entry["column"] for entry in variable["read"] or variable["columns"]}
         for name in variable["nodes"]:
             assert columns & set(nodes[name]["output"]["columns"])
             assert not nodes[name].get("purpose", "").startswith("erases"), (variable["name"], name)
     ended = [variable for variable in found["variables"] if variable["until"] <= found["nodes"][-2]["layer"] * 2]
     assert ended and all(variable["step"] < variable["until"] for variable in ended)
     for variable in ended:
-        shared = {entry["column"] for entry in variable["read"] + variable["indicators"]}
+        shared = {entry["column"] for entry in variable["read"] or variable["columns"]}
         writers = {node["id"] for node in found["nodes"] if shared & set(node["output"]["columns"])}
         assert writers > set(variable["nodes"])  # there are those that erase it, at least
 

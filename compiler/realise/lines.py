@@ -1,0 +1,36 @@
+"""Lines: what a direction holds less than the s-op it is made for, as an s-op.
+
+In: an s-op, numbers, s-ops with factors. Out: the s-op minus a line in others.
+Invariant: the s-op that comes out has the value that the direction has, so that the interpreter can say it.
+
+    x ^ 2, of which a reading matrix adds 3 x - 1:  (x ^ 2 - ((3 * x) - 1))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from rasp.sop import Constant, Map, SOp
+from rasp.value import Value
+
+
+def number(value: Fraction) -> Value:
+    """A number as a value: an integer where it is one."""
+    return value.numerator if value.denominator == 1 else value
+
+
+def less(node: SOp, constant: Fraction, terms: Sequence[tuple[SOp, Fraction]] = ()) -> SOp:
+    """The s-op minus a constant and multiples of others."""
+    for term, factor in terms:
+        if factor:
+            node = Map("-", (node, term if factor == 1 else Map("*", (Constant(number(factor)), term))))
+    return Map("-", (node, Constant(number(constant)))) if constant else node
+
+
+def added(parts: Sequence[SOp]) -> SOp:
+    """The sum of s-ops."""
+    found, *rest = parts
+    for part in rest:
+        found = Map("+", (found, part))
+    return found
