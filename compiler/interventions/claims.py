@@ -10,7 +10,7 @@ what has no name in the program, and no list, is known by the circuit alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -25,15 +25,21 @@ CONSTANT = ("one", "bos")
 """The roles of columns that hold the same at every token."""
 
 
-class Life(NamedTuple):
-    """A column holds what it holds after the steps from `ready` on and before `until`; it is written from `begun` on."""
+class Place(NamedTuple):
+    """A column that holds what it holds after the steps from `ready` on and before `until`.
 
+    Parts that say different things at different tokens write it from the step `begun` to the step `done`; what comes
+    after that, an offset that is taken away, is the same everywhere.
+    """
+
+    column: int
     ready: int
     until: int
     begun: int
+    done: int
 
     def there(self, step: int) -> bool:
-        """Whether it is there after a step."""
+        """Whether it is there after a step, all of it."""
         return self.ready <= step < self.until
 
     def touched(self, step: int) -> bool:
@@ -43,30 +49,30 @@ class Life(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """An s-op that stands in the stream, in these columns, and can be read after the steps from `step` on.
+    """An s-op that stands in the stream, in these places, and can be read after the steps from `step` on.
 
-    `own` are the columns of which nothing is closer that is listed: those of ``f(x)`` are listed under x too.
+    `own` are the places of which nothing is listed that is closer: those of ``f(x)`` are listed under x too.
     """
 
     name: str
     node: SOp
-    columns: Mapping[int, Life]
-    own: frozenset[int]
+    places: tuple[Place, ...]
+    own: tuple[Place, ...]
     step: int
     named: bool
 
     @property
     def until(self) -> int:
         """From this step on it cannot be read any more."""
-        return min((life.until for life in self.columns.values()), default=0)
+        return min((place.until for place in self.places if place.until > self.step), default=0)
+
+    def steps(self, last: int) -> range:
+        """The steps after which it can be read, up to the last one there is."""
+        return range(self.step, min(self.until, last + 1))
 
     def live(self, step: int) -> frozenset[int]:
         """The columns that hold it after a step."""
-        return frozenset(column for column, life in self.columns.items() if life.there(step))
-
-    def complete(self) -> int:
-        """After this step all of its own columns are written."""
-        return max((self.columns[column].ready for column in self.own), default=0)
+        return frozenset(place.column for place in self.places if place.there(step))
 
 
 @dataclass(frozen=True)
@@ -104,21 +110,20 @@ class Claims:
         return {held.name: held for held in self.held if held.named}
 
     @cached_property
-    def listing(self) -> dict[int, list[Held]]:
-        """What lists a column."""
-        found: dict[int, list[Held]] = {}
+    def listing(self) -> dict[int, list[Place]]:
+        """What is held in each column, one after the other or side by side."""
+        found: dict[int, list[Place]] = {}
         for held in self.held:
-            for column in held.columns:
-                found.setdefault(column, []).append(held)
+            for place in held.places:
+                found.setdefault(place.column, []).append(place)
         return found
 
     def writers(self, held: Held) -> list[Part]:
         """The parts that write its own columns."""
-        lives = {column: held.columns[column] for column in held.own}
         return [
             part
             for part in self.parts
-            if any(lives[c].begun <= part.step <= lives[c].ready for c in part.writes & held.own)
+            if any(place.begun <= part.step <= place.done and place.column in part.writes for place in held.own)
         ]
 
 
@@ -144,30 +149,30 @@ class _Reader:
         self.graph = graph
         self.contents = Contents(graph)
         self.by_name = {str(direction): direction for direction in circuit.directions()}
-        self.begun: dict[str, int] = {}
+        self.written: dict[str, tuple[int, int]] = {}
         steps = {part.id: part.step for part in parts}
         self.tenants: dict[int, list[Mapping[str, Any]]] = {}
         for tenant in document["directions"]:
             if tenant["role"] not in CONSTANT:
                 self.tenants.setdefault(tenant["column"], []).append(tenant)
-                self.begun[tenant["name"]] = min((steps[node] for node in tenant["nodes"]), default=tenant["step"])
+                at = sorted(steps[node] for node in tenant["nodes"]) or [tenant["step"]]
+                self.written[tenant["name"]] = at[0], at[-1]
 
     def held(self) -> Iterator[Held]:
         """The variables that are listed, then what has no name."""
         nodes = {self.graph.names[node]: node for node in self.graph.nodes if node in self.graph.names}
         listed = {
-            data["name"]: self._columns(data["columns"])
+            data["name"]: self._places(data["columns"])
             for data in self.document["variables"]
             if isinstance(nodes.get(data["name"]), SOp)
         }
         for data in self.document["variables"]:
-            name = data["name"]
-            if name in listed:
-                node = nodes[name]
-                nearer = [listed[other] for other in listed if other != name and _is_above(node, nodes[other])]
-                own = frozenset(listed[name]).difference(*nearer)
-                columns = listed[name] | self._columns(self._read(data))
-                yield Held(name, node, columns, own, data["step"], True)
+            if (name := data["name"]) in listed:
+                node, places = nodes[name], listed[name]
+                others = [theirs for other, theirs in listed.items() if _is_above(node, nodes[other])]
+                nearer = {place for theirs in others for place in theirs}
+                own = tuple(place for place in places if place not in nearer)
+                yield Held(name, node, (*places, *self._places(self._read(data))), own, data["step"], True)
         yield from self._unnamed()
 
     def _read(self, data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -177,28 +182,27 @@ class _Reader:
                 if tenant["step"] <= data["step"] < tenant["until"]:
                     yield tenant
 
-    def _columns(self, places: Any) -> dict[int, Life]:
-        return {place["column"]: self._life(place) for place in places if place["column"] in self.tenants}
+    def _places(self, data: Iterable[Mapping[str, Any]]) -> tuple[Place, ...]:
+        return tuple(self._place(place) for place in data if place["column"] in self.tenants)
 
-    def _life(self, place: Mapping[str, Any]) -> Life:
-        begun = next(
-            (self.begun[t["name"]] for t in self.tenants[place["column"]] if t["step"] == place["step"]), place["step"]
-        )
-        return Life(place["step"], place["until"], begun)
+    def _place(self, place: Mapping[str, Any]) -> Place:
+        """What is in a column from a step on, whoever lists it."""
+        tenants = self.tenants[place["column"]]
+        same = next((tenant for tenant in tenants if tenant["step"] == place["step"]), tenants[0])
+        return Place(place["column"], place["step"], place["until"], *self.written[same["name"]])
 
     def _unnamed(self) -> Iterator[Held]:
         """What stands in columns of no variable of the program: results of attention, functions of two things."""
-        found: dict[SOp, dict[int, Life]] = {}
-        for tenants in self.tenants.values():
-            for tenant in tenants:
-                content = self.contents.of(self.by_name[tenant["name"]])
-                if not content.statements or not any(statement.named for statement in content.statements[:1]):
-                    node = content.statements[0].sop if content.statements else self.by_name[tenant["name"]].holds
-                    if node is not None:
-                        found.setdefault(node, {})[tenant["column"]] = self._life(tenant)
-        for node, columns in found.items():
-            step = min(life.ready for life in columns.values())
-            yield Held(self.graph.name(node), node, columns, frozenset(columns), step, False)
+        found: dict[SOp, list[Place]] = {}
+        for tenant in (tenant for tenants in self.tenants.values() for tenant in tenants):
+            statements = self.contents.of(self.by_name[tenant["name"]]).statements
+            if not (statements and statements[0].named):
+                node = statements[0].sop if statements else self.by_name[tenant["name"]].holds
+                if node is not None:
+                    found.setdefault(node, []).append(self._place(tenant))
+        for node, places in found.items():
+            step = min(place.ready for place in places)
+            yield Held(self.graph.name(node), node, tuple(places), tuple(places), step, False)
 
 
 def _is_above(one: Node, other: Node) -> bool:
