@@ -51,13 +51,15 @@ class Place(NamedTuple):
 class Held:
     """An s-op that stands in the stream, in these places, and can be read after the steps from `step` on.
 
-    `own` are the places of which nothing is listed that is closer: those of ``f(x)`` are listed under x too.
+    `own` are the places of which nothing is listed that is closer: those of ``f(x)`` are listed under x too. Where all
+    of `number` are read, they tell its value.
     """
 
     name: str
     node: SOp
     places: tuple[Place, ...]
     own: tuple[Place, ...]
+    number: tuple[Place, ...]
     step: int
     named: bool
 
@@ -108,6 +110,11 @@ class Claims:
     def named(self) -> dict[str, Held]:
         """The variables of the program, by name."""
         return {held.name: held for held in self.held if held.named}
+
+    @cached_property
+    def by_node(self) -> dict[SOp, Held]:
+        """What is held of an s-op."""
+        return {held.node: held for held in self.held}
 
     @cached_property
     def listing(self) -> dict[int, list[Place]]:
@@ -172,7 +179,8 @@ class _Reader:
                 others = [theirs for other, theirs in listed.items() if _is_above(node, nodes[other])]
                 nearer = {place for theirs in others for place in theirs}
                 own = tuple(place for place in places if place not in nearer)
-                yield Held(name, node, (*places, *self._places(self._read(data))), own, data["step"], True)
+                number = self._places(self._read(data))
+                yield Held(name, node, (*places, *number), own, number, data["step"], True)
         yield from self._unnamed()
 
     def _read(self, data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -202,7 +210,7 @@ class _Reader:
                     found.setdefault(node, []).append(self._place(tenant))
         for node, places in found.items():
             step = min(place.ready for place in places)
-            yield Held(self.graph.name(node), node, tuple(places), tuple(places), step, False)
+            yield Held(self.graph.name(node), node, tuple(places), tuple(places), (), step, False)
 
 
 def _is_above(one: Node, other: Node) -> bool:

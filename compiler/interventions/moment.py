@@ -90,6 +90,11 @@ class Moments:
         return [(name, node, parts[f"output:{name}"]) for name, node in self.claims.graph.outputs.items()]
 
     @cached_property
+    def in_program(self) -> set[Node]:
+        """The nodes of the graph; others are made on the way to the circuit."""
+        return set(self.claims.graph.nodes)
+
+    @cached_property
     def conversions(self) -> list[SOp]:
         """The input's elements, as the program converts them."""
         return [node for node in self.claims.graph.nodes if isinstance(node, Tokens)]
@@ -144,10 +149,10 @@ class _Following:
         for _, held in sorted(later, key=lambda one: one[0]):
             parts = [part for part in self.moments.writers(held) if part.step > self.step]
             if self._is_affected(parts):
-                if not self._is_new(held):
+                if self._is_new(held):
+                    yield self._unit(held.name, held.node, parts, is_output=False)
+                else:
                     self._require_its_own(held, parts)
-                    continue
-                yield self._unit(held.name, held.node, parts, is_output=False)
                 self.changed.add(held)
         for name, node, part in self.moments.outputs:
             if self._is_affected([part]):
@@ -189,23 +194,45 @@ class _Following:
                 if sees.setdefault(one, view) != view:
                     raise Meaningless(f"{name} sees {self._called(one)} both swapped and as it was")
             together += self.moments.together(one for one in views if not self.moments.is_fixed(one))
+        sees = self._through(name, sees)
         sees |= self._behind(sees)
         computed = self._computed(name, node, sees, is_output)
         self._require_depth(name, computed, any(part.kind == "head" for part in parts))
         return Unit(name, node, is_output, sees, together, computed)
 
+    def _through(self, name: str, sees: dict[SOp, View]) -> dict[SOp, View]:
+        """What is seen, and through what is computed later but stands in no program, what that sees."""
+        found, todo = dict(sees), [node for node, view in sees.items() if view == "later"]
+        while todo:
+            if (node := todo.pop()) in self.moments.in_program:
+                continue
+            parts = [part for part in self.moments.writers(self.claims.by_node[node]) if part.step > self.step]
+            for one, view in (pair for group in _groups(parts) for pair in self._seen_by(group).items()):
+                if one not in found and view == "later":
+                    todo.append(one)
+                if found.setdefault(one, view) != view:
+                    raise Meaningless(f"{name} sees {self._called(one)} both swapped and as it was")
+        return found
+
     def _seen_by(self, group: Group) -> dict[SOp, View]:
         """What parts that read together see of each s-op."""
         found: dict[SOp, View] = {}
         for held in self.claims.held:
-            own = [
-                place
-                for place in held.own
-                if any(place.column in reads and place.touched(part.step - 1) for part, reads in group)
-            ]
+            own = [place for place in held.own if self._is_read(place, group)]
             if own:
                 found[held.node] = self._view(held, own)
+            elif held.number and all(self._is_read(place, group) for place in held.number):
+                found |= {held.node: view for view in self._told(held)}
         return found
+
+    def _told(self, held: Held) -> Iterator[View]:
+        """How an s-op is seen by who reads all that its number is read from: not at all, if that is mixed."""
+        swapped = {place.column in self.swapped for place in held.number if place.touched(self.step)}
+        if len(swapped) == 1 and all(place.done <= self.step for place in held.number):
+            yield "source" if swapped.pop() else "base"
+
+    def _is_read(self, place: Place, group: Group) -> bool:
+        return any(place.column in reads and place.touched(part.step - 1) for part, reads in group)
 
     def _view(self, held: Held, places: list[Place]) -> View:
         """How an s-op is seen by who reads these of its own places."""

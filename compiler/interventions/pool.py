@@ -21,6 +21,7 @@ from compiler.pipeline import Compiled
 from compiler.witness import required
 from rasp import RaspError
 from rasp.interpreter import evaluate_each
+from rasp.settings import token_text
 from rasp.sop import SOp
 from rasp.value import Value
 
@@ -30,8 +31,8 @@ SHORT, LONG = 8, 24
 """Most inputs are up to so long; a few are longer, so that counts grow."""
 SIZE, FEW_LONG, VARIANTS = 320, 60, 12
 """How many inputs are looked for, how many of them are long, and how many are like one that the program shows."""
-SEARCHED = 12
-"""How many times as many are looked at where many have no answer."""
+SEARCHED, TRIED = 12, 3
+"""How many times as many are drawn, as many have no answer, and how many times as many are run, for rare answers."""
 
 
 @dataclass(frozen=True)
@@ -49,27 +50,21 @@ class Pool:
 
     inputs: list[Input]
     values: list[Known]
+    answers: list[tuple[tuple[Value, ...], ...]]
 
     @staticmethod
     def of(compiled: Compiled, nodes: Sequence[SOp], seed: int, also: Iterable[Input] = ()) -> Pool:
-        """Inputs that are given, the program's examples and inputs like them, random ones, awkward ones."""
+        """Inputs that are given, and of many others as many of each kind of answer as there are."""
         rng = random.Random(seed)
+        given = list(_known(compiled, nodes, dict.fromkeys(also)))
         drawn = dict.fromkeys(itertools.islice(_drawn(compiled, rng), SEARCHED * SIZE))
-        given = dict.fromkeys(also)
-        found = Pool([], [])
-        for chunk in chunks([*given, *(tokens for tokens in drawn if tokens not in given)], 64):
-            found._take(compiled, nodes, chunk)
-            if len(found.inputs) >= SIZE + len(given):
-                break
-        return found
-
-    def _take(self, compiled: Compiled, nodes: Sequence[SOp], inputs: Sequence[Input]) -> None:
-        needed = required(compiled.program)
-        answers = evaluate_each([*needed, *nodes], inputs, compiled.setting.causal)
-        for tokens, answer in zip(inputs, answers, strict=True):
-            if not isinstance(answer, RaspError) and all(map(all, answer[: len(needed)])):
-                self.inputs.append(tokens)
-                self.values.append(dict(zip(nodes, answer[len(needed) :], strict=True)))
+        others = itertools.islice(
+            _known(compiled, nodes, (tokens for tokens in drawn if tokens not in also)), TRIED * SIZE
+        )
+        outputs = list(compiled.graph.outputs.values())
+        found = [*given, *itertools.islice(_in_turns(others, outputs), SIZE)]
+        answers = [tuple(tuple(known[node]) for node in outputs) for _, known in found]
+        return Pool([tokens for tokens, _ in found], [known for _, known in found], answers)
 
     @cached_property
     def _seen(self) -> dict[tuple[SOp, ...], set[tuple[Value, ...]]]:
@@ -88,27 +83,57 @@ class Pool:
         for number, known in enumerate(self.values):
             for position, value in enumerate(known[node]):
                 found.setdefault((len(known[node]), position), {}).setdefault(value, []).append(number)
-        return Choices([(at[1], list(held.values())) for at, held in found.items() if len(held) > 1])
+        return Choices([(at[1], list(held.values())) for at, held in found.items() if len(held) > 1], self.answers)
 
 
 @dataclass(frozen=True)
 class Choices:
-    """For each length and position the inputs that have one value there, value by value."""
+    """For each length and position the inputs that have one value there, value by value; and the answers of all."""
 
     places: list[tuple[int, list[list[int]]]]
+    answers: list[tuple[tuple[Value, ...], ...]]
 
     def draw(self, rng: random.Random, count: int, everywhere: bool) -> Iterator[Pair]:
         """Pairs of one length; the s-op differs at the position of each."""
         position, held = rng.choice(self.places)
         for _ in range(count):
-            one, other = rng.sample(held, 2)
-            yield Pair(rng.choice(one), rng.choice(other), None if everywhere else position)
+            base, source = self._pair(rng, held)
+            yield Pair(base, source, None if everywhere else position)
+
+    def _pair(self, rng: random.Random, held: list[list[int]]) -> tuple[int, int]:
+        """Two inputs that differ, with different answers if such are soon found."""
+        for _ in range(TRIED):
+            base, source = map(rng.choice, rng.sample(held, 2))
+            if self.answers[base] != self.answers[source]:
+                break
+        return base, source
+
+
+def _known(compiled: Compiled, nodes: Sequence[SOp], inputs: Iterable[Input]) -> Iterator[tuple[Input, Known]]:
+    """The inputs that are meant and have an answer, with the values of s-ops."""
+    needed = required(compiled.program)
+    for chunk in chunks(inputs, 64):
+        answers = evaluate_each([*needed, *nodes], chunk, compiled.setting.causal)
+        for tokens, answer in zip(chunk, answers, strict=True):
+            if not isinstance(answer, RaspError) and all(map(all, answer[: len(needed)])):
+                yield tokens, dict(zip(nodes, answer[len(needed) :], strict=True))
+
+
+def _in_turns(found: Iterable[tuple[Input, Known]], outputs: Sequence[SOp]) -> Iterator[tuple[Input, Known]]:
+    """One of each kind of answer, then a second one, and so on: rare answers are not left out."""
+    kinds: dict[tuple[frozenset[Value], ...], list[tuple[Input, Known]]] = {}
+    for tokens, known in found:
+        kinds.setdefault(tuple(frozenset(known[node]) for node in outputs), []).append((tokens, known))
+    for turn in itertools.zip_longest(*kinds.values()):
+        yield from (one for one in turn if one is not None)
 
 
 def _drawn(compiled: Compiled, rng: random.Random) -> Iterator[Input]:
     """Endless inputs, the most telling first."""
     vocabulary, longest = compiled.setting.vocabulary, min(compiled.setting.max_length, LONG)
-    shown = [tuple(example.input) for example in compiled.program.settings.examples]
+    shown = [
+        tokens for example in compiled.program.settings.examples if _fits(tokens := tuple(example.input), compiled)
+    ]
     for tokens in shown:
         yield tokens
         yield from (_changed(tokens, vocabulary, rng) for _ in range(VARIANTS))
@@ -118,6 +143,11 @@ def _drawn(compiled: Compiled, rng: random.Random) -> Iterator[Input]:
         tokens = random_input(vocabulary, min(longest, SHORT), rng)
         yield tokens
         yield _changed(rng.choice([tokens, *shown]), vocabulary, rng)
+
+
+def _fits(tokens: Input, compiled: Compiled) -> bool:
+    """Whether the model takes an input."""
+    return len(tokens) <= compiled.setting.max_length and set(map(token_text, tokens)) <= set(compiled.setting.texts)
 
 
 def _changed(tokens: Input, vocabulary: Sequence[Value], rng: random.Random) -> Input:

@@ -2,7 +2,7 @@
 
 In: an entry of a variable's `columns` in a provenance document, and the variable's values. Out: `Stated`.
 Invariant: a column agrees where it is nearer to the stated number than to every other number that is stated of it; so
-no tolerance is chosen.
+no tolerance is chosen. Where only one number is stated, any that is one off counts as another.
 
     Stated.of({"column": 7, "function": {"kind": "is", "value": "a", "times": "1", "plus": "0"}, ...}, ["a", "b"])
 """
@@ -49,7 +49,9 @@ class Stated:
         """Where what the column holds after a step [n] is not what is stated for the values; nowhere if nothing is."""
         if not self.there(step):
             return []
-        levels = torch.tensor(sorted(set(self.numbers.values())), dtype=torch.float64)
+        stated = set(self.numbers.values())
+        others = {number + 1 for number in stated} | {number - 1 for number in stated} if len(stated) == 1 else set()
+        levels = torch.tensor(sorted(stated | others), dtype=torch.float64)
         wanted = torch.tensor([self.numbers.get(value, torch.nan) for value in values], dtype=torch.float64)
         number = held.double().cpu() - (self.offset if step < self.offset_until else 0)
         nearest = levels[(number[:, None] - levels).abs().argmin(-1)]

@@ -1,8 +1,8 @@
 """Trials: every variable is swapped, at every moment, until enough swaps have told something.
 
 In: a study, names of variables, how many swaps with another answer are wanted. Out: a `Report`.
-Invariants: the same seed gives the same swaps; every variable is read and swapped after every step after which it is there,
-and most often where that changes answers.
+Invariants: the same seed gives the same swaps; every variable is read and swapped after every step after which it is
+there, and most often where that changes answers.
 
     reported(study, wanted=100).ok
 """
@@ -25,7 +25,7 @@ from compiler.interventions.study import Study
 
 ROUND = 16
 """So many pairs are tried at a moment at a time."""
-MOST, FRUITLESS = 2400, 600
+MOST, FRUITLESS = 3200, 1600
 """So many are tried of a variable at most; so many if none of them has a meaning and another answer."""
 REPEATED = 5
 """So many times in a row pairs are drawn that were all tried before; then there are no others."""
@@ -135,6 +135,8 @@ class _Trials:
     def _why(self) -> str:
         if not self.choices.places:
             return "it is the same in all inputs of one length, so there is nothing to swap"
+        if not self.row.tried:
+            return "it is never there"
         if not self.row.meant:
             return f"no swap has a meaning in the program: {self.row.reasons.most_common(1)[0][0]}"
         if not self.row.changed:
@@ -143,9 +145,16 @@ class _Trials:
 
 
 def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
-    """Where a document says of a column that it holds a function of a variable, and of the variable that it does not."""
+    """Where a document says one thing of a column and another of the variable, or lists a variable in no column."""
+    yield from (
+        f"{one['name']} is listed, in no column" for one in document["variables"] if not one["columns"] + one["read"]
+    )
     said = {(one["name"], place["column"], place["step"]) for one in document["variables"] for place in one["columns"]}
     told = {(name, one["column"], one["step"]) for one in document["directions"] for name in one["variables"]}
+    names = {one["name"] for one in document["variables"]}
+    for one in document["directions"]:
+        if len(one["of"]) == 1 and names.issuperset(one["of"]) and not one["variables"]:
+            yield f"column {one['column']} is computed from {one['of'][0]} alone, which does not list it"
     for name, column, step in sorted(told - said):
         yield f"{name} does not list column {column}, which is said to hold a function of it after {step_name(step)}"
     for name, column, step in sorted(said - told):
