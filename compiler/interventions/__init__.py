@@ -22,8 +22,8 @@ computed before the swap and part after it, or where something is read by no col
 
 **What is meant.** The compiler is right about values that can occur. A swap counts only if under it, by the
 interpreter, every s-op lies in the domain that the analysis gives it, every claim about a selector is true (never
-empty, at most one key), no sequence mixes strings and numbers, and s-ops that depend on common variables and are read at
-one position have values there that they have together at a position of some input. The answer decides nothing.
+empty, at most one key), no sequence mixes strings and numbers, and s-ops that depend on common variables and are read
+at one position have values there that they have together at a position of some input. The answer decides nothing.
 
     >>> import rasp
     >>> from compiler.interventions import intervene
@@ -81,7 +81,7 @@ class Intervene:
         """Copy a variable's columns from the run on `source` into that on `base`: what the model answers, and what the
         program does.
 
-        `position` None: everywhere. `step`: 0 is the embedding, 2L + 1 the attention, 2L + 2 the MLP of layer L; None is
+        `position` None: everywhere. `step`: 0 is the embedding, 2L + 1 the attention, 2L + 2 the MLP of layer L; None:
         the first after which the variable can be read. For many swaps in one model, make a `Study` once.
         """
         return study_of(target, document).swap(variable, base, source, position, step)

@@ -221,15 +221,18 @@ class _Following:
             own = [place for place in held.own if self._is_read(place, group)]
             if own:
                 found[held.node] = self._view(held, own)
-            elif held.number and all(self._is_read(place, group) for place in held.number):
-                found |= {held.node: view for view in self._told(held)}
+            elif view := self._told(held, group):
+                found[held.node] = view
         return found
 
-    def _told(self, held: Held) -> Iterator[View]:
-        """How an s-op is seen by who reads all that its number is read from: not at all, if that is mixed."""
+    def _told(self, held: Held, group: Group) -> View | None:
+        """How an s-op is seen by who reads all that its number is read from; None if that is mixed, or not all."""
+        if not held.number or not all(self._is_read(place, group) for place in held.number):
+            return None
         swapped = {place.column in self.swapped for place in held.number if place.touched(self.step)}
-        if len(swapped) == 1 and all(place.done <= self.step for place in held.number):
-            yield "source" if swapped.pop() else "base"
+        if len(swapped) != 1 or any(place.done > self.step for place in held.number):
+            return None
+        return "source" if swapped.pop() else "base"
 
     def _is_read(self, place: Place, group: Group) -> bool:
         return any(place.column in reads and place.touched(part.step - 1) for part, reads in group)

@@ -10,6 +10,7 @@ Invariant: a report is good news only if nothing was wrong, in the swaps, in wha
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -232,7 +233,7 @@ class Report:
         }
 
 
-def _aligned(line: list[str] | tuple[str, ...], widths: list[int]) -> list[str]:
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [
         f"{text:<{width}}" if column in (0, 2) else f"{text:>{width}}"
         for column, (text, width) in enumerate(zip(line, widths, strict=True))
