@@ -46,6 +46,15 @@ MAX_LENGTH, MAX_LAYERS = 1 << 24, 1 << 12
 """Longest input and most layers: sizes that a config may name though no tensor has them."""
 FULL = "is the disk full? what was there is left alone"
 """What to try where something cannot be written."""
+FUNCTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "number": ((), ("times", "plus")),
+    "square": ((), ("centre", "times", "plus")),
+    "is": (("value",), ("times", "plus")),
+    "at_least": (("value",), ("times", "plus")),
+    "among": (("values",), ("times", "plus")),
+    "table": ((), ("numbers",)),
+}
+"""The functions that labels may name: their values and their numbers."""
 PLAIN = re.compile(r"[A-Za-z0-9_-]{1,100}\.json")
 """The name of a document: no folder, no hidden file."""
 
@@ -158,6 +167,7 @@ def load(folder: str | Path) -> Transformer:
     try:
         labels = _with_directions(labels, model) if data["version"] < 2 else labels
         _require_labels(labels)
+        _require_all(labels, config)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise _damaged(folder, f"{LABELS} does not describe a model ({_brief(problem)})") from None
     model.labels = labels
@@ -220,29 +230,90 @@ def _require_labels(labels: Mapping[str, Any]) -> None:
         _steps(direction)
         if type(direction["column"]) is not int or not 0 <= direction["column"] < len(columns):
             raise ValueError("a direction without a column")
+        _held(direction)
         directions[direction["name"]] = direction["column"]
     for layer in labels.get("layers", []):
-        _texts([head[key] for head in layer["heads"] for key in ("name", "purpose", "does")])
+        for head in layer["heads"]:
+            _texts([head[key] for key in ("name", "purpose", "does")])
+            _texts([head[key] for key in ("what", "mode", "for") if head.get(key) is not None])
+            _whole([head.get("group", 0)])
         _texts([neuron[key] for neuron in layer["neurons"] for key in ("name", "does")])
     if certificate := labels.get("certificate"):
         _texts([certificate["tightest"]])
         bool(certificate["certified"])
     for variable in labels.get("variables", []):
-        _texts([variable["name"], *variable["read"]])
-        for value in variable["values"]:
-            value_from_json(value)
-        for number in [*variable["read"].values(), *variable["numbers"]]:
-            exact(number)
-        _steps(variable)
-        if not variable["read"].keys() <= directions.keys():
-            raise ValueError("a variable is read from nowhere")
-        if len(variable["values"]) != len(variable["numbers"]):
-            raise ValueError("a variable has more values than numbers, or fewer")
+        _variable(variable, directions)
+    for named in labels.get("named", []):
+        _texts([named["name"], *([] if named["home"] is None else [named["home"]])])
+        _whole(named["lines"])
+        _values(named["values"])
+
+
+def _require_all(labels: Mapping[str, Any], config: Config) -> None:
+    """Raise `ValueError` or `KeyError` where labels that say what columns hold do not speak of every part."""
+    if "named" not in labels:
+        return
+    _texts([labels.get("compiler", ""), labels.get("program", {"source": ""}).get("source", "")])
+    if not all("holds" in direction for direction in labels["directions"]):
+        raise ValueError("a direction that does not say what it holds")
+    told = [(len(layer["heads"]), len(layer["neurons"])) for layer in labels["layers"]]
+    if told != [(layer.n_heads, layer.d_mlp) for layer in config.layers]:
+        raise ValueError("heads or neurons that are not those of the model")
+    if len(labels["columns"]) != config.d_model or not isinstance(labels["variables"], list):
+        raise ValueError("columns that are not those of the model")
+
+
+def _variable(variable: Mapping[str, Any], directions: Mapping[str, int]) -> None:
+    _texts([variable["name"], *variable["read"]])
+    _values(variable["values"])
+    for number in [*variable["read"].values(), *variable["numbers"]]:
+        exact(number)
+    _steps(variable)
+    if not variable["read"].keys() <= directions.keys():
+        raise ValueError("a variable is read from nowhere")
+    if len(variable["values"]) != len(variable["numbers"]):
+        raise ValueError("a variable has more values than numbers, or fewer")
+
+
+def _values(values: object) -> None:
+    if not isinstance(values, list):
+        raise TypeError("not a list of values")
+    for value in values:
+        value_from_json(value)
+
+
+def _held(direction: Mapping[str, Any]) -> None:
+    """What a direction holds, and is offset by; labels of older versions do not say."""
+    if (offset := direction.get("offset")) is not None:
+        exact(offset["number"])
+    if "holds" in direction:
+        _texts([direction["role"], direction["what"], *direction["of"]])
+        _whole([0 if direction["offset"] is None else direction["offset"]["until"]])
+    for statement in direction.get("holds", []):
+        _texts([statement["of"]])
+        _function(statement["function"])
+        if type(statement["named"]) is not bool:
+            raise TypeError("not a flag")
+
+
+def _function(function: Mapping[str, Any]) -> None:
+    """Raise where this is no function of a variable, as `compiler.functions` writes them."""
+    values, numbers = FUNCTIONS[function["kind"]]
+    for key in values:
+        _values(function[key] if key == "values" else [function[key]])
+    for key in numbers:
+        for number in function[key] if key == "numbers" else [function[key]]:
+            if number is not None:
+                exact(number)
 
 
 def _steps(item: Mapping[str, Any]) -> None:
-    if not all(type(item[key]) is int for key in ("ready", "until")):
-        raise TypeError("not a step")
+    _whole([item[key] for key in ("ready", "until")])
+
+
+def _whole(items: object) -> None:
+    if not isinstance(items, list) or not all(type(item) is int for item in items):
+        raise TypeError("not a list of whole numbers")
 
 
 def _texts(items: object) -> None:

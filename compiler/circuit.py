@@ -22,7 +22,7 @@ from compiler.direction import BOS, ONE, Direction, Form, total
 from compiler.exact import Multiples, plus, times, whole
 from compiler.graph import Graph
 from compiler.precision import FLOAT32, Precision
-from rasp.sop import SOp
+from rasp.sop import Node, SOp
 from rasp.source import counted
 from rasp.value import Value
 
@@ -248,6 +248,7 @@ class Circuit:
     exclusive: frozenset[Direction] = frozenset()  # of the heads that count into it, at most one counts any one key
     homes: dict[Direction, Direction] = field(default_factory=dict)
     graph: Graph | None = field(default=None, compare=False, repr=False)  # whose s-ops it computes
+    titles: dict[Node, str] = field(default_factory=dict, compare=False, repr=False)  # of s-ops made on the way
 
     def directions(self) -> list[Direction]:
         """Every direction, in the order in which they are first written."""

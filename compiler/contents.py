@@ -11,7 +11,7 @@ names of directions play no part in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from compiler.direction import BOS, ONE, Direction
 from compiler.domain import TOKEN, args, cone
 from compiler.functions import Function, function
 from compiler.graph import Graph
-from rasp.sop import Lookup, Map, SOp, Tokens, outline
+from rasp.sop import Lookup, Map, Node, SOp, Tokens, outline
 from rasp.source import RaspError
 
 MOST = 96
@@ -58,8 +58,11 @@ class Content:
 class Contents:
     """The contents of directions that hold s-ops of a graph."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, titles: Mapping[Node, str]) -> None:
+        """`titles` are names of s-ops that no program has, such as digits."""
         self.graph = graph
+        self.titles = titles
+        self.names: dict[Node, str] = {**titles, **graph.names}
         self.analysis = graph.analysis
         self._through: dict[SOp, tuple[SOp, ...] | None] = {}
 
@@ -72,11 +75,7 @@ class Contents:
         if node is None:
             return Content("value", direction.name, (), ())
         parts = tuple(dict.fromkeys(map(self.graph.name, self._parts(node))))
-        return Content("value", outline(node, self._names, MOST), parts, tuple(self._statements(node)))
-
-    @property
-    def _names(self) -> dict[SOp, str]:
-        return self.graph.names  # type: ignore[return-value]
+        return Content("value", outline(node, self.names, MOST), parts, tuple(self._statements(node)))
 
     def _statements(self, node: SOp) -> Iterator[Statement]:
         for variable in self._passed(node) or ():
@@ -86,12 +85,13 @@ class Contents:
             except RaspError:  # it has more values than are listed
                 continue
             named = variable in self.graph.names
-            yield Statement(variable, self.graph.name(variable), named, function(values, numbers))
+            called = self.names.get(variable) or self.graph.name(variable)
+            yield Statement(variable, called, named, function(values, numbers))
 
     def _passed(self, node: SOp) -> tuple[SOp, ...] | None:
         """The s-ops through which all passes that the s-op is computed from, the nearest first; None of a constant.
 
-        Those are told that have a name, or come from the input or from attention.
+        Those are told that have a name or a title, or come from the input or from attention.
         """
         if node not in self._through:
             for current in cone(node, self._through):
@@ -107,7 +107,7 @@ class Contents:
                 if not varying:
                     return None
                 common = tuple(one for one in varying[0] if all(one in other for other in varying[1:]))
-                return (node, *common) if node in self.graph.names else common
+                return (node, *common) if node in self.names else common
             case _:
                 return None if not self.analysis.variables(node) else (node,)
 

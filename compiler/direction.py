@@ -3,8 +3,8 @@
 In: names, and the s-ops they stand for. Out: `Direction`, an axis of the residual stream, and `Form`, a linear
 functional over directions with exact coefficients. Columns are assigned much later (`allocate`); until then a matrix is
 what it does to directions.
-Invariants: a direction is itself and no other, whatever it is called: its name is for people and decides nothing. A form
-has no zero coefficient. `ONE` is 1 at every position; `BOS` is 1 at the hidden position 0 only.
+Invariants: a direction is itself and no other, whatever it is called: its name is for people and decides nothing. A
+form has no zero coefficient. `ONE` is 1 at every position; `BOS` is 1 at the hidden position 0 only.
 
     >>> print(Form.of(Direction("indices")) * 2 - Form.constant(1))
     2 indices - 1

@@ -18,7 +18,7 @@ import networkx as nx
 from compiler.domain import Analysis, Setting
 from compiler.simplify import simplify
 from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, Constant, Node, Selector, SOp, Width, listing, reachable
+from rasp.sop import Aggregate, Constant, Node, SOp, Width, aligned, listed, reachable
 from rasp.value import Value
 
 MAX_NAME = 48
@@ -97,16 +97,15 @@ class Graph:
         return dict(zip(self.outputs, values, strict=True))
 
     def __str__(self) -> str:
-        names = {self.names[node]: node for node in self.nodes if node in self.names}
-        lines = listing(names | self.outputs).splitlines()
-        domains = self._domains_shown(names | self.outputs)
-        width = max(map(len, lines))
-        return "\n".join(f"{line:<{width}}  {domain}".rstrip() for line, domain in zip(lines, domains, strict=True))
+        lines = self.shown()
+        texts = aligned([(name, text) for name, text, _ in lines])
+        width = max(map(len, texts))
+        domains = (self.analysis.domain(node) if isinstance(node, SOp) else "" for _, _, node in lines)
+        return "\n".join(f"{text:<{width}}  {domain}".rstrip() for text, domain in zip(texts, domains, strict=True))
 
-    def _domains_shown(self, roots: Mapping[str, Node]) -> list[str]:
-        shown = [node for node in self.nodes if node in roots.values() or not isinstance(node, Constant)]
-        domains = ["" if isinstance(node, Selector) else str(self.analysis.domain(node)) for node in shown]  # type: ignore[arg-type]
-        return domains + [""] * (len(listing(roots).splitlines()) - len(domains))
+    def shown(self) -> list[tuple[str, str, Node]]:
+        """The lines of the graph's text, each with its node."""
+        return listed({self.names[node]: node for node in self.nodes if node in self.names} | self.outputs)
 
 
 def _kind(node: Node) -> str:

@@ -39,21 +39,27 @@ def labels(circuit: Circuit) -> dict[str, Any]:
 def _contents(circuit: Circuit) -> dict[Direction, Content]:
     if circuit.graph is None:
         return {}
-    contents = Contents(circuit.graph)
+    contents = Contents(circuit.graph, circuit.titles)
     return {direction: contents.of(direction) for direction in circuit.directions()}
 
 
+def _offset(circuit: Circuit, direction: Direction) -> dict[str, Any] | None:
+    """What stands in a direction beside what it holds, and until when; None for nothing."""
+    if direction not in circuit.offsets:
+        return None
+    until = min(circuit.carried()[direction], circuit.erased().get(direction, _never(circuit)))
+    return {"number": str(circuit.offsets[direction]), "until": until}
+
+
 def _directions(circuit: Circuit, contents: dict[Direction, Content]) -> list[dict[str, Any]]:
-    written, erased, carried, never = circuit.written(), circuit.erased(), circuit.carried(), _never(circuit)
+    written, erased, never = circuit.written(), circuit.erased(), _never(circuit)
     return [
         {
             "name": str(direction),
             "column": column,
             "ready": written[direction],
             "until": erased.get(direction, never),
-            "offset": {"number": str(circuit.offsets[direction]), "until": carried[direction]}
-            if direction in carried
-            else None,
+            "offset": _offset(circuit, direction),
             **(contents[direction].to_json() if direction in contents else {}),
         }
         for direction, column in circuit.columns().items()
@@ -61,13 +67,15 @@ def _directions(circuit: Circuit, contents: dict[Direction, Content]) -> list[di
 
 
 def _layer(circuit: Circuit, layer: Layer) -> dict[str, Any]:
+    nodes = [head.node for head in layer.heads]
     return {
-        "heads": [_head(circuit, head) for head in layer.heads],
+        "heads": [_head(circuit, head) | {"group": nodes.index(head.node)} for head in layer.heads],
         "neurons": [{"name": neuron.name, "does": str(neuron)} for neuron in layer.mlp],
     }
 
 
 def _head(circuit: Circuit, head: Head) -> dict[str, Any]:
+    """A head: for what of the program it is. Those of one group compute one thing together."""
     served = None if circuit.graph is None else circuit.graph.served(head.node)
     return {
         "name": head.name,

@@ -1,10 +1,11 @@
 """Provenance: which part of a transformer computes which variable of the program, and who reads what whom wrote.
 
 In: a compiled `Transformer`. Out: JSON data, explained in `docs/provenance.md`, its form in `provenance.schema.json`:
-what each direction of the stream holds, variables, nodes (embeddings, heads, neurons, outputs) with their hooks in
+what each direction of the stream holds, the variables, nodes (embeddings, heads, neurons, outputs) with their hooks in
 TransformerLens, and the edges between them.
-Invariants: what columns hold is said by the data of the labels, never by a name. Edges come from the tensors alone. There is one exactly where an earlier node's writing matrix and a reading
-matrix are both not zero on a column; so what stands across a missing edge cannot matter, bit for bit.
+Invariants: what columns hold is said by the data of the labels, never by a name. Edges come from the tensors alone.
+There is one exactly where an earlier node's writing matrix and a reading matrix are both not zero on a column; so what
+stands across a missing edge cannot matter, bit for bit.
 
     {"from": "L0H0", "to": "L1H0", "input": "q", "columns": [5], "constant": false, "erased": false}
 """
@@ -41,12 +42,13 @@ class _Node:
 
 
 def provenance(model: Transformer) -> dict[str, Any]:
-    """The ground truth of a compiled model as JSON data. Raises `ModelError` for a model without labels, or old ones."""
+    """The ground truth of a compiled model as JSON data. Raises `ModelError` for one whose labels do not tell it."""
     labels = model.labels
     if "columns" not in labels:
         raise ModelError("the model has no labels, so nothing is known about its parts", "compile the program again")
     if "named" not in labels:
-        raise ModelError("the labels are of an older version: they do not say what columns hold", "compile it again")
+        missing = "the labels are of an older version: they do not say what columns hold"
+        raise ModelError(missing, "compile the program again")
     nodes = list(_nodes(model))
     stream = _Stream(labels, nodes)
     variables = [stream.variable(label) for label in labels["named"]]
@@ -224,7 +226,7 @@ class _Stream:
         numbers = {} if read is None else {_key(v): n for v, n in zip(read["values"], read["numbers"], strict=True)}
         values = [{"value": value, "number": numbers.get(_key(value))} for value in named["values"]]
         directions = [self.by_name[one] for one in terms] or [direction for direction, _ in holding]
-        step = read["ready"] if read is not None else max(direction["ready"] for direction in directions)
+        step = read["ready"] if read is not None else max((direction["ready"] for direction in directions), default=0)
         return {
             "name": name,
             "lines": list(named["lines"]),

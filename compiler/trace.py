@@ -74,10 +74,9 @@ def trace(model: Transformer, program: Program, tokens: Iterable[object]) -> Tra
     for layer in range(len(model.config.layers)):
         steps += [f"L{layer} attention", f"L{layer} MLP"]
     rows = []
-    nodes = {name: node for node, name in program.called.items()}
     for variable in model.labels["variables"]:
         name = variable["name"]
-        if name in nodes and (expected := _expected(Face(name, nodes[name], program), tokens)) is not None:
+        if name in program and (expected := _expected(program[name], tokens)) is not None:
             there = range(variable["ready"], variable["until"])
             found = [_decode(model, variable, stream) if at in there else None for at, stream in enumerate(streams)]
             rows.append(TraceRow(name, expected, found))

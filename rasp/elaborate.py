@@ -50,6 +50,7 @@ class Elaborator(Evaluator):
         self.diagnostics: list[Diagnostic] = []
         self.loading: list[Path] = []
         self.files: dict[str, str] = {}
+        self.homes: dict[Source, str] = {}  # what `load` calls the file that a text comes from
         self.given: list[Given] = []  # inside of functions too, those of the library among them
         self.loads = self.loaded = 0
 
@@ -146,7 +147,9 @@ class Elaborator(Evaluator):
     def _load(self, statement: Load, env: Environment) -> None:
         path = self._path(statement)
         text = self._text(path, statement)
-        parsed = parse_source(Source(text, str(path)))
+        source = Source(text, str(path))
+        self.homes[source] = str(statement.path.value)
+        parsed = parse_source(source)
         self.diagnostics += parsed.diagnostics
         own = Environment(self.base, {}, RESERVED, str(statement.path.value))
         self.loading.append(path)

@@ -114,12 +114,14 @@ class Program:
         return Face(name, self._find(name), self)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.bindings or name in library().values
+        return name in self.bindings or name in library().values or name in self._inner
 
     def _find(self, name: str) -> RaspValue:
         try:
             return self._run.top.find(name)
         except Missing:
+            if name in self._inner:
+                return self._inner[name]
             hint = did_you_mean(name, [name for name in self._run.top.names() if not name.startswith("_")])
             raise error("unknown-name", f"the program has no `{name}`", hint=hint) from None
 
@@ -155,6 +157,11 @@ class Program:
         return found
 
     @cached_property
+    def _inner(self) -> dict[object, Node]:
+        """What is bound inside of calls, or was bound for a while, by its name in `called`."""
+        return {name: node for node, name in self.called.items() if name not in self.bindings}
+
+    @cached_property
     def _given(self) -> list[tuple[str, Given]]:
         """Every name that was given to s-ops or selectors, the last of several as it is, the others numbered."""
         given = [one for one in self._run.given if isinstance(one.value, Node | list | dict)]
@@ -187,7 +194,7 @@ class Program:
         line = {self.source.position(span.start)[0] for span in spans[:1]}
         if one.span.source is self.source:
             return line, None
-        return line, LIBRARY if one.call and one.call.function.library else one.span.source.name
+        return line, self._run.homes.get(one.span.source, LIBRARY)
 
     @cached_property
     def warnings(self) -> list[Diagnostic]:

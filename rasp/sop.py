@@ -17,7 +17,7 @@ from __future__ import annotations
 import copy
 import itertools
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, dataclass_transform
 
@@ -308,10 +308,13 @@ def _down_to(node: Node, depth: int, names: Mapping[Node, str]) -> str:
     return node.written(*(_down_to(part, depth - 1, names) for part in node.inputs))
 
 
-def listing(roots: Mapping[str, Node]) -> str:
-    """The DAG as text, one node a line, inputs first; roots carry their names, constants are written in place."""
+def listed(roots: Mapping[str, Node]) -> list[tuple[str, str, Node]]:
+    """The DAG in lines, inputs first: what each node is called, how it is written, and the node itself.
+
+    Roots carry their names, constants are written in place. A further name of a root has a line of its own.
+    """
     names: dict[Node, str] = {}
-    lines: list[tuple[str, str]] = []
+    lines: list[tuple[str, str, Node]] = []
     called: dict[Node, str] = {}
     for name, node in roots.items():
         called.setdefault(node, name)
@@ -321,7 +324,16 @@ def listing(roots: Mapping[str, Node]) -> str:
             names[node] = text
             continue
         names[node] = called.get(node, f"%{len(lines)}")
-        lines.append((names[node], text))
-    lines += [(name, names[node]) for name, node in roots.items() if called[node] != name]
+        lines.append((names[node], text, node))
+    return lines + [(name, names[node], node) for name, node in roots.items() if called[node] != name]
+
+
+def listing(roots: Mapping[str, Node]) -> str:
+    """The DAG as text, one node a line."""
+    return "\n".join(aligned([(name, text) for name, text, _ in listed(roots)]))
+
+
+def aligned(lines: Sequence[tuple[str, str]]) -> list[str]:
+    """Lines ``name = text``, one equals sign below the other."""
     width = max((len(name) for name, _ in lines), default=0)
-    return "\n".join(f"{name:<{width}} = {text}" for name, text in lines)
+    return [f"{name:<{width}} = {text}" for name, text in lines]

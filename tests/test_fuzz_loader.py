@@ -27,6 +27,7 @@ import compiler
 import rasp
 from compiler import checkpoint
 from compiler.model import ModelError
+from compiler.provenance import provenance
 
 SOURCE = """
 #@ vocab: "ab"
@@ -166,6 +167,8 @@ def outcome(folder: Path, files: dict[str, bytes]) -> str:
     try:
         for output in model.config.outputs:
             assert len(model.run_batch([model.config.vocabulary[:1]], output.name)) == 1
+        if "named" in model.labels:
+            assert provenance(model)["variables"] is not None
     except ModelError:
         return "refused"
     return "loaded"

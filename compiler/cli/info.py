@@ -11,7 +11,6 @@ Invariant: what is printed is read from the labels and the tensors; nothing is c
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,6 @@ from compiler.cli.targets import model_at, target_path
 
 if TYPE_CHECKING:
     from compiler.model import Transformer
-
-NEURON = re.compile(r"(L\d+N)(\d+)")
 
 
 def info(call: argparse.Namespace) -> int:
@@ -35,15 +32,17 @@ def variables(model: Transformer) -> Iterator[str]:
     """The variables of the program that live in the stream, as a table. Raises `ModelError` without labels."""
     from compiler.provenance import provenance
 
+    found = provenance(model)
+    nodes = {node["id"]: node for node in found["nodes"]}
     rows = [["variable", "lines", "there after", "computed by", "columns"]]
-    for variable in provenance(model)["variables"]:
-        columns = [entry["column"] for entry in variable["read"] or variable["indicators"]]
+    for variable in found["variables"]:
+        columns = dict.fromkeys(entry["column"] for entry in [*variable["read"], *variable["columns"]])
         rows.append(
             [
                 variable["name"],
                 _words(variable["lines"]),
                 _step(variable),
-                _words(_ranges(variable["nodes"])),
+                _words(_ranges([nodes[name] for name in variable["nodes"]])),
                 _words(columns),
             ]
         )
@@ -63,25 +62,25 @@ def _step(variable: dict[str, Any]) -> str:
     return f"L{variable['layer']} {'attention' if variable['step'] % 2 else 'MLP'}"
 
 
-def _ranges(nodes: Iterable[str]) -> Iterator[str]:
-    """Neurons that follow each other as one: L0N3-9."""
-    run: tuple[str, int, int] | None = None
+def _ranges(nodes: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Their ids; neurons that follow each other as one: L0N3-9."""
+    run: list[dict[str, Any]] = []
     for node in nodes:
-        found = NEURON.fullmatch(node)
-        if run and found and found[1] == run[0] and int(found[2]) == run[2] + 1:
-            run = (*run[:2], run[2] + 1)
-            continue
-        if run:
-            yield _range(*run)
-        run = (found[1], int(found[2]), int(found[2])) if found else None
-        if not found:
-            yield node
+        if run and not _follows(node, run[-1]):
+            yield _range(run)
+            run = []
+        run.append(node)
     if run:
-        yield _range(*run)
+        yield _range(run)
 
 
-def _range(layer: str, first: int, last: int) -> str:
-    return f"{layer}{first}" if first == last else f"{layer}{first}-{last}"
+def _follows(node: dict[str, Any], other: dict[str, Any]) -> bool:
+    neurons = node["kind"] == other["kind"] == "neuron"
+    return neurons and (node["layer"], node["index"]) == (other["layer"], other["index"] + 1)
+
+
+def _range(run: list[dict[str, Any]]) -> str:
+    return f"{run[0]['id']}-{run[-1]['index']}" if len(run) > 1 else str(run[0]["id"])
 
 
 def define(commands: Commands) -> None:

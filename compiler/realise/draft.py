@@ -67,15 +67,19 @@ class Draft:
         self._heads: dict[Alike, list[OpenHead]] = {}
         self._used: set[str] = {"one", "bos"}
 
-    def direction(self, node: SOp, holds: SOp | None = None) -> Direction:
-        """A new direction, named after an s-op; it holds that s-op's number, or another's."""
-        name = self.names.label(node)
+    def direction(self, node: SOp, holds: SOp | None = None, called: str = "{}") -> Direction:
+        """A new direction, named after an s-op; it holds that s-op's number, or that of another, and is `called` so."""
+        name = called.format(self.names.label(node))
+        return Direction(self.unused(name), holds or self.names.meant(node))
+
+    def unused(self, name: str) -> str:
+        """The name, with a number if another direction has it."""
         unique, number = name, 1
         while unique in self._used:
             number += 1
             unique = f"{name} #{number}"
         self._used.add(unique)
-        return Direction(unique, holds or self.names.meant(node))
+        return unique
 
     def of_token(self, node: SOp, column: tuple[Fraction, ...]) -> Reading:
         """A function of the token: its number for each element of the vocabulary, written by the embedding (C7)."""
@@ -102,9 +106,9 @@ class Draft:
         """The heads that select alike, one for each layer, to add to."""
         return self._heads.setdefault(alike, [])
 
-    def neuron(self, node: SOp, read: Reading, largest: Fraction, holds: SOp | None = None) -> Reading:
+    def neuron(self, node: SOp, read: Reading, largest: Fraction, holds: SOp, called: str = "{}") -> Reading:
         """One neuron, ``relu(read)``, in a direction of its own, which holds the s-op or another."""
-        direction = self.direction(node, holds)
+        direction = self.direction(node, holds, called)
         self.ranges[direction] = Fraction(0), largest
         written = after_mlp(self.settled(read).ready)
         self.neurons.append((written, Neuron((self.names.label(node),), read.form, ((direction, Fraction(1)),))))
@@ -138,6 +142,7 @@ class Draft:
             self.offsets,
             frozenset(self.exclusive),
             graph=self.names.graph,
+            titles=self.names.titles,
         )
 
     def _layers(self) -> Iterator[Layer]:

@@ -34,14 +34,15 @@ class Logic:
 
     def conjunction(self, node: Map) -> Reading:
         """An `and` of as many operands as it nests."""
-        return self._all(node, [self.read(self.task.truth(x)) for x in _operands(node)], node)
+        read = self._sum([self.read(self.task.truth(x)) for x in _operands(node)])
+        return self.draft.neuron(node, read, Fraction(1), node)
 
     def disjunction(self, node: Map) -> Reading:
         """An `or`: not all of the opposites, or what its evidence says."""
         if (evidence := self.evidence(node)) is not None:
-            return self._not(self.draft.neuron(node, self._not(evidence[0]), Fraction(1), Map("not", (node,))))
-        opposites = [self._not(self.read(self.task.truth(x))) for x in _operands(node)]
-        return self._not(self._all(node, opposites, Map("not", (node,))))
+            return self._not(self._none(node, self._not(evidence[0])))
+        none = self._sum([self._not(self.read(self.task.truth(x))) for x in _operands(node)])
+        return self._not(self._none(node, none))
 
     def evidence(self, node: SOp) -> tuple[Reading, Fraction] | None:
         """A number that is 0 where a nested `and` and `or` is false, and positive, up to a bound, where it is true.
@@ -59,16 +60,19 @@ class Logic:
     def _not(self, bit: Reading) -> Reading:
         return weighted([(self.read(Constant(1)), Fraction(1)), (bit, Fraction(-1))])
 
-    def _all(self, node: SOp, bits: Sequence[Reading], holds: SOp) -> Reading:
-        """``a and b and c = relu(a + b + c - 2)``, which holds an s-op."""
+    def _none(self, node: SOp, read: Reading) -> Reading:
+        """The opposite of an `or`."""
+        return self.draft.neuron(node, read, Fraction(1), Map("not", (node,)), "not {}")
+
+    def _sum(self, bits: Sequence[Reading]) -> Reading:
+        """``a and b and c = relu(a + b + c - 2)``: what the neuron reads."""
         read = weighted([(bit, Fraction(1)) for bit in bits])
-        bent = read.form - Form.constant(len(bits) - 1)
-        return self.draft.neuron(node, Reading(bent, read.ready, read.exact), Fraction(1), holds)
+        return Reading(read.form - Form.constant(len(bits) - 1), read.ready, read.exact)
 
     def _gathered(self, node: SOp, cases: Sequence[tuple[SOp, ...]]) -> tuple[Reading, Fraction]:
         """The evidence of all cases: what takes neurons is added up in one direction, the rest is read as it is."""
-        held = [self._weight(case) for case in cases if self._takes_neuron(case)]
-        direction = self.draft.direction(node, added(held) if held else None)
+        held = [self._weight(case) for case in cases if len(case) > 1]
+        direction = self.draft.direction(node, added(held) if held else None, "evidence for {}")
         free, largest, ready, exact = [], Fraction(0), 0, True
         bound = Fraction(0)
         for case in cases:
@@ -122,10 +126,6 @@ class Logic:
     def _summed(self, case: tuple[SOp, ...]) -> SOp | None:
         """The operand of an `and` that is itself evidence."""
         return next((x for x in case if self._is_plain_or(x) and self._is_nested(x)), None)
-
-    def _takes_neuron(self, case: tuple[SOp, ...]) -> bool:
-        """Whether there are bits beside the operand that evidence is read from."""
-        return len(case) > 1
 
     def _weight(self, case: tuple[SOp, ...]) -> SOp:
         """What evidence a case adds: how many operands of the `or` in it are true, or 1, where the rest is true."""

@@ -23,17 +23,16 @@ class Names:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._titles: dict[Node, str] = {}
+        self.titles: dict[Node, str] = {}
         self._stands: dict[SOp, SOp] = {}
 
     def entitle(self, node: SOp, title: str) -> None:
         """Give an s-op that no program has named a title, if it has none yet."""
-        self._titles.setdefault(node, title)
+        self.titles.setdefault(node, title)
 
     def stands(self, node: SOp, other: SOp) -> None:
         """Note that an s-op made on the way has the values of another one, after which it is called."""
         self._stands.setdefault(node, self.meant(other))
-        self.entitle(node, self.label(other))
 
     def meant(self, node: SOp) -> SOp:
         """The s-op that one made on the way stands for; itself, for any other."""
@@ -41,8 +40,10 @@ class Names:
 
     def label(self, node: SOp) -> str:
         """What a direction, a head or a neuron of the s-op is called."""
-        if node in self._titles:
-            return self._titles[node]
+        if node in self.titles:
+            return self.titles[node]
+        if node in self._stands:
+            return self.label(self._stands[node])
         match node:
             case Map(op="*", args=(a, b)) if a is b:
                 return f"({self.label(a)})^2"
@@ -64,7 +65,7 @@ class Names:
         return "positions where " + " and ".join(words) if words else "all positions"
 
     def _named(self, node: SOp) -> str:
-        return self._titles.get(node) or self.graph.name(node)
+        return self.label(node) if node in self._stands else self.titles.get(node) or self.graph.name(node)
 
 
 def _members(table: Sequence[tuple[Value, Value]]) -> str:

@@ -47,7 +47,8 @@ class Staircases:
             return Reading(line, waist.ready, waist.exact and is_short(stairs.slope) and is_short(stairs.constant))
         ready, label = after_mlp(waist.ready), self.draft.names.label(node)
         along = [(term, factor * stairs.slope) for term, factor in below.terms]
-        direction = self.draft.direction(node, less(self.draft.names.meant(node), stairs.constant, along))
+        holds = less(self.draft.names.meant(node), stairs.constant, along)
+        direction = self.draft.direction(node, holds, "{} less a line" if stairs.slope else "{}")
         bends = below.curve.beyond(stairs.slope, stairs.constant)
         self.draft.ranges[direction] = bends.range
         self.draft.stairs[direction] = Stairs(waist.form, below.curve.arguments, bends)

@@ -57,7 +57,7 @@ class Steps:
         bent = gap.form + bit.form * size - Form.constant(least + size)
         holds = Map("if", (condition, less(difference, least), Constant(0)))
         read = Reading(bent, max(bit.ready, gap.ready), bit.exact and gap.exact)
-        gated = self.draft.neuron(node, read, wide, holds)
+        gated = self.draft.neuron(node, read, wide, holds, "{}, gated")
         return weighted([(other, Fraction(1)), (gated, Fraction(1)), (bit, least)])
 
     def _product(self, a: SOp, b: SOp) -> Reading:

@@ -19,7 +19,7 @@ from compiler.domain import Setting
 from compiler.graph import Graph, lower
 from compiler.model import ModelError, Scalar, Transformer
 from compiler.origin import program_of
-from compiler.view.links import Link, definitions, links, scales
+from compiler.view.links import Link, lines, links, scales
 from compiler.view.nodes import table, tagged
 from compiler.view.sparse import packed
 from compiler.witness import required
@@ -176,7 +176,7 @@ def _spelled(known: _Known, model: Transformer) -> dict[str, Any]:
     return {
         "nodes": nodes,
         "names": {name: numbers[node] for name, node in named.items()},
-        "lines": definitions(program),
+        "lines": lines(program),
         "selectors": [name for name, node in named.items() if isinstance(node, Selector)],
         "outputs": list(program.outputs),
         "heads": [[_link(one, numbers, written, names) for one in layer] for layer in found],
@@ -184,10 +184,11 @@ def _spelled(known: _Known, model: Transformer) -> dict[str, Any]:
 
 
 def _named(known: _Known, model: Transformer) -> dict[str, Node]:
-    """The program's names for s-ops and selectors, and those of the library that its model reads."""
+    """The program's names for s-ops and selectors, and those of the library or of calls that its model reads."""
     program = known.program
     found = {name: value for name, value in program.bindings.items() if isinstance(value, Node)}
-    for name in [*program.outputs, *(variable["name"] for variable in model.labels["variables"])]:
+    read = [*model.labels["variables"], *model.labels.get("named", [])]
+    for name in [*program.outputs, *(variable["name"] for variable in read)]:
         if name not in found and name in program:
             found[name] = program.node(name)
     return found

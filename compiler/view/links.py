@@ -13,10 +13,9 @@ from __future__ import annotations
 import functools
 import operator
 import random
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 
@@ -37,8 +36,6 @@ LONGEST = 24
 """How long they are at most."""
 SEEN = 1e-6
 """A key with more attention than this, of an average or after scaling, is looked at."""
-NAMED_AFTER = re.compile(r"(?:\w+ in |part of )?(\w+)(?:\.\d+)?(?:\[.*\])?")
-"""The name in the program that a head's name is made of, such as `x` in `x.2`, `x[0]` and `selector_width in x`."""
 
 Meaning: TypeAlias = Literal["all", "part", "any"]
 Rows: TypeAlias = list[int]
@@ -79,7 +76,7 @@ def scales(model: Transformer) -> list[list[float]]:
     for number, block in enumerate(model.layers()):
         labels = model.labels["layers"][number]["heads"]
         largest = [] if block.attn is None else block.attn.W_O.detach().double().abs().amax((1, 2)).tolist()
-        counts = [re.search(r"; sums key\(", head["does"]) is not None for head in labels]
+        counts = [head.get("mode") == "sum" for head in labels]
         found.append([max(size, 1.0) if adds else 1.0 for size, adds in zip(largest, counts, strict=True)])
     return found
 
@@ -89,7 +86,7 @@ class _Search:
         self.model = model
         self.program = program
         self.graph = graph
-        self.lines = definitions(program)
+        self.lines = lines(program)
         self.patterns: list[list[list[Rows]]] = []  # [input][layer][head]
         self.rows: list[dict[Selector, Rows]] = []  # [input]
 
@@ -104,24 +101,27 @@ class _Search:
                 continue
             self.rows.append({selector: run.seen(selector) for selector in candidates})
             self.patterns.append(_patterns(self.model, tokens))
-        names = [[head["name"] for head in labels["heads"]] for labels in self.model.labels["layers"]]
-        return [self._layer(layer, found, candidates) for layer, found in enumerate(names)]
+        heads = [labels["heads"] for labels in self.model.labels["layers"]]
+        return [self._layer(layer, found, candidates) for layer, found in enumerate(heads)]
 
-    def _layer(self, layer: int, names: Sequence[str], candidates: Sequence[Selector]) -> list[Link]:
+    def _layer(self, layer: int, heads: Sequence[Mapping[str, Any]], candidates: Sequence[Selector]) -> list[Link]:
         """The links of a layer: heads that stand for a selector alone, then those that share one, then the others."""
+        names = [head.get("for") for head in heads]
+        groups = [head.get("group", number) for number, head in enumerate(heads)]
         ordered = [[s for s in dict.fromkeys([*self._of(name), *candidates]) if s in self.known] for name in names]
         found: dict[int, Link] = {}
         for head, name in enumerate(names):
             fitting = (s for s in ordered[head] if self._fits([(layer, head)], s, "all"))
             if (selector := next(fitting, None)) is not None:
                 found[head] = Link(selector, self._line(name, selector), len(self.rows))
-        for name in dict.fromkeys(names):
-            sharing = [head for head, other in enumerate(names) if other == name and head not in found]
+        for group in dict.fromkeys(groups):
+            sharing = [head for head, other in enumerate(groups) if other == group and head not in found]
             shared = [(layer, head) for head in sharing]
             among = ordered[sharing[0]] if len(sharing) > 1 else []
             fitting = (s for s in among if self._fits(shared, s, "part"))
             if (selector := next(fitting, None)) is not None:
-                link = Link(selector, self._line(name, selector), len(self.rows), "part", tuple(sharing))
+                line = self._line(names[sharing[0]], selector)
+                link = Link(selector, line, len(self.rows), "part", tuple(sharing))
                 found |= dict.fromkeys(sharing, link)
         for head, name in enumerate(names):
             if head not in found:
@@ -129,7 +129,7 @@ class _Search:
                 selector = next(fitting, None)
                 tried = 0 if selector is None else len(self.rows)
                 found[head] = Link(selector, self._line(name, selector), tried, "any")
-        return [found[head] for head in range(len(names))]
+        return [found[head] for head in range(len(heads))]
 
     def _fits(self, heads: Sequence[tuple[int, int]], selector: Selector, meaning: Meaning) -> bool:
         """Whether heads look where a selector is true, on every input: each key by one of them, if they share it."""
@@ -170,19 +170,18 @@ class _Search:
                     if (piece := Conjunction.of(parts)) is not None:
                         yield piece.selector()
 
-    def _of(self, name: str) -> Iterator[Selector]:
-        """The selectors of the s-op that a head is named after."""
-        for node in self.graph.nodes if self.graph is not None else ():
-            if isinstance(node, Aggregate | Width) and self.graph is not None and self.graph.name(node) == name:
+    def _of(self, name: str | None) -> Iterator[Selector]:
+        """The selectors of the named s-op that a head is for."""
+        for node in self.graph.nodes if self.graph is not None and name is not None else ():
+            if isinstance(node, Aggregate | Width) and self.graph is not None and self.graph.served(node) == name:
                 yield from self._cases(node.selector)
 
     # -- where it is written -----------------------------------------------------------------------------------------
 
-    def _line(self, name: str, selector: Selector | None) -> int | None:
+    def _line(self, name: str | None, selector: Selector | None) -> int | None:
         """The line that defines the head's s-op; else where its selector is written; else what needs the selector."""
-        after = NAMED_AFTER.fullmatch(name)
-        if after and after[1] in self.lines:
-            return self.lines[after[1]]
+        if name in self.lines:
+            return self.lines[name]
         span = None if selector is None else self.program.span(selector)
         if span is not None and span.source is self.program.source:
             return span.source.position(span.start)[0]
@@ -201,6 +200,11 @@ def definitions(program: Program) -> dict[str, int]:
     for name in _bound(program.syntax.statements):
         found[name.name] = name.span.source.position(name.span.start)[0]
     return {name: line for name, line in found.items() if name in program.bindings}
+
+
+def lines(program: Program) -> dict[str, int]:
+    """The same, and the line for each name that was bound for a while, or inside of a call."""
+    return {name: place.lines[-1] for name, place in program.places.items() if place.lines} | definitions(program)
 
 
 def _bound(statements: Iterable[Statement]) -> Iterator[Name]:

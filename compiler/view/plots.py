@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,8 +28,6 @@ ACROSS = 4
 """Most panels beside each other."""
 WEIGHTS, SIGNED = "Blues", "PuOr"
 """Colour maps that everybody can read: from light to dark, and from orange over white to purple."""
-LARGE = 256
-"""A column that is at least as large at every token holds a constant, so that what is added to it is rounded."""
 
 
 def patterns(model: Transformer, tokens: Iterable[object]) -> Figure:
@@ -85,18 +84,12 @@ def _read(model: Transformer, tokens: Iterable[object]) -> tuple[list[str], Tens
 
 
 def _constants(model: Transformer) -> Tensor:
-    """What the embedding puts into each column everywhere, as long as it is there: [step, column]."""
-    table = model.embed.W_E.detach()[:-1].double().cpu()
-    held = torch.where((table == table[0]).all(0) & (table[0].abs() >= LARGE), table[0], 0.0)
-    found = [held]
-    for block in model.layers():
-        found.append(held)
-        if block.mlp is not None:
-            constant = (block.mlp.W_in == 0).all(0)
-            added = (block.mlp.b_in.clamp(min=0) * constant) @ block.mlp.W_out
-            held = torch.where(added.detach().cpu() == -held, 0.0, held)
-        found.append(held)
-    return torch.stack(found)
+    """What stands in each column beside what it holds, after each step: [step, column]."""
+    found = torch.zeros(2 * len(model.config.layers) + 1, model.config.d_model, dtype=torch.float64)
+    for direction in model.labels["directions"]:
+        if (offset := direction.get("offset")) is not None:
+            found[: offset["until"], direction["column"]] = float(Fraction(offset["number"]))
+    return found
 
 
 def _panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:

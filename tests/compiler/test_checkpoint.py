@@ -19,7 +19,9 @@ from compiler import checkpoint
 from compiler.compare import check
 from compiler.model import ModelError
 from compiler.pipeline import Compiled
+from compiler.provenance import provenance
 from compiler.trace import trace
+from compiler.view.page import page
 
 ROOT = Path(__file__).parent.parent.parent
 FILES = [checkpoint.CONFIG, checkpoint.WEIGHTS, checkpoint.LABELS]
@@ -219,7 +221,7 @@ def test_a_config_that_disagrees_with_the_weights_is_refused_before_anything_is_
 def test_a_checkpoint_of_the_first_version_is_read_and_checked(tmp_path: Path, name: str) -> None:
     """It named columns, where now there are directions in columns."""
     made = compiler.compile(rasp.load(ROOT / "programs" / f"{name}.rasp"), max_length=8)
-    labels = json.loads(json.dumps(made.model.labels))
+    labels = without_contents(made)
     now = {"directions": labels.pop("directions"), "variables": labels["variables"]}
     labels["variables"] = [{k: v for k, v in one.items() if k != "until"} for one in labels["variables"]]
     checkpoint.save(tmp_path / "old", made.weights.config, made.model.state_dict(), labels)
@@ -230,6 +232,31 @@ def test_a_checkpoint_of_the_first_version_is_read_and_checked(tmp_path: Path, n
     assert {key: model.labels[key] for key in now} == now
     assert trace(model, made.program, made.program.settings.examples[0].input).ok
     assert check(tmp_path / "old", samples=50).ok
+
+
+def test_labels_that_do_not_say_what_columns_hold_are_read_and_shown(tmp_path: Path) -> None:
+    """Those of versions before this one. What they do not say is not made up: there is no provenance then."""
+    made = compiler.compile(rasp.load(ROOT / "programs" / "sort.rasp"), max_length=8)
+    checkpoint.save(tmp_path / "old", made.weights.config, made.model.state_dict(), without_contents(made))
+    model = compiler.load(tmp_path / "old")
+    assert model.run("cab") == made.model.run("cab")
+    assert trace(model, made.program, "cab").ok
+    assert "sort.place" in model.info()
+    assert len(page(model, "cab")) > 10_000
+    with pytest.raises(ModelError, match="older version") as caught:
+        provenance(model)
+    assert caught.value.hint == "compile the program again"
+
+
+def without_contents(made: Compiled) -> dict[str, Any]:
+    """The labels of a model as they were before they told what columns hold."""
+    labels: dict[str, Any] = json.loads(json.dumps(made.model.labels))
+    del labels["named"]
+    kept = ("name", "column", "ready", "until")
+    labels["directions"] = [{key: direction[key] for key in kept} for direction in labels["directions"]]
+    for layer in labels["layers"]:
+        layer["heads"] = [{key: head[key] for key in ("name", "purpose", "does")} for head in layer["heads"]]
+    return labels
 
 
 def test_a_newer_format_and_a_foreign_one_are_told_apart_from_damage(folder: Path, tmp_path: Path) -> None:

@@ -299,6 +299,71 @@ def test_every_column_of_the_library_holds_what_the_document_says(path: Path) ->
     assert hold_what_is_said(made, inputs=24)
 
 
+def told(made: Compiled, name: str) -> dict[str, Any]:
+    """A variable of the document."""
+    [found] = [variable for variable in provenance(made.model)["variables"] if variable["name"] == name]
+    return found  # type: ignore[no-any-return]
+
+
+def members(variable: dict[str, Any]) -> list[Any]:
+    """The values that have a column of their own."""
+    return [column["function"]["value"] for column in variable["columns"] if column["function"]["kind"] == "is"]
+
+
+def test_the_value_whose_number_is_0_has_its_column_too() -> None:
+    tokens = told(compiled("sort"), "tokens")
+    assert [entry["value"] for entry in tokens["values"] if entry["number"] == "0"] == ["d"]
+    assert sorted(members(tokens)) == [entry["value"] for entry in tokens["values"]] == list("abcdefgh")
+    assert len({column["column"] for column in tokens["columns"]}) == 8
+
+
+def test_values_that_look_like_each_other_s_names_are_told_apart() -> None:
+    made = compiler.compile(rasp.parse(SOURCES["sorted"]), vocab=["a", "a #2", "b", "=a"], max_length=4)
+    tokens = told(made, "tokens")
+    assert sorted(members(tokens)) == ["=a", "a", "a #2", "b"]
+    assert hold_what_is_said(made, 12)
+
+
+def test_columns_for_single_values_of_a_count_are_among_its_columns() -> None:
+    hist = told(compiled("paper/most_frequent"), "hist")
+    kinds = {column["function"]["kind"] for column in hist["columns"]}
+    assert 1 in members(hist) and kinds >= {"number", "is", "at_least", "square"}
+
+
+def test_a_column_that_holds_a_square_less_a_line_is_not_called_the_square() -> None:
+    made = compiled("sort")
+    found = provenance(made.model)
+    [one] = [one for one in found["directions"] if one["name"] == "(sort.place - 16)^2 less a line"]
+    [function] = [c["function"] for c in told(made, "sort.place")["columns"] if c["column"] == one["column"]]
+    assert function == {"kind": "square", "centre": "1/2", "times": "1", "plus": "-1/4"}
+
+
+@some("all")
+def test_every_column_that_is_written_is_told_of(name: str) -> None:
+    """Neurons that clear a column or take an offset away write nothing that it holds."""
+    found = provenance(compiled(name).model)
+    for node in found["nodes"]:
+        for column in node["output"]["columns"]:
+            there = [one for one in found["directions"] if one["column"] == column]
+            written = any(node["id"] in one["nodes"] for one in there)
+            offset = any(one["offset"] is not None for one in there)
+            cleared = node["kind"] == "neuron" and len(there) > 1
+            constant = {one["role"] for one in there} != {"value"}
+            assert written or offset or cleared or constant, (node["id"], column)
+    known = {variable["name"] for variable in found["variables"]}
+    assert all(known >= set(one["variables"]) for one in found["directions"])
+
+
+@some("all")
+def test_an_offset_is_what_the_embedding_writes_at_every_token(name: str) -> None:
+    model = compiled(name).model
+    for one in provenance(model)["directions"]:
+        first, *others = model.embed.W_E[:-1, one["column"]].tolist()
+        constant = abs(first) > 256 and set(others) <= {first}
+        assert constant == (one["offset"] is not None)
+        assert one["offset"] is None or float(Fraction(one["offset"]["number"])) == first
+
+
 def read_where_it_is_said(made: Compiled) -> None:
     """Every variable that is kept as a number is decoded as the interpreter has it."""
     variables = provenance(made.model)["variables"]

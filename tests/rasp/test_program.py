@@ -178,3 +178,58 @@ def test_starts_quickly() -> None:
 def test_examples_may_be_compared() -> None:
     assert Example(("a",), ("b",)) == Example(("a",), ("b",))
     assert all(isinstance(node, Node) for node in rasp.parse("x = indices;").names)
+
+
+def called(text: str) -> set[str]:
+    program = rasp.parse(text)
+    return set(program.called.values()) - set(program.names.values()) - {"tokens_asis"}
+
+
+def test_what_the_library_binds_inside_of_a_call_is_called_after_it() -> None:
+    assert called("o = sort(tokens, tokens);") == {"sort.before", "sort.place"}
+
+
+def test_each_call_has_names_of_its_own() -> None:
+    text = 'o = [mark_last_instance(tokens, "a"), mark_last_instance(tokens, "b")];'
+    assert called(text) == {"mark_last_instance.behind", "mark_last_instance#2.behind", "o[0]", "o[1]"}
+
+
+def test_calls_inside_of_calls_are_all_named() -> None:
+    text = """
+        def first(s) { x = indices + s; return x * 2; }
+        def both(s) { y = first(s) + 1; return y + first(s + 1); }
+        a = both(5);
+        b = first(9) + both(7);
+    """
+    expected = {"both.y", "both.first.x", "both.first#2.x", "first.x", "both#2.y", "both#2.first.x", "both#2.first#2.x"}
+    assert called(text) == expected
+
+
+def test_of_several_names_the_outermost_counts() -> None:
+    text = "def f(s) { inner = indices + s; return inner; }\nfor i in [1, 2] {\n  o = f(i);\n}"
+    assert called(text) == {"o.1"}
+
+
+def test_names_of_deep_recursions_stay_short_and_apart() -> None:
+    text = "def f(n) { x = indices + n; return x if n == 0 else x * f(n - 1); }\no = f(40);"
+    program = rasp.parse(text)
+    names = list(program.called.values())
+    assert len(set(names)) == len(names) and max(map(len, names)) < 40
+    assert sum(name.startswith("f.") for name in names) == 41
+
+
+def test_places_are_lines_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "more.rasp").write_text("def g(s) {\n  w = s + 1;\n  return w * 2;\n}\nkept = indices + 3;\n")
+    text = 'load "more";\n\no = sort(tokens,\n  tokens);\np = g(indices);\nx = 1;\nx = indices * 2;\n'
+    places = rasp.parse(text, tmp_path / "main.rasp").places
+    assert places["sort.place"] == ((3,), "library")
+    assert places["g.w"] == ((5,), "more")
+    assert places["o"] == ((3,), None)
+    assert places["x"] == ((6, 7), None)
+    assert places["kept"] == ((), "more")
+
+
+def test_what_is_bound_inside_of_a_call_is_asked_for_by_its_name() -> None:
+    program = rasp.parse("o = sort(tokens, tokens);\nx = indices + 1;\nx = x * 2;")
+    assert "sort.place" in program and "sort.nothing" not in program
+    assert program["sort.place"]("cab") == [2, 0, 1] and program["x.1"]("ab") == [1, 2]

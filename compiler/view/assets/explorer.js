@@ -17,20 +17,37 @@
 
   // ------------------------------------------------------------------------------------------------ what there is
 
+  const ratio = (text) => { const [n, d] = String(text).split("/").map(Number); return n / (d ?? 1); };
+  // A column may have several tenants, one after the other: the directions that the labels tell of.
+  const tenants = columns.map(() => []);
+  labels.directions.forEach((direction) => tenants[direction.column].push(direction));
+  const isOne = (column) => tenants[column][0]?.role === "one";
+  const valueOf = (value) => (value !== null && typeof value === "object" ? untagged(`f${value.float}${String(value.float).includes("/") ? "" : "/1"}`) : typeof value === "number" ? BigInt(value) : value);
+
+  // What a column says of the s-op nearest to it, if it says whether that has a value, or reaches one: `plus` if not, `times` more if so.
+  const SIGNS = { is: "=", at_least: ">=" };
+  function member(column) {
+    const near = tenants[column].length === 1 ? tenants[column][0].holds?.[0] : undefined;
+    if (!near || !(near.function.kind in SIGNS)) return null;
+    const { kind, value, times, plus } = near.function;
+    return { of: near.of, sign: SIGNS[kind], value: valueOf(value), times: ratio(times), plus: ratio(plus) };
+  }
+
   // Columns that belong together: one for each value of something, or one for each threshold.
   const families = (() => {
-    const parts = columns.map((name) => /^(.+?)( >= |=)([^=<>]+)$/.exec(name));
+    const parts = columns.map((_, column) => member(column));
     const sizes = new Map();
-    const keyOf = (part) => part[1] + part[2];
+    const keyOf = (part) => JSON.stringify([part.sign, part.of, part.times, part.plus]);
     parts.forEach((part) => { if (part) sizes.set(keyOf(part), (sizes.get(keyOf(part)) ?? 0) + 1); });
     const found = new Map();
     columns.forEach((name, column) => {
       const part = parts[column];
       const together = part && sizes.get(keyOf(part)) >= 3;
       const key = together ? `family ${keyOf(part)}` : `column ${column}`;
-      if (!found.has(key)) found.set(key, { name: together ? part[1] : name, sign: together ? part[2].trim() : "", columns: [], suffixes: [] });
+      if (!found.has(key)) found.set(key, { name: together ? part.of : name, sign: together ? part.sign : "", isOn: together ? (x) => (x - part.plus) / part.times > 0.5 : null, columns: [], values: [], suffixes: [] });
       found.get(key).columns.push(column);
-      found.get(key).suffixes.push(together ? part[3] : name);
+      found.get(key).values.push(together ? part.value : null);
+      found.get(key).suffixes.push(together ? shown(part.value) : name);
     });
     return [...found.values()].map((family, id) => ({ ...family, id, title: family.sign ? `${family.name} ${family.sign} …` : family.name }));
   })();
@@ -39,19 +56,15 @@
 
   const rowsOf = (matrix) => [...new Set(matrix.row)].sort((a, b) => a - b);
   const columnsOf = (matrix) => [...new Set(matrix.column)].sort((a, b) => a - b);
-  const ratio = (text) => { const [n, d] = String(text).split("/").map(Number); return n / (d ?? 1); };
 
   const columnOf = new Map(labels.directions.map(({ name, column }) => [name, column]));
   const variables = labels.variables.map((variable) => ({
     ...variable,
     terms: Object.entries(variable.read).map(([name, c]) => [columnOf.get(name), ratio(c)]),
-    values: variable.values.map((value) => (value !== null && typeof value === "object" ? untagged(`f${value.float}${String(value.float).includes("/") ? "" : "/1"}`) : typeof value === "number" ? BigInt(value) : value)),
+    values: variable.values.map(valueOf),
     numbers: variable.numbers.map(ratio),
   }));
 
-  // A column may have several tenants, one after the other; null: all of their names.
-  const tenants = columns.map(() => []);
-  labels.directions.forEach((direction) => tenants[direction.column].push(direction));
   const nameAt = (column, stream) => (stream === null ? null : tenants[column].find(({ until }) => stream < until)?.name) ?? columns[column];
   const titleAt = (family, stream) => (family.sign ? family.title : nameAt(family.columns[0], stream));
   const isThere = (variable, stream) => variable.ready <= stream && stream < variable.until; // until it is erased
@@ -94,25 +107,20 @@
   steps.push({ kind: "answer", stream: 2 * model.blocks.length, title: "Unembedding", short: "answer" });
   parts.push({ kind: "answer", id: "answer", step: steps.length - 1, reads: rowsOf(model.unembedding), writes: [] });
 
-  // Columns that carry a large constant from the embedding on, which rounds what is added, until a neuron takes it away.
-  const offsets = Object.fromEntries(columns.flatMap((_, column) => {
-    const values = new Set(model.embedding.slice(0, -1).map((row) => row[column]));
-    const [value] = values;
-    const ends = parts.find((part) => part.kind === "neurons" && !part.form.length && part.writes.includes(column));
-    return values.size === 1 && Math.abs(value) >= 256 && ends ? [[column, { value, until: ends.step }]] : [];
-  }));
-  const firstWritten = columns.map((_, column) => Math.min(...parts.filter((part) => part.writes.includes(column) && !(part.step === 0 && column in offsets)).map((part) => part.step)));
-  const offsetAt = (column, step) => (column in offsets && step < offsets[column].until ? offsets[column].value : 0);
+  // A constant that stands in a column beside what it holds, so that what is added is rounded, for as long as it is there.
+  const offsetIn = (column, stream) => { const found = tenants[column].find(({ offset }) => offset && stream < offset.until); return found ? ratio(found.offset.number) : 0; };
+  const hasOffset = (column) => offsetIn(column, 0) !== 0;
+  const withoutOffsets = (x, stream) => x.map((value, column) => value - offsetIn(column, stream));
+  const firstWritten = columns.map((_, column) => Math.min(...parts.filter((part) => part.writes.includes(column) && !(part.step === 0 && hasOffset(column))).map((part) => part.step)));
   const partsOf = (step) => parts.filter((part) => part.step === step);
-  const VERB = /: (?=(?:counts|looks for|adds up over|fetches from|averages over) )/; // what stands before it are the directions written
-  const headName = (head) => clipped(head.purpose.slice(head.purpose.search(VERB) < 0 ? 0 : head.purpose.search(VERB) + 2), 200);
+  const headName = (head) => clipped(head.what ?? head.purpose, 200);
 
   // The line of the program a part stands for: of its selector, of a variable it writes, or of what it serves.
   const lineOf = new Map();
   const names = new Map(Object.entries(language.lines ?? {}));
   for (const part of [...parts].reverse()) {
-    const written = variables.filter((variable) => variable.terms.some(([column]) => part.writes.includes(column) && columns[column] !== "one"));
-    const own = written.filter((variable) => variable.terms.every(([column]) => part.writes.includes(column) || columns[column] === "one") && names.has(variable.name));
+    const written = variables.filter((variable) => variable.terms.some(([column]) => part.writes.includes(column) && !isOne(column)));
+    const own = written.filter((variable) => variable.terms.every(([column]) => part.writes.includes(column) || isOne(column)) && names.has(variable.name));
     const next = parts.find((other) => other.step > part.step && lineOf.get(other.id) && other.reads.some((column) => part.writes.includes(column)));
     if (part.kind === "embedding") continue;
     lineOf.set(part.id, part.link?.line ?? names.get(own[0]?.name) ?? names.get(part.kind === "answer" ? outputs[0].name : undefined) ?? (next ? lineOf.get(next.id) : undefined));
@@ -188,6 +196,14 @@
   const partDoes = (part) => (part.kind === "head" ? part.purpose : part.kind === "neurons" ? part.members[0].does : part.kind);
 
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
+  // A form over what the columns hold: the constants that stand beside that are taken out of it, as far as they cancel.
+  function foldedInto(form, stream) {
+    const constant = form.reduce((sum, [column, c]) => sum + c * (isOne(column) ? 1 : offsetIn(column, stream)), 0);
+    const one = columns.findIndex((_, column) => isOne(column));
+    const rest = form.filter(([column]) => !isOne(column));
+    return constant ? [...rest, [one, constant]] : rest;
+  }
 
   function formText(form, most, stream) {
     const text = form.map(([column, c], at) => {
@@ -369,7 +385,7 @@
   function cardText(part) {
     const into = familiesOf(part.writes).map((family) => clipped(titleAt(family, before(part)), 28));
     if (part.kind === "head") return `${headName(part)}, into ${into.slice(0, 3).join(", ")}`;
-    if (!part.form.length) return `always on: ${part.members.length === 1 ? "it adds" : "they add"} the same everywhere, to ${into.slice(0, 3).join(", ")}${part.writes.some((column) => column in offsets) ? ", and so take away a constant that made it round" : ""}`;
+    if (!part.form.length) return `always on: ${part.members.length === 1 ? "it adds" : "they add"} the same everywhere, to ${into.slice(0, 3).join(", ")}${part.writes.some(hasOffset) ? ", and so take away a constant that made it round" : ""}`;
     return `read ${formText(part.form, 44, before(part))}, into ${into.slice(0, 2).join(", ")}${into.length > 2 ? ` and ${into.length - 2} more` : ""}`;
   }
 
@@ -394,15 +410,20 @@
     return state.run.patterns[head.layer][head.number].slice(1).map((weights) => Array.from(weights.slice(1), (weight) => weight * head.scale > least));
   }
 
+  // The constants in the number that neurons read, and the number, without them, from which on a neuron is active.
+  const shiftOf = (part) => part.form.reduce((sum, [column, c]) => sum + c * offsetIn(column, 2 * part.layer + 1), 0);
+  const stopOf = (part, { factor, bias }) => -bias / factor - shiftOf(part);
+
   // Of neurons that read one number: the functions they add up to, and where this input stands.
   function staircase(part) {
-    const stops = part.members.map(({ factor, bias }) => -bias / factor);
     const after = 2 * part.layer + 1;
-    const at = state.run.streams[after].slice(1).map((x) => part.form.reduce((sum, [column, c]) => sum + c * x[column], 0));
+    const shift = shiftOf(part);
+    const stops = part.members.map((member) => stopOf(part, member));
+    const at = state.run.streams[after].slice(1).map((x) => part.form.reduce((sum, [column, c]) => sum + c * x[column], 0) - shift);
     const [low, high] = [Math.min(...stops, ...at), Math.max(...stops, ...at)];
     const room = Math.max((high - low) * 0.08, 0.5);
     const xs = [...new Set([low - room, ...stops, ...at, high + room])].sort((a, b) => a - b);
-    const value = (column, x) => part.members.reduce((sum, { factor, bias, out }) => sum + Math.max(factor * x + bias, 0) * out.reduce((c, [to, by]) => (to === column ? c + by : c), 0), 0);
+    const value = (column, x) => part.members.reduce((sum, { factor, bias, out }) => sum + Math.max(factor * (x + shift) + bias, 0) * out.reduce((c, [to, by]) => (to === column ? c + by : c), 0), 0);
     const curves = part.writes.map((column) => xs.map((x) => [x, value(column, x)]));
     const dots = part.writes.length > 6 ? [] : part.writes.flatMap((column) => at.map((x, p) => ({ x, y: value(column, x), name: `${tokenName(state.texts[p])} at ${p}: ${brief(x)} → ${brief(value(column, x))}` })));
     return { curves, dots };
@@ -442,8 +463,8 @@
       element("dl", { class: "facts" },
         fact("query reads", chips(familiesOf(head.queries).map(familyChipAt(before(head))))), fact("key reads", chips(familiesOf(head.keys).map(familyChipAt(before(head))))),
         fact("value reads", chips(familiesOf(head.values).map(familyChipAt(before(head))))), fact("writes", chips(familiesOf(head.writes).map(familyChipAt(before(head)))))),
-      element("div", { class: "figures" }, matrixFigure("W_QK", "score of a key for a query, in nats", product(model.blocks[head.layer].heads[head.number].Q, transposed(model.blocks[head.layer].heads[head.number].K)), "query", "key"),
-        matrixFigure("W_OV", counts ? `what one selected key adds (divided by e^${power})` : "what a key hands over", product(model.blocks[head.layer].heads[head.number].V, model.blocks[head.layer].heads[head.number].O, 1 / head.scale), "reads", "writes")),
+      element("div", { class: "figures" }, matrixFigure("W_QK", "score of a key for a query, in nats", folded(product(model.blocks[head.layer].heads[head.number].Q, transposed(model.blocks[head.layer].heads[head.number].K)), before(head), true), "query", "key"),
+        matrixFigure("W_OV", counts ? `what one selected key adds (divided by e^${power})` : "what a key hands over", folded(product(model.blocks[head.layer].heads[head.number].V, model.blocks[head.layer].heads[head.number].O, 1 / head.scale), before(head)), "reads", "writes")),
       element("details", {}, element("summary", {}, "The head as a formula"), element("p", { class: "formula" }, head.does)),
     ];
   }
@@ -492,6 +513,21 @@
     return [...found].filter(([, value]) => value !== 0).map(([key, value]) => ({ row: Math.floor(key / columns.length), column: key % columns.length, value }));
   }
 
+  // The matrix over what the columns hold: what it makes of the constants beside that is a part of what it makes of 1.
+  function folded(cells, stream, both = false) {
+    const one = columns.findIndex((_, column) => isOne(column));
+    const found = new Map();
+    const add = (row, column, value) => { const key = `${row} ${column}`; found.set(key, { row, column, value: (found.get(key)?.value ?? 0) + value, size: Math.max(found.get(key)?.size ?? 0, Math.abs(value)) }); };
+    for (const { row, column, value } of cells) {
+      const [down, across] = [offsetIn(row, stream), both ? offsetIn(column, stream) : 0];
+      add(row, column, value);
+      if (down) add(one, column, value * down);
+      if (across) add(row, one, value * across);
+      if (down && across) add(one, one, value * down * across);
+    }
+    return [...found.values()].filter(({ value, size }) => Math.abs(value) > size * 1e-12);
+  }
+
   const transposed = (matrix) => ({ rows: matrix.columns, columns: matrix.rows, row: matrix.column, column: matrix.row, value: matrix.value });
 
   // A matrix without its empty rows and columns; with `all`, without its empty rows only.
@@ -525,7 +561,7 @@
       element("div", { class: "figures" },
         wide(figure([element("b", {}, "Together"), ` they add ${into.length === 1 ? `this function of x to ${into[0]}` : `${into.length} functions of x, one to each of ${into.length} directions`}; dots are this input`], element("div", {}, plot({ curves, dots, label: `what the neurons add, as functions of ${x}`, xName: `x = ${x}`, yName: into.length === 1 ? into[0] : "added" })))),
         figure([element("b", {}, "Each"), " neuron’s activation on this input"], grid({
-          rows: part.members.map(({ n, name }) => `N${n} ${name.split(", ").at(-1)}`), columns: tokens, cells, kind: "signed", cell: cellSide(tokens.length), height: 15, rowMost: 20, label: "activations: a row for each neuron, a column for each position",
+          rows: part.members.map((member) => `N${member.n} ${member.factor < 0 ? "below" : "from"} ${brief(stopOf(part, member))}`), columns: tokens, cells, kind: "signed", cell: cellSide(tokens.length), height: 15, rowMost: 20, label: "activations: a row for each neuron, a column for each position",
           says: (r, c) => `L${part.layer}N${part.members[r].n} at ${tokens[c]}, position ${c}: ${brief(active[r][c])}`,
         }))),
       element("dl", { class: "facts" }, fact("read", chips(familiesOf(part.reads).map(familyChipAt(before(part))))), fact("write", chips(familiesOf(part.writes).map(familyChipAt(before(part)))))),
@@ -538,7 +574,7 @@
     const cells = part.members.flatMap(({ bias, out }, row) => out.map(([column, by]) => ({ row, column, value: Math.max(bias, 0) * by })));
     return [
       heading(count(part.members.length, "neuron"), `of layer ${part.layer}, always on`, lineChip(part)),
-      element("p", { class: "quiet" }, part.writes.some((column) => column in offsets)
+      element("p", { class: "quiet" }, part.writes.some(hasOffset)
         ? "The embedding put a large constant into this direction, so that what heads add there is rounded to whole numbers. Here the constant is taken away again."
         : "It reads nothing and adds the same at every position."),
       matrixFigure("b_in, W_out", "what is added", cells, "neuron", "direction", part.members.map(({ n }) => `L${part.layer}N${n}`)),
@@ -548,6 +584,7 @@
 
   function embeddingDetail() {
     const cellsOfMatrix = (rows) => rows.flatMap((row, r) => Array.from(row).flatMap((value, column) => (value ? [{ row: r, column, value }] : [])));
+    const rounding = columns.flatMap((_, column) => (hasOffset(column) ? [column] : []));
     const ids = [...new Set(state.run.ids)];
     const used = ids.map((id) => model.embedding[id]);
     const shown = [config.vocabulary.length, ...config.vocabulary.map((_, id) => id)].slice(0, 41);
@@ -556,7 +593,8 @@
     return [
       heading("Embedding", "what a token and a position bring along"),
       element("div", { class: "figures" },
-        matrixFigure("W_E", config.vocabulary.length <= 40 ? "a row for each token of the vocabulary" : "a row for each token of this input", cellsOfMatrix(rows), "token", "direction", rowNames),
+        matrixFigure("W_E", config.vocabulary.length <= 40 ? "a row for each token of the vocabulary" : "a row for each token of this input", cellsOfMatrix(rows.map((row) => withoutOffsets(Array.from(row), 0))), "token", "direction", rowNames),
+        rounding.length ? figure([element("b", {}, "Constants"), " that stand in columns at every position, so that what is added is rounded; left out in all other figures"], chips(rounding.map((column) => chip(`${nameAt(column, 0)}: ${brief(offsetIn(column, 0))}`, String(offsetIn(column, 0)), () => selectFamily(familyOf.get(column)), "direction")))) : null,
         model.positions ? matrixFigure("W_pos", "a row for each position of this input, bos first", cellsOfMatrix(model.positions.slice(0, state.texts.length + 1)), "position", "direction", ["bos", ...state.texts.map((_, at) => String(at))]) : null),
     ];
   }
@@ -579,7 +617,7 @@
         }));
       }),
       element("dl", { class: "facts" }, fact("reads", chips(familiesOf(parts.at(-1).reads).map(familyChipAt(before(parts.at(-1))))))),
-      element("div", { class: "figures" }, matrixFigure("W_U", "what each direction adds to each logit", model.unembedding.value.map((value, at) => ({ row: model.unembedding.row[at], column: model.unembedding.column[at], value })), "direction", "logit", columns, outputs.flatMap(({ values }) => values.map((value) => tokenName(shown(value)))), true)),
+      element("div", { class: "figures" }, matrixFigure("W_U", "what each direction adds to each logit", folded(model.unembedding.value.map((value, at) => ({ row: model.unembedding.row[at], column: model.unembedding.column[at], value })), 2 * model.blocks.length), "direction", "logit", columns, outputs.flatMap(({ values }) => values.map((value) => tokenName(shown(value)))), true)),
     ];
   }
 
@@ -612,16 +650,18 @@
         element("p", { class: "quiet" }, "The stream holds it in no column of its own: whoever needs it computes it from what it is made of, as a part of its weights.")];
     }
     const rows = [...(says ? [{ name: "the program", values: says, kind: "program" }] : []), ...steps.filter((step) => isThere(variable, step.stream) && step.kind !== "answer").map((step) => ({ name: step.short, values: decoded(variable, step.stream), now: step.stream === steps[state.step].stream }))];
-    const some = variable.terms.map(([column]) => column).filter((column) => columns[column] !== "one");
-    return [head, valuesTable(rows), element("p", { class: "quiet" }, "It reads ", code(formText(variable.terms, 160, variable.ready)), ", and means the value whose number is nearest."), connections(some), element("dl", { class: "facts" }, fact("directions", chips(familiesOf(some).map(familyChipAt(variable.ready)))))];
+    const some = variable.terms.map(([column]) => column).filter((column) => !isOne(column));
+    return [head, valuesTable(rows), element("p", { class: "quiet" }, "It reads ", code(formText(foldedInto(variable.terms, variable.ready), 160, variable.ready)), ", and means the value whose number is nearest."), connections(some), element("dl", { class: "facts" }, fact("directions", chips(familiesOf(some).map(familyChipAt(variable.ready)))))];
   }
 
   function columnDetail({ family }) {
     const using = variables.filter((variable) => variable.terms.some(([column]) => family.columns.includes(column)));
     const stream = steps[state.step].stream;
+    const told = family.sign ? [] : tenants[family.columns[0]].filter((direction) => direction.what && direction.role === "value");
     return [
       heading(family.title, family.sign ? `${count(family.columns.length, "column")} of the residual stream, ${family.sign === "=" ? "one for each value" : "one for each threshold"}` : "a column of the residual stream"),
-      matrixFigure("Now", `what it holds after ${steps[state.step].short}`, family.columns.flatMap((column, row) => state.run.streams[stream].flatMap((x, at) => (x[column] ? [{ row, column: at, value: x[column] }] : []))), "direction", "position", family.columns.map((column) => columns[column]), ["bos", ...tokenNames()], true),
+      matrixFigure("Now", `what it holds after ${steps[state.step].short}`, family.columns.flatMap((column, row) => state.run.streams[stream].flatMap((x, at) => { const value = x[column] - offsetIn(column, stream); return value ? [{ row, column: at, value }] : []; })), "direction", "position", family.columns.map((column) => columns[column]), ["bos", ...tokenNames()], true),
+      told.length ? element("dl", { class: "facts" }, fact("what it holds", chips(told.map((direction) => code(clipped(direction.what, 96)))))) : null,
       connections(family.columns),
       using.length ? element("dl", { class: "facts" }, fact("holds", chips(using.map((variable) => chip(variable.name, "a value of the program", () => selectVariable(variable.name), "variable"))))) : null,
     ];
@@ -664,26 +704,26 @@
     const open = state.wide.has(family.id);
     const chosen = isSelected({ id: `column ${family.id}` }) ? "direction chosen" : "direction";
     const cells = (column) => stream.map((x, at) => {
-      const offset = offsetAt(column, state.step);
+      const offset = offsetIn(column, steps[state.step].stream);
       const value = x[column] - offset;
       const text = value || (!family.sign && at && firstWritten[column] <= state.step) ? brief(value) : "·";
       return element("td", { class: [at ? here(at - 1) : "bos", value ? null : "zero", offset ? "offset" : null].filter(Boolean).join(" ") || null, title: offset ? `${x[column]}: with ${offset}, which rounds it` : String(x[column]) }, text);
     });
-    const note = offsetAt(family.columns[0], state.step) ? element("small", { class: "quiet", title: `The column holds ${offsetAt(family.columns[0], state.step)} more than shown, so that additions to it are rounded.` }, " + const") : null;
+    const note = offsetIn(family.columns[0], steps[state.step].stream) ? element("small", { class: "quiet", title: `The column holds ${offsetIn(family.columns[0], steps[state.step].stream)} more than shown, so that additions to it are rounded.` }, " + const") : null;
     if (!family.sign) {
       return [element("tr", { class: isFresh ? "fresh" : null }, element("th", { scope: "row" }, chip(titleAt(family, steps[state.step].stream), family.title, () => selectFamily(family), chosen), note), cells(family.columns[0]))];
     }
     const toggle = element("button", { type: "button", class: "plain", "aria-expanded": String(open), "aria-label": `the ${family.columns.length} columns of ${family.name}`, onclick: () => { if (open) state.wide.delete(family.id); else state.wide.add(family.id); show(); } }, open ? "▾" : "▸");
     const summary = element("tr", { class: isFresh ? "fresh" : null }, element("th", { scope: "row" }, toggle, chip(family.title, `${family.columns.length} columns`, () => selectFamily(family), chosen)),
-      stream.map((x, at) => element("td", { class: [at ? here(at - 1) : "bos", "coded"].filter(Boolean).join(" "), title: family.columns.filter((column) => x[column]).map((column) => `${columns[column]}: ${x[column]}`).join("\n") || "all are 0" }, coded(family, x))));
+      stream.map((x, at) => element("td", { class: [at ? here(at - 1) : "bos", "coded"].filter(Boolean).join(" "), title: family.columns.filter((column) => x[column]).map((column) => `${columns[column]}: ${x[column]}`).join("\n") || "all are 0" }, at ? coded(family, x) : "·")));
     return open ? [summary, ...family.columns.map((column, at) => element("tr", { class: fresh.has(column) ? "fresh part" : "part" }, element("th", { scope: "row" }, `${family.sign} ${clipped(family.suffixes[at], 24)}`), cells(column)))] : [summary];
   }
 
   // A family of columns at one position in one word: the value that is on, or the highest threshold that is reached.
   function coded(family, x) {
-    const on = family.columns.flatMap((column, at) => (Math.abs(x[column]) > 0.5 ? [at] : []));
+    const on = family.columns.flatMap((column, at) => (family.isOn(x[column]) ? [at] : []));
     if (!on.length) return "·";
-    if (family.sign !== "=") return `≥ ${family.suffixes[on.reduce((best, at) => (Number(ratio(family.suffixes[at])) > Number(ratio(family.suffixes[best])) ? at : best))]}`;
+    if (family.sign !== "=") return `≥ ${family.suffixes[on.reduce((best, at) => (plain(family.values[at]) > plain(family.values[best]) ? at : best))]}`;
     return on.length === 1 ? tokenName(family.suffixes[on[0]]) : `${on.length} on`;
   }
 
