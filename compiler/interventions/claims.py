@@ -154,7 +154,8 @@ class _Reader:
     def __init__(self, document: Mapping[str, Any], graph: Graph, circuit: Circuit, parts: list[Part]) -> None:
         self.document = document
         self.graph = graph
-        self.contents = Contents(graph)
+        self.contents = Contents(graph, circuit.titles)
+        self.nodes = set(graph.nodes)
         self.by_name = {str(direction): direction for direction in circuit.directions()}
         self.written: dict[str, tuple[int, int]] = {}
         steps = {part.id: part.step for part in parts}
@@ -203,14 +204,21 @@ class _Reader:
         """What stands in columns of no variable of the program: results of attention, functions of two things."""
         found: dict[SOp, list[Place]] = {}
         for tenant in (tenant for tenants in self.tenants.values() for tenant in tenants):
-            statements = self.contents.of(self.by_name[tenant["name"]]).statements
-            if not (statements and statements[0].named):
-                node = statements[0].sop if statements else self.by_name[tenant["name"]].holds
-                if node is not None:
-                    found.setdefault(node, []).append(self._place(tenant))
+            node = self._nameless(tenant["name"])
+            if node is not None:
+                found.setdefault(node, []).append(self._place(tenant))
         for node, places in found.items():
             step = min(place.ready for place in places)
             yield Held(self.graph.name(node), node, tuple(places), tuple(places), (), step, False)
+
+    def _nameless(self, name: str) -> SOp | None:
+        """What a direction holds a function of, if that has no name: an s-op of the graph, or what stands there."""
+        direction = self.by_name[name]
+        statements = self.contents.of(direction).statements
+        if any(statement.named for statement in statements):
+            return None
+        of = [statement.sop for statement in statements]
+        return next((node for node in of if node in self.nodes), of[0] if of else direction.holds)
 
 
 def _is_above(one: Node, other: Node) -> bool:
