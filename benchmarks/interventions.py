@@ -63,10 +63,9 @@ def main() -> int:
     print(line("all", reports), "", sep="\n")
     few = sum(0 < row.changed < report.wanted for report in reports for row in report.rows)
     same = Counter(row.name for report in reports for row in report.rows if row.exhausted.startswith(SAME))
-    print(
-        f"{few} variables with some, but fewer than {reports[0].wanted}; {sum(same.values())} are the same in all inputs"
-    )
-    print(f"of one length: {', '.join(f'{name} {count}' for name, count in same.most_common())}", "", sep="\n")
+    print(f"{few} variables have some swaps with another answer, but fewer than {reports[0].wanted};")
+    print(f"{sum(same.values())} are the same in all inputs of one length:", end=" ")
+    print(", ".join(f"{name} {count}" for name, count in same.most_common()), "", sep="\n")
     for entry, (_, report, _) in zip(entries, found, strict=True):
         if rows := [row for row in report.silent if not row.exhausted.startswith(SAME)]:
             print(silent(entry.name, rows))

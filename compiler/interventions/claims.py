@@ -168,20 +168,18 @@ class _Reader:
 
     def held(self) -> Iterator[Held]:
         """The variables that are listed, then what has no name."""
-        nodes = {self.graph.names[node]: node for node in self.graph.nodes if node in self.graph.names}
-        listed = {
-            data["name"]: self._places(data["columns"])
-            for data in self.document["variables"]
-            if isinstance(nodes.get(data["name"]), SOp)
-        }
-        for data in self.document["variables"]:
-            if (name := data["name"]) in listed:
-                node, places = nodes[name], listed[name]
-                others = [theirs for other, theirs in listed.items() if _is_above(node, nodes[other])]
-                nearer = {place for theirs in others for place in theirs}
-                own = tuple(place for place in places if place not in nearer)
-                number = self._places(self._read(data))
-                yield Held(name, node, (*places, *number), own, number, data["step"], True)
+        names = self.graph.names
+        nodes = {names[node]: node for node in self.graph.nodes if node in names and isinstance(node, SOp)}
+        variables = [data for data in self.document["variables"] if data["name"] in nodes]
+        listed = {data["name"]: self._places(data["columns"]) for data in variables}
+        for data in variables:
+            name = data["name"]
+            node, places = nodes[name], listed[name]
+            others = [theirs for other, theirs in listed.items() if _is_above(node, nodes[other])]
+            nearer = {place for theirs in others for place in theirs}
+            own = tuple(place for place in places if place not in nearer)
+            number = self._places(self._read(data))
+            yield Held(name, node, (*places, *number), own, number, data["step"], True)
         yield from self._unnamed()
 
     def _read(self, data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -137,11 +137,11 @@ class _Batch:
         for nodes in unit.together:
             self._require_together(unit, nodes)
         run.compute([unit.node])
-        for node in unit.computed:
-            if isinstance(node, SOp):
-                self._require_in_domain(node, run.values[node])
-            for claim in self.meaning.claims(node):
-                self._require_true(node, claim, run)
+        for part in unit.computed:
+            if isinstance(part, SOp):
+                self._require_in_domain(part, run.values[part])
+            for claim in self.meaning.claims(part):
+                self._require_true(part, claim, run)
         return run.values[unit.node]
 
     def _seen(self, node: SOp, view: View) -> list[Value]:

@@ -77,7 +77,7 @@ class Swap:
         for name, found in self.outputs.items():
             lines.append(f"  {name}")
             lines.append(f"    without    {self.before[name]}")
-            lines.append(f"    program    {self.reason or (self.expected or {})[name]}")
+            lines.append(f"    program    {self.expected[name] if self.expected else f'no meaning: {self.reason}'}")
             lines.append(f"    model      {found}")
         return "\n".join([*lines, *([f"  first wrong  {self.first}"] if self.first else [])])
 

@@ -39,7 +39,7 @@ def reported(
     """Swap every variable, or those of these names, until so many swaps of each have another answer."""
     start = time.perf_counter()
     chosen = [study.held(name) for name in (study.claims.named if variables is None else variables)]
-    problems = list(contradictions(study.document))
+    problems = [*contradictions(study.document), *_foreign(study)]
     report = Report(problems=problems, inputs=len(study.bench.pool.inputs), wanted=wanted, seed=study.seed)
     tell = progress or (lambda done, total: None)
     for done, held in enumerate(chosen):
@@ -142,6 +142,12 @@ class _Trials:
         if not self.row.changed:
             return f"no swap with a meaning changes an answer, of {self.row.meant}"
         return f"only {self.row.changed} swaps with another answer were found in {self.row.tried}"
+
+
+def _foreign(study: Study) -> Iterator[str]:
+    """Variables of the document that the program does not have."""
+    names = [one["name"] for one in study.document["variables"]]
+    return (f"the program has no {name}" for name in names if name not in study.claims.named)
 
 
 def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
