@@ -21,7 +21,7 @@ from compiler.interventions.moment import Moment, Unit, View
 from compiler.interventions.pool import Known, Pair, Pool
 from rasp import RaspError
 from rasp.interpreter import Run
-from rasp.sop import Aggregate, Node, Selector, SOp, Width
+from rasp.sop import Aggregate, Node, Selector, SOp, Total, Width
 from rasp.value import Value
 
 PARTS = 8
@@ -86,7 +86,7 @@ class Meaning:
 
 
 def _claims(node: Node, analysis: Analysis) -> Iterator[Claim]:
-    if not isinstance(node, Aggregate | Width):
+    if not isinstance(node, Aggregate | Total | Width):
         return
     for case in analysis.disjuncts(node.selector):
         yield Claim(case.selector(), analysis.surely_matches(case), analysis.unique(case))

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 from compiler.domain import LENGTH, Analysis
 from compiler.interventions.claims import Claims, Held, Part, Place
-from rasp.sop import Aggregate, Indices, Node, SOp, Tokens, Width, reachable
+from rasp.sop import Aggregate, Indices, Node, SOp, Tokens, Total, Width, reachable
 
 View: TypeAlias = Literal["base", "source", "later"]
 """What is seen of an s-op: its value in the base run, that in the other run, or what was computed after the swap."""
@@ -278,7 +278,7 @@ class _Following:
         depth: dict[Node, int] = {}
         for node in computed:
             below = max((depth.get(one, 0) for one in node.inputs), default=0)
-            depth[node] = below + isinstance(node, Aggregate | Width)
+            depth[node] = below + isinstance(node, Aggregate | Total | Width)
             if depth[node] > by_heads:
                 raise Meaningless(f"{name} depends on {self._called(node)}, which it reads by no column that is listed")
 
