@@ -21,7 +21,7 @@ from compiler.realise.staircases import Staircases
 from compiler.realise.steps import Steps
 from compiler.realise.task import Task
 from compiler.realise.waists import Waists
-from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, SOp, Tokens, Total, Width
+from rasp.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Total, Width
 
 
 class Reader:
@@ -48,7 +48,7 @@ class Reader:
 
     def _find(self, node: SOp) -> Reading:
         variables = self.analysis.variables(node)
-        if not variables or (isinstance(node, Map | Lookup) and len(self.analysis.domain(node)) == 1):
+        if not variables or (not isinstance(node, Tokens | Indices) and len(self.analysis.domain(node)) == 1):
             value = self.analysis.domain(node).numbers[0]
             return Reading(Form.constant(value), 0, is_short(value))
         if (linear := self._linear(node)) is not None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import compiler
 import rasp
+from compiler.compare import check
 from compiler.domain import Setting
 from compiler.graph import lower
 from compiler.realise import realise
@@ -108,3 +109,17 @@ def test_weights_do_not_depend_on_what_was_compiled_before() -> None:
         for paths in ([], before, before[::-1])
     }
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = aggregate(select(tokens, 0, ==), tokens, 7) + indices;",
+        'x = aggregate(select(tokens, 0, ==), indices, "none");',
+        "x = count(tokens, 0) + indices;",
+    ],
+)
+def test_what_a_selector_that_never_matches_returns_takes_no_head(text: str) -> None:
+    compiled = compiler.compile(rasp.parse(f'#@ vocab: "ab"\n#@ max_length: 4\n{text}'))
+    assert not any(layer.heads for layer in compiled.circuit.layers)
+    assert check(compiled, samples=20).ok
