@@ -43,11 +43,12 @@ def work(orders: Connection, outcome: Outcome, seconds: int) -> None:
     torch.set_num_threads(1)  # one process for each core
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     orders.send(("stage", "ready"))
-    while True:
-        seed = orders.recv()
-        start = time.process_time()
-        found = outcome(seed, tell)
-        orders.send(("done", found | {"total": round(time.process_time() - start, 3)}))
+    with suppress(EOFError):  # nobody asks any more
+        while True:
+            seed = orders.recv()
+            start = time.process_time()
+            found = outcome(seed, tell)
+            orders.send(("done", found | {"total": round(time.process_time() - start, 3)}))
 
 
 def judged(seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
