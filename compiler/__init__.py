@@ -16,11 +16,23 @@ if TYPE_CHECKING:
     from compiler.checkpoint import load
     from compiler.compare import Report, check
     from compiler.hosts import export
+    from compiler.interventions import intervene
     from compiler.model import ModelError, Transformer
     from compiler.pipeline import Compiled, compile
     from compiler.programs import library
 
-__all__ = ["Compiled", "ModelError", "Report", "Transformer", "check", "compile", "export", "library", "load"]
+__all__ = [
+    "Compiled",
+    "ModelError",
+    "Report",
+    "Transformer",
+    "check",
+    "compile",
+    "export",
+    "intervene",
+    "library",
+    "load",
+]
 
 _HOMES = {
     "Compiled": "pipeline",
@@ -30,6 +42,7 @@ _HOMES = {
     "check": "compare",
     "compile": "pipeline",
     "export": "hosts",
+    "intervene": "interventions",
     "library": "programs",
     "load": "checkpoint",
 }

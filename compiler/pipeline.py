@@ -94,12 +94,20 @@ class Compiled:
         found = {name: self.program.node(name) for name in self.program.outputs}
         if not found:
             raise refusal("no-output", "the program binds no s-op", "bind one, such as `answer = tokens;`")
+        size = len(reachable(found.values()))
+        if size > self.limits.nodes:
+            raise refusal(
+                "too-many-nodes",
+                f"the outputs need {size} s-ops and selectors, more than {self.limits.nodes}",
+                "compute less, or give `compiler.compile` larger `limits`",
+            )
         return {name: node for name, node in found.items() if isinstance(node, SOp)}
 
     @cached_property
     def warnings(self) -> list[Diagnostic]:
         """What is suspicious in the text, and inputs on which the program has no answer."""
-        return [*self.program.warnings, *witnesses(self.program, self.setting)]
+        setting, _ = self.setting, self.sop  # a program that is refused for its size is not run first
+        return [*self.program.warnings, *witnesses(self.program, setting)]
 
     @cached_property
     def graph(self) -> Graph:
@@ -330,21 +338,24 @@ def emitted(circuit: Circuit) -> Weights:
     try:
         found = emit(circuit)
     except OverflowError:
-        hint = "use smaller numbers, or compile with a smaller max_length"
-        raise refusal("too-large", f"weights would be larger than any float; {_largest(circuit)}", hint) from None
+        hint = "use less extreme numbers, or compile with a smaller max_length"
+        raise refusal("too-large", f"weights would be larger than any float; {_extreme(circuit)}", hint) from None
     try:
         found.verify()
     except ValueError as problem:
-        hint = "use smaller numbers, or compile with another --dtype, or a smaller max_length"
-        raise refusal("too-large", f"{problem}; {_largest(circuit)}", hint) from None
+        hint = "use less extreme numbers, or compile with another --dtype, or a smaller max_length"
+        raise refusal("too-large", f"{problem}; {_extreme(circuit)}", hint) from None
     return found
 
 
-def _largest(circuit: Circuit) -> str:
-    """The largest number of a program, in words."""
+def _extreme(circuit: Circuit) -> str:
+    """The number of a program that is furthest from 1, in words."""
     named = [(abs(number), variable.name) for variable in circuit.variables for _, number in variable.numbers]
-    size, name = max(named, default=(Fraction(0), "no s-op"))
-    return f"the largest number is in `{name}`: {Decimal(size.numerator) / Decimal(size.denominator):.2g}"
+    named += [(abs(end), direction.name) for direction, ends in circuit.ranges.items() for end in ends]
+    size, name = max(
+        (one for one in named if one[0]), key=lambda one: max(one[0], 1 / one[0]), default=(Fraction(1), "no s-op")
+    )
+    return f"the most extreme number is in `{name}`: {Decimal(size.numerator) / Decimal(size.denominator):.2g}"
 
 
 def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT32) -> tuple[Circuit, Certificate]:

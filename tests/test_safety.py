@@ -453,3 +453,11 @@ def test_an_endless_program_is_refused(tmp_path: Path) -> None:
     (tmp_path / "endless.rasp").symlink_to("/dev/zero")
     with pytest.raises(rasp.RaspError, match="longer than"):
         rasp.load(tmp_path / "endless.rasp")
+
+
+def test_a_program_of_very_many_steps_is_refused_before_it_is_run() -> None:
+    text = '#@ vocab: "ab"\nx = indices; for i in range(9000) { x = (x + i) % 7; } o = x;'
+    started = time.process_time()
+    with pytest.raises(RaspError, match="s-ops and selectors, more than 8192"):
+        compiler.compile(rasp.parse(text))
+    assert time.process_time() - started < 10

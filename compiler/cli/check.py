@@ -1,7 +1,8 @@
-"""`rasp check`: every stage against the interpreter.
+"""`rasp check`: every stage against the interpreter; or the provenance against the program, by interventions.
 
-In: a program or a checkpoint folder. Out: what was tried and the first difference, made small, on stdout.
-Invariant: exit code 0 only where everything agreed and most inputs had an answer.
+In: a program or a checkpoint folder. Out: what was tried and the first difference, made small, on stdout; or a table of
+the variables, and the swaps that went wrong.
+Invariant: exit code 0 only where everything agreed and there was something to compare.
 
     $ rasp check programs/sort.rasp
     4680 short inputs, 1000 random, 62 awkward: analysis, graph, circuit, weights, model agree with the interpreter
@@ -11,9 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from compiler.cli.call import DONE, FOUND, Commands, command, positive, setting_flags, whole
-from compiler.cli.targets import program_at, progress_bar, refuse_overrides, target_path
+from compiler.cli.targets import program_at, progress_bar, refuse_overrides, shown, target_path
 
 SECONDS = 2.0
 """How long short inputs are tried by default."""
@@ -21,11 +23,29 @@ SECONDS = 2.0
 
 def check(call: argparse.Namespace) -> int:
     """Compare every stage with the interpreter; exit code 1 if one differs."""
-    from compiler.compare import check as compare
-
     path = target_path(call.target)
     if path.is_dir():
         refuse_overrides(call)
+    return _by_interventions(path, call) if call.interventions else _by_inputs(path, call)
+
+
+def _by_interventions(path: Path, call: argparse.Namespace) -> int:
+    """Swap every variable of the provenance between runs, and compare with the program."""
+    from compiler.interventions import intervene
+
+    with progress_bar("intervening") as progress:
+        report = intervene(path if path.is_dir() else program_at(path, call), seed=call.seed, progress=progress)
+    if call.json:
+        print(json.dumps(report.to_json(), ensure_ascii=False))
+    else:
+        shown(report)
+        print(report.details())
+    return DONE if report.ok else FOUND
+
+
+def _by_inputs(path: Path, call: argparse.Namespace) -> int:
+    from compiler.compare import check as compare
+
     with progress_bar("checking") as progress:
         report = compare(
             path if path.is_dir() else program_at(path, call),
@@ -67,6 +87,8 @@ def define(commands: Commands) -> None:
         rasp check programs/histogram.rasp --vocab abc --max-length 8 --seconds 60 --jobs 2
         rasp check checkpoint --fast
         rasp check checkpoint --json
+        rasp check checkpoint --interventions
+        rasp check programs/sort.rasp --interventions --seed 7 --json
         """,
     )
     flags.add_argument("target", metavar="TARGET", help="a .rasp file, or a checkpoint folder")
@@ -84,5 +106,10 @@ def define(commands: Commands) -> None:
     )
     flags.add_argument("--jobs", metavar="N", type=positive, default=1, help="processes (default 1)")
     flags.add_argument("--fast", action="store_true", help="the fast path too, whether it is the quicker way or not")
+    flags.add_argument(
+        "--interventions",
+        action="store_true",
+        help="instead: copy each variable's columns, as the provenance lists them, from run to run, and compare",
+    )
     flags.add_argument("--json", action="store_true", help="print one JSON object")
     setting_flags(flags)

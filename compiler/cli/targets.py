@@ -155,3 +155,13 @@ def progress_bar(title: str) -> Iterator[Progress | None]:
     with Bar(console=Console(stderr=True), transient=True, redirect_stdout=shared) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def shown(thing: object) -> None:
+    """Print what has a table for terminals, or else its text."""
+    if not sys.stdout.isatty():
+        print(thing)
+        return
+    from rich.console import Console
+
+    Console().print(thing)

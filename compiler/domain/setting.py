@@ -23,6 +23,8 @@ from rasp.value import Value
 class Limits:
     """How far a compilation goes before it takes another way, or declines a program and says why."""
 
+    nodes: int = 8_192
+    """S-ops and selectors that the outputs need; a program of more is refused."""
     points: int = 60_000
     """Joint values of variables that an s-op is tabulated over; beyond, its operands are taken as independent."""
     combinations: int = 960_000

@@ -100,3 +100,29 @@ def test_without_a_fast_path_it_is_not_checked(rasp, room: Path) -> None:
 
 def test_without_a_terminal_there_is_no_progress_bar(rasp, room: Path) -> None:
     assert rasp("check", "reversed", "--samples", "500").err == ""
+
+
+def test_interventions_are_a_table_of_the_variables(rasp, room: Path) -> None:
+    done = rasp("check", "reversed", "--interventions", "--seed", "3")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert " ".join(lines[0].split()) == "variable columns after tried meant other answer wrong"
+    assert "the model answers every one as the program does" in lines[-2] and "seed 3" in lines[-1]
+
+
+def test_interventions_as_json(rasp, room: Path) -> None:
+    report = json.loads(rasp("check", "reversed", "--interventions", "--json").out)
+    assert (report["ok"], report["problems"], report["totals"]["wrong"], report["totals"]["misread"]) == (
+        True,
+        [],
+        0,
+        0,
+    )
+    assert report["totals"]["changed"] > 100
+
+
+def test_interventions_find_a_model_that_answers_otherwise(rasp, room: Path) -> None:
+    spoil("reversed")
+    done = rasp("check", "reversed", "--interventions")
+    assert done.code == 1
+    assert "are answered otherwise than by the program" in done.out

@@ -57,7 +57,12 @@ REFUSED = {
     "numbers that the weights cannot hold": (
         "o = aggregate(select(tokens, tokens, ==), 10 ^ 400 if indices == 0 else 1);",
         "too-large",
-        "the largest number is in `o`: 1.0e+400",
+        "the most extreme number is in `o`: 1.0e+400",
+    ),
+    "numbers whose inverse the weights cannot hold": (
+        "o = aggregate(select(tokens, tokens, ==), indices / 10 ^ 170) * 10 ^ 170 > 1;",
+        "too-large",
+        "the most extreme number is in `aggregate in o`: 3e-170",
     ),
     "numbers that cannot be written down": (
         "o = 10 ^ 5000 * indices;",

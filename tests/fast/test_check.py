@@ -21,7 +21,7 @@ from compiler.pipeline import Compiled
 from rasp import Program
 
 LIBRARY = {entry.name: entry for entry in compiler.library()}
-STAGES = ["graph", "circuit", "weights", "model", "fast"]
+STAGES = ["analysis", "graph", "circuit", "weights", "model", "fast"]
 SMALL = {"histogram": ("abc", 6), "sort": ("abc", 6), "paper/dyck_1_ptf": ("()", 9), "decoders/copy": ("ab|", 6)}
 MUTANTS = 25
 
