@@ -48,7 +48,7 @@ class Reader:
 
     def _find(self, node: SOp) -> Reading:
         variables = self.analysis.variables(node)
-        if not variables or (isinstance(node, Map | Lookup) and len(self.analysis.domain(node)) == 1):
+        if not variables or len(self.analysis.domain(node)) == 1:  # a default that every row gets, too
             value = self.analysis.domain(node).numbers[0]
             return Reading(Form.constant(value), 0, is_short(value))
         if (linear := self._linear(node)) is not None:
