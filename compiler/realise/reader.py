@@ -21,7 +21,7 @@ from compiler.realise.staircases import Staircases
 from compiler.realise.steps import Steps
 from compiler.realise.task import Task
 from compiler.realise.waists import Waists
-from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, SOp, Tokens, Total, Width
+from rasp.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Total, Width
 
 
 class Reader:

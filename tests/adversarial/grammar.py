@@ -128,7 +128,7 @@ class Grammar:
             self.sum: 4.5,
             self.scaled: 3 if self.often else 0,
             self.remainder: 1,
-            self.power: 0.5,
+            self.power: 1,
             self.sign: 0.6,
             self.rounded: 0.8,
             self.indicator: 1,
