@@ -2,7 +2,7 @@
 
 In: s-ops, selectors, conjunctions. Out: their variables, domains, linear forms, tables, what is known of their rows.
 Invariants: everything is computed once; what is said holds on every input that is meant, on which the program has an
-answer. More is known after `numbered`, never less.
+answer. More is known after `made`, never less.
 
     >>> from compiler.domain.variables import LENGTH
     >>> from rasp.sop import Constant, Indices, Map, Select
@@ -171,7 +171,11 @@ class Analysis:
         """
         self._domains.state(node, Domain.of(codes[value] for value in self.domain(original)))
 
-    def numbered(self, node: Aggregate, original: Aggregate) -> None:
-        """Note that an aggregate picks numbers in place of what another one picks, so that it selects no more keys."""
-        if self._rows.numbered(node, original):
+    def made(self, node: Aggregate, one: bool) -> None:
+        """Note an aggregate that no program wrote, and whether it selects no more than one key."""
+        if self._rows.made(node, one):
             self._domains.reconsider()  # what was refused for its many means may have none
+
+    def is_made(self, node: Aggregate) -> bool:
+        """Whether the aggregate was noted to be written by no program."""
+        return self._rows.is_made(node)

@@ -41,7 +41,7 @@ class Rows:
         self._disjuncts: dict[Selector, list[Conjunction]] = {}
         self._sure: dict[Conjunction, bool] = {}
         self._uniform: dict[SOp, bool] = {}
-        self._single: set[Aggregate] = set()
+        self._made: dict[Aggregate, bool] = {}
         self._keys: dict[Conjunction, Keys] = {}
         self._facts = Facts(setting.causal, variables, linear, tables, self.disjuncts, self._is_uniform, domain)
 
@@ -137,17 +137,21 @@ class Rows:
     def selects_one(self, node: Aggregate) -> bool:
         """Whether no row of the aggregate selects two keys, on any input with an answer.
 
-        Strings and bools cannot be averaged, so where there is nothing else at most one of them is selected.
+        Strings and bools cannot be averaged: where a program aggregates nothing else, at most one of them is selected.
         """
-        nameable = not self.domain(node.value).averaged
-        return node in self._single or nameable or self.at_most_one(node.selector)
+        if node in self._made:
+            return self._made[node] or self.at_most_one(node.selector)
+        return not self.domain(node.value).averaged or self.at_most_one(node.selector)
 
-    def numbered(self, node: Aggregate, original: Aggregate) -> bool:
-        """Note that an aggregate selects no more keys than another one. Returns whether that is news."""
-        if not self.selects_one(original) or node in self._single:
-            return False
-        self._single.add(node)
-        return True
+    def made(self, node: Aggregate, one: bool) -> bool:
+        """Note an aggregate that no program wrote, and whether it selects one key. Returns whether that is news."""
+        news = one and not self.selects_one(node)
+        self._made[node] = one
+        return news
+
+    def is_made(self, node: Aggregate) -> bool:
+        """Whether the aggregate was noted to be written by no program."""
+        return node in self._made
 
     def selectors(self) -> list[Selector]:
         """The selectors that were asked about so far."""
@@ -155,7 +159,7 @@ class Rows:
 
     def single(self) -> list[Aggregate]:
         """The aggregates noted to select no two keys."""
-        return list(self._single)
+        return [node for node, one in self._made.items() if one]
 
     def uniform(self) -> list[SOp]:
         """The s-ops found so far to be the same at all positions."""

@@ -2,8 +2,8 @@
 
 In: an s-op computed from aggregates of one selector, each of which picks one of the selected values. Out: an aggregate
 of that selector with the function at the keys, which needs no neuron.
-Invariants: on every input with an answer, the new aggregate is the s-op. That it picks is noted of it, unless another
-output asks for the same aggregate, which may have an answer where this one has none.
+Invariants: on every input with an answer, the new aggregate is the s-op. Whether it selects one key is noted of it,
+unless it is known already: others may ask for the same aggregate, and have an answer where this one has none.
 
     aggregate(s, tokens) == "a"   is   aggregate(s, tokens == "a")
 """
@@ -29,9 +29,12 @@ def pushed(node: SOp, task: Task, names: Names) -> SOp | None:
     empty = analysis.table(_substituted(node, {pick: Constant(pick.default) for pick in picks}))
     default = next((value for _, value in empty if not isinstance(value, str)), 0)  # else no such row has an answer
     found = Aggregate(picks[0].selector, at_key, default)
+    one = any(map(analysis.selects_one, picks))
+    if found not in task.own and not analysis.is_made(found):
+        analysis.made(found, one)
+    elif analysis.selects_one(found) and not one:
+        return None
     names.stands(found, node)
-    for pick in picks if found not in task.own else ():
-        analysis.numbered(found, pick)
     return found
 
 

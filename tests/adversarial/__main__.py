@@ -45,11 +45,8 @@ def run(
             yield worker.seed, found
             if found["outcome"] in ("SLOW", "DIED"):
                 worker = workers[place] = start()
-            worker.seed = None
-            if (seed := next(todo, None)) is None:
-                idle += 1
-            else:
-                worker.give(seed)
+            worker.give(next(todo, None))
+            idle += worker.seed is None
 
 
 def _outcome(worker: Worker) -> dict[str, Any] | None:

@@ -126,8 +126,9 @@ class Grammar:
     def _numbers(self) -> dict[Callable[[int], str], float]:
         return {
             self.sum: 4.5,
+            self.scaled: 3 if self.often else 0,
             self.remainder: 1,
-            self.power: 0.5,
+            self.power: 1,
             self.sign: 0.6,
             self.rounded: 0.8,
             self.indicator: 1,
@@ -149,6 +150,10 @@ class Grammar:
         if self.rng.random() < 0.4:
             right = self.number()
         return f"{left} {operator} {right}" if self.rng.random() < 0.1 else f"({left} {operator} {right})"
+
+    def scaled(self, depth: int) -> str:
+        """A number times a far one."""
+        return f"({self.expression('number', depth)} * {self.rng.choice(self.far)})"
 
     def remainder(self, depth: int) -> str:
         """A remainder, of negative and of broken numbers too."""

@@ -14,7 +14,6 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
@@ -44,12 +43,10 @@ def work(orders: Connection, outcome: Outcome, seconds: int) -> None:
     torch.set_num_threads(1)  # one process for each core
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     orders.send(("stage", "ready"))
-    with suppress(EOFError):  # nobody asks any more
-        while True:
-            seed = orders.recv()
-            start = time.process_time()
-            found = outcome(seed, tell)
-            orders.send(("done", found | {"total": round(time.process_time() - start, 3)}))
+    while (seed := orders.recv()) is not None:
+        start = time.process_time()
+        found = outcome(seed, tell)
+        orders.send(("done", found | {"total": round(time.process_time() - start, 3)}))
 
 
 def judged(seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -89,8 +86,8 @@ class Worker:
         self.seed: int | None = None
         self.stage, self.heard = self.orders.recv()[1], time.monotonic()
 
-    def give(self, seed: int) -> None:
-        """Something to do."""
+    def give(self, seed: int | None) -> None:
+        """Something to do; None: nothing more, ever."""
         self.seed, self.stage, self.heard = seed, "sent", time.monotonic()
         self.orders.send(seed)
 

@@ -479,7 +479,7 @@ def test_a_domain_that_lacks_a_value_is_found(monkeypatch: pytest.MonkeyPatch) -
     ("believed", "text"),
     [
         ("rows.Rows._is_position", "x = aggregate(select(indices, indices + 1, ==), indices, 9);"),
-        ("rows.Rows._distinct", 'x = aggregate(select(indices * 0, 0, ==), 1 if tokens == "a" else 0);'),
+        ("rows.Rows.unique", 'x = aggregate(select(indices * 0, 0, ==), 1 if tokens == "a" else 0);'),
         (
             "rows.Rows._uniform_variable",
             "x = aggregate(select(indices + selector_width(select(indices, indices, <)), 1, ==), indices, 9);",

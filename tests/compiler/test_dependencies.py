@@ -7,8 +7,10 @@ import random
 
 import pytest
 
+import compiler
 import rasp
 from compiler.claims import claims, refuted
+from compiler.compare import check
 from compiler.domain import Setting
 from compiler.graph import Graph, lower
 from rasp.interpreter import evaluate_each
@@ -156,3 +158,12 @@ def test_what_is_said_of_random_selectors_is_true(seed: int, attention: str) -> 
     inputs = [tuple(rng.choices((0, 1, 2), k=rng.randint(1, 4))) for _ in range(60)]
     for _ in range(4):
         assert_true(graph_of(random_selector(rng, 2), random_number(rng, 1), attention), inputs)
+
+
+def test_a_bit_of_what_keys_agree_on_is_found_at_several() -> None:
+    """A program cannot average bools, so it finds one at most; what is made of numbers on the way finds several."""
+    text = 'last = tokens[-1];\nx = "1" in last;\ny = aggregate(select(tokens_int, tokens_int, ==), tokens_int) == 1;'
+    program = rasp.parse(f'#@ output: ["x", "y"]\n#@ vocab: "12"\n#@ max_length: 4\n{text}')
+    for optimize in ("balanced", "depth", "size"):
+        compiled = compiler.compile(program, optimize=optimize)
+        assert check(compiled, samples=40).ok

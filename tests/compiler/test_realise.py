@@ -111,6 +111,13 @@ def test_weights_do_not_depend_on_what_was_compiled_before() -> None:
     assert len(digests) == 1
 
 
+@pytest.mark.parametrize("value", ["tokens", 'tokens == "a"', "indices"])
+def test_an_aggregate_that_never_finds_a_key_is_its_default(value: str) -> None:
+    compiled = compiler.compile(rasp.parse(f"o = aggregate(select(indices + 1, 0, ==), {value}, -2);"), vocab="ab")
+    assert compiled.circuit.layers == ()
+    assert compiled.model.run("ab") == [-2, -2]
+
+
 @pytest.mark.parametrize(
     "text",
     [
