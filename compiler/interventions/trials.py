@@ -138,7 +138,13 @@ class _Trials:
 
     def _why(self) -> str:
         if not self.choices.places:
-            return "it is the same in all inputs of one length, so there is nothing to swap"
+            certainly = self.study.moments.is_fixed(self.held.node)
+            same = "it is the same in all inputs of one length"
+            return (
+                f"{same}, so there is nothing to swap"
+                if certainly
+                else f"{same} that were tried: there is nothing to swap"
+            )
         if not self.row.tried:
             return "it is never there"
         if not self.row.meant:
