@@ -182,7 +182,7 @@ class Report:
         """In one line."""
         meant, wrong, misread = self.total("meant"), self.total("wrong"), self.total("misread")
         if self.ok and not self.total("tried"):
-            return "every variable is the same in all inputs of one length: there is nothing to swap"
+            return "every variable is the same in all inputs of one length that were tried: there is nothing to swap"
         if self.ok:
             return (
                 f"{counted(meant, 'swap')} with a meaning in the program, {self.total('changed')} of them with another "

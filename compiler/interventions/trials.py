@@ -27,6 +27,8 @@ ROUND = 16
 """So many pairs are tried at a moment at a time."""
 MOST, FRUITLESS = 3200, 1600
 """So many are tried of a variable at most; so many if none of them has a meaning and another answer."""
+WORK = 600
+"""So many units are computed of a variable, a round each; then it has been enough, in programs of many s-ops."""
 REPEATED = 5
 """So many times in a row pairs are drawn that were all tried before; then there are no others."""
 KEPT = 20
@@ -72,6 +74,7 @@ class _Trials:
         self.rng = random.Random(f"{study.seed} {held.name}")
         self.choices = self.bench.pool.choices(held.node)
         self.tried: set[tuple[int, Pair]] = set()
+        self.work = 0
 
     def all(self) -> None:
         """Read what stands there, then swap at every moment, then where answers change most, until there are enough."""
@@ -93,13 +96,14 @@ class _Trials:
 
     def _is_wanting(self) -> bool:
         most = MOST if self.row.changed else FRUITLESS
-        return self.row.changed < self.report.wanted and self.row.tried < most
+        return self.row.changed < self.report.wanted and self.row.tried < most and self.work < WORK
 
     def _round(self, place: _Where) -> bool:
         """Try some pairs at a place. Returns whether there were any that had not been tried."""
         drawn = dict.fromkeys(self.choices.draw(self.rng, ROUND, place.everywhere))
         pairs = [pair for pair in drawn if (place.moment.step, pair) not in self.tried]
         self.tried.update((place.moment.step, pair) for pair in pairs)
+        self.work += len(place.moment.units)
         outcomes = self.bench.meaning.of(place.moment, pairs)
         self.row.tried += len(pairs)
         self.row.reasons.update(outcome.reason for outcome in outcomes if outcome.reason)
@@ -134,7 +138,13 @@ class _Trials:
 
     def _why(self) -> str:
         if not self.choices.places:
-            return "it is the same in all inputs of one length, so there is nothing to swap"
+            certainly = self.study.moments.is_fixed(self.held.node)
+            same = "it is the same in all inputs of one length"
+            return (
+                f"{same}, so there is nothing to swap"
+                if certainly
+                else f"{same} that were tried: there is nothing to swap"
+            )
         if not self.row.tried:
             return "it is never there"
         if not self.row.meant:
