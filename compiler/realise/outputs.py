@@ -53,7 +53,7 @@ def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
     while base**places < size:
         places += 1
     codes = {value: [rank // base**i % base for i in range(places)] for rank, value in enumerate(domain)}
-    if domain.numeric and (domain.numbers[-1] - domain.numbers[0]) == domain.gap * (size - 1):
+    if not task.ranked and domain.numeric and (domain.numbers[-1] - domain.numbers[0]) == domain.gap * (size - 1):
         digits = _quotients(node, domain, base, places)
     else:
         digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]

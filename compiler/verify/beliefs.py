@@ -4,7 +4,7 @@ In: the graph that a model was verified against, and the program's own s-ops. Ou
 inputs, whether these are all there are, and the first claim that one of them refutes.
 Invariant: the interpreter alone decides; an input that is not meant, or has no answer, counts for nothing.
 
-    what is taken for granted of values and rows was tried: 21 claims on 340 inputs, all that have an answer
+    what is taken for granted of values and rows was tried: 21 claims on 340 inputs, on every one that has an answer
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from compiler.graph import Graph
 from rasp.interpreter import evaluate_each
 from rasp.settings import token_text
 from rasp.sop import SOp
-from rasp.source import RaspError
+from rasp.source import RaspError, counted
 from rasp.value import Value
 
 ALL = 1_000
@@ -56,8 +56,9 @@ class Tried:
         return {"claims": self.claims, "inputs": self.inputs, "every_input": self.every}
 
     def __str__(self) -> str:
-        which = "inputs, all that have an answer" if self.every else "inputs"
-        return f"what is taken for granted of values and rows was tried: {self.claims} claims on {self.inputs} {which}"
+        claims, inputs = counted(self.claims, "claim"), counted(self.inputs, "input")
+        every = ", on every one that has an answer" if self.every else ""
+        return f"what is taken for granted of values and rows was tried: {claims} on {inputs}{every}"
 
 
 def tried(graph: Graph, outputs: Sequence[SOp], requires: Sequence[SOp]) -> Tried:
