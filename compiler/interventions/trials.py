@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from compiler.compare import Progress
-from compiler.interventions.claims import Held
+from compiler.interventions.claims import CONSTANT, Held
 from compiler.interventions.meaning import Outcome
 from compiler.interventions.moment import Moment
 from compiler.interventions.pool import Pair
@@ -155,9 +155,14 @@ class _Trials:
 
 
 def _foreign(study: Study) -> Iterator[str]:
-    """Variables of the document that the program does not have."""
+    """Variables of the document that the program does not have, and columns that no variable lists and one should."""
     names = [one["name"] for one in study.document["variables"]]
-    return (f"the program has no {name}" for name in names if name not in study.claims.named)
+    yield from (f"the program has no {name}" for name in names if name not in study.claims.named)
+    held = {(place.column, place.ready) for one in study.claims.held for place in one.places}
+    for one in study.document["directions"]:
+        if one["role"] not in CONSTANT and (one["column"], one["step"]) not in held:
+            after = step_name(one["step"])
+            yield f"column {one['column']} holds a function of a variable after {after}, and none lists it"
 
 
 def contradictions(document: Mapping[str, Any]) -> Iterator[str]:

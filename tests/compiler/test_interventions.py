@@ -126,7 +126,18 @@ def both(document: dict[str, Any]) -> Iterator[tuple[int, int]]:
             yield one, other
 
 
-@pytest.mark.parametrize("name", ["histogram", "sort", pytest.param("paper/most_frequent", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["reverse", "histogram", *(pytest.param(one, marks=pytest.mark.slow) for one in SMALL)]
+)
+def test_a_column_that_is_dropped_is_noticed(name: str) -> None:
+    compiled = made(name, SMALL[name])
+    document = provenance(compiled.model)
+    for variable, one in enumerate(document["variables"]):
+        for number in range(len(one["columns"])):
+            assert not examined(compiled, dropped(document, variable, number)).ok, one["columns"][number]
+
+
+@pytest.mark.parametrize("name", ["histogram", "sort"])
 def test_a_swap_notices_every_column_that_is_dropped(name: str) -> None:
     compiled = made(name, SMALL[name])
     document = provenance(compiled.model)
