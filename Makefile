@@ -12,12 +12,13 @@ define show
 	@$(1)
 endef
 
-.PHONY: help setup demo test test-all tools bench check lint types imports format clean
+.PHONY: help setup demo test test-all nightly tools bench check lint types imports format clean
 
 help:
 	@echo 'make demo      compile histogram, sort and reverse, run them, check them against the interpreter'
 	@echo 'make test      the core tests'
 	@echo 'make test-all  the core tests and the slow ones'
+	@echo 'make nightly   all of them, and the whole library where a part is tested otherwise'
 	@echo 'make check     lints, types, the import contract'
 	@echo 'make tools     install chromium and graphviz where they are missing, for their tests (Debian, as root)'
 	@echo 'make bench     the benchmarks'
@@ -52,6 +53,9 @@ test: $(READY)
 	$(BIN)/pytest --numprocesses=auto -m 'not slow'
 
 test-all: $(READY)
+	$(BIN)/pytest --numprocesses=auto -m 'not nightly'
+
+nightly: $(READY)
 	$(BIN)/pytest --numprocesses=auto
 
 # The explorer is tested in a real browser, drawings with the real graphviz. Without them these tests are skipped, and say so.

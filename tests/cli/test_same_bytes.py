@@ -65,7 +65,8 @@ def require_same_bytes(call: Rasp, source: Path, folder: Path) -> int:
 
 def slow_but(sample: Sequence[str]) -> list[Any]:
     """The programs of the library, all but a sample of them slow."""
-    return [name if name in sample else pytest.param(name, marks=pytest.mark.slow) for name in LIBRARY]
+    marks = (pytest.mark.slow, pytest.mark.nightly)
+    return [name if name in sample else pytest.param(name, marks=marks) for name in LIBRARY]
 
 
 @pytest.mark.parametrize("name", slow_but(SAMPLE))
@@ -103,6 +104,7 @@ def test_random_programs(rasp: Rasp, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("block", range(20))
 def test_many_random_programs(block: int, rasp: Rasp, tmp_path: Path) -> None:
     assert sum(compared(rasp, 1000 + seed, tmp_path) for seed in range(40 * block, 40 * (block + 1))) >= 20

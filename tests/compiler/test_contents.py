@@ -58,6 +58,7 @@ def test_every_direction_holds_its_s_op(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("optimize", ["balanced", "depth", "size"])
 @pytest.mark.parametrize("path", sorted(PROGRAMS.rglob("*.rasp")), ids=lambda path: path.stem)
 def test_every_direction_of_the_library_holds_its_s_op(path: Path, optimize: str) -> None:

@@ -196,6 +196,7 @@ def test_what_is_too_small_for_a_dtype_is_not_exact() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("dtype", HALF)
 @pytest.mark.parametrize("name", LIBRARY)
 def test_what_compile_certifies_verify_does_not_call_too_large(name: str, dtype: str) -> None:

@@ -13,12 +13,11 @@ from compiler.model import ModelError
 from compiler.wider import also
 from tests.fast.test_fast import LIBRARY, assert_interpreters_answers, compiled_at, inputs_of
 
+SLOW = (pytest.mark.slow, pytest.mark.nightly)
 SOME = ("shift", "histogram", "sort", "paper/shuffle_dyck", "words/word_chain")
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in SOME else pytest.param(name, marks=pytest.mark.slow) for name in LIBRARY]
-)
+@pytest.mark.parametrize("name", [name if name in SOME else pytest.param(name, marks=SLOW) for name in LIBRARY])
 def test_what_is_certified_in_float64_is_right_there_and_the_rest_is_refused(name: str) -> None:
     compiled = compiled_at(name)
     model = compiled.model.double()
