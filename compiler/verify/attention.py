@@ -361,7 +361,8 @@ class Head:
             missed = max(missed, abs(expected - float(bos.table)))
         if missed > 2.0**-20 * largest(value.table) or not math.isfinite(a):
             return None
-        means = np.array([fetched[v] if v in fetched else a * float(v) + b for v in self.space.values(node)])
+        told = fetched | {v: a * float(v) + b for v in self.space.values(node) if not isinstance(v, str)}
+        means = np.array([told.get(v, np.nan) for v in self.space.values(node)])  # a string that no key has: never
         error = self._mean_error(match, value, bos, False) + missed + OWN * 4 * (largest(means) + 2 * abs(b))
         return self.space.known((node,), means, error)
 

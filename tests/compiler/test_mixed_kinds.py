@@ -113,3 +113,12 @@ def test_an_output_is_right_where_another_one_has_no_answer(text: str, outputs: 
     for tokens in _inputs(program):
         assert compiled.model.run(tokens, "x") == pytest.approx(program["x"](tokens), abs=0)
     assert check(compiled, samples=50).differences == []
+
+
+def test_a_string_that_no_key_can_have_is_no_hindrance_to_verification() -> None:
+    text = (
+        '#@ vocab: ["(", "", ")"]\n#@ max_length: 4\n#@ attention: causal\n#@ requires: meant\n#@ output: x\n'
+        'x = aggregate(select_next_identical(indices * 0), {"(": "a", "": False, ")": True}[tokens], 0);\n'
+        "meant = tokens_bool;"
+    )
+    assert verify_model(compiler.compile(rasp.parse(text)).model).problem == ""
