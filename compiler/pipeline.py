@@ -53,6 +53,8 @@ MAX_FRAMES = 2_500
 """Calls inside each other while a circuit is built: some twelve for each step that is computed from another."""
 MAX_SHOWN = 5
 """How many files a note names."""
+REMEDIES = 10.0
+"""Seconds in which what helps is looked for, where a program is refused."""
 FEWER_STEPS = "such a model would have as many layers: compute it in fewer steps"
 
 
@@ -119,7 +121,10 @@ class Compiled:
         if self.optimize not in MODES:
             known = f"choose one of {', '.join(MODES)}"
             raise refusal("no-such-mode", f"nothing can be optimised for {self.optimize!r}", known)
-        return build(self.graph, self.optimize, self.precision)
+        start = time.monotonic()
+        found = build(self.graph, self.optimize, self.precision)
+        vars(self)["_seconds"] = time.monotonic() - start
+        return found
 
     @property
     def circuit(self) -> Circuit:
@@ -131,8 +136,9 @@ class Compiled:
         return circuit
 
     def _refusal(self, certificate: Certificate) -> RaspError:
-        """Why the circuit is not certified, and what would help."""
-        longest, overflow = self.longest_certified(), certificate.overflow
+        """Why the circuit is not certified, and what would help, as far as that is found in some seconds."""
+        end, each = time.monotonic() + REMEDIES, vars(self).get("_seconds", 0.0)
+        longest, overflow = self.longest_certified(REMEDIES, each), certificate.overflow
         shorter = f"max_length {longest} or less" if longest else "a smaller max_length or vocabulary"
         if overflow is None:
             return refusal(
@@ -141,7 +147,7 @@ class Compiled:
                 f"{certificate.tightest}",
                 f"compile with {shorter}, round large numbers, or compile with --uncertified, which waives it",
             )
-        ways = [f"--dtype {wider}"] if (wider := self._wider()) else []
+        ways = [f"--dtype {wider}"] if (wider := self._wider(end - each)) else []
         ways += [f"max_length {longest} or less"] if longest else []
         return refusal(
             "not-certified",
@@ -149,18 +155,22 @@ class Compiled:
             f"compile with {' or '.join(ways)}" if ways else "compute with smaller numbers",
         )
 
-    def _wider(self) -> str:
-        """The first dtype of more bits and larger numbers in which the program is certified; none: empty."""
+    def _wider(self, end: float) -> str:
+        """The first dtype of more bits and larger numbers in which the program is certified; none: empty.
+
+        None is tried after the end, a time of the monotonic clock.
+        """
         own = self.precision
         wider = [p for p in PRECISIONS.values() if p.bits > own.bits and p.largest > own.largest]
-        return next((p.name for p in wider if build(self.graph, self.optimize, p)[1].ok), "")
+        tried = (p for p in wider if time.monotonic() < end and build(self.graph, self.optimize, p)[1].ok)
+        return next((p.name for p in tried), "")
 
-    def longest_certified(self, seconds: float = 10.0) -> int:
+    def longest_certified(self, seconds: float = 10.0, each: float = 0.0) -> int:
         """The longest max_length that is known to be certified, by bisection; the search ends after some seconds.
 
-        0 where none was found.
+        0 where none was found. `each`: how long one try may take; none is begun that would end too late.
         """
-        end, good, bad = time.monotonic() + seconds, 0, self.setting.max_length
+        end, good, bad = time.monotonic() + seconds - each, 0, self.setting.max_length
         while bad - good > 1 and time.monotonic() < end:
             middle = (good + bad) // 2
             good, bad = (middle, bad) if self._certified_at(middle) else (good, middle)
