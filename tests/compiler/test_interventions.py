@@ -6,7 +6,7 @@ import copy
 import io
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,18 @@ def test_every_swap_with_a_meaning_is_answered_as_by_the_program(name: str) -> N
     assert report.total("meant") > 100 and report.total("changed") > 50
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+LONG = {"paper/rover", "paper/most_frequent", "paper/dyck_1_ptf"}
+"""Here it takes a minute or two."""
+
+
+def slow(names: Iterable[str]) -> list[Any]:
+    """The slow ones, some of them for a night."""
+    return [
+        pytest.param(one, marks=(pytest.mark.slow, *([pytest.mark.nightly] if one in LONG else []))) for one in names
+    ]
+
+
+@pytest.mark.parametrize("name", slow(NAMES))
 def test_the_provenance_of_the_library_is_the_causal_truth(name: str) -> None:
     report = reported(Study(made(name)), wanted=20)
     assert report.ok, str(report)
@@ -148,7 +158,7 @@ def test_a_swap_notices_every_column_that_is_dropped(name: str) -> None:
         assert report.total("wrong") and not report.ok, document["variables"][variable]["columns"][number]
 
 
-@pytest.mark.parametrize("name", ["reverse", *(pytest.param(name, marks=pytest.mark.slow) for name in SMALL)])
+@pytest.mark.parametrize("name", ["reverse", *slow(SMALL)])
 def test_a_column_that_is_added_or_exchanged_is_noticed(name: str) -> None:
     compiled = made(name, SMALL[name])
     document = provenance(compiled.model)
