@@ -53,6 +53,8 @@ MAX_FRAMES = 2_500
 """Calls inside each other while a circuit is built: some twelve for each step that is computed from another."""
 MAX_SHOWN = 5
 """How many files a note names."""
+TRIES = 10.0
+"""Seconds of processor time after which no other circuit is tried, where those before it are not certified."""
 REMEDIES = 10.0
 """Seconds in which what helps is looked for, where a program is refused."""
 FEWER_STEPS = "such a model would have as many layers: compute it in fewer steps"
@@ -372,13 +374,17 @@ def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT
     """The first circuit that can be certified: as wanted, else with more care, else with shorter staircases.
 
     If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
-    parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns.
+    parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns. No other
+    circuit is begun after `TRIES` seconds.
     """
+    end = time.process_time() + TRIES
     too_deep = "the program computes too many steps, each from the one before"
     with _garbage_kept(), deep_recursion(MAX_FRAMES, too_deep, hint=FEWER_STEPS):
         if optimize != "size":
-            return _certified(graph, optimize, optimize, precision)
-        made = [_certified(graph, mode, "size", precision) for mode in ("size", "balanced")]
+            return _certified(graph, optimize, optimize, precision, end)
+        made = [_certified(graph, "size", "size", precision, end)]
+        if time.process_time() < end:
+            made.append(_certified(graph, "balanced", "size", precision, end))
         return min(made, key=lambda found: (not found[1].ok, found[0].parameters()))
 
 
@@ -397,9 +403,11 @@ def _garbage_kept() -> Iterator[None]:
             gc.enable()
 
 
-def _certified(graph: Graph, mode: str, reused: str, precision: Precision) -> tuple[Circuit, Certificate]:
+def _certified(graph: Graph, mode: str, reused: str, precision: Precision, end: float) -> tuple[Circuit, Certificate]:
     first: tuple[Circuit, Certificate] | None = None
     for way, care in itertools.product(dict.fromkeys((mode, "size")), cares(graph, precision)):
+        if first is not None and time.process_time() > end:
+            break
         circuit = reuse(realise(graph, way, care, precision), reused)
         found = circuit, certify(circuit)
         if found[1].ok:
