@@ -47,10 +47,11 @@ def file(path: Path) -> Iterator[Path]:
     """A file to write into; it takes its place when the block ends without an exception. Raises `OSError`."""
     path = path.absolute()
     _sweep(path, lambda folder: None)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=PART, dir=path.parent)
+    with _alone(path.parent):  # so that nobody takes it for a leftover before it is locked
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=PART, dir=path.parent)
+        _lock(handle)
     beside = Path(name)
     try:
-        _lock(handle)
         yield beside
         _open_to_others(beside)
         beside.replace(path)
@@ -69,10 +70,11 @@ def folder(place: Path, listed: Listed) -> Iterator[Path]:
     place = place.resolve() if place.is_symlink() else place.absolute()
     place.parent.mkdir(parents=True, exist_ok=True)
     _sweep(place, listed)
-    made = Path(tempfile.mkdtemp(prefix=f".{place.name}-", suffix=PART, dir=place.parent))
-    handle = os.open(made, os.O_RDONLY)
-    try:
+    with _alone(place.parent):  # so that nobody takes it for a leftover before it is locked
+        made = Path(tempfile.mkdtemp(prefix=f".{place.name}-", suffix=PART, dir=place.parent))
+        handle = os.open(made, os.O_RDONLY)
         _lock(handle)
+    try:
         yield made
         for path in (made, *made.rglob("*")):
             _open_to_others(path)
