@@ -10,6 +10,7 @@ analysis is better founded than they are. S-ops that a compilation made on the w
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -144,7 +145,7 @@ class Jointly:
     def holds(self, run: Seen, part: slice) -> bool:
         """Whether it is so on one of the inputs. Values outside of a domain are another claim's matter."""
         rows = zip(*(run.values[variable][part] for variable in self.variables), strict=True)
-        known = [row for row in set(rows) if all(map(_is_in, row, self.places))]
+        known = [row for row in set(rows) if all(map(operator.contains, self.places, row))]
         return all(self.mask[tuple(place[x] for x, place in zip(row, self.places, strict=True))] for row in known)
 
     def said(self, names: Mapping[Node, str]) -> str:
@@ -154,10 +155,6 @@ class Jointly:
 
 
 Claim: TypeAlias = Within | Selects | Agree | Uniform | Jointly
-
-
-def _is_in(value: Value, places: Mapping[Value, int]) -> bool:
-    return value in places
 
 
 @dataclass(frozen=True)
@@ -182,7 +179,7 @@ def claims(graph: Graph) -> list[Claim]:
     for variables, mask in analysis.joint_values().items():
         places = tuple({value: i for i, value in enumerate(domains[variable])} for variable in variables)
         found.append(Jointly(variables, places, mask))
-    return list(found)
+    return found
 
 
 def _ask(graph: Graph, node: Node) -> None:
