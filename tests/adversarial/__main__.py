@@ -6,6 +6,7 @@ Invariant: no seed can hold up the others: one that takes too much processor tim
 which is a finding, and the next seed gets a new one.
 
     python -m tests.adversarial --seeds 0-5000 --shard 1/2 --out found.jsonl
+    python -m tests.adversarial --programs numeric --seeds 0-400
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from tests.adversarial.worker import PATIENCE, Worker
+from tests.adversarial.worker import PATIENCE, PROGRAMS, Worker, judged
 
 BAD = ("WRONG", "FALSE-BELIEF", "PRINTED", "TRACEBACK", "REFUSED-LATE", "SLOW", "DIED")
+LATE = 2
+"""Seconds beyond which a refusal is slow."""
 
 
 def run(
@@ -71,14 +75,36 @@ def summary(path: Path) -> tuple[str, bool]:
         f"{answers:,} inputs with an answer, {spent / max(1, len(rows)):.2f} s of processor time a program",
         f"{verified:,} looked at by verify, {unverified:,} of them not verified",
         *(f"  {count:>6,}  {what}" for what, count in places.most_common()),
+        *_by_kind(rows),
+        *_slowly_refused(rows),
     ]
     return "\n".join(lines), any(row["outcome"] in BAD for row in rows)
+
+
+def _by_kind(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """How many programs of each kind there are, how many of them are right, and what came out for the others."""
+    kinds = sorted({kind for row in rows for kind in row.get("kinds", ())})
+    for kind in kinds:
+        found = Counter(row.get("code") or row["outcome"] for row in rows if kind in row.get("kinds", ()))
+        others = ", ".join(f"{count:,} {what}" for what, count in found.most_common() if what != "right")
+        programs, right = found.total(), found["right"]
+        yield f"  {kind:<14} {programs:>5,} programs, {right / programs:>4.0%} right  {others}".rstrip()
+
+
+def _slowly_refused(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """The refusals that took long, the longest first."""
+    seconds = {row["seed"]: row["seconds"].get("compile", 0) for row in rows if row.get("code")}
+    codes = {row["seed"]: row["code"] for row in rows if row.get("code")}
+    for seed in sorted(seconds, key=seconds.__getitem__, reverse=True):
+        if seconds[seed] > LATE:
+            yield f"  seed {seed}: {codes[seed]} after {seconds[seed]:.1f} s"
 
 
 def main() -> int:
     """Run, and say what came out."""
     parser = argparse.ArgumentParser(prog="python -m tests.adversarial", description=main.__doc__)
     parser.add_argument("--seeds", default="0-500", help="FIRST-END, the end left out")
+    parser.add_argument("--programs", choices=PROGRAMS, default="any", help="how they are drawn")
     parser.add_argument("--shard", default="1/1", help="I/N: every Nth seed, beginning with the Ith")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("adversarial.jsonl"))
@@ -88,7 +114,7 @@ def main() -> int:
     done = _seeds_of(options.out)
     seeds = [seed for seed in range(first, end) if seed % shards == shard - 1 and seed not in done]
     with options.out.open("a", encoding="utf-8") as file:
-        for seed, found in run(seeds, options.jobs):
+        for seed, found in run(seeds, options.jobs, partial(Worker, partial(judged, written=options.programs))):
             print(json.dumps({"seed": seed, **found}, ensure_ascii=False), file=file, flush=True)
             if found["outcome"] in BAD:
                 print(f"seed {seed}: {found['outcome']}: {found['findings'][0]['detail'][-200:]}", file=sys.stderr)

@@ -130,6 +130,7 @@ class _Trial:
         except RaspError as refused:
             if name in ("parse", "compile"):
                 self.verdict.code = refused.diagnostics[0].code
+                self.verdict.notes.append(refused.diagnostics[0].message)
             else:
                 self._found("REFUSED-LATE", name, str(refused))
         except ModelError as refused:

@@ -52,6 +52,8 @@ class Case:
     text: str
     dtype: str
     optimize: str
+    kinds: tuple[str, ...] = ()
+    """What it contains of what is counted apart."""
 
 
 def drawn(seed: int) -> Case:
@@ -62,23 +64,20 @@ def drawn(seed: int) -> Case:
     return Case(seed, text, dtype, rng.choice(("balanced", "balanced", "balanced", "depth", "size")))
 
 
-class Writer:
-    """A program in the making: its lines, its names, and the inputs on which it still has an answer."""
+class Draft:
+    """Statements so far, their names, and the inputs on which they have an answer: a statement is kept if enough do."""
 
-    def __init__(self, rng: random.Random, dtype: str) -> None:
+    MOST_VALUES = 60
+    """How many different ones a statement may have on the inputs it is tried on."""
+
+    def __init__(self, rng: random.Random, vocabulary: Sequence[Value], max_length: int, causal: bool) -> None:
         self.rng = rng
         self.lines: list[str] = []
         self.run = Elaborator()
         self.names: list[Name] = []
-        size = rng.choice((1, 2, 2, 3, 3, 3, 4, 4, 5, 6))
-        self.vocabulary = rng.sample(rng.choice(VOCABULARIES), size)
-        self.max_length = rng.choice(LENGTHS)
-        self.causal = rng.random() < 0.4
+        self.vocabulary, self.max_length, self.causal = vocabulary, max_length, causal
         self.alive = self._pool()
-        self.least = len(self.alive) * rng.choice((0.2, 0.5, 0.5, 0.8, 0.8))
-        texts = [token_text(token) for token in self.vocabulary]
-        far = rng.choice((FAR, EDGES[dtype]))
-        self.grammar = Grammar(rng, self.names, texts, far, often=rng.choice((0, 0, 0.05, 0.1, 0.3)))
+        self.least = 0.5 * len(self.alive)
 
     def _pool(self) -> list[tuple[Value, ...]]:
         pool = [(token,) for token in self.vocabulary]
@@ -86,6 +85,57 @@ class Writer:
             few = self.rng.sample(self.vocabulary, self.rng.randint(1, len(self.vocabulary)))
             pool.append(tuple(self.rng.choices(few, k=self.rng.randint(1, min(8, self.max_length)))))
         return pool
+
+    def _kept(self, name: str, lines: tuple[str, ...]) -> bool:
+        """Run a statement; keep it if it has an answer on enough inputs still."""
+        before = dict(self.run.top.values)
+        if self._run(lines) and (found := self._tried(self.run.top.values.get(name))):
+            sort, varied, self.alive = found
+            self.lines += lines
+            self.names.append(Name(name, sort, varied))
+            return True
+        self.run.top.values.clear()
+        self.run.top.values.update(before)
+        return False
+
+    def _run(self, lines: tuple[str, ...]) -> bool:
+        try:
+            for statement in parse_text("\n".join(lines)).statements:
+                self.run.run(statement)
+        except RaspError:
+            return False
+        return True
+
+    def _tried(self, value: object) -> tuple[Sort, bool, list[tuple[Value, ...]]] | None:
+        """The sort of what was bound, whether it varies, and the inputs with an answer; None if they are too few."""
+        if not isinstance(value, SOp | Selector):
+            return None
+        node = Aggregate(value, Constant(1)) if isinstance(value, Selector) else value
+        answers = evaluate_each([node], self.alive, self.causal)
+        pairs = [(i, a[0]) for i, a in zip(self.alive, answers, strict=True) if not isinstance(a, RaspError)]
+        values = [value for _, row in pairs for value in row]
+        if len(pairs) < self.least or not values or not _bearable(values, self.MOST_VALUES):
+            return None
+        sort: Sort = "selector" if isinstance(value, Selector) else _sort_of(values)
+        return sort, len(set(values)) > 1, [tokens for tokens, _ in pairs]
+
+    def values_of(self, name: str) -> list[Value]:
+        """The values of a name's s-op on the inputs with an answer."""
+        answers = evaluate_each([self.run.top.values[name]], self.alive, self.causal)
+        return [value for answer in answers if not isinstance(answer, RaspError) for value in answer[0]]
+
+
+class Writer(Draft):
+    """A program of any constructs in the making."""
+
+    def __init__(self, rng: random.Random, dtype: str) -> None:
+        size = rng.choice((1, 2, 2, 3, 3, 3, 4, 4, 5, 6))
+        vocabulary = rng.sample(rng.choice(VOCABULARIES), size)
+        super().__init__(rng, vocabulary, rng.choice(LENGTHS), causal=rng.random() < 0.4)
+        self.least = len(self.alive) * rng.choice((0.2, 0.5, 0.5, 0.8, 0.8))
+        texts = [token_text(token) for token in self.vocabulary]
+        far = rng.choice((FAR, EDGES[dtype]))
+        self.grammar = Grammar(rng, self.names, texts, far, often=rng.choice((0, 0, 0.05, 0.1, 0.3)))
 
     def program(self) -> str:
         """The text."""
@@ -178,42 +228,6 @@ class Writer:
             f"{name} = l_{name}[0] {joined} l_{name}[-1];",
         )
 
-    # -- what comes of them ------------------------------------------------------------------------------------------
-
-    def _kept(self, name: str, lines: tuple[str, ...]) -> bool:
-        """Run a statement; keep it if it has an answer on enough inputs still."""
-        before = dict(self.run.top.values)
-        if self._run(lines) and (found := self._tried(self.run.top.values.get(name))):
-            sort, varied, self.alive = found
-            self.lines += lines
-            self.names.append(Name(name, sort, varied))
-            return True
-        self.run.top.values.clear()
-        self.run.top.values.update(before)
-        return False
-
-    def _run(self, lines: tuple[str, ...]) -> bool:
-        try:
-            for line in lines:
-                for statement in parse_text(line).statements:
-                    self.run.run(statement)
-        except RaspError:
-            return False
-        return True
-
-    def _tried(self, value: object) -> tuple[Sort, bool, list[tuple[Value, ...]]] | None:
-        """The sort of what was bound, whether it varies, and the inputs with an answer; None if they are too few."""
-        if not isinstance(value, SOp | Selector):
-            return None
-        node = Aggregate(value, Constant(1)) if isinstance(value, Selector) else value
-        answers = evaluate_each([node], self.alive, self.causal)
-        pairs = [(i, a[0]) for i, a in zip(self.alive, answers, strict=True) if not isinstance(a, RaspError)]
-        values = [value for _, row in pairs for value in row]
-        if len(pairs) < self.least or not values or not _bearable(values):
-            return None
-        sort: Sort = "selector" if isinstance(value, Selector) else _sort_of(values)
-        return sort, len(set(values)) > 1, [tokens for tokens, _ in pairs]
-
     # -- the header --------------------------------------------------------------------------------------------------
 
     def _outputs(self) -> list[str]:
@@ -225,12 +239,12 @@ class Writer:
         return list(dict.fromkeys([first, *self.rng.choices(sops, k=count - 1)]))
 
     def _header(self, outputs: Sequence[str]) -> list[str]:
-        vocabulary = ", ".join(_json(token) for token in self.vocabulary)
+        vocabulary = ", ".join(as_json(token) for token in self.vocabulary)
         lines = [f"#@ vocab: [{vocabulary}]", f"#@ max_length: {self.max_length}", f"#@ output: {', '.join(outputs)}"]
         if self.causal:
             lines.append("#@ attention: causal")
         if self.rng.random() < 0.12:
-            lines.append(f"#@ unknown: {_json(self.rng.choice(self.vocabulary))}")
+            lines.append(f"#@ unknown: {as_json(self.rng.choice(self.vocabulary))}")
         return lines + self._requires()
 
     def _requires(self) -> list[str]:
@@ -248,10 +262,10 @@ class Writer:
         return []
 
 
-def _bearable(values: Sequence[Value]) -> bool:
+def _bearable(values: Sequence[Value], most: int) -> bool:
     """Not too long, and not too many different ones: no compiler would have to hold them all."""
     texts = [value for value in values if isinstance(value, str)]
-    if any(len(text) > 12 for text in texts) or len({(type(value), value) for value in values}) > 60:
+    if any(len(text) > 12 for text in texts) or len({(type(value), value) for value in values}) > most:
         return False
     sizes = [max(abs(n.numerator), n.denominator) for value in values if not isinstance(n := value, str)]
     return max(sizes, default=0) < 10**310
@@ -264,5 +278,6 @@ def _sort_of(values: Sequence[Value]) -> Sort:
     return "number" if not strings else "string" if strings == len(values) else "mixed"
 
 
-def _json(token: Value) -> str:
+def as_json(token: Value) -> str:
+    """As a header writes it."""
     return token_text(token) if isinstance(token, Fraction) else json.dumps(token, ensure_ascii=False)

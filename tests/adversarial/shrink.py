@@ -4,6 +4,7 @@ In: a case with a finding. Out: the smallest case met that has a finding of the 
 Invariant: what comes out was judged; it has the finding.
 
     python -m tests.adversarial.shrink 7
+    python -m tests.adversarial.shrink 7 numeric
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import TypeAlias
 import torch
 
 from tests.adversarial.judge import EVERY, judge
-from tests.adversarial.programs import Case, drawn
+from tests.adversarial.programs import Case
+from tests.adversarial.worker import PROGRAMS
 
 SIMPLE = ("indices", "tokens", "0", "1", '"a"', "True", "full_s")
 ATTEMPTS = 3_000
@@ -112,5 +114,5 @@ def _parts(inside: str) -> list[str]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     EVERY.clear()
-    small = shrunk(drawn(int(sys.argv[1])))
+    small = shrunk(PROGRAMS[sys.argv[2] if len(sys.argv) > 2 else "any"](int(sys.argv[1])))
     print(small.text, f"\n{small.dtype}, {small.optimize}", *judge(small, lambda stage: None).findings, sep="\n")

@@ -253,7 +253,7 @@ def test_a_run_that_was_ended_goes_on_where_it_was(tmp_path: Path, monkeypatch: 
     kept = json.dumps({"seed": 1, **finding("WRONG", "batch", "kept")})
     out.write_text(f'{kept}\n{{"seed": 3, "outc', "utf-8")
     monkeypatch.setattr(sys, "argv", ["adversarial", "--seeds", "0-6", "--shard", "2/2", "--out", str(out)])
-    monkeypatch.setattr("tests.adversarial.__main__.Worker", lambda: Worker(endless))
+    monkeypatch.setattr("tests.adversarial.__main__.Worker", lambda outcome: Worker(endless))
     assert main() == 1
     rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert [row["seed"] for row in rows] == [1, 3, 5]

@@ -19,11 +19,14 @@ from typing import Any, TypeAlias
 
 import torch
 
+from tests.adversarial import numeric, programs
 from tests.adversarial.judge import judge
-from tests.adversarial.programs import drawn
+from tests.adversarial.programs import Case
 
 Outcome: TypeAlias = Callable[[int, Callable[[str], None]], dict[str, Any]]
 """What comes out for a seed; it tells which stage it has come to."""
+PROGRAMS: dict[str, Callable[[int], Case]] = {"any": programs.drawn, "numeric": numeric.drawn}
+"""The ways to draw a program."""
 
 SECONDS = 30
 """Processor time of one stage; beyond it, the process is ended."""
@@ -49,17 +52,18 @@ def work(orders: Connection, outcome: Outcome, seconds: int) -> None:
         orders.send(("done", found | {"total": round(time.process_time() - start, 3)}))
 
 
-def judged(seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """What comes out for a seed, as JSON data; the text too, where there is a finding."""
+def judged(seed: int, tell: Callable[[str], None], written: str = "any") -> dict[str, Any]:
+    """What comes out for a seed, as JSON data; the text too, unless all is right."""
     tell("draw")
     try:
-        case = drawn(seed)
+        case = PROGRAMS[written](seed)
     except Exception:  # the interpreter's, on a statement that it was given
         return finding("TRACEBACK", "draw", traceback.format_exc(limit=-4))
     verdict = judge(case, tell)
     found = vars(verdict) | {"outcome": verdict.outcome, "dtype": case.dtype, "optimize": case.optimize}
     found["findings"] = [vars(one) for one in verdict.findings]
-    return found | {"text": case.text} if verdict.findings else found
+    found |= {"kinds": case.kinds} if case.kinds else {}
+    return found | {"text": case.text} if verdict.outcome != "right" else found
 
 
 def finding(kind: str, stage: str, detail: str) -> dict[str, Any]:
