@@ -16,6 +16,7 @@ from functools import cached_property
 import networkx as nx
 
 from compiler.domain import Analysis, Setting
+from compiler.ratios import Ratios
 from compiler.simplify import simplify
 from rasp.answers import is_boolean, normalised
 from rasp.interpreter import evaluate
@@ -144,20 +145,29 @@ def _is_small(node: Node) -> bool:
 
 
 def lower(
-    outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp] = ()
+    outputs: Mapping[str, SOp],
+    names: Mapping[Node, str],
+    setting: Setting,
+    requires: Sequence[SOp] = (),
+    means: int | None = None,
 ) -> Graph:
     """Specialise and simplify the s-ops of the outputs, for inputs on which the required s-ops are True everywhere.
 
-    Raises `RaspError` where there is visibly no such input.
+    A mean of more than `means` values is computed as a ratio, if that is given. Raises `RaspError` where there is
+    visibly no input that is meant.
     """
     new = simplify([*outputs.values(), *requires], setting)
+    needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
     kept: dict[Node, str] = {}
+    analysis = Analysis(setting, needed, kept)
+    analysis.require_inputs()
+    found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
+    if means is not None:
+        ratios = Ratios(analysis, means).rewrite(found.values(), set(found.values()))
+        new = {old: ratios.get(node, node) for old, node in new.items()}
+        found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
     for node, name in names.items():
         if node in new and not isinstance(new[node], Constant):
             kept.setdefault(new[node], name)
-    found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
-    needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
     booleans = frozenset(name for name, old in outputs.items() if is_boolean(old))
-    analysis = Analysis(setting, needed, kept)
-    analysis.require_inputs()
     return Graph(setting, found, kept, analysis, booleans)

@@ -11,12 +11,12 @@ from __future__ import annotations
 import gc
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program, RaspError
 from rasp.depth import deep_recursion
 from rasp.settings import token_text
-from rasp.sop import SOp, listing, reachable
+from rasp.sop import Node, SOp, listing, reachable
 
 if TYPE_CHECKING:
     from compiler.fast.model import Fast
@@ -113,10 +113,17 @@ class Compiled:
         setting, _ = self.setting, self.sop  # a program that is refused for its size is not run first
         return [*self.program.warnings, *witnesses(self.program, setting)]
 
-    @cached_property
+    @property
     def graph(self) -> Graph:
-        """The s-ops specialised to the setting, with domains."""
-        return lower(self.sop, self.program.called, self.setting, required(self.program))
+        """The s-ops specialised to the setting, with domains: what the circuit was made from, if one can be made."""
+        try:
+            return self._built[0].graph or self._graphs[0]
+        except RaspError:
+            return self._graphs[0]
+
+    @cached_property
+    def _graphs(self) -> Graphs:
+        return Graphs(self.sop, self.program.called, self.setting, required(self.program))
 
     @cached_property
     def _built(self) -> tuple[Circuit, Certificate]:
@@ -124,7 +131,7 @@ class Compiled:
             known = f"choose one of {', '.join(MODES)}"
             raise refusal("no-such-mode", f"nothing can be optimised for {self.optimize!r}", known)
         start = time.monotonic()
-        found = build(self.graph, self.optimize, self.precision)
+        found = build(self._graphs, self.optimize, self.precision)
         vars(self)["_seconds"] = time.monotonic() - start
         return found
 
@@ -164,7 +171,7 @@ class Compiled:
         """
         own = self.precision
         wider = [p for p in PRECISIONS.values() if p.bits > own.bits and p.largest > own.largest]
-        tried = (p for p in wider if time.monotonic() < end and build(self.graph, self.optimize, p)[1].ok)
+        tried = (p for p in wider if time.monotonic() < end and build(self._graphs, self.optimize, p)[1].ok)
         return next((p.name for p in tried), "")
 
     def longest_certified(self, seconds: float = 10.0, each: float = 0.0) -> int:
@@ -182,8 +189,8 @@ class Compiled:
         """Whether the program is compiled for that longest input, and certified."""
         try:
             setting = replace(self.setting, max_length=max_length)
-            graph = lower(self.sop, self.program.called, setting, required(self.program))
-            return build(graph, self.optimize, self.precision)[1].ok
+            graphs = Graphs(self.sop, self.program.called, setting, required(self.program))
+            return build(graphs, self.optimize, self.precision)[1].ok
         except RaspError:  # such as: no input so short is meant
             return False
 
@@ -256,7 +263,7 @@ class Compiled:
 
     def plan(self) -> Plan:
         """What each way to optimise costs, without making a model."""
-        return plan(self.graph, lambda graph, mode: build(graph, mode, self.precision))
+        return plan(self.graph, lambda graph, mode: build([graph], mode, self.precision))
 
     def save(self, folder: str | Path, tell: Callable[[Diagnostic], None] | None = None) -> None:
         """Write the checkpoint. Raises `ModelError` where the folder is something else.
@@ -370,7 +377,54 @@ def _extreme(circuit: Circuit) -> str:
     return f"the most extreme number is in `{name}`: {Decimal(size.numerator) / Decimal(size.denominator):.2g}"
 
 
-def build(graph: Graph, optimize: str = "balanced", precision: Precision = FLOAT32) -> tuple[Circuit, Certificate]:
+class Graphs(Sequence[Graph]):
+    """The graphs of a program that are tried in turn, each made when it is asked for: means as they are, or as ratios."""
+
+    MEANS = (256, 32)
+    """A mean of more values is computed as a ratio (C24)."""
+
+    def __init__(
+        self, outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp]
+    ) -> None:
+        self._lower = partial(lower, outputs, names, setting, requires)
+        self._made: dict[int, Graph] = {}
+
+    def __len__(self) -> int:
+        return len(self.MEANS)
+
+    def __getitem__(self, number: int) -> Graph:  # type: ignore[override]
+        if number not in range(len(self)):
+            raise IndexError(number)
+        if number not in self._made:
+            self._made[number] = self._lower(means=self.MEANS[number])
+        return self._made[number]
+
+
+def build(
+    graphs: Iterable[Graph], optimize: str = "balanced", precision: Precision = FLOAT32
+) -> tuple[Circuit, Certificate]:
+    """The circuit of the first graph whose circuit can be certified; else that of the first which can be made at all."""
+    first: tuple[Circuit, Certificate] | RaspError | None = None
+    tried: set[tuple[SOp, ...]] = set()
+    for graph in graphs:
+        if (same := tuple(graph.outputs.values())) in tried:
+            continue
+        tried.add(same)
+        try:
+            found = _built(graph, optimize, precision)
+        except RaspError as problem:
+            first = first or problem
+            continue
+        if found[1].ok:
+            return found
+        first = found if first is None or isinstance(first, RaspError) else first
+    if isinstance(first, RaspError):
+        raise first
+    assert first is not None
+    return first
+
+
+def _built(graph: Graph, optimize: str, precision: Precision) -> tuple[Circuit, Certificate]:
     """The first circuit that can be certified: as wanted, else with more care, else with shorter staircases.
 
     If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
@@ -405,15 +459,22 @@ def _garbage_kept() -> Iterator[None]:
 
 def _certified(graph: Graph, mode: str, reused: str, precision: Precision, end: float) -> tuple[Circuit, Certificate]:
     first: tuple[Circuit, Certificate] | None = None
+    refused: RaspError | None = None
     for way, care in itertools.product(dict.fromkeys((mode, "size")), cares(graph, precision)):
         if first is not None and time.process_time() > end:
             break
-        circuit = reuse(realise(graph, way, care, precision), reused)
+        try:
+            circuit = reuse(realise(graph, way, care, precision), reused)
+        except RaspError as problem:
+            refused = refused or problem
+            continue
         found = circuit, certify(circuit)
         if found[1].ok:
             return found
         first = first or found
-    assert first is not None
+    if first is None:
+        assert refused is not None
+        raise refused
     return first
 
 

@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from compiler.domain import LENGTH, Setting
+from compiler.places import of_place
 from compiler.relation import EQUAL, Conjunction, disjuncts
 from rasp.operators import OPERATORS, Undefined
 from rasp.sop import (
@@ -36,7 +37,14 @@ def simplify(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
     new: dict[Node, Node] = {}
     for node in reachable(roots):
         new[node] = _rewrite(rebuilt(node, new), setting)
-    return new
+    known = of_place([*new.values()], setting)
+    if not known:
+        return new
+    again: dict[Node, Node] = dict(known)
+    for node in reachable(new.values()):
+        if node not in again:
+            again[node] = _rewrite(rebuilt(node, again), setting)
+    return {node: again[found] for node, found in new.items()}
 
 
 def rebuilt(node: Node, new: dict[Node, Node]) -> Node:
@@ -61,12 +69,12 @@ def _rewrite(node: Node, setting: Setting) -> Node:
             return whole
         case Map(op="/", args=(Constant(value=1), Aggregate(selector=selector, value=value))):
             if value is AT_START and _includes_start(selector, setting):  # 1 / (1 / width) = width
-                return _fraction(_rewrite(Width(selector), setting))
+                return _fraction(width(selector, setting))
         case Map(op="*", args=(a, b)):
             products = (_sum(a, b, setting), _sum(b, a, setting))
             return next((found for found in products if found is not None), node)
         case Width(selector=selector):
-            return _width(node, selector, setting)
+            return width(selector, setting)
         case Aggregate(selector=selector, default=default):
             return Constant(default) if _cases(selector, setting) == [] else node  # nothing is ever selected
     return node
@@ -123,14 +131,14 @@ def _sum(factor: SOp, mean: SOp, setting: Setting) -> SOp | None:
     ):
         return None
     if isinstance(mean.value, Map) and mean.value.op == "indicator":
-        return _fraction(_rewrite(Width(And(mean.selector, Select(mean.value, Constant(1), "=="))), setting))
+        return _fraction(width(And(mean.selector, Select(mean.value, Constant(1), "==")), setting))
     value = _whole(mean.value)
     return None if value is None else _fraction(Total(mean.selector, value))
 
 
 def _is_width(factor: SOp, selector: Selector, setting: Setting) -> bool:
     """Whether the factor is how many keys the selector selects; with positions up to mine, my place says it."""
-    if _rewrite(Width(selector), setting) is factor:
+    if width(selector, setting) is factor:
         return True
     cases, position = _cases(selector, setting), Indices()
     upto, before = (Conjunction.of([(position, position, frozenset(signs))]) for signs in ("<=", "<"))
@@ -146,13 +154,20 @@ def _folded(node: SOp, op: str, values: list[Any]) -> SOp:
         return node
 
 
-def _width(node: Width, selector: Selector, setting: Setting) -> SOp:
+def width(selector: Selector, setting: Setting) -> SOp:
+    """The number of selected keys, simplified."""
     cases = _cases(selector, setting)
     if cases == []:  # width(nothing) = 0
         return Constant(0)
     if cases == [Conjunction(())]:  # width(everything) = length, or position + 1 where only the past is seen
         return Map("+", (Indices(), Constant(1))) if setting.causal else LENGTH
-    return node
+    if cases in ([_AFTER], [_FROM]) and not setting.causal:  # those after me, or from me on
+        left = Map("-", (LENGTH, Indices()))
+        return left if cases == [_FROM] else Map("-", (left, Constant(1)))
+    return Width(selector)
+
+
+_AFTER, _FROM = (Conjunction.of([(Indices(), Indices(), frozenset(signs))]) for signs in (">", ">="))
 
 
 def _cases(selector: Selector, setting: Setting) -> list[Conjunction] | None:

@@ -28,6 +28,7 @@ from compiler.domain.values import Domain
 from compiler.relation import Conjunction
 from compiler.table import Curve, Scale, Table
 from rasp.sop import Aggregate, Node, Selector, SOp
+from rasp.source import RaspError
 from rasp.value import Value
 
 
@@ -130,6 +131,14 @@ class Analysis:
         """The numbers of an s-op at each value of one that it is a function of; None where it is undefined."""
         return self._tables.numbers_over(node, leaf)
 
+    def too_many(self, node: SOp) -> RaspError:
+        """The error for an s-op that is to be told apart, and has too many values for that."""
+        return self._domains.too_many(node)
+
+    def joint(self, nodes: Sequence[SOp]) -> npt.NDArray[np.int64] | None:
+        """The distinct joint values of s-ops of whole numbers, a column each; None where they are unknown or too many."""
+        return self._domains.joint.rows(nodes)
+
     # -- rows --------------------------------------------------------------------------------------------------------
 
     def disjuncts(self, selector: Selector) -> list[Conjunction]:
@@ -159,6 +168,10 @@ class Analysis:
     def selects_one(self, node: Aggregate) -> bool:
         """Whether no row of the aggregate selects two keys, on any input with an answer."""
         return self._rows.selects_one(node)
+
+    def is_uniform(self, node: SOp) -> bool:
+        """Whether the s-op is surely the same at all positions."""
+        return self._rows.is_uniform(node)
 
     def noisy(self, var: SOp) -> bool:
         """Whether a variable is a count or a mean, which a head computes up to rounding only."""

@@ -10,7 +10,7 @@ Invariant: what is said holds on every input on which the s-ops have values; sil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -46,7 +46,8 @@ class Keys:
         self.conjunction = conjunction
         self.facts = facts
         self.pinned = pinned(conjunction.parts, facts)
-        self.agreed = {key for key, _, comparison in conjunction.parts if comparison == EQUAL} | set(self.pinned)
+        self.stated = {*conjunction.parts, *_stated(self.pinned, facts)}
+        self.agreed = {key for key, _, comparison in self.stated if comparison == EQUAL} | set(self.pinned)
         self._known: dict[SOp, bool] = {}
         while new := {y for x in self.agreed for rule in RULES for y in rule(self, x) if not self.agree(y)}:
             self.agreed |= new
@@ -61,7 +62,7 @@ class Keys:
     def satisfy(self, part: Compared) -> bool:
         """Whether each of the keys satisfies a comparison with what is the same for all queries."""
         known = pinned([part], self.facts)
-        return part in self.conjunction.parts or (bool(known) and known.items() <= self.pinned.items())
+        return part in self.stated or (bool(known) and known.items() <= self.pinned.items())
 
     def _agree(self, node: SOp) -> bool:
         """It is the same everywhere, or computed from what they agree on; one position agrees with itself."""
@@ -88,6 +89,14 @@ def pinned(parts: Iterable[Compared], facts: Facts) -> dict[SOp, Value]:
             found[node] = value
             todo += _implied(node, value, facts)
     return found
+
+
+def _stated(known: Mapping[SOp, Value], facts: Facts) -> Iterator[Compared]:
+    """What keys compare with that is the same for all queries: ``x == m`` is True at each, and m is uniform."""
+    for node, value in known.items():
+        match node:
+            case Map(op="==", args=(a, b)) if value is True:
+                yield from ((x, y, EQUAL) for x, y in ((a, b), (b, a)) if facts.is_uniform(y))
 
 
 def _implied(node: SOp, value: Value, facts: Facts) -> Iterator[tuple[SOp, Value]]:

@@ -13,12 +13,14 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
+from compiler.domain.joint import Joint
 from compiler.domain.linear import LinearForms
 from compiler.domain.rows import Rows
 from compiler.domain.setting import Setting, nothing_meant, refusal
 from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
-from compiler.domain.variables import POSITION, TOKEN, Variables
+from compiler.domain.variables import LENGTH, POSITION, TOKEN, Variables
+from rasp.operators import OPERATORS, PREDICATES
 from rasp.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, outline, reachable
 from rasp.source import RaspError
 from rasp.value import Value
@@ -38,6 +40,7 @@ class Domains:
         self.variables = Variables()
         self.linear = LinearForms(setting.max_length, self.variables, self.of)
         self.tables = Tables(setting, requires, self.variables, self.of)
+        self.joint = Joint(setting, self.variables, self.tables, self.of)
         self.rows = Rows(setting, self.variables, self.linear, self.tables, self.of)
         self._domains: dict[SOp, Domain] = {}
         self._refused: dict[SOp, RaspError] = {}
@@ -96,7 +99,7 @@ class Domains:
             case Width() if self.rows.never_matches(node.selector):
                 return Domain.of([0])
             case Width():
-                return Domain.of(range(1 if self.rows.never_empty(node.selector) else 0, self.setting.max_length + 1))
+                return Domain.of(range(self.rows.never_empty(node.selector), self.rows.most_keys(node.selector) + 1))
             case Total():
                 return self._totalled(node)
             case Aggregate() if self.rows.never_matches(node.selector):
@@ -110,14 +113,56 @@ class Domains:
         if (progression := self._progression(node)) is not None:
             return progression
         variables = self.variables.of(node)
+        hull = None
         if self.tables.count_points(variables) <= self.limits.points:
             values = self.tables.occurring(node)
+        elif (quotients := self._quotients(node)) is not None:
+            values = quotients
+        elif (hull := self._hull(node)) is not None and self._ways(node) > self.limits.points:
+            rows = self.joint.rows((node,)) if isinstance(hull.values, range) else None
+            return hull if rows is None or len(rows) > self.limits.values else Domain.of(rows[:, 0].tolist())
         else:
             values = self._loosely(node)
         if not values:
             raise self._valueless(node)
         domain = Domain.of(values)
-        return domain if len(variables) == 1 else self._limited(node, domain)
+        if len(variables) == 1 or len(domain) <= self.limits.values:
+            return domain
+        return hull or self._hull(node) or self._limited(node, domain)
+
+    def _quotients(self, node: SOp) -> list[Value] | None:
+        """The quotients of whole numbers whose joint values can be listed."""
+        match node:
+            case Map(op="/", args=(a, b)) if self._whole(a, b) is not None:
+                rows = self.joint.rows((a, b))
+                return None if rows is None else [Fraction(over, under) for over, under in rows.tolist() if under]
+        return None
+
+    def _hull(self, node: SOp) -> Domain | None:
+        """All that lies between bounds of whole numbers, or is a truth; None where operands may be something else."""
+        match node:
+            case Map(op="+" | "-" | "*" as op, args=(a, b)) if (both := self._whole(a, b)) is not None:
+                corners = [int(OPERATORS[op].apply(x, y)) for x in both[0].ends for y in both[1].ends]  # type: ignore[arg-type]
+                step = 1 if op == "*" else math.gcd(*(int(domain.step) for domain in both))
+                return self._between(min(corners), max(corners), step)
+            case Map(op="%", args=(a, b)) if (both := self._whole(a, b)) is not None and both[1].ends[0] > 0:
+                return self._between(0, int(both[1].ends[1]) - 1)
+            case Map(op="round", args=(Map(op="/", args=(a, b)),)) if (both := self._whole(a, b)) is not None:
+                if both[1].ends[0] > 0:
+                    corners = [round(x / y) for x in both[0].ends for y in both[1].ends]
+                    return self._between(min(corners), max(corners))
+            case Map(op="if", args=(_, a, b)):
+                return Domain.of([*self.of(a), *self.of(b)])
+            case Map(op=op) if op in PREDICATES or op in ("not", "and", "or", "in"):
+                return Domain.of([False, True])
+        return None
+
+    def _whole(self, *nodes: SOp) -> list[Domain] | None:
+        domains = [self.of(node) for node in nodes]
+        return domains if all(domain.numeric and domain.whole for domain in domains) else None
+
+    def _between(self, low: int, high: int, step: int = 1) -> Domain | None:
+        return Domain.between(low, high, step or 1) if high - low <= self.limits.reach * (step or 1) else None
 
     def _valueless(self, node: SOp) -> RaspError:
         if self.tables.of(node).occurring():
@@ -133,8 +178,9 @@ class Domains:
         return f"`{outline(node, self.names)}`"
 
     def _short(self, node: SOp, domain: Domain) -> Domain:
+        listed = domain.values if not isinstance(domain.values, range) else domain.values[:: max(len(domain) - 1, 1)]
         parts = (
-            part for value in domain if not isinstance(value, str) for part in (value.numerator, value.denominator)
+            part for value in listed if not isinstance(value, str) for part in (value.numerator, value.denominator)
         )
         if any(part.bit_length() > self.limits.bits for part in parts):
             raise refusal(
@@ -145,25 +191,40 @@ class Domains:
         return domain
 
     def _limited(self, node: SOp, domain: Domain) -> Domain:
-        if len(domain) > self.limits.values:
-            raise refusal(
-                "too-many-values",
-                f"{self._called(node)} can take {len(domain)} different values, more than {self.limits.values}",
-                "round it, or compile with a smaller max_length or vocabulary",
-            )
+        quotient = isinstance(node, Map) and node.op == "/"
+        if len(domain) > (self.limits.decoded if quotient else self.limits.values):
+            raise self._beyond(node, domain)
         return domain
+
+    def too_many(self, node: SOp) -> RaspError:
+        """The error for an s-op that is to be told apart, and has too many values for that."""
+        return self._beyond(node, self.of(node))
+
+    def _beyond(self, node: SOp, domain: Domain) -> RaspError:
+        return refusal(
+            "too-many-values",
+            f"{self._called(node)} can take {len(domain)} different values, more than {self.limits.values}",
+            "round it, or compile with a smaller max_length or vocabulary",
+        )
 
     def _loosely(self, node: SOp) -> list[Value]:
         """Values over the arguments' domains, taken as independent."""
-        args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.variables.of(arg))
-        count = self.tables.count_points(args)
+        count = self._ways(node)
         if count > self.limits.combinations:
             raise refusal(
                 "too-many-combinations",
                 f"{self._called(node)} combines operands in {count} ways, more than can be tabulated",
                 "round an operand, or compile with a smaller max_length or vocabulary",
             )
-        return self.tables.over(node, args).occurring()
+        return self.tables.over(node, self._operands(node)).occurring()
+
+    def _operands(self, node: SOp) -> tuple[SOp, ...]:
+        """What the s-op combines that is not the same everywhere."""
+        return tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.variables.of(arg))
+
+    def _ways(self, node: SOp) -> int:
+        """In how many ways the operands can be combined, taken as independent."""
+        return self.tables.count_points(self._operands(node))
 
     def _progression(self, node: SOp) -> Domain | None:
         """The domain of a linear form of integers with integer coefficients, where tabulating would be long."""
@@ -171,14 +232,13 @@ class Domains:
         if terms is None or self.tables.count_points(self.variables.of(node)) <= SHORT_TABLE:
             return None
         domains = [self._domains[var] for var in terms if var is not None]
-        whole = all(number.denominator == 1 for domain in domains for number in domain.numbers)
-        if not whole or any(c.denominator != 1 for c in terms.values()):
+        if not all(domain.whole for domain in domains) or any(c.denominator != 1 for c in terms.values()):
             return None
         low, high = self.linear.bounds(terms)
         step = math.gcd(*(int(c) for var, c in terms.items() if var is not None)) or 1  # all may cancel: a constant
         if (high - low) / step > self.limits.values:
             return None
-        return Domain.of(range(int(low), int(high) + 1, step))
+        return Domain.between(int(low), int(high), step)
 
     def _aggregated(self, node: Aggregate) -> Domain:
         default = [] if self.rows.never_empty(node.selector) else [node.default]
@@ -193,28 +253,36 @@ class Domains:
         unit *= math.gcd(*(int(number / unit) for number in numbers))
         if not unit:
             return Domain.of([0])
-        low, high = (int(end / unit) for end in self._sums(node.value))
-        if high - low > self.limits.values:
+        low, high = (int(end / unit) for end in self._sums(node))
+        if high - low > self.limits.reach:
             raise refusal(
                 "too-many-values",
                 f"{self._called(node)} adds up {self.setting.max_length} numbers from {numbers[0]} to {numbers[-1]}, "
-                f"to more than {self.limits.values} sums",
+                f"to more than {self.limits.reach} sums",
                 "compile with a smaller max_length, or add up smaller numbers",
             )
-        step = int(unit) if unit.denominator == 1 else unit
-        return Domain.of(step * times for times in range(low, high + 1))
+        if unit.denominator == 1:
+            return Domain.between(low * int(unit), high * int(unit), int(unit))
+        return Domain.of(unit * times for times in range(low, high + 1))
 
-    def _sums(self, value: SOp) -> tuple[Fraction, Fraction]:
+    def _sums(self, node: Total) -> tuple[Fraction, Fraction]:
         """The least and the greatest sum of some keys' numbers: of all that are negative, of all that are positive."""
-        numbers, n = self.of(value).numbers, self.setting.max_length
-        if not {POSITION} <= set(variables := self.variables.of(value)) <= {POSITION, TOKEN}:
+        value, n = node.value, self.rows.most_keys(node.selector)
+        numbers = self.of(value).numbers
+        if n < self.setting.max_length or not {POSITION} <= set(variables := self.variables.of(value)) <= {POSITION, LENGTH, TOKEN}:
             return n * min(numbers[0], Fraction(0)), n * max(numbers[-1], Fraction(0))
-        ends: dict[Value, tuple[Fraction, Fraction]] = {place: (Fraction(0), Fraction(0)) for place in range(n)}
+        at, beside = variables.index(POSITION), variables.index(LENGTH) if LENGTH in variables else None
+        ends: dict[tuple[Value, Value], tuple[Fraction, Fraction]] = {}
         for point, number in self.tables.at_points(value):
-            low, high = ends[place := point[variables.index(POSITION)]]
+            place = (n if beside is None else point[beside], point[at])
+            low, high = ends.get(place, (Fraction(0), Fraction(0)))
             ends[place] = min(low, Fraction(number)), max(high, Fraction(number))
-        lows, highs = zip(*ends.values(), strict=True)
-        return sum(lows, Fraction(0)), sum(highs, Fraction(0))
+        sums: dict[Value, tuple[Fraction, Fraction]] = {}
+        for (length, _), (low, high) in ends.items():
+            before = sums.get(length, (Fraction(0), Fraction(0)))
+            sums[length] = before[0] + low, before[1] + high
+        lows, highs = zip(*sums.values(), strict=True)
+        return min(lows), max(highs)
 
     def _means(self, node: Aggregate) -> list[Value]:
         """Single values, and every sum of m numbers over m: sums are taken to fill the whole progression.
@@ -222,7 +290,7 @@ class Domains:
         In lowest terms there are phi(m) fractions of denominator m from one whole number to the next. Strings are
         fetched alone: on an input with an answer a sequence has no numbers beside them.
         """
-        domain, n = self.of(node.value), self.setting.max_length
+        domain, n = self.of(node.value), self.rows.most_keys(node.selector)
         numbers = domain.averaged
         low, high = numbers[0], numbers[-1]
         if low == high:

@@ -68,9 +68,7 @@ class LinearForms:
         low, high = min(corners) + terms.get(None, Fraction(0)), max(corners) + terms.get(None, Fraction(0))
         for var, coefficient in terms.items():
             if var is not None and var is not length and var is not POSITION:
-                ends = sorted(
-                    coefficient * number for number in (self.domain(var).numbers[0], self.domain(var).numbers[-1])
-                )
+                ends = sorted(coefficient * number for number in self.domain(var).ends)
                 low, high = low + ends[0], high + ends[1]
         return low, high
 

@@ -8,7 +8,9 @@ Invariant: what is said holds on every input of the setting on which the program
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from compiler.domain.dependencies import Facts, Keys
@@ -17,9 +19,9 @@ from compiler.domain.setting import Setting, refusal
 from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import LENGTH, POSITION, Variables
-from compiler.relation import EQUAL, Conjunction, disjuncts
+from compiler.relation import EQUAL, Conjunction, compare, disjuncts
 from rasp.operators import Undefined
-from rasp.sop import Aggregate, Selector, SOp, Total, Width
+from rasp.sop import Aggregate, Constant, Selector, SOp, Total, Width
 
 
 class Rows:
@@ -41,9 +43,10 @@ class Rows:
         self._disjuncts: dict[Selector, list[Conjunction]] = {}
         self._sure: dict[Conjunction, bool] = {}
         self._uniform: dict[SOp, bool] = {}
+        self._most: dict[Selector, int] = {}
         self._made: dict[Aggregate, bool] = {}
         self._keys: dict[Conjunction, Keys] = {}
-        self._facts = Facts(setting.causal, variables, linear, tables, self.disjuncts, self._is_uniform, domain)
+        self._facts = Facts(setting.causal, variables, linear, tables, self.disjuncts, self.is_uniform, domain)
 
     def disjuncts(self, selector: Selector) -> list[Conjunction]:
         """The selector as an `or` of conjunctions. Raises `RaspError` when they are too many."""
@@ -95,7 +98,7 @@ class Rows:
         return whole and self.linear.bounds(wanted)[0] >= 0 and self.linear.bounds(beyond)[1] <= 0
 
     def _whole(self, node: SOp) -> bool:
-        return all(number.denominator == 1 for number in self.domain(node).numbers)
+        return self.domain(node).whole
 
     def at_most_one(self, selector: Selector) -> bool:
         """Whether no row of the selector ever selects two keys: it asks for one position."""
@@ -111,7 +114,7 @@ class Rows:
             self._keys[conjunction] = Keys(conjunction, self._facts)
         return self._keys[conjunction]
 
-    def _is_uniform(self, node: SOp) -> bool:
+    def is_uniform(self, node: SOp) -> bool:
         """Whether an s-op is the same at all positions: nothing it is computed from depends on the query."""
         if node not in self._uniform:
             variables = self.variables.of(node)
@@ -122,7 +125,7 @@ class Rows:
         match var:
             case Width(selector=selector) | Total(selector=selector) | Aggregate(selector=selector):
                 parts = [part for case in self.disjuncts(selector) for part in case.parts]
-                return all(self._is_uniform(query) for _, query, _ in parts)
+                return all(self.is_uniform(query) for _, query, _ in parts)
         return False
 
     def picks(self, node: Aggregate) -> bool:
@@ -142,6 +145,53 @@ class Rows:
         if node in self._made:
             return self._made[node] or self.at_most_one(node.selector)
         return not self.domain(node.value).averaged or self.at_most_one(node.selector)
+
+    def most_keys(self, selector: Selector) -> int:
+        """No row of the selector selects more keys than so many."""
+        if selector not in self._most:
+            most = sum(map(self._most_of, self.disjuncts(selector)))
+            self._most[selector] = min(self.setting.max_length, most)
+        return self._most[selector]
+
+    def _most_of(self, conjunction: Conjunction) -> int:
+        if self.unique(conjunction):
+            return 1
+        return min([self.setting.max_length, *self._by_values(conjunction), *self._by_band(conjunction)])
+
+    def _by_values(self, conjunction: Conjunction) -> Iterator[int]:
+        """Keys of one value of an s-op are at most one, and a comparison with a number leaves so many values."""
+        for key, query, comparison in conjunction.parts:
+            if not isinstance(query, Constant) or isinstance(query.value, str) or not self.domain(key).numeric:
+                continue
+            left = [x for x in self.domain(key) if compare(comparison, x, query.value)]
+            others = [part for part in conjunction.parts if part != (key, query, comparison)]
+            if len(left) < self.setting.max_length and left:
+                pinned = Conjunction.of([*others, (key, Constant(left[0]), EQUAL)])
+                if pinned is not None and self.unique(pinned):
+                    yield len(left)
+
+    def _by_band(self, conjunction: Conjunction) -> Iterator[int]:
+        """Positions between two that are a number apart; none is below 0 or beyond the length."""
+        last: Terms = {LENGTH: Fraction(1), None: Fraction(-1)}
+        lows: list[Terms] = [{}]
+        highs: list[Terms] = [{POSITION: Fraction(1)}] if self.setting.causal else [last]
+        for key, query, comparison in conjunction.parts:
+            place, wanted = self.linear.of(key), self.linear.of(query)
+            if place is None or wanted is None or not place.get(POSITION) or set(place) - {POSITION, None}:
+                continue
+            slope = place[POSITION]
+            end = combine(wanted, {None: place.get(None, Fraction(0))}, -1) or {}
+            end = {var: c / slope for var, c in end.items()}
+            whole = all(c.denominator == 1 and (v is None or self._whole(v)) for v, c in end.items())
+            below, above = ("<", ">") if slope > 0 else (">", "<")
+            for sign, ends, by in ((below, highs, -1), (above, lows, 1)):
+                if comparison <= {sign, "="}:
+                    strict = whole and "=" not in comparison
+                    ends.append(combine(end, {None: Fraction(by)}, 1) or {} if strict else end)
+        for low, high in itertools.product(lows, highs):
+            size = combine(high, low, -1) or {}
+            if not set(size) - {None}:
+                yield max(math.floor(size.get(None, Fraction(0))) + 1, 0)
 
     def made(self, node: Aggregate, one: bool) -> bool:
         """Note an aggregate that no program wrote, and whether it selects one key. Returns whether that is news."""

@@ -31,12 +31,18 @@ class Limits:
     """Combinations of independent operands that an s-op is tabulated over; beyond, it is refused."""
     values: int = 8_192
     """Values of an s-op that combines others; one that can take more is refused. Nothing else can grow so."""
+    reach: int = 1 << 21
+    """Whole numbers between the least and the greatest that an s-op can be, where they are not written out."""
+    decoded: int = 1 << 15
+    """Values, or fractions, that an output is told apart from where they are numbers."""
     bits: int = MAX_SHOWN_BITS
     """Size of an integer, or of a fraction's parts; longer ones are refused, they could not be written down."""
     cases: int = MAX_DISJUNCTS
     """Conjunctions of a selector written as an `or` of them; one with more is refused."""
     neurons: int = 8_192
     """Neurons that one s-op may cost; where every way needs more, it is refused."""
+    gates: int = 256
+    """Gates of a product, a remainder or a quotient; one that needs more is computed in another way (C24)."""
     steps: int = 1 << 11
     """Range of a number that a staircase tells apart, in units of its smallest step (C8)."""
     pairs: int = 1 << 16

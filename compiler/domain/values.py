@@ -11,7 +11,8 @@ be of several kinds is the int: whatever is defined for one of the kinds is defi
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -23,9 +24,12 @@ from rasp.value import Value
 
 @dataclass(frozen=True)
 class Domain:
-    """A finite set of values, numbers ascending before strings; 1, 1.0 and True are one value here."""
+    """A finite set of values, numbers ascending before strings; 1, 1.0 and True are one value here.
 
-    values: tuple[Value, ...]
+    Many whole numbers at equal distances are a range, which is not written out until somebody asks for each.
+    """
+
+    values: Sequence[Value]
 
     @staticmethod
     def of(values: Iterable[Value]) -> Domain:
@@ -37,15 +41,32 @@ class Domain:
                 distinct[value] = int(value)
         return Domain(tuple(_ascending(distinct.values())))
 
+    @staticmethod
+    def between(low: int, high: int, step: int = 1) -> Domain:
+        """The whole numbers from one to another, a distance apart."""
+        return Domain(range(low, high + 1, step))
+
     @cached_property
-    def members(self) -> frozenset[Value]:
+    def members(self) -> Set[Value]:
         """The values, to look one up."""
         return frozenset(self.values)
 
     @cached_property
     def numeric(self) -> bool:
         """Whether every value is a number (or a bool)."""
-        return not any(isinstance(value, str) for value in self.values)
+        return isinstance(self.values, range) or not any(isinstance(value, str) for value in self.values)
+
+    @cached_property
+    def ends(self) -> tuple[Fraction, Fraction]:
+        """The least and the greatest value of a numeric domain."""
+        return Fraction(self.values[0]), Fraction(self.values[-1])
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every value is a whole number."""
+        return isinstance(self.values, range) or all(
+            not isinstance(value, str) and value.denominator == 1 for value in self.values
+        )
 
     @cached_property
     def numbers(self) -> tuple[Fraction, ...]:
@@ -61,8 +82,18 @@ class Domain:
         return Domain(numbers).numbers
 
     @cached_property
+    def step(self) -> Fraction:
+        """The largest number of which all values of a numeric domain are whole multiples apart; 0 where there is one."""
+        if isinstance(self.values, range):
+            return Fraction(self.values.step if len(self.values) > 1 else 0)
+        found, common = counts(self.numbers)
+        return Fraction(math.gcd(*(number - found[0] for number in found)), common)
+
+    @cached_property
     def gap(self) -> Fraction:
         """The smallest distance between two values of a numeric domain; 1 where there is only one."""
+        if isinstance(self.values, range):
+            return Fraction(self.values.step)
         found, common = counts(self.numbers)
         return Fraction(min((b - a for a, b in itertools.pairwise(found)), default=common), common)
 
@@ -73,9 +104,10 @@ class Domain:
         return iter(self.values)
 
     def __str__(self) -> str:
-        shown = [show(value) for value in self.values]
-        if len(shown) > 8:
-            shown = [*shown[:4], f"... {len(shown) - 5} more ...", shown[-1]]
+        few = self.values if len(self.values) <= 8 else [*self.values[:4], self.values[-1]]
+        shown = [show(value) for value in few]
+        if len(few) < len(self.values):
+            shown.insert(4, f"... {len(self.values) - 5} more ...")
         return "{" + ", ".join(shown) + "}"
 
 

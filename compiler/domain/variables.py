@@ -10,9 +10,9 @@ Invariant: an s-op is a function of its variables' values at its own position.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator, Sequence
 
-from rasp.sop import Constant, Indices, Lookup, Map, Node, Select, SOp, Tokens, Width
+from rasp.sop import And, Constant, Indices, Lookup, Map, Node, Select, Selector, SOp, Tokens, Width
 
 TOKEN = Tokens("str")
 """The variable behind every conversion of the input element: its text, which tells elements apart."""
@@ -27,6 +27,23 @@ POSITION = Indices()
 def is_length(node: Node | None) -> bool:
     """Whether the node counts all positions."""
     return node is LENGTH
+
+
+def bounded(variables: Sequence[SOp], causal: bool) -> Iterator[tuple[SOp, SOp, int]]:
+    """Pairs of variables of which the first, and a number more, is never above the second: counts of fewer keys."""
+    counts = [var for var in variables if isinstance(var, Width)]
+    if POSITION in variables:
+        yield from ((POSITION, LENGTH, 1) for _ in counts[:1] if LENGTH in counts)
+        yield from ((count, POSITION, -1) for count in counts if causal)
+    asked = {count: frozenset(_conjuncts(count.selector)) for count in counts if count is not LENGTH}
+    for small, parts in asked.items():
+        if LENGTH in counts:
+            yield small, LENGTH, 0
+        yield from ((small, large, 0) for large, fewer in asked.items() if fewer < parts)
+
+
+def _conjuncts(selector: Selector) -> list[Selector]:
+    return [*_conjuncts(selector.left), *_conjuncts(selector.right)] if isinstance(selector, And) else [selector]
 
 
 class Variables:

@@ -115,6 +115,29 @@ class Draft:
         self.neurons.append((written, Neuron((self.names.label(node),), read.form, ((direction, Fraction(1)),))))
         return Reading(Form.of(direction), written, read.exact)
 
+    def needed(self, form: Form, since: int) -> int:
+        """How many of the neurons that were placed since there were so many does a form depend on."""
+        writers: dict[Direction, list[Neuron]] = {}
+        for _, neuron in self.neurons[since:]:
+            for direction, _ in neuron.writes:
+                writers.setdefault(direction, []).append(neuron)
+        moved: dict[Direction, list[Form]] = {}
+        for opened in (one for shared in self._heads.values() for one in shared):
+            for channel in opened.channels:
+                moved.setdefault(channel.write, []).extend((channel.read, *opened.head.reads()))
+        found: set[int] = set()
+        seen: set[Direction] = set()
+        todo = [*form.terms]
+        while todo:
+            direction = todo.pop()
+            if direction not in seen:
+                seen.add(direction)
+                neurons = writers.get(direction, ())
+                found |= {id(neuron) for neuron in neurons}
+                todo += [term for neuron in neurons for term in neuron.read.terms]
+                todo += [term for read in moved.get(direction, ()) for term in read.terms]
+        return len(found)
+
     def settled(self, reading: Reading) -> Reading:
         """Numbers that still carry their offset can be added up in the same layer only if no sum grows beyond it."""
         carrying = {d: c for d, c in reading.form.terms.items() if d in self.offsets}

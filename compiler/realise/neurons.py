@@ -46,14 +46,22 @@ class Neurons:
             return self.staircases.climb(node, *wanted[0])
         ways: list[_Way] = [partial(self.steps.computed, node)]
         ways += [partial(self.staircases.climb, node, *option) for option in at_once[:1] + stairs[:1]]
-        if not stairs:
-            ways.append(partial(self._after_inner, node))
-        return self._best(node, [option for way in ways if (option := self._cost(way)) is not None])
+        found = [option for way in ways if (option := self._cost(way)) is not None]
+        if not stairs and (option := self._cost(partial(self._after_inner, node, not found))) is not None:
+            found.append(option)
+        return self._best(node, found)
 
     def _stairs(self, node: SOp) -> list[tuple[Staircase, Waist]]:
         """The staircases that come to the s-op, those of few neurons first."""
         stairs = [(self.staircases.over(node, waist), waist) for waist in self.waists.short(node)]
-        return sorted((s for s in stairs if len(s[0].kinks) <= self.task.limits.neurons), key=lambda s: len(s[0].kinks))
+        usable = [s for s in stairs if len(s[0].kinks) <= self.task.limits.neurons and self._is_exact(node, *s)]
+        return sorted(usable, key=lambda s: len(s[0].kinks))
+
+    def _is_exact(self, node: SOp, stairs: Staircase, waist: Waist) -> bool:
+        """Whether what the neurons of a staircase add up to is small enough to be exact beside the steps (C8)."""
+        low, high = waist.curve.arguments.range
+        total = sum(abs(kink.weight) for kink in stairs.kinks) * (high - low)
+        return total <= self.task.precision.sum_whole / 4
 
     def _best(self, node: SOp, found: list[tuple[Reading, int]]) -> Reading:
         """What is ready first at a bearable number of neurons, else what takes the fewest."""
@@ -75,9 +83,12 @@ class Neurons:
             reading = way()
         except RaspError:
             return None
-        return None if reading is None else (reading, len(self.draft.neurons) - before)
+        return None if reading is None else (reading, self.draft.needed(reading.form, before))
 
-    def _after_inner(self, node: SOp) -> Reading | None:
-        """Compute what the s-op is a function of, then a staircase over that."""
+    def _after_inner(self, node: SOp, wanted: bool) -> Reading | None:
+        """Compute what the s-op is a function of, then a staircase over that, if that is exact, or wanted all the same."""
         waist = self.waists.innermost(node)
-        return None if waist is None else self.staircases.climb(node, self.staircases.over(node, waist), waist)
+        if waist is None:
+            return None
+        stairs = self.staircases.over(node, waist)
+        return self.staircases.climb(node, stairs, waist) if wanted or self._is_exact(node, stairs, waist) else None

@@ -11,26 +11,35 @@ by digit.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 from compiler.attention import Read
 from compiler.circuit import Output
+from compiler.direction import Form
 from compiler.domain import Domain
 from compiler.realise.task import Task
 from rasp.sop import Constant, Lookup, Map, SOp
 from rasp.value import Value
 
+_Rows: TypeAlias = npt.NDArray[np.int64]
 Codes: TypeAlias = tuple[tuple[Value, tuple[Fraction, ...]], ...]
 
 
 def output(name: str, node: SOp, task: Task, read: Read) -> Output:
     """The output of a name."""
+    if (parts := _in_parts(name, node, task, read)) is not None:
+        return parts
+    if len(task.analysis.domain(node)) > task.limits.decoded:
+        raise task.analysis.too_many(node)
     numbers, coded = task.numbered(node)
     column = [number for _, number in numbers]
-    reach = (max(column) - min(column)) / Domain.of(column).gap
-    if reach > 2 * task.precision.largest_digit or task.ranked:
+    gap = Domain.of(column).gap
+    if not _is_near(min(column) / gap, max(column) / gap, task) or task.ranked:
         return _in_digits(name, node, task, read)
     return Output(name, (read(coded).form,), _codes(name, task, {value: (number,) for value, number in numbers}))
 
@@ -40,37 +49,102 @@ def _codes(name: str, task: Task, numbers: Mapping[Value, tuple[Fraction, ...]])
     return tuple(zip(task.graph.printed(name, numbers), numbers.values(), strict=True))
 
 
+def _in_parts(name: str, node: SOp, task: Task, read: Read) -> Output | None:
+    """A quotient of whole numbers is decoded from the two, so a value has as many codes as it has fractions (C24)."""
+    match node:
+        case Map(op="/", args=(a, b)) if task.analysis.variables(b) and not task.ranked:
+            wholes = dict.fromkeys([(a, b), task.analysis.variables(node)])
+        case _:
+            return None
+    for parts in wholes:
+        rows = _listed(task, a, b, parts)
+        if rows is not None and all(_is_near(Fraction(low), Fraction(high), task) for low, high in _ends(rows)):
+            return _in_columns(name, task, [read(part).form for part in parts], rows)
+    rows = _listed(task, a, b, (a, b))
+    if rows is None or any(len(task.analysis.domain(part)) > task.limits.decoded for part in (a, b)):
+        return None
+    forms, columns = [], [*rows.T[:2]]
+    for part, column in zip((a, b), rows.T[2:], strict=True):
+        for digit, numbers in _whole_digits(part, column, task):
+            forms.append(read(digit).form)
+            columns.append(numbers)
+    return _in_columns(name, task, forms, np.stack(columns, axis=1))
+
+
+def _listed(task: Task, over: SOp, under: SOp, parts: Sequence[SOp]) -> _Rows | None:
+    """Every joint value of a quotient's two sides and of what it is to be decoded from."""
+    rows = task.analysis.joint((over, under, *parts))
+    return None if rows is None or len(rows) > task.limits.decoded else rows[rows[:, 1] != 0]
+
+
+def _ends(rows: _Rows) -> list[tuple[int, int]]:
+    return [*zip(rows.min(axis=0).tolist(), rows.max(axis=0).tolist(), strict=True)][2:]
+
+
+def _in_columns(name: str, task: Task, forms: Sequence[Form], rows: _Rows) -> Output:
+    """What is decoded from forms, whose numbers are the columns behind numerator and denominator."""
+    found = {tuple(code): Fraction(over, under) for over, under, *code in rows.tolist()}
+    values = task.graph.printed(name, found.values())
+    codes = tuple((value, tuple(map(Fraction, code))) for value, code in zip(values, found, strict=True))
+    return Output(name, tuple(forms), codes)
+
+
+def _whole_digits(node: SOp, column: _Rows, task: Task) -> Iterator[tuple[SOp, _Rows]]:
+    """A whole number, or its digits if it is large, with what they are where it is a column's number."""
+    domain = task.analysis.domain(node)
+    low, high = (int(end) for end in domain.ends)
+    if _is_near(Fraction(low), Fraction(high), task):
+        yield node, column
+        return
+    base = math.isqrt(high - low) + 1
+    above = Map("-", (Map("round", (node,)), Constant(low)))
+    rest = Map("%", (above, Constant(base)))
+    yield Map("/", (Map("-", (above, rest)), Constant(base))), (column - low) // base
+    yield rest, (column - low) % base
+
+
+def _is_near(low: Fraction, high: Fraction, task: Task) -> bool:
+    """Whether whole numbers between these can be told apart (C10): their squares count, from 0 and from the middle."""
+    largest = task.precision.largest_digit
+    return high - low <= 2 * largest and (task.precision.relative or 3 * max(-low, high) <= 4 * largest)
+
+
 def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
     """A large output is decoded from the digits of its rank: squares of larger numbers would be rounded (C10).
 
     A small one from its rank, where its values themselves would be rounded too much.
     """
     domain = task.analysis.domain(node)
-    size = len(domain)
-    largest = 2 * task.precision.largest_digit + 1
+    numbers = domain.numeric and domain.step and not task.ranked
+    size = int((domain.ends[1] - domain.ends[0]) / domain.step) + 1 if numbers else len(domain)
+    if size > task.limits.decoded:
+        numbers, size = False, len(domain)
+    largest = (2 if task.precision.relative else 1) * task.precision.largest_digit + 1
     base = largest if size <= largest else min(largest, math.isqrt(size - 1) + 1)
     places = 1
     while base**places < size:
         places += 1
-    codes = {value: [rank // base**i % base for i in range(places)] for rank, value in enumerate(domain)}
-    if not task.ranked and domain.numeric and (domain.numbers[-1] - domain.numbers[0]) == domain.gap * (size - 1):
-        digits = _quotients(node, domain, base, places)
+    ranks = {value: rank for rank, value in enumerate(domain)}
+    if numbers:
+        ranks = {v: int((x - domain.ends[0]) / domain.step) for v, x in zip(domain, domain.numbers, strict=True)}
+    codes = {value: [rank // base**i % base for i in range(places)] for value, rank in ranks.items()}
+    if numbers:
+        digits = _quotients(node, domain, ranks, base, places)
     else:
         digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]
-    numbers = {value: tuple(map(Fraction, code)) for value, code in codes.items()}
-    return Output(name, tuple(read(digit).form for digit in digits), _codes(name, task, numbers))
+    parts = {value: tuple(map(Fraction, code)) for value, code in codes.items()}
+    return Output(name, tuple(read(digit).form for digit in digits), _codes(name, task, parts))
 
 
-def _quotients(node: SOp, domain: Domain, base: int, places: int) -> list[SOp]:
-    """Digits of numbers at equal distances: the rank is linear, and ``rank % base = rank - base * (rank // base)``.
+def _quotients(node: SOp, domain: Domain, ranks: Mapping[Value, int], base: int, places: int) -> list[SOp]:
+    """Digits of multiples of a number: the rank is linear, and ``rank % base = rank - base * (rank // base)``.
 
     So only quotients take neurons, one a step, and they only rise: nothing large is added up and taken away again.
     """
-    low, gap = domain.values[0], domain.gap
-    rank: SOp = Map("/", (Map("-", (node, Constant(low))), Constant(gap)))
+    rank: SOp = Map("/", (Map("-", (node, Constant(domain.values[0]))), Constant(domain.step)))
     quotients = [rank]
     for place in range(1, places):
-        table = tuple((value, number // base**place) for number, value in enumerate(domain))
+        table = tuple((value, number // base**place) for value, number in ranks.items())
         quotients.append(Lookup(table, node))
     ahead = [Map("*", (quotient, Constant(base))) for quotient in quotients[1:]]
     return [*(Map("-", pair) for pair in zip(quotients, ahead, strict=False)), quotients[-1]]

@@ -13,6 +13,7 @@ from fractions import Fraction
 from compiler.attention import Reading, is_short, weighted
 from compiler.direction import Form
 from compiler.realise.draft import Draft
+from compiler.realise.gates import Gates
 from compiler.realise.heads import Heads
 from compiler.realise.logic import Logic
 from compiler.realise.neurons import Neurons
@@ -36,7 +37,8 @@ class Reader:
         waists = Waists(task)
         logic = Logic(task, draft, self.read)
         staircases = Staircases(task, draft, waists, self.read)
-        steps = Steps(task, draft, waists, logic, self.read)
+        self._gates = Gates(task, draft, self.read)
+        steps = Steps(task, draft, waists, logic, self._gates, self.read)
         self._neurons = Neurons(task, draft, waists, staircases, steps)
         self._heads = Heads(task, draft, self.read, staircases.exactly, logic.evidence)
 
@@ -49,7 +51,7 @@ class Reader:
     def _find(self, node: SOp) -> Reading:
         variables = self.analysis.variables(node)
         if not variables or (not isinstance(node, Tokens | Indices) and len(self.analysis.domain(node)) == 1):
-            value = self.analysis.domain(node).numbers[0]
+            value = self.analysis.domain(node).ends[0]
             return Reading(Form.constant(value), 0, is_short(value))
         if (linear := self._linear(node)) is not None:
             return linear
@@ -62,6 +64,8 @@ class Reader:
             return self._heads.total(node)
         if isinstance(node, Aggregate):
             return self._heads.aggregate(node)
+        if isinstance(node, Map) and node.op == "round" and self.analysis.domain(node.args[0]).whole:
+            return self._gates.held(node, node.args[0])
         if (at_keys := pushed(node, self.task, self.draft.names)) is not None:
             return self.read(at_keys)
         return self._neurons.computed(node)

@@ -15,23 +15,26 @@ from fractions import Fraction
 from compiler.attention import Read, Reading, weighted
 from compiler.direction import Form
 from compiler.realise.draft import Draft
+from compiler.realise.gates import Gates
 from compiler.realise.lines import less
 from compiler.realise.logic import Logic
 from compiler.realise.task import Task
 from compiler.realise.waists import Waists
 from compiler.simplify import rebuilt
+from rasp.operators import PREDICATES
 from rasp.sop import Constant, Lookup, Map, Node, SOp, reachable
 
 
 class Steps:
     """Operations from their operands' readings."""
 
-    def __init__(self, task: Task, draft: Draft, waists: Waists, logic: Logic, read: Read) -> None:
+    def __init__(self, task: Task, draft: Draft, waists: Waists, logic: Logic, gates: Gates, read: Read) -> None:
         self.task = task
         self.analysis = task.analysis
         self.draft = draft
         self.waists = waists
         self.logic = logic
+        self.gates = gates
         self.read = read
 
     def computed(self, node: SOp) -> Reading | None:
@@ -44,8 +47,23 @@ class Steps:
             case Map(op="if", args=(condition, a, b)) if self.task.numeric(a, b):
                 return self._choice(node, self.task.truth(condition), a, b)
             case Map(op="*", args=(a, b)) if a is not b and self.task.numeric(a, b):
-                return self._product(a, b)
+                return self._product(node, a, b)
+            case Map(op="%", args=(a, b)) if self.task.numeric(a, b):
+                return self.gates.remainder(node, a, b) or self._in_branches(node)
+            case Map(op="round", args=(Map(op="/", args=(a, b)),)) if self.task.numeric(a, b):
+                return self.gates.rounded(node, a, b) or self._in_branches(node)
+            case Map(op=op, args=(a, b)) if op in PREDICATES:
+                return self._compared(node, op, a, b) or self._in_branches(node)
         return self._in_branches(node)
+
+    def _compared(self, node: SOp, op: str, a: SOp, b: SOp) -> Reading | None:
+        """Numbers by their difference; strings by that of their codes, which are the same for all s-ops."""
+        if self.task.numeric(a, b):
+            return self.gates.compared(node, op, a, b)
+        domains = [self.analysis.domain(side) for side in (a, b)]
+        if op in ("==", "!=") and not any(domain.averaged for domain in domains):
+            return self.gates.compared(node, op, *(self.task.codes.of(*one) for one in zip((a, b), domains, strict=True)))
+        return None
 
     def _choice(self, node: SOp, condition: SOp, a: SOp, b: SOp) -> Reading:
         """``b + c (a - b)``; ``c d = relu(d - least + M (c - 1)) + least c``, M at least the range of d (C9)."""
@@ -60,7 +78,12 @@ class Steps:
         gated = self.draft.neuron(node, read, wide, holds, "{}, gated")
         return weighted([(other, Fraction(1)), (gated, Fraction(1)), (bit, least)])
 
-    def _product(self, a: SOp, b: SOp) -> Reading:
+    def _product(self, node: SOp, a: SOp, b: SOp) -> Reading:
+        """Gates for each value of one factor, if those are few."""
+        few, other = sorted((a, b), key=lambda side: len(self.analysis.domain(side)))
+        return self.gates.product(node, few, other) or self._by_squares(a, b)
+
+    def _by_squares(self, a: SOp, b: SOp) -> Reading:
         """``4ab = (a + b)^2 - (a - b)^2``: two staircases."""
         squares = [Map("*", (form, form)) for form in (Map("+", (a, b)), Map("-", (a, b)))]
         return weighted([(self.read(squares[0]), Fraction(1, 4)), (self.read(squares[1]), Fraction(-1, 4))])

@@ -82,8 +82,7 @@ class Task:
 
     def range(self, node: SOp) -> tuple[Fraction, Fraction]:
         """The least and the greatest number that an s-op can be."""
-        numbers = self.analysis.domain(node).numbers
-        return numbers[0], numbers[-1]
+        return self.analysis.domain(node).ends
 
     def numeric(self, *nodes: SOp) -> bool:
         """Whether the s-ops have no values but numbers."""

@@ -27,7 +27,7 @@ def readable(task: Task, readings: Mapping[SOp, Reading]) -> Iterator[Variable]:
             functions.setdefault(read.arg, []).append(read)
     needed = set(task.graph.nodes)
     for node, name in task.graph.names.items():
-        if isinstance(node, SOp) and node in needed:
+        if isinstance(node, SOp) and node in needed and len(task.analysis.domain(node)) <= task.limits.values:
             numbers, coded = task.numbered(node)
             if coded in readings:
                 reading = readings[coded]

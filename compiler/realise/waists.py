@@ -21,6 +21,7 @@ from compiler.realise.task import Task
 from compiler.table import Curve, Scale
 from rasp.operators import PREDICATES
 from rasp.sop import Constant, Lookup, Map, SOp
+from rasp.source import RaspError
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Waists:
         match node:
             case Map(op=op, args=(a, b)) if op in PREDICATES and self.task.numeric(a, b):
                 difference = Map("-", (a, b))
-                if self.is_free(difference):
+                if self.is_free(difference) and self._is_short(difference):
                     yield self._along(Map(op, (difference, Constant(0))), difference)
         chain = [inner for inner in self._chain(node) if self.is_free(inner)]
         yield from (self._along(node, inner) for inner in chain)
@@ -93,7 +94,15 @@ class Waists:
 
     def _chain(self, node: SOp) -> Iterator[SOp]:
         """The numeric s-ops that the s-op is a function of, one of the other, outermost first."""
-        return (inner for inner in self.links(node) if self.task.numeric(inner))
+        return (inner for inner in self.links(node) if self._is_short(inner) and self.task.numeric(inner))
+
+    def _is_short(self, node: SOp) -> bool:
+        """Whether the s-op's values are few enough to be written out."""
+        try:
+            domain = self.analysis.domain(node)
+        except RaspError:
+            return False
+        return not isinstance(domain.values, range) or len(domain) <= self.limits.points
 
     def _is_plain(self, variable: SOp) -> bool:
         """Whether a variable of numbers is its own digit: they are 1 apart, and all of them may occur."""

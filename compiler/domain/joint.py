@@ -1,0 +1,188 @@
+"""Joint values: what several s-ops of whole numbers can be at one position, together.
+
+In: s-ops computed from variables by whole-number arithmetic. Out: the distinct rows of their values, one column each.
+Invariant: every joint value that occurs on an input with an answer is among the rows; not all rows need occur.
+
+A count and the sums over one selector belong together: they are what so many keys can add up to
+(docs/constructions.md, C24).
+
+    length, total(full_s, tokens) over 0 and 2, up to two positions:  (1, 0), (1, 2), (2, 0), (2, 2), (2, 4)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.domain.setting import Setting
+from compiler.domain.tables import Tables
+from compiler.domain.values import Domain
+from compiler.domain.variables import Variables, bounded
+from compiler.table import LARGEST_INT
+from rasp.sop import Constant, Map, Selector, SOp, Total, Width
+
+Rows: TypeAlias = npt.NDArray[np.int64]
+
+MAX_ROWS = 1 << 18
+"""Joint values that are listed; where there are more, nothing is said."""
+_TRUTHS: dict[str, Callable[..., npt.NDArray[np.bool_]]] = {
+    "==": np.equal,
+    "!=": np.not_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "not": np.logical_not,
+    "indicator": lambda numbers: numbers != 0,
+}
+_ARITHMETIC = {"+": np.add, "-": np.subtract, "*": np.multiply}
+
+
+class Joint:
+    """The joint values of the s-ops of one setting."""
+
+    def __init__(
+        self, setting: Setting, variables: Variables, tables: Tables, domain: Callable[[SOp], Domain]
+    ) -> None:
+        self.setting = setting
+        self.variables = variables
+        self.tables = tables
+        self.domain = domain
+        self._sums: dict[tuple[SOp, ...], Rows | None] = {}
+
+    def rows(self, nodes: Sequence[SOp]) -> Rows | None:
+        """The distinct joint values of s-ops of whole numbers; None where they are unknown or too many."""
+        variables = tuple(dict.fromkeys(var for node in nodes for var in self.variables.of(node)))
+        places = self._places(variables)
+        if places is None:
+            return None
+        columns = [self._column(node, places) for node in nodes]
+        if any(column is None for column in columns):
+            return None
+        size = max((len(place) for place in places.values()), default=1)
+        found = np.stack([np.broadcast_to(column, (size,)) for column in columns], axis=1)  # type: ignore[arg-type]
+        return _distinct(found)
+
+    def _places(self, variables: tuple[SOp, ...]) -> dict[SOp, Rows] | None:
+        """For each joint value of the variables, the place of each one's value in its domain."""
+        groups: list[tuple[tuple[SOp, ...], Rows]] = []
+        taken: set[SOp] = set()
+        for var in variables:
+            if var in taken:
+                continue
+            together = self._together(var, variables)
+            found = self._summed(together) if len(together) > 1 else None
+            if found is None:
+                together, found = (var,), np.arange(len(self.domain(var))).reshape(-1, 1)
+            taken |= set(together)
+            groups.append((together, found))
+        if math.prod(len(rows) for _, rows in groups) > MAX_ROWS:
+            return None
+        grid = np.indices([len(rows) for _, rows in groups]).reshape(len(groups), -1)
+        places = {
+            var: rows[at, i] for (group, rows), at in zip(groups, grid, strict=True) for i, var in enumerate(group)
+        }
+        for small, large, by in bounded(variables, self.setting.causal):
+            kept = self._values(small, places) + by <= self._values(large, places)
+            places = {var: place[kept] for var, place in places.items()}
+        return places
+
+    def _values(self, var: SOp, places: dict[SOp, Rows]) -> Rows:
+        return np.array(self.domain(var).values, dtype=np.int64)[places[var]]
+
+    def _together(self, var: SOp, variables: tuple[SOp, ...]) -> tuple[SOp, ...]:
+        """The count and the sums over the selector of a variable, as far as they are among the variables."""
+        selector = _selector(var)
+        if selector is None or not any(isinstance(other, Total) for other in variables):
+            return (var,)
+        return tuple(other for other in variables if _selector(other) is selector)
+
+    def _summed(self, together: tuple[SOp, ...]) -> Rows | None:
+        """What some keys can add up to, each column as places in the domain of its s-op."""
+        if together not in self._sums:
+            self._sums[together] = self._found(together)
+        return self._sums[together]
+
+    def _found(self, together: tuple[SOp, ...]) -> Rows | None:
+        values = [var.value if isinstance(var, Total) else Constant(1) for var in together]
+        if not all(self.domain(value).numeric and self.domain(value).whole for value in values):
+            return None
+        each = self.rows(values)
+        if each is None:
+            return None
+        count = next((i for i, var in enumerate(together) if isinstance(var, Width)), None)
+        least = 0 if count is None else int(self.domain(together[count]).values[0])  # type: ignore[arg-type]
+        last = np.zeros((1, len(together)), dtype=np.int64)
+        levels = [last]
+        for _ in range(self.setting.max_length):
+            if len(last) * len(each) > 4 * MAX_ROWS:
+                return None
+            last = _distinct((last[:, None, :] + each[None, :, :]).reshape(-1, len(together)))
+            levels.append(last)
+            if sum(map(len, levels)) > MAX_ROWS:
+                return None
+        sums = _distinct(np.concatenate(levels[least:]))
+        for var, column in zip(together, range(sums.shape[1]), strict=True):
+            values = np.array(self.domain(var).values, dtype=np.int64)
+            at = np.minimum(np.searchsorted(values, sums[:, column]), len(values) - 1)
+            kept = values[at] == sums[:, column]  # what is left out is in no domain, so it cannot occur
+            sums = sums[kept]
+            sums[:, column] = at[kept]
+        return sums
+
+    def _column(self, node: SOp, places: dict[SOp, Rows]) -> Rows | None:
+        """The numbers of an s-op at each joint value."""
+        match node:
+            case Constant(value=value):
+                return None if isinstance(value, str) or value.denominator != 1 else np.array([int(value)])
+            case Map(op=op, args=(a, b)) if op in _ARITHMETIC:
+                sides = [self._column(side, places) for side in (a, b)]
+                if sides[0] is None or sides[1] is None:
+                    return None
+                if any(len(side) and np.abs(side).max() >= LARGEST_INT for side in sides if side is not None):
+                    return None
+                return np.asarray(_ARITHMETIC[op](*sides))
+            case Map(op="negate", args=(a,)):
+                inner = self._column(a, places)
+                return None if inner is None else -inner
+            case Map(op="if", args=args):
+                parts = [self._column(arg, places) for arg in args]
+                if parts[0] is None or parts[1] is None or parts[2] is None:
+                    return None
+                return np.where(parts[0] != 0, parts[1], parts[2])
+            case Map(op=op, args=args) if op in _TRUTHS and len(self.variables.of(node)) > 1:
+                parts = [self._column(arg, places) for arg in args]
+                if any(part is None for part in parts):
+                    return None
+                return np.asarray(_TRUTHS[op](*parts)).astype(np.int64)
+        variables = self.variables.of(node)
+        if node in places and isinstance(values := self.domain(node).values, range):
+            return values.start + values.step * places[node]
+        if len(variables) != 1 or not self.domain(node).numeric or not self.domain(node).whole:
+            return None
+        table = self.tables.of(node)
+        numbers = np.array([0 if value is None else int(value) for value in table.values], dtype=np.int64)
+        return np.asarray(numbers[np.broadcast_to(table.codes, (len(self.domain(variables[0])),))][places[variables[0]]])
+
+
+def _distinct(rows: Rows) -> Rows:
+    """The distinct rows, in order. Where they fit, they are compared as single numbers, which is much faster."""
+    if not len(rows):
+        return rows
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    sizes = [int(size) for size in high - low + 1]
+    if math.prod(sizes) >= 1 << 62:
+        return np.asarray(np.unique(rows, axis=0))
+    places = np.array([math.prod(sizes[i + 1 :]) for i in range(len(sizes))], dtype=np.int64)
+    _, first = np.unique((rows - low) @ places, return_index=True)
+    return np.asarray(rows[first])
+
+
+def _selector(var: SOp) -> Selector | None:
+    return var.selector if isinstance(var, Width | Total) else None
