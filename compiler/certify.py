@@ -261,7 +261,7 @@ class Certifier:
                     high,
                     max(error, empty.error) * SLACK,
                     spacing if exact else None,
-                    spacing if head.mode == "sum" else None,
+                    1.0 if head.mode == "sum" and channel.write in self.circuit.offsets else None,
                 ),
             )
 
@@ -409,7 +409,7 @@ class Certifier:
         largest = [digit.reach * (3 * digit.reach + 2 * read.error) for digit, read in zip(digits, reads, strict=True)]
         self.sizes.logits(coefficients, sum(map(operator.mul, scales, largest)))  # of 2vx - v^2, x being one of the v
         held = all(is_held(column, self.p) for column in coefficients.values())
-        rounding = self._logit_rounding(digits, reads, held) + self._vanishing(coefficients) / self.p.logit_gap
+        rounding = self._logit_rounding(digits, reads, scales, held) + self._vanishing(coefficients) / self.p.logit_gap
         for number, (digit, read) in enumerate(zip(digits, reads, strict=True), start=1):
             place = f", digit {number}" if len(digits) > 1 else ""
             what = f"{output.name}{place}, nearest of {counted(digit.size, 'value')}"
@@ -420,20 +420,24 @@ class Certifier:
         tiny = [d for d, found in coefficients.items() if 0 < real(found.step) < self.p.smallest]
         return sum(self.p.rounding(self.p.smallest) * self.bounds[d].size for d in tiny)
 
-    def _logit_rounding(self, digits: list[_Digit], reads: list[Bound], held: bool) -> float:
+    def _logit_rounding(
+        self, digits: list[_Digit], reads: list[Bound], scales: Sequence[float], held: bool
+    ) -> float:
         """The rounding of a logit, in units of the squared gap."""
-        total = best = 0.0
-        terms, finest = 1, 1.0
-        for digit, read in zip(digits, reads, strict=True):
+        total = best = scaled = 0.0
+        terms, finest = 1, math.inf
+        for digit, read, scale in zip(digits, reads, scales, strict=True):
             size = sum(abs(real(c)) * self.bounds[d].size for d, c in digit.form.terms.items()) + abs(digit.middle)
             reach = digit.reach / digit.gap
             total += reach * (2 * size / digit.gap + reach)
+            scaled += scale * digit.reach * (2 * size + digit.reach)
             best += reach * reach
             terms += len(digit.form.terms)
             grid = common_grid([(c, self.bounds[d].grid) for d, c in digit.form.terms.items()])
-            finest = min(finest, grid / digit.gap) if grid and digit.whole and read.error == 0.0 else 0.0
+            unit = scale * digit.grid * min(grid, digit.grid) if grid and read.error == 0.0 else 0.0
+            finest = min(finest, unit)
         narrow = self.p.bits < self.p.accumulator
-        if held and finest and total / finest <= self.p.sum_whole and best <= self.p.whole:
+        if held and 0.0 < finest < math.inf and scaled / finest <= self.p.sum_whole and best <= self.p.whole:
             return 0.0
         return (terms + 1) * self.p.sum_unit * total + (2 * self.p.unit * total if narrow else 0.0)
 
@@ -454,15 +458,17 @@ class _Digit:
     gap: float
     middle: float
     reach: float  # from the middle to the farthest number
-    whole: bool  # all numbers are whole multiples of the gap
+    grid: float  # the largest power of two of which all numbers are whole multiples from the middle on; 0: there is none
 
     @staticmethod
     def of(form: Form, column: list[Fraction]) -> _Digit:
-        numbers = sorted(set(column))
-        distance, middle = gap(numbers), centre(numbers)
-        reach = max(abs(real(number - middle)) for number in numbers)
-        whole = all(((number - middle) / distance).denominator == 1 for number in numbers)
-        return _Digit(form, len(numbers), real(distance) or math.ulp(0.0), real(middle), reach, whole)
+        numbers = Multiples.of(column)
+        distance, middle = gap(column), centre(column)
+        from_middle = numbers.shifted(-middle)
+        step = from_middle.step
+        grid = real(Fraction(step.numerator & -step.numerator, step.denominator)) if is_dyadic(step) else 0.0
+        reach = real(max(abs(end) for end in from_middle.range))
+        return _Digit(form, len(np.unique(numbers.counts)), real(distance) or math.ulp(0.0), real(middle), reach, grid or 0.0)
 
 
 def _steepest(

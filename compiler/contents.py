@@ -81,6 +81,8 @@ class Contents:
         for variable in self._passed(node) or ():
             try:
                 values = self.analysis.domain(variable).values
+                if len(values) > self.graph.setting.limits.values:
+                    continue
                 numbers = self.analysis.numbers_over(node, variable)
             except RaspError:  # it has more values than are listed
                 continue

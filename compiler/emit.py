@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Stream
 from compiler.direction import BOS, ONE, Direction, Form
-from compiler.exact import Multiples, power_of_two
+from compiler.exact import Multiples, counts, power_of_two
 from compiler.functions import plain
 from compiler.labels import labels
 from compiler.precision import PRECISIONS, Precision
@@ -255,16 +255,18 @@ def sharpness(head: Head, precision: Precision) -> int:
 
 def centre(numbers: Sequence[Fraction]) -> Fraction:
     """What the numbers of a digit are counted from: their middle, as a whole number if they are whole."""
-    low, high = min(numbers), max(numbers)
+    found, common = counts(numbers)
+    low, high = Fraction(min(found), common), Fraction(max(found), common)
     step = Fraction(1)
-    while any(number.denominator != 1 for number in numbers) and step > (high - low) / 8 > 0:
+    while common != 1 and step > (high - low) / 8 > 0:
         step /= 2
     return round((low + high) / 2 / step) * step
 
 
 def gap(numbers: Sequence[Fraction]) -> Fraction:
     """The smallest distance between two numbers of a digit."""
-    return min((b - a for a, b in itertools.pairwise(sorted(set(numbers)))), default=Fraction(1))
+    found, common = counts(numbers)
+    return Fraction(min((b - a for a, b in itertools.pairwise(sorted(set(found)))), default=common), common)
 
 
 def scaling(numbers: Sequence[Fraction], logit_gap: int) -> Fraction:
@@ -281,7 +283,7 @@ def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
     for place, form in enumerate(output.digits):
         numbers = [code[place] for _, code in output.codes]
         middle, scale = centre(numbers), scaling(numbers, logit_gap)
-        v = Multiples.of([number - middle for number in numbers])
+        v = Multiples.of(numbers).shifted(-middle)
         parts = {direction: v.times(2 * scale * coefficient) for direction, coefficient in form.terms.items()}
         parts[ONE] = v.times(2 * scale * (form.terms.get(ONE, 0) - middle)).plus(v.squared().times(-scale))
         for direction, part in parts.items():

@@ -113,6 +113,13 @@ class Multiples:
         sums = self.counts.astype(dtype) * factors[0] + other.counts.astype(dtype) * factors[1]
         return Multiples(sums, Fraction(1, common))
 
+    def shifted(self, by: Fraction) -> Multiples:
+        """The sums with one number."""
+        common = math.lcm(self.unit.denominator, by.denominator)
+        factor, more = int(self.unit * common), int(by * common)
+        dtype = integers(max(1, self.size) * max(1, abs(factor)) + abs(more))
+        return Multiples(self.counts.astype(dtype) * factor + more, Fraction(1, common))
+
     def squared(self) -> Multiples:
         """The squares."""
         return Multiples(self.counts.astype(integers(self.size**2)) ** 2, self.unit**2)

@@ -21,7 +21,7 @@ from functools import reduce
 from compiler.domain import Analysis
 from compiler.simplify import rebuilt, width
 from rasp.operators import PREDICATES
-from rasp.sop import Aggregate, Constant, Map, Node, Select, Selector, SOp, Total, Width, reachable
+from rasp.sop import Aggregate, Constant, Map, Node, Select, Selector, SOp, Total, reachable
 from rasp.source import RaspError
 
 MOST_POWER = 4
@@ -80,9 +80,13 @@ class Ratios:
                 return Map("round", (_quotient(ratio),))
             case Map(op="round", args=(a,)) if self._is_whole(a):
                 return a
-            case Select(key=key, query=query, predicate=op) if self._is_wide(key) and not self.analysis.variables(query):
+            case Select(key=key, query=query, predicate=op) if self._is_wide(key) and not self.analysis.variables(
+                query
+            ):
                 return Select(self._truth(op, key, query), Constant(True), "==")
-            case Select(key=key, query=query, predicate=op) if self._is_wide(query) and not self.analysis.variables(key):
+            case Select(key=key, query=query, predicate=op) if self._is_wide(query) and not self.analysis.variables(
+                key
+            ):
                 return Select(Constant(True), self._truth(op, key, query), "==")
             case Select(key=key, query=query, predicate=op):
                 if self._is_wide(query) and (ratio := self.ratio(query)) is not None and self._is_whole(key):
@@ -115,7 +119,9 @@ class Ratios:
             case Map(op="if", args=(_, a, b)):
                 return self._is_wide(a) or self._is_wide(b)
             case Map(op="/", args=(a, b)):
-                return self._is_wide(a) or self._is_wide(b) or (bool(self.analysis.variables(b)) and not self._few(node))
+                return (
+                    self._is_wide(a) or self._is_wide(b) or (bool(self.analysis.variables(b)) and not self._few(node))
+                )
         return False
 
     def _picks(self, node: Aggregate) -> bool:
@@ -211,7 +217,9 @@ class Ratios:
         total = Ratio(value.factor, _polynomial(terms), value.under)
         empty = Map("indicator", (Map("==", (count, Constant(0))),))
         filled = self._added(total, Ratio(Fraction(node.default), empty, Counter()), 1)
-        return None if filled is None else Ratio(filled.factor, filled.over, filled.under + Counter([_sum(count, empty)]))
+        return (
+            None if filled is None else Ratio(filled.factor, filled.over, filled.under + Counter([_sum(count, empty)]))
+        )
 
     def _totals(self, selector: Selector, value: SOp) -> list[tuple[int, list[SOp]]]:
         """The sum of an s-op, as a sum of products; what is the same for all keys is left outside."""

@@ -69,7 +69,7 @@ def _rewrite(node: Node, setting: Setting) -> Node:
             return whole
         case Map(op="/", args=(Constant(value=1), Aggregate(selector=selector, value=value))):
             if value is AT_START and _includes_start(selector, setting):  # 1 / (1 / width) = width
-                return _fraction(width(selector, setting))
+                return width(selector, setting)
         case Map(op="*", args=(a, b)):
             products = (_sum(a, b, setting), _sum(b, a, setting))
             return next((found for found in products if found is not None), node)
@@ -91,12 +91,6 @@ def _includes_start(selector: Selector, setting: Setting) -> bool:
     return any(start.implies(case) for case in _cases(selector, setting) or [])
 
 
-def _fraction(node: Node) -> SOp:
-    """The same numbers, as a division gives them: floats, of which a string has no multiple."""
-    assert isinstance(node, SOp)
-    return Map("/", (node, Constant(1)))
-
-
 def _whole(node: SOp) -> SOp | None:
     """The s-op as ints, if it visibly has whole numbers only."""
     match node:
@@ -111,8 +105,6 @@ def _whole(node: SOp) -> SOp | None:
             return None if left is None or right is None else Map("if", (condition, left, right))
         case Map(op="indicator" | "round"):
             return node
-        case Map(op="/", args=(a, Constant(value=1))):
-            return _whole(a)
         case Map(op="+" | "-" | "*" | "%" as op, args=(a, b)):
             left, right = _whole(a), _whole(b)
             return None if left is None or right is None else Map(op, (left, right))
@@ -131,9 +123,9 @@ def _sum(factor: SOp, mean: SOp, setting: Setting) -> SOp | None:
     ):
         return None
     if isinstance(mean.value, Map) and mean.value.op == "indicator":
-        return _fraction(width(And(mean.selector, Select(mean.value, Constant(1), "==")), setting))
+        return width(And(mean.selector, Select(mean.value, Constant(1), "==")), setting)
     value = _whole(mean.value)
-    return None if value is None else _fraction(Total(mean.selector, value))
+    return None if value is None else Total(mean.selector, value)
 
 
 def _is_width(factor: SOp, selector: Selector, setting: Setting) -> bool:

@@ -269,7 +269,11 @@ class Domains:
         """The least and the greatest sum of some keys' numbers: of all that are negative, of all that are positive."""
         value, n = node.value, self.rows.most_keys(node.selector)
         numbers = self.of(value).numbers
-        if n < self.setting.max_length or not {POSITION} <= set(variables := self.variables.of(value)) <= {POSITION, LENGTH, TOKEN}:
+        if n < self.setting.max_length or not {POSITION} <= set(variables := self.variables.of(value)) <= {
+            POSITION,
+            LENGTH,
+            TOKEN,
+        }:
             return n * min(numbers[0], Fraction(0)), n * max(numbers[-1], Fraction(0))
         at, beside = variables.index(POSITION), variables.index(LENGTH) if LENGTH in variables else None
         ends: dict[tuple[Value, Value], tuple[Fraction, Fraction]] = {}

@@ -47,9 +47,7 @@ _ARITHMETIC = {"+": np.add, "-": np.subtract, "*": np.multiply}
 class Joint:
     """The joint values of the s-ops of one setting."""
 
-    def __init__(
-        self, setting: Setting, variables: Variables, tables: Tables, domain: Callable[[SOp], Domain]
-    ) -> None:
+    def __init__(self, setting: Setting, variables: Variables, tables: Tables, domain: Callable[[SOp], Domain]) -> None:
         self.setting = setting
         self.variables = variables
         self.tables = tables
@@ -138,6 +136,8 @@ class Joint:
 
     def _column(self, node: SOp, places: dict[SOp, Rows]) -> Rows | None:
         """The numbers of an s-op at each joint value."""
+        if len(self.variables.of(node)) == 1 and not isinstance(self.domain(node).values, range):
+            return self._of_one(node, places)
         match node:
             case Constant(value=value):
                 return None if isinstance(value, str) or value.denominator != 1 else np.array([int(value)])
@@ -161,14 +161,18 @@ class Joint:
                 if any(part is None for part in parts):
                     return None
                 return np.asarray(_TRUTHS[op](*parts)).astype(np.int64)
-        variables = self.variables.of(node)
         if node in places and isinstance(values := self.domain(node).values, range):
             return values.start + values.step * places[node]
-        if len(variables) != 1 or not self.domain(node).numeric or not self.domain(node).whole:
+        return self._of_one(node, places) if len(self.variables.of(node)) == 1 else None
+
+    def _of_one(self, node: SOp, places: dict[SOp, Rows]) -> Rows | None:
+        """The numbers of a function of one variable."""
+        (variable,) = self.variables.of(node)
+        if not self.domain(node).numeric or not self.domain(node).whole:
             return None
         table = self.tables.of(node)
         numbers = np.array([0 if value is None else int(value) for value in table.values], dtype=np.int64)
-        return np.asarray(numbers[np.broadcast_to(table.codes, (len(self.domain(variables[0])),))][places[variables[0]]])
+        return np.asarray(numbers[np.broadcast_to(table.codes, (len(self.domain(variable)),))][places[variable]])
 
 
 def _distinct(rows: Rows) -> Rows:

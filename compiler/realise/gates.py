@@ -57,7 +57,9 @@ class Gates:
                 if op == "!=":
                     bends, constant = _times(bends, -1), 1
         ends = (Fraction(-1), Fraction(0)) if constant else (Fraction(0), Fraction(1))
-        return weighted([(self._added(node, less(node, Fraction(constant)), bends, ends), Fraction(1)), self._number(constant)])
+        return weighted(
+            [(self._added(node, less(node, Fraction(constant)), bends, ends), Fraction(1)), self._number(constant)]
+        )
 
     def product(self, node: SOp, a: SOp, b: SOp) -> Reading | None:
         """``a b`` for whole a of few values: a gate for each of them but the least."""
@@ -98,7 +100,13 @@ class Gates:
 
     def _by_number(self, a: SOp, number: Fraction, first: int, last: int) -> Reading:
         """``a - number floor(a / number)``: the quotient only rises, so nothing large is added and taken away again."""
-        quotient = Map("-", (Map("/", (a, Constant(int(number)))), Map("/", (Map("%", (a, Constant(int(number)))), Constant(int(number))))))
+        quotient = Map(
+            "-",
+            (
+                Map("/", (a, Constant(int(number)))),
+                Map("/", (Map("%", (a, Constant(int(number)))), Constant(int(number)))),
+            ),
+        )
         x = self.read(a)
         bends: list[_Bend] = []
         for j in range(first + 1, last + 1):
@@ -139,7 +147,9 @@ class Gates:
         pairs = self.analysis.joint((a, b))
         if pairs is None:
             found = [x / max(y, Fraction(1)) for x in self.task.range(a) for y in self.task.range(b)]
-            ends = (round(min(found)), round(max(found))) if rounded else (math.floor(min(found)), math.floor(max(found)))
+            ends = (
+                (round(min(found)), round(max(found))) if rounded else (math.floor(min(found)), math.floor(max(found)))
+            )
         else:
             defined = pairs[pairs[:, 1] > 0]
             if not len(defined):

@@ -63,10 +63,11 @@ class Heads:
             self._channel("sum", (case,), weighted([(value, Fraction(sign))]), Fraction(0), direction, node)
             for sign, case in counted
         ]
-        if self.task.whole:
+        whole = self.task.whole and self.analysis.domain(node).whole
+        if whole:
             self.draft.offsets[direction] = self.precision.offset
         ready = max(reading.ready for reading in readings)
-        return Reading(Form.of(direction), ready, exact=self.task.whole or not self.precision.counts_need_offset)
+        return Reading(Form.of(direction), ready, exact=whole or not self.precision.counts_need_offset)
 
     def _sums(self, node: Width | Total) -> tuple[Fraction, Fraction]:
         """The least and the greatest sum, on the way to it too: what is left out may be added first and taken away."""

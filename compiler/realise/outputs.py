@@ -22,6 +22,8 @@ from compiler.attention import Read
 from compiler.circuit import Output
 from compiler.direction import Form
 from compiler.domain import Domain
+from compiler.exact import counts
+from compiler.realise.lines import less, number
 from compiler.realise.task import Task
 from rasp.sop import Constant, Lookup, Map, SOp
 from rasp.value import Value
@@ -126,7 +128,8 @@ def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
         places += 1
     ranks = {value: rank for rank, value in enumerate(domain)}
     if numbers:
-        ranks = {v: int((x - domain.ends[0]) / domain.step) for v, x in zip(domain, domain.numbers, strict=True)}
+        found, common = counts(domain.numbers)
+        ranks = {v: (x - found[0]) // int(domain.step * common) for v, x in zip(domain, found, strict=True)}
     codes = {value: [rank // base**i % base for i in range(places)] for value, rank in ranks.items()}
     if numbers:
         digits = _quotients(node, domain, ranks, base, places)
@@ -141,10 +144,11 @@ def _quotients(node: SOp, domain: Domain, ranks: Mapping[Value, int], base: int,
 
     So only quotients take neurons, one a step, and they only rise: nothing large is added up and taken away again.
     """
-    rank: SOp = Map("/", (Map("-", (node, Constant(domain.values[0]))), Constant(domain.step)))
+    rank = less(node, domain.ends[0])
+    rank = rank if domain.step == 1 else Map("/", (rank, Constant(number(domain.step))))
     quotients = [rank]
     for place in range(1, places):
-        table = tuple((value, number // base**place) for value, number in ranks.items())
+        table = tuple((value, at // base**place) for value, at in ranks.items())
         quotients.append(Lookup(table, node))
     ahead = [Map("*", (quotient, Constant(base))) for quotient in quotients[1:]]
     return [*(Map("-", pair) for pair in zip(quotients, ahead, strict=False)), quotients[-1]]

@@ -62,7 +62,9 @@ class Steps:
             return self.gates.compared(node, op, a, b)
         domains = [self.analysis.domain(side) for side in (a, b)]
         if op in ("==", "!=") and not any(domain.averaged for domain in domains):
-            return self.gates.compared(node, op, *(self.task.codes.of(*one) for one in zip((a, b), domains, strict=True)))
+            return self.gates.compared(
+                node, op, *(self.task.codes.of(*one) for one in zip((a, b), domains, strict=True))
+            )
         return None
 
     def _choice(self, node: SOp, condition: SOp, a: SOp, b: SOp) -> Reading:
