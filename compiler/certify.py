@@ -420,9 +420,7 @@ class Certifier:
         tiny = [d for d, found in coefficients.items() if 0 < real(found.step) < self.p.smallest]
         return sum(self.p.rounding(self.p.smallest) * self.bounds[d].size for d in tiny)
 
-    def _logit_rounding(
-        self, digits: list[_Digit], reads: list[Bound], scales: Sequence[float], held: bool
-    ) -> float:
+    def _logit_rounding(self, digits: list[_Digit], reads: list[Bound], scales: Sequence[float], held: bool) -> float:
         """The rounding of a logit, in units of the squared gap."""
         total = best = scaled = 0.0
         terms, finest = 1, math.inf
@@ -458,7 +456,9 @@ class _Digit:
     gap: float
     middle: float
     reach: float  # from the middle to the farthest number
-    grid: float  # the largest power of two of which all numbers are whole multiples from the middle on; 0: there is none
+    grid: (
+        float  # the largest power of two of which all numbers are whole multiples from the middle on; 0: there is none
+    )
 
     @staticmethod
     def of(form: Form, column: list[Fraction]) -> _Digit:
@@ -468,7 +468,9 @@ class _Digit:
         step = from_middle.step
         grid = real(Fraction(step.numerator & -step.numerator, step.denominator)) if is_dyadic(step) else 0.0
         reach = real(max(abs(end) for end in from_middle.range))
-        return _Digit(form, len(np.unique(numbers.counts)), real(distance) or math.ulp(0.0), real(middle), reach, grid or 0.0)
+        return _Digit(
+            form, len(np.unique(numbers.counts)), real(distance) or math.ulp(0.0), real(middle), reach, grid or 0.0
+        )
 
 
 def _steepest(

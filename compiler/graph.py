@@ -144,6 +144,13 @@ def _is_small(node: Node) -> bool:
     return len(seen) <= MAX_WRITTEN
 
 
+def _name(kept: dict[Node, str], names: Mapping[Node, str], new: Mapping[Node, Node]) -> None:
+    """Give what stands for a named node its name, the first one if there are several."""
+    for node, name in names.items():
+        if node in new and not isinstance(new[node], Constant):
+            kept.setdefault(new[node], name)
+
+
 def lower(
     outputs: Mapping[str, SOp],
     names: Mapping[Node, str],
@@ -159,6 +166,7 @@ def lower(
     new = simplify([*outputs.values(), *requires], setting)
     needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
     kept: dict[Node, str] = {}
+    _name(kept, names, new)
     analysis = Analysis(setting, needed, kept)
     analysis.require_inputs()
     found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
@@ -166,8 +174,6 @@ def lower(
         ratios = Ratios(analysis, means).rewrite(found.values(), set(found.values()))
         new = {old: ratios.get(node, node) for old, node in new.items()}
         found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
-    for node, name in names.items():
-        if node in new and not isinstance(new[node], Constant):
-            kept.setdefault(new[node], name)
+        _name(kept, names, new)
     booleans = frozenset(name for name, old in outputs.items() if is_boolean(old))
     return Graph(setting, found, kept, analysis, booleans)

@@ -19,7 +19,7 @@ from fractions import Fraction
 from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from compiler.certificate import Certificate
 from compiler.certify import certify
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from compiler.trace import Trace
     from compiler.view import View
 
+_Built: TypeAlias = tuple[Circuit, Certificate]
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
 MODES = ("depth", "balanced", "size")
 """What a compilation can be optimised for."""
@@ -380,7 +381,7 @@ def _extreme(circuit: Circuit) -> str:
 class Graphs(Sequence[Graph]):
     """The graphs of a program that are tried in turn, each made when it is asked for: means as they are, or as ratios."""
 
-    MEANS = (256, 32)
+    MEANS = (256, 32, 1)
     """A mean of more values is computed as a ratio (C24)."""
 
     def __init__(
@@ -401,9 +402,10 @@ class Graphs(Sequence[Graph]):
 
 
 def build(
-    graphs: Iterable[Graph], optimize: str = "balanced", precision: Precision = FLOAT32
+    graphs: Graph | Iterable[Graph], optimize: str = "balanced", precision: Precision = FLOAT32
 ) -> tuple[Circuit, Certificate]:
-    """The circuit of the first graph whose circuit can be certified; else that of the first which can be made at all."""
+    """The circuit of the first graph whose circuit can be certified; else that of the first of which one can be made."""
+    graphs = [graphs] if isinstance(graphs, Graph) else graphs
     first: tuple[Circuit, Certificate] | RaspError | None = None
     tried: set[tuple[SOp, ...]] = set()
     for graph in graphs:
@@ -417,7 +419,7 @@ def build(
             continue
         if found[1].ok:
             return found
-        first = found if first is None or isinstance(first, RaspError) else first
+        first = found if first is None or isinstance(first, RaspError) else _nearer(first, found)
     if isinstance(first, RaspError):
         raise first
     assert first is not None
@@ -440,6 +442,11 @@ def _built(graph: Graph, optimize: str, precision: Precision) -> tuple[Circuit, 
         if time.process_time() < end:
             made.append(_certified(graph, "balanced", "size", precision, end))
         return min(made, key=lambda found: (not found[1].ok, found[0].parameters()))
+
+
+def _nearer(one: _Built, other: _Built) -> _Built:
+    """The first of two that are not certified, unless its numbers alone are too large for the dtype."""
+    return other if one[1].overflow is not None and other[1].overflow is None else one
 
 
 @contextmanager
@@ -471,7 +478,7 @@ def _certified(graph: Graph, mode: str, reused: str, precision: Precision, end: 
         found = circuit, certify(circuit)
         if found[1].ok:
             return found
-        first = first or found
+        first = found if first is None else _nearer(first, found)
     if first is None:
         assert refused is not None
         raise refused

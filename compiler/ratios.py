@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 
-from compiler.domain import Analysis
+from compiler.domain import TOKEN, Analysis, args
+from compiler.relation import EQUAL
 from compiler.simplify import rebuilt, width
 from rasp.operators import PREDICATES
-from rasp.sop import Aggregate, Constant, Map, Node, Select, Selector, SOp, Total, reachable
+from rasp.sop import Aggregate, Constant, Lookup, Map, Node, Select, Selector, SOp, Tokens, Total, reachable
 from rasp.source import RaspError
 
 MOST_POWER = 4
@@ -73,6 +74,8 @@ class Ratios:
         if isinstance(node, Map) and self._is_wide(node) and (ratio := self.ratio(node)) is not None:
             return node if ratio.under or ratio.factor.denominator != 1 else _quotient(ratio)
         match node:
+            case Aggregate() if self._is_own(node):
+                return node.value
             case Map(op=op, args=(a, b)) if op in PREDICATES and (self._is_wide(a) or self._is_wide(b)):
                 left, right = self.ratio(a), self.ratio(b)
                 return node if left is None or right is None else self._compared(op, left, right)
@@ -94,6 +97,27 @@ class Ratios:
                 if self._is_wide(key) and (ratio := self.ratio(key)) is not None and self._is_whole(query):
                     return self._selected(op, query, ratio, swapped=True) or node
         return node
+
+    def _is_own(self, node: Aggregate) -> bool:
+        """Whether all keys have what I have myself: they equal me in all that the value is computed from, and I am one."""
+        try:
+            cases = self.analysis.disjuncts(node.selector)
+            if len(cases) != 1 or not self.analysis.never_empty(node.selector):
+                return False
+        except RaspError:
+            return False
+        same = {key for key, query, comparison in cases[0].parts if key is query and comparison == EQUAL}
+        return self._is_from(
+            node.value, {TOKEN if isinstance(key, Tokens) and key.convert == "str" else key for key in same}
+        )
+
+    def _is_from(self, node: SOp, known: Collection[SOp]) -> bool:
+        """Whether the s-op is computed from some others, position by position."""
+        if node in known or isinstance(node, Constant):
+            return True
+        if isinstance(node, Tokens):
+            return TOKEN in known
+        return isinstance(node, Map | Lookup) and all(self._is_from(arg, known) for arg in args(node))
 
     def _truth(self, op: str, key: SOp, query: SOp) -> SOp:
         found = self._rewritten(Map(op, (key, query)))
@@ -155,10 +179,14 @@ class Ratios:
     def _ratio(self, node: SOp) -> Ratio | None:
         if isinstance(node, Constant):
             return None if isinstance(node.value, str) else Ratio(Fraction(node.value), Constant(1), Counter())
-        if not self._is_wide(node):
-            return self._narrow(node)
+        if self._is_whole(node):
+            return Ratio(Fraction(1), node, Counter())
+        return self._parted(node) or self._narrow(node)
+
+    def _parted(self, node: SOp) -> Ratio | None:
+        """The ratio of a mean, or of what is computed from ratios."""
         match node:
-            case Aggregate():
+            case Aggregate() if not self._picks(node):
                 return self._mean(node)
             case Map(op="plus", args=(a,)):
                 return self.ratio(a)
@@ -185,15 +213,13 @@ class Ratios:
         return None
 
     def _narrow(self, node: SOp) -> Ratio | None:
-        """An s-op of few values, or of whole ones: over a common denominator, which is a number."""
+        """An s-op of few values: over a common denominator, which is a number."""
         try:
             domain = self.analysis.domain(node)
         except RaspError:
             return None
         if not domain.numeric:
             return None
-        if domain.whole:
-            return Ratio(Fraction(1), node, Counter())
         common = math.lcm(*(number.denominator for number in domain.numbers))
         return Ratio(Fraction(1, common), _product([node, Constant(common)]), Counter())
 

@@ -131,6 +131,10 @@ class Analysis:
         """The numbers of an s-op at each value of one that it is a function of; None where it is undefined."""
         return self._tables.numbers_over(node, leaf)
 
+    def whole_parts(self, nodes: Sequence[SOp]) -> tuple[SOp, ...]:
+        """What s-ops of whole numbers are computed from by whole-number arithmetic."""
+        return self._domains.joint.parts(nodes)
+
     def too_many(self, node: SOp) -> RaspError:
         """The error for an s-op that is to be told apart, and has too many values for that."""
         return self._domains.too_many(node)

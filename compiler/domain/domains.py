@@ -119,8 +119,8 @@ class Domains:
         elif (quotients := self._quotients(node)) is not None:
             values = quotients
         elif (hull := self._hull(node)) is not None and self._ways(node) > self.limits.points:
-            rows = self.joint.rows((node,)) if isinstance(hull.values, range) else None
-            return hull if rows is None or len(rows) > self.limits.values else Domain.of(rows[:, 0].tolist())
+            values = self.joint.combined(node) if isinstance(node, Map) else None
+            return hull if values is None or len(values) > self.limits.values else Domain.of(values)
         else:
             values = self._loosely(node)
         if not values:

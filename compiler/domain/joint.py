@@ -56,8 +56,8 @@ class Joint:
 
     def rows(self, nodes: Sequence[SOp]) -> Rows | None:
         """The distinct joint values of s-ops of whole numbers; None where they are unknown or too many."""
-        variables = tuple(dict.fromkeys(var for node in nodes for var in self.variables.of(node)))
-        places = self._places(variables)
+        parts = self.parts(nodes)
+        places = self._places(parts) if parts else None
         if places is None:
             return None
         columns = [self._column(node, places) for node in nodes]
@@ -66,6 +66,44 @@ class Joint:
         size = max((len(place) for place in places.values()), default=1)
         found = np.stack([np.broadcast_to(column, (size,)) for column in columns], axis=1)  # type: ignore[arg-type]
         return _distinct(found)
+
+    def parts(self, nodes: Sequence[SOp]) -> tuple[SOp, ...]:
+        """What the s-ops are computed from by whole-number arithmetic; nothing where one of them is not."""
+        leaves: dict[SOp, None] = {}
+        return tuple(leaves) if all([self._leaves(node, leaves) for node in nodes]) else ()
+
+    def combined(self, node: Map) -> list[int] | None:
+        """The values of a sum, a difference or a product; None where they are unknown or too many."""
+        rows = self.rows(node.args) if node.op in _ARITHMETIC else None
+        if rows is None or (len(rows) and np.abs(rows).max() >= LARGEST_INT):
+            return None
+        found: list[int] = np.unique(_ARITHMETIC[node.op](rows[:, 0], rows[:, 1])).tolist()
+        return found
+
+    def _leaves(self, node: SOp, found: dict[SOp, None]) -> bool:
+        """Add what the s-op is computed from by whole-number arithmetic; whether it is whole all over.
+
+        What is not known to be computed so, such as a comparison of strings, is a leaf itself.
+        """
+        if isinstance(node, Constant):
+            return not isinstance(node.value, str) and node.value.denominator == 1
+        variables = self.variables.of(node)
+        if node not in variables and not self._is_whole(node):
+            return False
+        if len(variables) == 1 and (node in variables or not isinstance(self.domain(node).values, range)):
+            found[variables[0]] = None
+            return node not in variables or self._is_whole(node)
+        if isinstance(node, Map) and (node.op in _ARITHMETIC or node.op in _TRUTHS or node.op in ("if", "negate")):
+            deeper = dict(found)
+            if all([self._leaves(arg, deeper) for arg in node.args]):
+                found |= deeper
+                return True
+        found[node] = None
+        return True
+
+    def _is_whole(self, node: SOp) -> bool:
+        domain = self.domain(node)
+        return domain.numeric and domain.whole
 
     def _places(self, variables: tuple[SOp, ...]) -> dict[SOp, Rows] | None:
         """For each joint value of the variables, the place of each one's value in its domain."""
@@ -138,6 +176,10 @@ class Joint:
         """The numbers of an s-op at each joint value."""
         if len(self.variables.of(node)) == 1 and not isinstance(self.domain(node).values, range):
             return self._of_one(node, places)
+        if node in places:
+            return self._values(node, places)
+        if len(self.variables.of(node)) == 1 and not isinstance(self.domain(node).values, range):
+            return self._of_one(node, places)
         match node:
             case Constant(value=value):
                 return None if isinstance(value, str) or value.denominator != 1 else np.array([int(value)])
@@ -156,19 +198,19 @@ class Joint:
                 if parts[0] is None or parts[1] is None or parts[2] is None:
                     return None
                 return np.where(parts[0] != 0, parts[1], parts[2])
-            case Map(op=op, args=args) if op in _TRUTHS and len(self.variables.of(node)) > 1:
+            case Map(op=op, args=args) if op in _TRUTHS:
                 parts = [self._column(arg, places) for arg in args]
                 if any(part is None for part in parts):
                     return None
                 return np.asarray(_TRUTHS[op](*parts)).astype(np.int64)
-        if node in places and isinstance(values := self.domain(node).values, range):
-            return values.start + values.step * places[node]
         return self._of_one(node, places) if len(self.variables.of(node)) == 1 else None
 
     def _of_one(self, node: SOp, places: dict[SOp, Rows]) -> Rows | None:
         """The numbers of a function of one variable."""
         (variable,) = self.variables.of(node)
         if not self.domain(node).numeric or not self.domain(node).whole:
+            return None
+        if variable not in places:
             return None
         table = self.tables.of(node)
         numbers = np.array([0 if value is None else int(value) for value in table.values], dtype=np.int64)

@@ -41,7 +41,7 @@ class Limits:
     """Conjunctions of a selector written as an `or` of them; one with more is refused."""
     neurons: int = 8_192
     """Neurons that one s-op may cost; where every way needs more, it is refused."""
-    gates: int = 256
+    gates: int = 1_024
     """Gates of a product, a remainder or a quotient; one that needs more is computed in another way (C24)."""
     steps: int = 1 << 11
     """Range of a number that a staircase tells apart, in units of its smallest step (C8)."""

@@ -87,8 +87,8 @@ class Gates:
         first, last = ends
         if isinstance(b, Constant) and len(self.analysis.domain(a)) <= self.task.limits.points:
             return self._by_number(a, Fraction(b.value), first, last)  # type: ignore[arg-type]
-        x, y = self.read(a), self.read(b)
-        most = self.task.range(b)[1]
+        x, (least, greatest) = self.read(a), self.task.range(a)
+        y, most = self._up_to(b, greatest + 1) if least >= 0 else (self.read(b), self.task.range(b)[1])
         bends: list[_Bend] = []
         for j in range(first + 1, last + 1):
             bends += _gate(y, weighted([(x, Fraction(1)), (y, Fraction(-j))]), most, Fraction(-1))
@@ -97,6 +97,17 @@ class Gates:
         bends += [(y, Fraction(0), Fraction(-first))] if first else []
         found = self._added(node, less(node, low), bends, (-low, most - 1 - low))
         return weighted([(found, Fraction(1)), self._number(low)])
+
+    def _up_to(self, node: SOp, most: Fraction) -> tuple[Reading, Fraction]:
+        """A number, or another one where it is larger, ``m - relu(m - x)``, and its larger end."""
+        low, high = self.task.range(node)
+        if high <= most or most <= low:
+            return self.read(node), high
+        left = weighted([self._number(most), (self.read(node), Fraction(-1))])
+        end = Constant(int(most))
+        holds = Map("if", (Map("<", (node, end)), Map("-", (end, node)), Constant(0)))
+        found = self.draft.neuron(node, left, most - low, holds, f"{most} - {{}}")
+        return weighted([self._number(most), (found, Fraction(-1))]), most
 
     def _by_number(self, a: SOp, number: Fraction, first: int, last: int) -> Reading:
         """``a - number floor(a / number)``: the quotient only rises, so nothing large is added and taken away again."""

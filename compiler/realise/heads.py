@@ -96,6 +96,8 @@ class Heads:
         """A "mean" head. A constant is counted from itself, so that a row that finds it gets an exact 0."""
         values = self.analysis.domain(node.value).numbers
         origin = values[0] if len(values) == 1 else Fraction(0)
+        if self.precision.relative and not self.analysis.selects_one(node) and self.analysis.domain(node.value).whole:
+            origin = Fraction((values[0] + values[-1]) // 2)  # what is averaged is rounded in proportion to its size
         direction = self.draft.direction(node, less(self.draft.names.meant(node), origin))
         low, high = self.task.range(node)
         self.draft.ranges[direction] = low - origin, high - origin

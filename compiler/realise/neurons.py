@@ -14,6 +14,7 @@ from functools import partial
 from typing import TypeAlias
 
 from compiler.attention import Reading
+from compiler.bound import is_dyadic
 from compiler.domain import refusal
 from compiler.mlp import Staircase
 from compiler.realise.draft import Draft
@@ -55,7 +56,7 @@ class Neurons:
         """The staircases that come to the s-op, those of few neurons first."""
         stairs = [(self.staircases.over(node, waist), waist) for waist in self.waists.short(node)]
         usable = [s for s in stairs if len(s[0].kinks) <= self.task.limits.neurons and self._is_exact(node, *s)]
-        return sorted(usable, key=lambda s: len(s[0].kinks))
+        return sorted(usable, key=lambda s: (len(s[0].kinks), not is_dyadic(s[1].curve.arguments.unit)))
 
     def _is_exact(self, node: SOp, stairs: Staircase, waist: Waist) -> bool:
         """Whether what the neurons of a staircase add up to is small enough to be exact beside the steps (C8)."""

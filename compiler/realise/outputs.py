@@ -54,11 +54,11 @@ def _codes(name: str, task: Task, numbers: Mapping[Value, tuple[Fraction, ...]])
 def _in_parts(name: str, node: SOp, task: Task, read: Read) -> Output | None:
     """A quotient of whole numbers is decoded from the two, so a value has as many codes as it has fractions (C24)."""
     match node:
-        case Map(op="/", args=(a, b)) if task.analysis.variables(b) and not task.ranked:
-            wholes = dict.fromkeys([(a, b), task.analysis.variables(node)])
+        case Map(op="/", args=(a, b)) if task.analysis.variables(b):
+            wholes = dict.fromkeys([(a, b), task.analysis.whole_parts((a, b))])
         case _:
             return None
-    for parts in wholes:
+    for parts in wholes if not task.ranked else ():
         rows = _listed(task, a, b, parts)
         if rows is not None and all(_is_near(Fraction(low), Fraction(high), task) for low, high in _ends(rows)):
             return _in_columns(name, task, [read(part).form for part in parts], rows)
@@ -96,7 +96,8 @@ def _whole_digits(node: SOp, column: _Rows, task: Task) -> Iterator[tuple[SOp, _
     domain = task.analysis.domain(node)
     low, high = (int(end) for end in domain.ends)
     if _is_near(Fraction(low), Fraction(high), task):
-        yield node, column
+        alone = not isinstance(node, Map) or not task.ranked
+        yield node if alone else Map("round", (node,)), column
         return
     base = math.isqrt(high - low) + 1
     above = Map("-", (Map("round", (node,)), Constant(low)))
