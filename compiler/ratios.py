@@ -81,7 +81,7 @@ class Ratios:
                 return node if left is None or right is None else self._compared(op, left, right)
             case Map(op="round", args=(a,)) if self._is_wide(a) and (ratio := self.ratio(a)) is not None:
                 return Map("round", (_quotient(ratio),))
-            case Map(op="round", args=(a,)) if self._is_whole(a):
+            case Map(op="round", args=(a,)) if self._is_whole(a) and not any(map(self._is_mean, self.analysis.variables(a))):
                 return a
             case Select(key=key, query=query, predicate=op) if self._is_wide(key) and not self.analysis.variables(
                 query
@@ -147,6 +147,10 @@ class Ratios:
                     self._is_wide(a) or self._is_wide(b) or (bool(self.analysis.variables(b)) and not self._few(node))
                 )
         return False
+
+    def _is_mean(self, node: SOp) -> bool:
+        """Whether the s-op is a mean, which carries rounding errors; to round what is computed from it takes them away."""
+        return isinstance(node, Aggregate) and not self._picks(node)
 
     def _picks(self, node: Aggregate) -> bool:
         try:

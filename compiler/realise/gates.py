@@ -40,11 +40,13 @@ class Gates:
         self.draft = draft
         self.read = read
 
-    def compared(self, node: SOp, op: str, a: SOp, b: SOp) -> Reading:
+    def compared(self, node: SOp, op: str, a: SOp, b: SOp) -> Reading | None:
         """A comparison of two numbers, by the difference, in units of what all differences are multiples of."""
         one, other = self.analysis.domain(a), self.analysis.domain(b)
         apart = one.ends[0] - other.ends[0]
         unit = _common([one.step, other.step, apart]) or Fraction(1)
+        if max(abs(end) for end in (*one.ends, *other.ends)) / unit > self.task.precision.sum_whole / 8:
+            return None
         number = weighted([(self.read(a), 1 / unit), (self.read(b), -1 / unit)])
         at_least, above = _steps(number, False), _steps(number, True)
         match op:

@@ -65,7 +65,8 @@ class Reader:
         if isinstance(node, Aggregate):
             return self._heads.aggregate(node)
         if isinstance(node, Map) and node.op == "round" and self.analysis.domain(node.args[0]).whole:
-            return self._gates.held(node, node.args[0])
+            if not any(isinstance(var, Aggregate) and self.analysis.noisy(var) for var in variables):
+                return self._gates.held(node, node.args[0])
         if (at_keys := pushed(node, self.task, self.draft.names)) is not None:
             return self.read(at_keys)
         return self._neurons.computed(node)
