@@ -53,7 +53,6 @@ class Certifier:
         self.n = circuit.max_length
         self.bos = circuit.bos()
         self.decisions: list[Decision] = []
-        self._own: dict[Direction, float] = {}
         self._leaks: set[Direction] = set()
         self._read: dict[int, tuple[Form, Bound]] = {}  # by identity, of one sublayer: `bounds` are the same all along
         self.left: dict[Direction, float] = {}  # what erasing a direction may leave behind in its column
@@ -120,7 +119,6 @@ class Certifier:
         before = written.get(direction, below)
         if before is None and (left := self.left.get(self.circuit.homes.get(direction, direction))):
             before = Bound(0, 0, left, None)
-            self._own[direction] = self._own.get(direction, 0.0) + left
         if before is None:
             return Bound(low, high, bound.error, bound.grid, bound.spacing)
         grid = min(before.grid, bound.grid) if before.grid and bound.grid else None
@@ -149,7 +147,6 @@ class Certifier:
             return Bound(low, high, added.error + self.p.rounding(high), None)
         if added.error > 0.0:
             self.decisions.append(Decision(f"{direction}, rounded to a whole number", 0.5, added.error))
-            self._own[direction] = 0.0
         return Bound(low, high)
 
     def _written_range(self, direction: Direction) -> tuple[float, float]:
@@ -275,22 +272,9 @@ class Certifier:
 
     def _part(self, part: Part) -> float:
         """How far a score and its threshold may move, in units of the score."""
-        if part.kind == "parabola":
-            return self._parabola(part)
         lifted = self.form(part.baseline).error
-        return lifted + sum(product_error(self.form(query), self.form(key)) for query, key in part.pairs)
-
-    def _parabola(self, part: Part) -> float:
-        """The square is interpolated at the erroneous number, so the error is that of -(q - k)^2, not of 2qk (C5)."""
-        (query, key), (_, square) = part.pairs
-        q, k = self.form(query), self.form(key)
-        own = self._own_error(square) + self._own_error(part.baseline)
-        return (q.error / 2 + k.error) + own + 2 * (q.error / 2) * k.error
-
-    def _own_error(self, form: Form) -> float:
-        """The error of a staircase that does not come from the number it is read at."""
-        rounding = self.form(form).error - sum(abs(real(c)) * self.bounds[d].error for d, c in form.terms.items())
-        return max(rounding, 0.0) + sum(abs(real(c)) * self._own.get(d, 0.0) for d, c in form.terms.items())
+        apart = lifted + sum(product_error(self.form(query), self.form(key)) for query, key in part.pairs)
+        return apart
 
     def _score_rounding(self, head: Head, sharp: int) -> float:
         """Rounding of the sum of products, as long as it is not exact."""
@@ -359,7 +343,6 @@ class Certifier:
             own += 0.0 if held and _is_step(group, own) and self.p.bits == self.p.accumulator else rounding_of_sum
             grid = None
         carried = self._carried(direction, group, reads)
-        self._own[direction] = own * SLACK
         stairs = self.circuit.stairs.get(direction)
         if grid is None and own + carried == 0.0 and stairs and is_dyadic(stairs.values.step):
             grid = 1 / stairs.values.step.denominator

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import networkx as nx
 
@@ -177,3 +177,26 @@ def lower(
         _name(kept, names, new)
     booleans = frozenset(name for name, old in outputs.items() if is_boolean(old))
     return Graph(setting, found, kept, analysis, booleans)
+
+
+class Graphs(Sequence[Graph]):
+    """The graphs of a program that are tried in turn, each made when it is asked for: means as they are, or as ratios."""
+
+    MEANS = (256, 32, 1)
+    """A mean of more values is computed as a ratio (C24)."""
+
+    def __init__(
+        self, outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp]
+    ) -> None:
+        self._lower = partial(lower, outputs, names, setting, requires)
+        self._made: dict[int, Graph] = {}
+
+    def __len__(self) -> int:
+        return len(self.MEANS)
+
+    def __getitem__(self, number: int) -> Graph:  # type: ignore[override]
+        if number not in range(len(self)):
+            raise IndexError(number)
+        if number not in self._made:
+            self._made[number] = self._lower(means=self.MEANS[number])
+        return self._made[number]

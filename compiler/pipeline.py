@@ -11,12 +11,12 @@ from __future__ import annotations
 import gc
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,7 +26,7 @@ from compiler.certify import certify
 from compiler.circuit import Circuit
 from compiler.domain import Limits, Setting, refusal
 from compiler.emit import Weights, emit
-from compiler.graph import Graph, lower
+from compiler.graph import Graph, Graphs
 from compiler.origin import declared, hashes, located, program_of, recorded
 from compiler.plan import Plan, plan
 from compiler.precision import FLOAT32, PRECISIONS, Precision
@@ -37,7 +37,7 @@ from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program, RaspError
 from rasp.depth import deep_recursion
 from rasp.settings import token_text
-from rasp.sop import Node, SOp, listing, reachable
+from rasp.sop import SOp, listing, reachable
 
 if TYPE_CHECKING:
     from compiler.fast.model import Fast
@@ -56,6 +56,8 @@ MAX_SHOWN = 5
 """How many files a note names."""
 TRIES = 10.0
 """Seconds of processor time after which no other circuit is tried, where those before it are not certified."""
+COMFORT = 0.75
+"""Errors up to this part of their margins are taken at once: `verify`, whose bounds are wider, then agrees."""
 REMEDIES = 10.0
 """Seconds in which what helps is looked for, where a program is refused."""
 FEWER_STEPS = "such a model would have as many layers: compute it in fewer steps"
@@ -378,29 +380,6 @@ def _extreme(circuit: Circuit) -> str:
     return f"the most extreme number is in `{name}`: {Decimal(size.numerator) / Decimal(size.denominator):.2g}"
 
 
-class Graphs(Sequence[Graph]):
-    """The graphs of a program that are tried in turn, each made when it is asked for: means as they are, or as ratios."""
-
-    MEANS = (256, 32, 1)
-    """A mean of more values is computed as a ratio (C24)."""
-
-    def __init__(
-        self, outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp]
-    ) -> None:
-        self._lower = partial(lower, outputs, names, setting, requires)
-        self._made: dict[int, Graph] = {}
-
-    def __len__(self) -> int:
-        return len(self.MEANS)
-
-    def __getitem__(self, number: int) -> Graph:  # type: ignore[override]
-        if number not in range(len(self)):
-            raise IndexError(number)
-        if number not in self._made:
-            self._made[number] = self._lower(means=self.MEANS[number])
-        return self._made[number]
-
-
 def build(
     graphs: Graph | Iterable[Graph], optimize: str = "balanced", precision: Precision = FLOAT32
 ) -> tuple[Circuit, Certificate]:
@@ -445,8 +424,9 @@ def _built(graph: Graph, optimize: str, precision: Precision) -> tuple[Circuit, 
 
 
 def _nearer(one: _Built, other: _Built) -> _Built:
-    """The first of two that are not certified, unless its numbers alone are too large for the dtype."""
-    return other if one[1].overflow is not None and other[1].overflow is None else one
+    """The first of two of which none is comfortable, unless the other alone is certified, or alone fits the dtype."""
+    better = (other[1].ok, other[1].overflow is None) > (one[1].ok, one[1].overflow is None)
+    return other if better else one
 
 
 @contextmanager
@@ -476,7 +456,7 @@ def _certified(graph: Graph, mode: str, reused: str, precision: Precision, end: 
             refused = refused or problem
             continue
         found = circuit, certify(circuit)
-        if found[1].ok:
+        if found[1].ok and found[1].tightest.tightness <= COMFORT:
             return found
         first = found if first is None else _nearer(first, found)
     if first is None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from compiler.domain.analysis import Analysis
 from compiler.domain.setting import Limits, Setting, nothing_meant, refusal
 from compiler.domain.values import Domain
-from compiler.domain.variables import LENGTH, TOKEN, args, cone, is_length
+from compiler.domain.variables import LENGTH, TOKEN, args, bounded, cone, is_length
 
 __all__ = [
     "LENGTH",
@@ -31,6 +31,7 @@ __all__ = [
     "Limits",
     "Setting",
     "args",
+    "bounded",
     "cone",
     "is_length",
     "nothing_meant",

@@ -2,8 +2,8 @@
 
 In: s-ops, and the domains of their variables. Out: `Table`s over the variables or over other s-ops, and what is read
 off them: values point by point, columns, curves.
-Invariant: a point is left out only if no input that is meant has it: the position is below the length, a count of
-fewer keys is no larger, and what is required is True (docs/constructions.md, C12).
+Invariant: a point is left out only if no input that is meant has it: the position is below the length, and what is
+required is True (docs/constructions.md, C12).
 
     indices * tokens, over "12" and two positions:  (0, 1) -> 0, (0, 2) -> 0, (1, 1) -> 1, (1, 2) -> 2
 """
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from compiler import table as tables
 from compiler.domain.setting import Setting
 from compiler.domain.values import Domain
-from compiler.domain.variables import TOKEN, Variables, args, bounded, cone
+from compiler.domain.variables import LENGTH, POSITION, TOKEN, Variables, args, cone
 from compiler.exact import whole
 from compiler.table import Curve, Scale, Table
 from rasp.sop import Constant, Lookup, Map, SOp, Tokens
@@ -103,8 +103,9 @@ class Tables:
         if variables not in self._kept:
             within = set(variables)
             masks = [self._truth(node, variables) for node in self.requires if set(self.variables.of(node)) <= within]
-            for small, large, by in bounded(variables, self.setting.causal):
-                masks.append(self._axis(small, variables) + by <= self._axis(large, variables))
+            if {POSITION, LENGTH} <= within:
+                index, length = (self._axis(var, variables) for var in (POSITION, LENGTH))
+                masks.append(index < length)
             shape = [len(self.domain(var)) for var in variables]
             self._kept[variables] = np.broadcast_to(reduce(np.logical_and, masks), shape) if masks else None
         return self._kept[variables]

@@ -84,7 +84,11 @@ class Neurons:
             reading = way()
         except RaspError:
             return None
-        return None if reading is None else (reading, self.draft.needed(reading.form, before))
+        if reading is None:
+            return None
+        if self.task.precision.relative:  # each step rounds again: what is tried on the way counts, so that one wins
+            return reading, len(self.draft.neurons) - before
+        return reading, self.draft.needed(reading.form, before)
 
     def _after_inner(self, node: SOp, wanted: bool) -> Reading | None:
         """Compute what the s-op is a function of, then a staircase over that, if that is exact, or wanted all the same."""

@@ -26,6 +26,7 @@ from compiler.exact import counts
 from compiler.realise.lines import less, number
 from compiler.realise.task import Task
 from rasp.sop import Constant, Lookup, Map, SOp
+from rasp.source import RaspError
 from rasp.value import Value
 
 _Rows: TypeAlias = npt.NDArray[np.int64]
@@ -34,6 +35,11 @@ Codes: TypeAlias = tuple[tuple[Value, tuple[Fraction, ...]], ...]
 
 def output(name: str, node: SOp, task: Task, read: Read) -> Output:
     """The output of a name."""
+    if task.ranked:
+        try:
+            return _in_digits(name, node, task, read)
+        except RaspError:  # too many values: then what they are computed from is held apart
+            pass
     if (parts := _in_parts(name, node, task, read)) is not None:
         return parts
     if len(task.analysis.domain(node)) > task.limits.decoded:
@@ -41,7 +47,7 @@ def output(name: str, node: SOp, task: Task, read: Read) -> Output:
     numbers, coded = task.numbered(node)
     column = [number for _, number in numbers]
     gap = Domain.of(column).gap
-    if not _is_near(min(column) / gap, max(column) / gap, task) or task.ranked:
+    if not _is_near(min(column) / gap, max(column) / gap, task):
         return _in_digits(name, node, task, read)
     return Output(name, (read(coded).form,), _codes(name, task, {value: (number,) for value, number in numbers}))
 
@@ -120,7 +126,7 @@ def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
     domain = task.analysis.domain(node)
     numbers = domain.numeric and domain.step and not task.ranked
     size = int((domain.ends[1] - domain.ends[0]) / domain.step) + 1 if numbers else len(domain)
-    if size > task.limits.decoded:
+    if size > task.limits.decoded or (size > len(domain) and len(domain) <= task.short):
         numbers, size = False, len(domain)
     largest = (2 if task.precision.relative else 1) * task.precision.largest_digit + 1
     base = largest if size <= largest else min(largest, math.isqrt(size - 1) + 1)

@@ -23,7 +23,7 @@ import numpy as np
 import rasp
 from compiler.certificate import ASSUMPTIONS, PADDING, Certificate, Decision
 from compiler.domain import TOKEN, Setting
-from compiler.graph import lower
+from compiler.graph import Graphs
 from compiler.origin import program_of
 from compiler.precision import PRECISIONS
 from compiler.verify.attention import MAX_PAIRS, Channel, Column, Head, Sum, named, read
@@ -31,7 +31,7 @@ from compiler.verify.beliefs import Tried, tried
 from compiler.verify.machine import OWN, Machine
 from compiler.verify.meaning import Meaning, token_order
 from compiler.verify.neurons import Added, mlp
-from compiler.verify.space import CannotVerify, Codes, Known, Reals, constant, grid, largest
+from compiler.verify.space import Bits, CannotVerify, Codes, Known, Reals, constant, grid, largest
 from compiler.witness import required
 from rasp.answers import answers as printed
 from rasp.settings import token_text
@@ -114,7 +114,13 @@ def verify_model(model: Transformer) -> Verdict:
         "attention": program.settings.attention,
         "requires": list(program.settings.requires),
     }
-    verifier = _Verifier(model, program)
+    verdicts = (_judged(_Verifier(model, program, way), settings) for way in range(len(Graphs.MEANS)))
+    first = next(verdicts)
+    return first if first.ok else next((verdict for verdict in verdicts if verdict.ok), first)
+
+
+def _judged(verifier: _Verifier, settings: dict[str, Any]) -> Verdict:
+    """What comes out where the program is read in one way."""
     problem, found = "", None
     try:
         verifier.run()
@@ -124,13 +130,15 @@ def verify_model(model: Transformer) -> Verdict:
         problem = str(reason)
     except rasp.RaspError as refused:
         problem = refused.diagnostics[0].message
-    return Verdict(Certificate(tuple(verifier.decisions), model.config.dtype), settings, problem, found)
+    return Verdict(Certificate(tuple(verifier.decisions), verifier.config.dtype), settings, problem, found)
 
 
 class _Verifier:
     """The stream of one model, layer by layer, over what the program's variables are."""
 
-    def __init__(self, model: Transformer, program: rasp.Program) -> None:
+    def __init__(self, model: Transformer, program: rasp.Program, way: int) -> None:
+        """`way`: which of the program's `Graphs` the model is held against."""
+        self.way = way
         self.config = model.config
         self.program = program
         self.tensors = {name: t.detach().double().numpy() for name, t in model.state_dict().items()}
@@ -145,7 +153,7 @@ class _Verifier:
     def run(self) -> None:
         """The whole model."""
         self._require_settings()
-        graph = lower(self._outputs(), self.program.names, self.setting, required(self.program))
+        graph = Graphs(self._outputs(), self.program.names, self.setting, required(self.program))[self.way]
         self.meaning = Meaning(graph)
         self.space = self.meaning.space
         self.machine = Machine(PRECISIONS[self.config.dtype], self.space)
@@ -344,7 +352,7 @@ class _Verifier:
     def _output(self, name: str, held: list[tuple[type, Any]], stream: Sequence[Column], weights: Reals) -> None:
         node = self.meaning.outputs[name]
         wanted = self._printed(name, dict.fromkeys(self.space.values(node)))
-        if held != [(type(value), value) for value in wanted]:
+        if not set(held) <= {(type(value), value) for value in wanted}:
             raise CannotVerify(
                 f"output {name}: the logits do not stand for the program's {counted(len(wanted), 'value')}"
             )
@@ -363,12 +371,14 @@ class _Verifier:
             if line is None:
                 raise
             answers, values, read = line
-        place = {value: number for number, (_, value) in enumerate(held)}
+        place = {value: number for number, value in enumerate(wanted)}
         right = np.array([place.get(value, -1) for value in self._printed(name, values)])[answers]
-        if (right < 0).any():
+        meant = np.array([place[value] for _, value in held])
+        if not np.isin(right, meant).all():
             raise CannotVerify(f"output {name}: a value has no logit")
         step = max(1, MAX_PAIRS // len(held))
-        found = [self._led(read.part(i, i + step), right[i : i + step]) for i in range(0, len(right), step)]
+        chunks = range(0, len(right), step)
+        found = [self._led(read.part(i, i + step), right[i : i + step, None] == meant) for i in chunks]
         margin, error = max(found, key=lambda pair: pair[1] / pair[0] if pair[0] > 0 else math.inf)
         self.decide(f"output {name}, best logit of {len(held)}", margin, error)
 
@@ -448,11 +458,15 @@ class _Verifier:
         b = y[0] - a * x[0]
         return (a, b) if all(a * u + b == v for u, v in zip(x, y, strict=True)) else None
 
-    def _led(self, read: _Decoded, right: Codes) -> tuple[float, float]:
-        """By how much the right logit leads, and how far the difference may be off, where that is tightest."""
+    def _led(self, read: _Decoded, meant: Bits) -> tuple[float, float]:
+        """By how much the best right logit leads, and how far the difference may be off, where that is tightest.
+
+        A value may have several logits: which of them is the largest makes no difference.
+        """
         p, rows, errors, weights = self.machine.p, read.rows, read.errors, read.weights
-        at_right = (np.arange(len(rows)), right)
         logits = rows @ weights
+        right = np.where(meant, logits, -math.inf).argmax(axis=1)
+        at_right = (np.arange(len(rows)), right)
         sizes = np.abs(rows) @ np.abs(weights) + errors @ np.abs(weights)
         if read.more is not None:
             sizes = sizes + read.more
@@ -468,7 +482,7 @@ class _Verifier:
         for column in np.flatnonzero(errors):
             moved += errors[column] * np.abs(weights[column][right][:, None] - weights[column][None, :])
         lead, off = logits[at_right][:, None] - logits, moved + rounding + rounding[at_right][:, None]
-        lead[at_right] = math.inf
+        lead[meant] = math.inf
         with np.errstate(divide="ignore", invalid="ignore"):
             tightness = np.where(lead > 0, off / lead, np.where(np.isinf(lead), 0.0, math.inf))
         worst = np.unravel_index(int(np.argmax(tightness)), lead.shape)

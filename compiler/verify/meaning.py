@@ -53,6 +53,8 @@ class Meaning:
         for group in self.groups.values():
             if len(fetched := self.fetched(group)) > 1:
                 self.space.together.append((fetched, self.of_one_key))
+        for sums in self._summed():
+            self.space.together.append((sums, self.of_sums))
         self._classes: dict[SOp, tuple[Classes, tuple[Value, ...]]] = {}
         self._holds: dict[tuple[SOp, SOp, Comparison], tuple[Bits, Bits]] = {}
 
@@ -61,6 +63,24 @@ class Meaning:
         has an answer: with several outputs, what one of them cannot average may be averaged by another."""
         one = [node for node in group if self.analysis.selects_one(node)]
         return tuple(group if one and len(self.outputs) == 1 else one)
+
+    def _summed(self) -> list[tuple[SOp, ...]]:
+        """The count and the sums of each selector, where there are several."""
+        groups: dict[Selector, list[SOp]] = {}
+        for node in self.sums:
+            groups.setdefault(node.selector, []).append(node)
+        return [tuple(group) for group in groups.values() if len(group) > 1]
+
+    def of_sums(self, nodes: tuple[SOp, ...]) -> Bits:
+        """Which joint values a count and sums over one selector can have: what so many keys add up to."""
+        shape = self.space.shape(nodes)
+        rows = self.analysis.joint(nodes)
+        if rows is None:
+            return np.ones(shape, dtype=np.bool_)
+        found = np.zeros(shape, dtype=np.bool_)
+        places = [{value: i for i, value in enumerate(self.space.values(node))} for node in nodes]
+        found[tuple([place[x] for x in column] for place, column in zip(places, rows.T.tolist(), strict=True))] = True
+        return found
 
     def of_one_key(self, nodes: tuple[SOp, ...]) -> Bits:
         """Which joint values aggregates of one selector can have: all are of the one selected key, or the defaults."""

@@ -18,8 +18,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from compiler.domain import LENGTH, Analysis
-from rasp.sop import Indices, SOp
+from compiler.domain import Analysis, bounded
+from rasp.sop import SOp
 from rasp.value import Value
 
 Reals: TypeAlias = npt.NDArray[np.float64]
@@ -27,7 +27,7 @@ Codes: TypeAlias = npt.NDArray[np.int64]
 Bits: TypeAlias = npt.NDArray[np.bool_]
 Atoms: TypeAlias = tuple[SOp, ...]
 
-MAX_POINTS = 1 << 21
+MAX_POINTS = 1 << 22
 """Most joint values of atoms that anything is tabulated over."""
 
 
@@ -130,11 +130,11 @@ class Space:
 
     def _excluded(self, atoms: Atoms) -> Bits | None:
         masks = []
-        if Indices() in atoms and LENGTH in atoms:
-            index, length = (
-                self.spread(np.array(self.values(atom), dtype=np.int64), (atom,), atoms) for atom in (Indices(), LENGTH)
+        for small, large, by in bounded(atoms, self.analysis.setting.causal):
+            low, high = (
+                self.spread(np.array(self.values(atom), dtype=np.int64), (atom,), atoms) for atom in (small, large)
             )
-            masks.append(index >= length)
+            masks.append(low + by > high)
         for variables, node in self.requires:
             if set(variables) <= set(atoms) and variables:
                 own = self.union([variables])
