@@ -71,11 +71,12 @@ def save(
     tensors: Mapping[str, Tensor],
     labels: Mapping[str, Any],
     documents: Mapping[str, Any] = MappingProxyType({}),
+    missing: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Write a checkpoint. An existing checkpoint there is replaced at the end, at once; what else lies in it is kept.
 
     `documents` are further files, JSON data by plain file name. One that is too large is left out: the result says why,
-    by its name. Raises `ModelError` if the folder exists and is not a checkpoint, or cannot be written.
+    by its name. `missing` says why of those that could not be made. Raises `ModelError` if the folder exists and is not a checkpoint, or cannot be written.
     """
     from rasp import whole  # a model that was loaded needs nothing of this package but its own file
 
@@ -87,7 +88,8 @@ def save(
         raise ModelError(f"{folder} is a link to nowhere", "choose another folder, or remove it")
     _refuse_foreign(folder)
     texts = {name: _json(data) for name, data in documents.items()}
-    left_out = {name: f"it would have {excess}" for name, text in texts.items() if (excess := _excess(text.encode()))}
+    large = {name: f"it would have {excess}" for name, text in texts.items() if (excess := _excess(text.encode()))}
+    left_out = {**missing, **large}
     told = {**labels, LEFT_OUT: left_out} if left_out else labels
     files = {LABELS: _json(told), **{name: text for name, text in texts.items() if name not in left_out}}
     try:

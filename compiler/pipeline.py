@@ -9,7 +9,6 @@ Invariant: nothing is computed here; each stage is one call.
 from __future__ import annotations
 
 import gc
-import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -274,15 +273,20 @@ class Compiled:
         What else lies in the folder is kept, and a document that is too large is left out; `tell` hears of it.
         """
         from compiler.checkpoint import digest, further_files, save
-        from compiler.provenance import provenance
+        from compiler.model import ModelError
+        from compiler.provenance import DOCUMENT, provenance
 
         state = self.model.state_dict()
         certificate = self.certificate.to_json() | {
             "inputs": declared(self.program),
             "sha256": {"weights": digest(state), **hashes(self.program)},
         }
-        documents = {"certificate.json": certificate, "provenance.json": provenance(self.model)}
-        left_out = save(folder, self.weights.config, state, self.weights.labels, documents)
+        documents, missing = {"certificate.json": certificate}, {}
+        try:
+            documents[DOCUMENT] = provenance(self.model)
+        except ModelError as problem:
+            missing[DOCUMENT] = problem.message
+        left_out = save(folder, self.weights.config, state, self.weights.labels, documents, missing)
         for one in (*map(_left_out, left_out.items()), *_kept(folder, further_files(folder))):
             if tell is not None:
                 tell(one)
@@ -392,7 +396,7 @@ def build(
             continue
         tried.add(same)
         try:
-            found = _built(graph, optimize, precision)
+            found = _built(graph, optimize, precision, again=len(tried) > 1)
         except RaspError as problem:
             first = first or problem
             continue
@@ -405,21 +409,22 @@ def build(
     return first
 
 
-def _built(graph: Graph, optimize: str, precision: Precision) -> tuple[Circuit, Certificate]:
+def _built(graph: Graph, optimize: str, precision: Precision, again: bool) -> tuple[Circuit, Certificate]:
     """The first circuit that can be certified: as wanted, else with more care, else with shorter staircases.
 
     If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
     parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns. No other
-    circuit is begun after `TRIES` seconds.
+    circuit is begun after `TRIES` seconds. Where another graph was tried before, only what has ever helped is tried
+    `again`.
     """
     end = time.process_time() + TRIES
     too_deep = "the program computes too many steps, each from the one before"
     with _garbage_kept(), deep_recursion(MAX_FRAMES, too_deep, hint=FEWER_STEPS):
         if optimize != "size":
-            return _certified(graph, optimize, optimize, precision, end)
-        made = [_certified(graph, "size", "size", precision, end)]
+            return _certified(graph, optimize, optimize, precision, end, again)
+        made = [_certified(graph, "size", "size", precision, end, again)]
         if time.process_time() < end:
-            made.append(_certified(graph, "balanced", "size", precision, end))
+            made.append(_certified(graph, "balanced", "size", precision, end, again))
         return min(made, key=lambda found: (not found[1].ok, found[0].parameters()))
 
 
@@ -444,10 +449,15 @@ def _garbage_kept() -> Iterator[None]:
             gc.enable()
 
 
-def _certified(graph: Graph, mode: str, reused: str, precision: Precision, end: float) -> tuple[Circuit, Certificate]:
+def _certified(
+    graph: Graph, mode: str, reused: str, precision: Precision, end: float, again: bool
+) -> tuple[Circuit, Certificate]:
     first: tuple[Circuit, Certificate] | None = None
     refused: RaspError | None = None
-    for way, care in itertools.product(dict.fromkeys((mode, "size")), cares(graph, precision)):
+    known = cares(graph, precision)
+    ways = [(mode, care) for care in (known[:2] if again else known)]
+    ways += [("size", care) for care in known[:2] if mode != "size" and not again]
+    for way, care in ways:
         if first is not None and time.process_time() > end:
             break
         try:

@@ -12,6 +12,7 @@ stands across a missing edge cannot matter, bit for bit.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ FORMAT = "rasp-provenance"
 VERSION = 2
 DOCUMENT = "provenance.json"
 """The name of the file in a checkpoint."""
+
+MAX_EDGES = 1 << 18
+"""Edges of a document; one of more could not be read again, and takes minutes to write."""
 
 _Label: TypeAlias = Mapping[str, Any]
 
@@ -42,7 +46,10 @@ class _Node:
 
 
 def provenance(model: Transformer) -> dict[str, Any]:
-    """The ground truth of a compiled model as JSON data. Raises `ModelError` for one whose labels do not tell it."""
+    """The ground truth of a compiled model as JSON data.
+
+    Raises `ModelError` for one whose labels do not tell it, and where it would have too many edges to be written.
+    """
     labels = model.labels
     if "columns" not in labels:
         raise ModelError("the model has no labels, so nothing is known about its parts", "compile the program again")
@@ -66,8 +73,18 @@ def provenance(model: Transformer) -> dict[str, Any]:
         "directions": [stream.direction(label) for label in labels["directions"]],
         "variables": variables,
         "nodes": [_shown(node, written.get(node.id, [])) for node in nodes],
-        "edges": list(_edges(nodes, stream.cleared)),
+        "edges": _few(_edges(nodes, stream.cleared)),
     }
+
+
+def _few(edges: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The edges, of which each neuron may have one to every neuron behind it."""
+    found = list(itertools.islice(edges, MAX_EDGES + 1))
+    if len(found) > MAX_EDGES:
+        raise ModelError(
+            f"its nodes have more than {MAX_EDGES:,} edges between them", "compile for fewer or shorter inputs"
+        )
+    return found
 
 
 def _nodes(model: Transformer) -> Iterator[_Node]:

@@ -99,10 +99,14 @@ class Ratios:
         return node
 
     def _is_own(self, node: Aggregate) -> bool:
-        """Whether all keys have what I have myself: they equal me in all that the value is computed from, and I am one."""
+        """Whether all keys have what I have: it is the same everywhere, or all keys equal me in what it is made of."""
         try:
             cases = self.analysis.disjuncts(node.selector)
-            if len(cases) != 1 or not self.analysis.never_empty(node.selector):
+            if not self.analysis.never_empty(node.selector):
+                return False
+            if self.analysis.is_uniform(node.value):
+                return True
+            if len(cases) != 1:
                 return False
         except RaspError:
             return False

@@ -22,6 +22,7 @@ from compiler.realise.staircases import Staircases
 from compiler.realise.steps import Steps
 from compiler.realise.task import Task
 from compiler.realise.waists import Waists
+from compiler.simplify import width
 from rasp.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Total, Width
 
 
@@ -60,6 +61,8 @@ class Reader:
                 return self.draft.of_token(node, self.analysis.column(node, list(self.setting.texts)))
             case (Indices(),):
                 return self.draft.of_position(node, self.analysis.column(node, range(self.setting.max_length)))
+        if isinstance(node, Total) and (above := self._from_zero(node)) is not None:
+            return above
         if isinstance(node, Width | Total):
             return self._heads.total(node)
         if isinstance(node, Aggregate):
@@ -70,6 +73,15 @@ class Reader:
         if (at_keys := pushed(node, self.task, self.draft.names)) is not None:
             return self.read(at_keys)
         return self._neurons.computed(node)
+
+    def _from_zero(self, node: Total) -> Reading | None:
+        """A sum of numbers of which some are negative, as one of what is none and a count: a half type rounds these
+        to what they should be (C19)."""
+        low = self.task.range(node.value)[0]
+        if not self.task.precision.relative or low >= 0 or not self.analysis.domain(node.value).whole:
+            return None
+        above = Total(node.selector, Map("-", (node.value, Constant(int(low)))))
+        return weighted([(self.read(above), Fraction(1)), (self.read(width(node.selector, self.setting)), low)])
 
     def _linear(self, node: SOp) -> Reading | None:
         """Sums, differences, multiples, and what is 0 or 1: no layer and no neuron."""
