@@ -9,9 +9,10 @@ Invariant: it is certified where every error is below its margin and every numbe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from rasp.sop import Node
 from rasp.source import counted
 
 ASSUMPTIONS = (
@@ -35,6 +36,7 @@ class Decision:
     what: str
     margin: float
     error: float
+    of: Node | None = field(default=None, compare=False, repr=False)  # the s-op that is decided
 
     @property
     def holds(self) -> bool:

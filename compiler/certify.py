@@ -146,7 +146,7 @@ class Certifier:
         if added.spacing is None or added.spacing < 1 or not near:
             return Bound(low, high, added.error + self.p.rounding(high), None)
         if added.error > 0.0:
-            self.decisions.append(Decision(f"{direction}, rounded to a whole number", 0.5, added.error))
+            self.decisions.append(Decision(f"{direction}, rounded to a whole number", 0.5, added.error, direction.holds))
         return Bound(low, high)
 
     def _written_range(self, direction: Direction) -> tuple[float, float]:
@@ -235,7 +235,7 @@ class Certifier:
         nats += 2 * self._score_rounding(head, sharp) + sharp * self._at_bos(head)
         margin = sharp * float(head.step) * (1.0 if head.sure else 0.5) - self.p.underflow
         if head.mode == "mean":
-            self.decisions.append(Decision(f"{head.name}, selected keys, in nats", margin, nats))
+            self.decisions.append(Decision(f"{head.name}, selected keys, in nats", margin, nats, head.node))
         spread = math.expm1(min(nats, 600.0))
         for channel in head.channels:
             value = self.form(channel.read)
@@ -374,7 +374,7 @@ class Certifier:
         error = self.form(stairs.read).error
         if error == 0.0:
             return 0.0
-        self.decisions.append(Decision(f"{direction}, steps", stairs.numbers.gap / 4, error))
+        self.decisions.append(Decision(f"{direction}, steps", stairs.numbers.gap / 4, error, direction.holds))
         return error * _steepest(stairs.read, stairs.numbers.floats, group, error)
 
     # -- outputs -----------------------------------------------------------------------------------------------------
@@ -385,6 +385,7 @@ class Certifier:
         Logits are scaled so that a digit's gap is 1 here; a power of two rounds nothing.
         """
         coefficients = logits(output, self.p.logit_gap)
+        node = None if self.circuit.graph is None else self.circuit.graph.outputs.get(output.name)
         columns = [[code[i] for _, code in output.codes] for i in range(len(output.digits))]
         digits = [_Digit.of(form, column) for form, column in zip(output.digits, columns, strict=True)]
         reads = [self.form(form) for form in output.digits]
@@ -396,7 +397,8 @@ class Certifier:
         for number, (digit, read) in enumerate(zip(digits, reads, strict=True), start=1):
             place = f", digit {number}" if len(digits) > 1 else ""
             what = f"{output.name}{place}, nearest of {counted(digit.size, 'value')}"
-            self.decisions.append(Decision(what, digit.gap / 2, (read.error + rounding * digit.gap) * SLACK))
+            error = (read.error + rounding * digit.gap) * SLACK
+            self.decisions.append(Decision(what, digit.gap / 2, error, node))
 
     def _vanishing(self, coefficients: dict[Direction, Multiples]) -> float:
         """What coefficients below the smallest number lose in a logit."""

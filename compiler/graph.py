@@ -9,8 +9,9 @@ Invariant: on every input of the setting on which the program has an answer, the
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import networkx as nx
@@ -20,7 +21,7 @@ from compiler.ratios import Ratios
 from compiler.simplify import simplify
 from rasp.answers import is_boolean, normalised
 from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, Constant, Node, SOp, Total, Width, aligned, listed, reachable
+from rasp.sop import Aggregate, Constant, Node, SOp, Total, Width, aligned, listed, outline, reachable
 from rasp.value import Value
 
 MAX_NAME = 48
@@ -41,6 +42,24 @@ class Graph:
     names: dict[Node, str]
     analysis: Analysis
     booleans: frozenset[str] = frozenset()
+    origins: Mapping[Node, Node] = field(default_factory=dict)  # what the program wrote, by what stands for it here
+
+    def origin(self, node: Node) -> Node | None:
+        """What the program wrote of a node, or of the nearest one that it is computed from."""
+        todo, seen = deque([node]), {node}
+        while todo:
+            current = todo.popleft()
+            if current in self.origins and not isinstance(current, Constant):
+                return self.origins[current]
+            new = [arg for arg in current.inputs if arg not in seen]
+            seen.update(new)
+            todo += new
+        return None
+
+    def told(self, node: Node) -> str:
+        """What a message calls a node: the name, or the text, of what the program wrote of it."""
+        written = self.origin(node) or node
+        return outline(written, {**{old: self.names[new] for new, old in self.origins.items() if new in self.names}})
 
     @property
     def nodes(self) -> list[Node]:
@@ -176,7 +195,10 @@ def lower(
         found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
         _name(kept, names, new)
     booleans = frozenset(name for name, old in outputs.items() if is_boolean(old))
-    return Graph(setting, found, kept, analysis, booleans)
+    origins: dict[Node, Node] = {}
+    for old, node in new.items():
+        origins.setdefault(node, old)
+    return Graph(setting, found, kept, analysis, booleans, origins)
 
 
 class Graphs(Sequence[Graph]):

@@ -12,7 +12,7 @@ import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
@@ -30,6 +30,7 @@ from compiler.origin import declared, hashes, located, program_of, recorded
 from compiler.plan import Plan, plan
 from compiler.precision import FLOAT32, PRECISIONS, Precision
 from compiler.realise import cares, realise
+from compiler.remedies import LONG, Remedy, explained, remedies
 from compiler.reuse import reuse
 from compiler.wider import also
 from compiler.witness import required, witnesses
@@ -57,8 +58,6 @@ TRIES = 10.0
 """Seconds of processor time after which no other circuit is tried, where those before it are not certified."""
 COMFORT = 0.75
 """Errors up to this part of their margins are taken at once: `verify`, whose bounds are wider, then agrees."""
-REMEDIES = 10.0
-"""Seconds in which what helps is looked for, where a program is refused."""
 FEWER_STEPS = "such a model would have as many layers: compute it in fewer steps"
 
 
@@ -129,13 +128,20 @@ class Compiled:
 
     @cached_property
     def _built(self) -> tuple[Circuit, Certificate]:
+        started = time.monotonic()
+        try:
+            found = self.built()
+        except RaspError as problem:
+            raise explained(self, problem, self._graphs[0], started) from None
+        vars(self)["_started"] = started
+        return found
+
+    def built(self) -> tuple[Circuit, Certificate]:
+        """The circuit and its certificate, whether that holds or not. Raises `RaspError` where none can be made."""
         if self.optimize not in MODES:
             known = f"choose one of {', '.join(MODES)}"
             raise refusal("no-such-mode", f"nothing can be optimised for {self.optimize!r}", known)
-        start = time.monotonic()
-        found = build(self._graphs, self.optimize, self.precision)
-        vars(self)["_seconds"] = time.monotonic() - start
-        return found
+        return build(self._graphs, self.optimize, self.precision)
 
     @property
     def circuit(self) -> Circuit:
@@ -143,58 +149,29 @@ class Compiled:
         circuit, certificate = self._built
         if not certificate.ok and not self.uncertified:
             emitted(circuit)  # numbers that the dtype cannot hold are another reason, which nobody can waive
-            raise self._refusal(certificate)
+            raise explained(self, self._refusal(certificate), self.graph, vars(self)["_started"])
         return circuit
 
     def _refusal(self, certificate: Certificate) -> RaspError:
-        """Why the circuit is not certified, and what would help, as far as that is found in some seconds."""
-        end, each = time.monotonic() + REMEDIES, vars(self).get("_seconds", 0.0)
-        longest, overflow = self.longest_certified(REMEDIES, each), certificate.overflow
-        shorter = f"max_length {longest} or less" if longest else "a smaller max_length or vocabulary"
-        if overflow is None:
+        """Why the circuit is not certified."""
+        if certificate.overflow is not None:
             return refusal(
                 "not-certified",
-                f"rounding to {self.dtype} in {self.setting.max_length} tokens could change an answer: "
-                f"{certificate.tightest}",
-                f"compile with {shorter}, round large numbers, or compile with --uncertified, which waives it",
+                f"the program's numbers may be too large for {self.dtype}: {certificate.overflow}",
+                "compute with smaller numbers",
             )
-        ways = [f"--dtype {wider}"] if (wider := self._wider(end - each)) else []
-        ways += [f"max_length {longest} or less"] if longest else []
+        failing = next((decision for decision in certificate.decisions if not decision.holds), certificate.tightest)
         return refusal(
             "not-certified",
-            f"the program's numbers may be too large for {self.dtype}: {overflow}",
-            f"compile with {' or '.join(ways)}" if ways else "compute with smaller numbers",
+            f"rounding to {self.dtype} in {self.setting.max_length} tokens could change an answer: {failing}",
+            "compile with a smaller max_length or vocabulary, round large numbers, or compile with --uncertified, "
+            "which waives it",
+            failing.of,
         )
 
-    def _wider(self, end: float) -> str:
-        """The first dtype of more bits and larger numbers in which the program is certified; none: empty.
-
-        None is tried after the end, a time of the monotonic clock.
-        """
-        own = self.precision
-        wider = [p for p in PRECISIONS.values() if p.bits > own.bits and p.largest > own.largest]
-        tried = (p for p in wider if time.monotonic() < end and build(self._graphs, self.optimize, p)[1].ok)
-        return next((p.name for p in tried), "")
-
-    def longest_certified(self, seconds: float = 10.0, each: float = 0.0) -> int:
-        """The longest max_length that is known to be certified, by bisection; the search ends after some seconds.
-
-        0 where none was found. `each`: how long one try may take; none is begun that would end too late.
-        """
-        end, good, bad = time.monotonic() + seconds - each, 0, self.setting.max_length
-        while bad - good > 1 and time.monotonic() < end:
-            middle = (good + bad) // 2
-            good, bad = (middle, bad) if self._certified_at(middle) else (good, middle)
-        return good
-
-    def _certified_at(self, max_length: int) -> bool:
-        """Whether the program is compiled for that longest input, and certified."""
-        try:
-            setting = replace(self.setting, max_length=max_length)
-            graphs = Graphs(self.sop, self.program.called, setting, required(self.program))
-            return build(graphs, self.optimize, self.precision)[1].ok
-        except RaspError:  # such as: no input so short is meant
-            return False
+    def suggestions(self, seconds: float = LONG, tell: Callable[[str], None] = lambda what: None) -> list[Remedy]:
+        """What the program compiles with, where it is refused, found by trying; empty where nothing was found."""
+        return [*remedies(self, time.monotonic() + seconds, 0.0, tell)]
 
     @property
     def certificate(self) -> Certificate:

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compiler.cli.call import DONE, Commands, command, setting_flags
+from compiler.cli.call import DONE, FOUND, Commands, command, setting_flags
 from compiler.cli.targets import program_at, source_path, warn
-from rasp.source import error, render
+from rasp.source import RaspError, error, render
+
+if TYPE_CHECKING:
+    from compiler.pipeline import Compiled
 
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
 
 
 def compile_(call: argparse.Namespace) -> int:
     """Compile a program: save the checkpoint, print one stage, or print what each way to optimise would cost."""
-    if call.out is None and call.emit is None and not call.plan:
+    if call.out is None and call.emit is None and not call.plan and not call.suggest:
         raise error(
-            "usage", "nothing to do", hint="-o DIR saves a checkpoint, --emit STAGE prints a stage, --plan costs"
+            "usage", "nothing to do", hint="-o DIR saves a checkpoint, --emit STAGE prints a stage, --plan costs, --suggest helps"
         )
     from compiler.pipeline import Compiled
 
     compiled = Compiled(program_at(source_path(call.file), call), call.optimize, call.uncertified, call.dtype)
+    if call.suggest:
+        return _suggest(compiled)
     warn(compiled)
     if call.plan:
         print(compiled.plan())
@@ -31,6 +38,21 @@ def compile_(call: argparse.Namespace) -> int:
         compiled.save(Path(call.out), lambda one: print(render([one]), file=sys.stderr))
         print(f"{call.out}: {compiled.summary()}")
     return DONE
+
+
+def _suggest(compiled: Compiled) -> int:
+    """Say whether the program compiles, else what it compiles with; a line for each try."""
+    try:
+        print(f"it compiles as it is: {compiled.circuit.parameters():,} parameters")
+        return DONE
+    except RaspError as problem:
+        print(render([replace(one, hint=None) for one in problem.diagnostics]), file=sys.stderr)
+    found = compiled.suggestions(tell=lambda what: print(f"trying {what} ...", file=sys.stderr))
+    for remedy in found:
+        print(f"it compiles with {remedy}")
+    if not found:
+        print("nothing that was tried helps: shorter inputs, wider dtypes, rounded outputs")
+    return DONE if found else FOUND
 
 
 def define(commands: Commands) -> None:
@@ -44,12 +66,14 @@ def define(commands: Commands) -> None:
         rasp compile programs/sort.rasp --emit graph
         rasp compile programs/sort.rasp --plan
         rasp compile programs/sort.rasp --dtype float16 -o sort16
+        rasp compile refused.rasp --suggest
         rasp compile mine.rasp -o mine --output answer --vocab abc --max-length 16
         """,
     )
     flags.add_argument("file", metavar="FILE", help="a .rasp file")
     flags.add_argument("-o", "--out", metavar="DIR", help="save the checkpoint in this folder")
     flags.add_argument("--plan", action="store_true", help="print layers, heads, neurons and parameters of each mode")
+    flags.add_argument("--suggest", action="store_true", help="where the program is refused, try what would help")
     flags.add_argument(
         "--optimize",
         choices=("depth", "balanced", "size"),

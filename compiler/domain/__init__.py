@@ -19,7 +19,7 @@ Where to look: `setting` says what a compilation is for, and how it declines; `v
 from __future__ import annotations
 
 from compiler.domain.analysis import Analysis
-from compiler.domain.setting import Limits, Setting, nothing_meant, refusal
+from compiler.domain.setting import Limits, Refusal, Setting, nothing_meant, refusal
 from compiler.domain.values import Domain
 from compiler.domain.variables import LENGTH, TOKEN, args, bounded, cone, is_length
 
@@ -29,6 +29,7 @@ __all__ = [
     "Analysis",
     "Domain",
     "Limits",
+    "Refusal",
     "Setting",
     "args",
     "bounded",

@@ -12,11 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from compiler.domain.joint import Joint
 from compiler.domain.linear import LinearForms
 from compiler.domain.rows import Rows
-from compiler.domain.setting import Setting, nothing_meant, refusal
+from compiler.domain.setting import Refusal, Setting, nothing_meant, refusal
 from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import LENGTH, POSITION, TOKEN, Variables
@@ -24,6 +28,8 @@ from rasp.operators import OPERATORS, PREDICATES
 from rasp.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, outline, reachable
 from rasp.source import RaspError
 from rasp.value import Value
+
+Pairs: TypeAlias = npt.NDArray[np.int64]
 
 SHORT_TABLE = 2_000
 """A linear form over at most this many joint values is tabulated all the same: its domain is tighter then."""
@@ -43,15 +49,24 @@ class Domains:
         self.joint = Joint(setting, self.variables, self.tables, self.of)
         self.rows = Rows(setting, self.variables, self.linear, self.tables, self.of)
         self._domains: dict[SOp, Domain] = {}
-        self._refused: dict[SOp, RaspError] = {}
+        self._refused: dict[SOp, Refusal] = {}
 
     def of(self, node: SOp) -> Domain:
         """The values the s-op can take."""
         if node not in self._domains:
             for current in reachable([node], self._domains.__contains__):
-                if isinstance(current, SOp):
-                    self._domains[current] = self._found(current)
+                if isinstance(current, SOp) and current not in self._refused:
+                    self._find(current)
+        if node not in self._domains:
+            raise Refusal(*self._refused[node].diagnostics, node=self._refused[node].node)
         return self._domains[node]
+
+    def _find(self, node: SOp) -> None:
+        """The domain of an s-op, or why it has none: whoever reads the s-op may do without."""
+        try:
+            self._domains[node] = self._short(node, self._domain(node))
+        except Refusal as problem:
+            self._refused[node] = problem
 
     def known(self) -> dict[SOp, Domain]:
         """The domains that were found so far."""
@@ -79,14 +94,6 @@ class Domains:
             return True
         meant = self.tables.meant(variables) if few else None
         return meant is None or bool(meant.any())
-
-    def _found(self, node: SOp) -> Domain:
-        if node not in self._refused:
-            try:
-                return self._short(node, self._domain(node))
-            except RaspError as problem:
-                self._refused[node] = problem
-        raise RaspError(*self._refused[node].diagnostics)
 
     def _domain(self, node: SOp) -> Domain:
         if node is TOKEN:
@@ -135,8 +142,16 @@ class Domains:
         match node:
             case Map(op="/", args=(a, b)) if self._whole(a, b) is not None:
                 rows = self.joint.rows((a, b))
-                return None if rows is None else [Fraction(over, under) for over, under in rows.tolist() if under]
+                return None if rows is None else self._reduced(node, rows[rows[:, 1] != 0])
         return None
+
+    def _reduced(self, node: SOp, pairs: Pairs) -> list[Value]:
+        """The fractions of pairs in lowest terms, counted before they are made."""
+        signs = np.sign(pairs[:, 1:])
+        least = np.unique(pairs * signs // np.gcd(pairs[:, :1], pairs[:, 1:]), axis=0)
+        if len(least) > self.limits.decoded:
+            raise self._beyond(node, len(least), self.limits.decoded)
+        return [Fraction(over, under) for over, under in least.tolist()]
 
     def _hull(self, node: SOp) -> Domain | None:
         """All that lies between bounds of whole numbers, or is a truth; None where operands may be something else."""
@@ -164,13 +179,14 @@ class Domains:
     def _between(self, low: int, high: int, step: int = 1) -> Domain | None:
         return Domain.between(low, high, step or 1) if high - low <= self.limits.reach * (step or 1) else None
 
-    def _valueless(self, node: SOp) -> RaspError:
+    def _valueless(self, node: SOp) -> Refusal:
         if self.tables.of(node).occurring():
             return nothing_meant(f"{self._called(node)} has no value on any input that meets `requires`")
         return refusal(
             "never-defined",
             f"{self._called(node)} has no value for any input",
             "check its operands: every combination is an error",
+            node,
         )
 
     def _called(self, node: Node) -> str:
@@ -187,34 +203,39 @@ class Domains:
                 "too-long-numbers",
                 f"numbers of more than {self.limits.bits} bits are not compiled, and {self._called(node)} can be one",
                 "use smaller numbers, or round them",
+                node,
             )
         return domain
 
     def _limited(self, node: SOp, domain: Domain) -> Domain:
         quotient = isinstance(node, Map) and node.op == "/"
-        if len(domain) > (self.limits.decoded if quotient else self.limits.values):
-            raise self._beyond(node, domain)
+        most = self.limits.decoded if quotient else self.limits.values
+        if len(domain) > most:
+            raise self._beyond(node, len(domain), most)
         return domain
 
-    def too_many(self, node: SOp) -> RaspError:
+    def too_many(self, node: SOp) -> Refusal:
         """The error for an s-op that is to be told apart, and has too many values for that."""
-        return self._beyond(node, self.of(node))
+        return self._beyond(node, len(self.of(node)), self.limits.decoded)
 
-    def _beyond(self, node: SOp, domain: Domain) -> RaspError:
+    def _beyond(self, node: SOp, count: int, most: int) -> Refusal:
         return refusal(
             "too-many-values",
-            f"{self._called(node)} can take {len(domain)} different values, more than {self.limits.values}",
+            f"{self._called(node)} can take {count} different values, more than {most}",
             "round it, or compile with a smaller max_length or vocabulary",
+            node,
         )
 
     def _loosely(self, node: SOp) -> list[Value]:
         """Values over the arguments' domains, taken as independent."""
         count = self._ways(node)
-        if count > self.limits.combinations:
+        exact = any(not self.of(arg).whole for arg in self._operands(node) if self.of(arg).numeric)
+        if count > (self.limits.points if exact else self.limits.combinations):  # fractions are combined one by one
             raise refusal(
                 "too-many-combinations",
                 f"{self._called(node)} combines operands in {count} ways, more than can be tabulated",
                 "round an operand, or compile with a smaller max_length or vocabulary",
+                node,
             )
         return self.tables.over(node, self._operands(node)).occurring()
 
@@ -260,6 +281,7 @@ class Domains:
                 f"{self._called(node)} adds up {self.setting.max_length} numbers from {numbers[0]} to {numbers[-1]}, "
                 f"to more than {self.limits.reach} sums",
                 "compile with a smaller max_length, or add up smaller numbers",
+                node,
             )
         if unit.denominator == 1:
             return Domain.between(low * int(unit), high * int(unit), int(unit))
@@ -313,6 +335,7 @@ class Domains:
                     "compile with a smaller max_length, or "
                     + ("average an indicator" if len(numbers) > 2 else "count with selector_width")
                     + " instead",
+                    node,
                 )
         means = [
             low + step * Fraction(s, m)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from compiler.relation import MAX_DISJUNCTS
 from rasp.operators import MAX_SHOWN_BITS, Undefined, convert
 from rasp.settings import token_text
-from rasp.source import RaspError, error
+from rasp.sop import Node
+from rasp.source import Diagnostic, RaspError
 from rasp.value import Value
 
 
@@ -55,12 +56,20 @@ class Limits:
     """Tokens of the longest of them: what fails mostly fails on short ones."""
 
 
-def refusal(code: str, message: str, hint: str) -> RaspError:
-    """The error with which the compiler declines a program."""
-    return error(code, message, None, hint)
+class Refusal(RaspError):
+    """The error with which the compiler declines a program; `node` is the s-op at which it fails, if it is one."""
+
+    def __init__(self, *diagnostics: Diagnostic, node: Node | None = None) -> None:
+        super().__init__(*diagnostics)
+        self.node = node
 
 
-def nothing_meant(message: str) -> RaspError:
+def refusal(code: str, message: str, hint: str, node: Node | None = None) -> Refusal:
+    """A refusal of one diagnostic, which has no place in a text yet."""
+    return Refusal(Diagnostic(code, "error", message, None, hint), node=node)
+
+
+def nothing_meant(message: str) -> Refusal:
     """The error for a program that promises nothing: what it requires is True on no input."""
     hint = "check the s-op that it names, the vocabulary (--vocab) and the longest input (--max-length)"
     return refusal("nothing-meant", message, hint)

@@ -69,8 +69,9 @@ class Neurons:
         if not found:
             raise refusal(
                 "too-large",
-                f"{self.task.graph.name(node)} combines its operands in too many ways",
+                f"`{self.task.graph.told(node)}` combines its operands in too many ways",
                 "round an operand, or compile with a smaller max_length or vocabulary",
+                node,
             )
         affordable = [option for option in found if option[1] <= self.task.wide]
         if affordable:
