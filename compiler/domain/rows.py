@@ -21,7 +21,7 @@ from compiler.domain.values import Domain
 from compiler.domain.variables import LENGTH, POSITION, Variables
 from compiler.relation import EQUAL, Conjunction, compare, disjuncts
 from rasp.operators import Undefined
-from rasp.sop import Aggregate, Constant, Selector, SOp, Total, Width
+from rasp.sop import Aggregate, Constant, Map, Selector, SOp, Total, Width
 
 
 class Rows:
@@ -43,6 +43,7 @@ class Rows:
         self._disjuncts: dict[Selector, list[Conjunction]] = {}
         self._sure: dict[Conjunction, bool] = {}
         self._uniform: dict[SOp, bool] = {}
+        self._counted: list[tuple[Selector, int, int]] | None = None
         self._most: dict[Selector, int] = {}
         self._made: dict[Aggregate, bool] = {}
         self._keys: dict[Conjunction, Keys] = {}
@@ -62,7 +63,23 @@ class Rows:
 
     def never_empty(self, selector: Selector) -> bool:
         """Whether every row of the selector surely selects a key."""
-        return any(self.surely_matches(conjunction) for conjunction in self.disjuncts(selector))
+        cases = self.disjuncts(selector)
+        if any(self.surely_matches(conjunction) for conjunction in cases):
+            return True
+        return any(least >= 1 and self.disjuncts(known) == cases for known, least, _ in self._required())
+
+    def _required(self) -> list[tuple[Selector, int, int]]:
+        """Selectors of which `requires` says how many keys each row selects, at least and at most."""
+        if self._counted is None:
+            self._counted = [fact for node in self.tables.requires for fact in _counts(node, self.setting.max_length)]
+        return self._counted
+
+    def _most_required(self, conjunction: Conjunction) -> Iterator[int]:
+        """A selector that asks for more than one of which the number of keys is required has no more of them."""
+        for known, _, most in self._required():
+            cases = self.disjuncts(known)
+            if len(cases) == 1 and conjunction.implies(cases[0]):
+                yield most
 
     def never_matches(self, selector: Selector) -> bool:
         """Whether no row selects a key: in each case two s-ops are to be equal that have no value in common."""
@@ -107,7 +124,7 @@ class Rows:
 
     def unique(self, conjunction: Conjunction) -> bool:
         """Whether all keys that a row selects have one position."""
-        return self._keys_of(conjunction).agree(POSITION)
+        return self._keys_of(conjunction).agree(POSITION) or min(self._most_required(conjunction), default=2) <= 1
 
     def _keys_of(self, conjunction: Conjunction) -> Keys:
         if conjunction not in self._keys:
@@ -156,7 +173,8 @@ class Rows:
     def _most_of(self, conjunction: Conjunction) -> int:
         if self.unique(conjunction):
             return 1
-        return min([self.setting.max_length, *self._by_values(conjunction), *self._by_band(conjunction)])
+        found = [*self._by_values(conjunction), *self._by_band(conjunction), *self._most_required(conjunction)]
+        return min([self.setting.max_length, *found])
 
     def _by_values(self, conjunction: Conjunction) -> Iterator[int]:
         """Keys of one value of an s-op are at most one, and a comparison with a number leaves so many values."""
@@ -220,3 +238,24 @@ class Rows:
         if not isinstance(var, Aggregate):
             return isinstance(var, Width | Total)
         return len(self.domain(var.value)) > 1 and not self.selects_one(var)
+
+
+def _counts(node: SOp, longest: int) -> Iterator[tuple[Selector, int, int]]:
+    """What a condition that is True everywhere says of widths: at least so many keys, and at most."""
+    match node:
+        case Map(op="and", args=args):
+            for arg in args:
+                yield from _counts(arg, longest)
+        case Map(op=op, args=(Width(selector=selector), Constant(value=int(number)))):
+            ends = {
+                "==": (number, number),
+                "<=": (0, number),
+                "<": (0, number - 1),
+                ">=": (number, longest),
+                ">": (number + 1, longest),
+            }
+            if op in ends:
+                yield selector, *ends[op]
+        case Map(op=op, args=(Constant() as number, Width() as width)):
+            turned = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(op, op)
+            yield from _counts(Map(turned, (width, number)), longest)
