@@ -34,17 +34,42 @@ from rasp.sop import (
 
 def simplify(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
     """The replacement of each node below the roots, inputs first."""
+    roots = list(roots)
     new: dict[Node, Node] = {}
     for node in reachable(roots):
         new[node] = _rewrite(rebuilt(node, new), setting)
-    known = of_place([*new.values()], setting)
-    if not known:
-        return new
-    again: dict[Node, Node] = dict(known)
-    for node in reachable(new.values()):
-        if node not in again:
-            again[node] = _rewrite(rebuilt(node, again), setting)
-    return {node: again[found] for node, found in new.items()}
+    for known in (of_place, _looked_for):
+        again: dict[Node, Node] = known([new[root] for root in roots], setting)
+        if again:
+            for node in reachable(new[root] for root in roots):
+                if node not in again:
+                    again[node] = _rewrite(rebuilt(node, again), setting)
+            new = {node: again.get(found, found) for node, found in new.items()}
+    return new
+
+
+def _looked_for(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
+    """A width of which only is asked whether it is 0: 1 where some key is selected, 0 elsewhere, is enough (C16)."""
+    roots = list(roots)
+    asked: dict[Node, bool] = {root: False for root in roots}
+    for reader in reachable(roots):
+        for node in reader.inputs:
+            if isinstance(node, Width) and node is not LENGTH:
+                asked[node] = asked.get(node, True) and _asks_for_any(reader, node)
+    return {
+        node: Aggregate(node.selector, Constant(1), 0) for node, only in asked.items() if only and isinstance(node, Width)
+    }
+
+
+def _asks_for_any(reader: Node, width: Node) -> bool:
+    """Whether a comparison tells no more of a width than whether it is 0."""
+    match reader:
+        case Map(op=op, args=(a, b)) | Select(key=a, query=b, predicate=op):
+            if b is width:
+                a, b, op = b, a, {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(op, op)
+            zero, one = (isinstance(b, Constant) and b.value == number for number in (0, 1))
+            return a is width and ((zero and op in ("==", "!=", ">", "<=")) or (one and op in ("<", ">=")))
+    return False
 
 
 def rebuilt(node: Node, new: dict[Node, Node]) -> Node:

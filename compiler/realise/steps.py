@@ -10,11 +10,13 @@ Invariant: joint values of the operands are never tabulated.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 from compiler.attention import Read, Reading, weighted
+from compiler.circuit import Neuron
 from compiler.direction import Form
-from compiler.realise.draft import Draft
+from compiler.realise.draft import Draft, after_mlp
 from compiler.realise.gates import Gates
 from compiler.realise.lines import less
 from compiler.realise.logic import Logic
@@ -45,6 +47,9 @@ class Steps:
             case Map(op="or"):
                 return self.logic.disjunction(node)
             case Map(op="if", args=(condition, a, b)) if self.task.numeric(a, b):
+                cases, other = self._cases(node)
+                if len(cases) > 2:
+                    return self._first_of(node, cases, other)
                 return self._choice(node, self.task.truth(condition), a, b)
             case Map(op="*", args=(a, b)) if a is not b and self.task.numeric(a, b):
                 return self._product(node, a, b)
@@ -79,6 +84,50 @@ class Steps:
         read = Reading(bent, max(bit.ready, gap.ready), bit.exact and gap.exact)
         gated = self.draft.neuron(node, read, wide, holds, "{}, gated")
         return weighted([(other, Fraction(1)), (gated, Fraction(1)), (bit, least)])
+
+    def _cases(self, node: SOp) -> tuple[list[tuple[SOp, SOp]], SOp]:
+        """Choices inside each other, as conditions with what is chosen by the first that is true, and what else is."""
+        cases: list[tuple[SOp, SOp]] = []
+        while not (cases and self.task.is_shared(node)) and (choice := self._as_choice(node)) is not None:
+            condition, chosen, node = choice.args
+            if not self.task.numeric(chosen, node):
+                return [], node
+            cases.append((self.task.truth(condition), chosen))
+        return cases, node
+
+    def _as_choice(self, node: SOp) -> Map | None:
+        """A choice, or a table of a choice as a choice of tables."""
+        if isinstance(node, Map):
+            return node if node.op == "if" else None
+        choice = self._chosen(node) if isinstance(node, Lookup) else None
+        if choice is None or self.task.is_shared(choice):
+            return None
+        condition, a, b = choice.args
+        return Map("if", (condition, self._on_branch(node, choice, a), self._on_branch(node, choice, b)))
+
+    def _first_of(self, node: SOp, cases: Sequence[tuple[SOp, SOp]], other: SOp) -> Reading:
+        """All cases in one layer: ``relu(a_k - low + M (c_k - 1 - c_1 - ... - c_(k-1)))`` is open for the first that is
+        true, and one more neuron where none is (C25)."""
+        ends = [end for part in (*(chosen for _, chosen in cases), other) for end in self.task.range(part)]
+        low, high = min(ends), max(ends)
+        size = Fraction(2) ** max(0, math.ceil(high - low) - 1).bit_length()
+        one = self.read(Constant(1))
+        direction = self.draft.direction(node, less(node, low))
+        self.draft.ranges[direction] = Fraction(0), high - low
+        before: list[tuple[Reading, Fraction]] = []
+        reads: list[Reading] = []
+        for condition, chosen in cases:
+            bit = self.read(condition)
+            opened = [(self.read(chosen), Fraction(1)), (one, -low - size), (bit, size)]
+            reads.append(weighted([*opened, *before]))
+            before.append((bit, -size))
+        reads.append(weighted([(self.read(other), Fraction(1)), (one, -low), *before]))
+        ready = max(after_mlp(self.draft.settled(read).ready) for read in reads)
+        label = self.draft.names.label(node)
+        for read in reads:
+            self.draft.neurons.append((ready, Neuron((label,), read.form, ((direction, Fraction(1)),))))
+        found = Reading(Form.of(direction), ready, all(read.exact for read in reads))
+        return weighted([(found, Fraction(1)), (one, low)])
 
     def _product(self, node: SOp, a: SOp, b: SOp) -> Reading:
         """Gates for each value of one factor, if those are few."""

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from fractions import Fraction
+from functools import cached_property
 from typing import TypeAlias
 
 from compiler.attention import Codes
 from compiler.graph import Graph
 from compiler.precision import Precision
 from compiler.realise.care import Care
-from rasp.sop import Aggregate, Lookup, SOp
+from rasp.sop import Aggregate, Lookup, Node, SOp
 from rasp.value import Value
 
 SHORT = {"depth": 64, "balanced": 64, "size": 8}
@@ -91,6 +93,14 @@ class Task:
     def is_bit(self, node: SOp) -> bool:
         """Whether an s-op is 0 or 1."""
         return self.numeric(node) and set(self.analysis.domain(node)) <= {0, 1}
+
+    def is_shared(self, node: SOp) -> bool:
+        """Whether several s-ops of the program read the s-op, so that it is computed anyway."""
+        return self._readers[node] > 1
+
+    @cached_property
+    def _readers(self) -> Counter[Node]:
+        return Counter(part for node in self.graph.nodes for part in dict.fromkeys(node.inputs))
 
     def truth(self, node: SOp) -> SOp:
         """The s-op as a bit: whether it is neither 0 nor the empty string."""
