@@ -104,6 +104,13 @@ def _implied(node: SOp, value: Value, facts: Facts) -> Iterator[tuple[SOp, Value
     match node:
         case Map(op="and", args=args) if value is True:
             yield from ((arg, True) for arg in args if facts.domain(arg).values == (False, True))
+        case Map(op="or", args=args) if value is False:
+            yield from ((arg, False) for arg in args if facts.domain(arg).values == (False, True))
+        case Map(op=">", args=(arg, Constant(value=0))) if value is False and facts.domain(arg).values == (0, 1):
+            yield arg, 0
+        case Map(op="if", args=(condition, Constant(value=a), Constant(value=b))) if a != b and value in (a, b):
+            if facts.domain(condition).values == (False, True):
+                yield condition, value == a
         case Map(op="not", args=(arg,)) if facts.domain(arg).values == (False, True):
             yield arg, not value
         case Map(op="==", args=(arg, Constant(value=wanted))) if value is True:
