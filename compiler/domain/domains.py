@@ -121,10 +121,10 @@ class Domains:
             return progression
         variables = self.variables.of(node)
         hull = None
-        if self.tables.count_points(variables) <= self.limits.points:
-            values = self.tables.occurring(node)
-        elif (quotients := self._quotients(node)) is not None:
+        if (quotients := self._quotients(node)) is not None:
             values = quotients
+        elif self.tables.count_points(variables) <= self.limits.points:
+            values = self.tables.occurring(node)
         elif (hull := self._hull(node)) is not None and self._ways(node) > self.limits.points:
             values = self.joint.combined(node) if isinstance(node, Map) else None
             return hull if values is None or len(values) > self.limits.values else Domain.of(values)
@@ -138,12 +138,19 @@ class Domains:
         return hull or self._hull(node) or self._limited(node, domain)
 
     def _quotients(self, node: SOp) -> list[Value] | None:
-        """The quotients of whole numbers whose joint values can be listed."""
+        """The quotients of counts and sums whose joint values can be listed, or what they are rounded to."""
         match node:
-            case Map(op="/", args=(a, b)) if self._whole(a, b) is not None:
+            case Map(op="round", args=(Map(op="/") as quotient,)):
+                found = self._quotients(quotient)
+                return None if found is None else [*dict.fromkeys(round(value) for value in found)]  # type: ignore[arg-type]
+            case Map(op="/", args=(a, b)) if self._counted(b) and self._whole(a, b) is not None:
                 rows = self.joint.rows((a, b))
                 return None if rows is None else self._reduced(node, rows[rows[:, 1] != 0])
         return None
+
+    def _counted(self, node: SOp) -> bool:
+        """Whether what is divided by is made of counts, which are known together with others."""
+        return any(isinstance(var, Width | Total) for var in self.variables.of(node))
 
     def _reduced(self, node: SOp, pairs: Pairs) -> list[Value]:
         """The fractions of pairs in lowest terms, counted before they are made."""
