@@ -151,7 +151,11 @@ def test_10000_tokens_keep_to_the_interpreter(name: str) -> None:
 )
 def test_every_program_of_the_library_that_is_read_left_to_right(name: str) -> None:
     """Under causal attention, every output, token by token, on random inputs."""
-    compiled = compiler.compile(LIBRARY[name].program, attention="causal")
+    try:
+        compiled = compiler.compile(LIBRARY[name].program, attention="causal")
+    except RaspError:
+        assert LIBRARY[name].program.settings.attention != "causal"
+        return
     assert require_right(compiled, drawn(compiled, 12, random.Random(name))) > 0
 
 

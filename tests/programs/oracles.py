@@ -6,6 +6,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from itertools import accumulate, combinations, groupby, pairwise
 from typing import Any
 
@@ -487,4 +488,142 @@ ORACLES |= {
     "decoders/close_brackets": continued(closing),
     "decoders/fibonacci_digits": continued(lambda p: sum(p[-2:]) % 10),
     "decoders/fibonacci": continued(lambda p: sum(p[-2:]) if sum(p[-2:]) in map(fibonacci, range(13)) else 0),
+}
+
+
+def digitwise(rule: Callable[[list[int]], Any]) -> Oracle:
+    """One answer for all positions, from the digits as numbers."""
+    return lambda w: everywhere(w, rule([int(t) for t in w]))
+
+
+def so_far(rule: Callable[[list[int]], Any]) -> Oracle:
+    """A rule for the digits up to each position."""
+    return continued(lambda p: rule([int(t) for t in p]))
+
+
+def positions(rule: Callable[[Sequence[Any], int], Any]) -> Oracle:
+    """A rule for the input and a position."""
+    return lambda w: [rule(w, i) for i in range(len(w))]
+
+
+def mean(numbers: Sequence[float]) -> float:
+    """A float; 0 of nothing."""
+    return float(statistics.mean(numbers)) if numbers else 0.0
+
+
+def luhn(v: list[int]) -> bool:
+    return sum(sum(divmod(2 * d, 10)) if i % 2 else d for i, d in enumerate(v[::-1])) % 10 == 0
+
+
+def digital_root(v: list[int]) -> int:
+    total = sum(v)
+    while total > 9:
+        total = sum(map(int, str(total)))
+    return total
+
+
+def number(v: list[int]) -> int:
+    return int("".join(map(str, v)))
+
+
+def halves(w: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """What stands at the same place of both halves, the middle left out."""
+    half = len(w) // 2
+    return list(zip(w[:half], w[len(w) - half :], strict=True))
+
+
+def since_zero(v: list[int]) -> int:
+    total = 0
+    for digit in v:
+        total = total + digit if digit else 0
+    return total
+
+
+def partners(w: Sequence[str]) -> list[int]:
+    """A stack of the open ones."""
+    opened: list[int] = []
+    found = [-1] * len(w)
+    for i, token in enumerate(w):
+        if token == "(":
+            opened.append(i)
+        elif opened:
+            j = opened.pop()
+            found[i], found[j] = j, i
+    return found
+
+
+def filled(v: list[int]) -> int:
+    return next((digit for digit in v[::-1] if digit), 0)
+
+
+def walked(w: Sequence[str]) -> list[int]:
+    place = sum({"north": 1j, "south": -1j, "east": 1, "west": -1, "rest": 0}[t] for t in w)
+    return everywhere(w, int(abs(complex(place).real) + abs(complex(place).imag)))
+
+
+def felt(w: Sequence[str]) -> list[int]:
+    worth = {"good": 1, "great": 2, "bad": -1, "awful": -2}
+    return everywhere(w, sum(worth.get(t, 0) * (-1 if a == "not" else 1) for a, t in zip(["", *w], w, strict=False)))
+
+
+ORACLES |= {
+    "numbers/weighted_sum": digitwise(lambda v: sum(i * d for i, d in enumerate(v, 1))),
+    "numbers/checksum_mod_97": digitwise(lambda v: sum(i * d for i, d in enumerate(v, 1)) % 97),
+    "numbers/check_digit": digitwise(lambda v: (10 - (sum(v[::2]) + 3 * sum(v[1::2])) % 10) % 10),
+    "numbers/luhn": digitwise(luhn),
+    "numbers/digital_root": digitwise(digital_root),
+    "numbers/divisible_by_11": digitwise(lambda v: number(v) % 11 == 0),
+    "numbers/remainder_by_7": digitwise(lambda v: number(v) % 7),
+    "numbers/alternating_sum": digitwise(lambda v: sum(v[::2]) - sum(v[1::2])),
+    "numbers/sum_of_squares": digitwise(lambda v: sum(d * d for d in v)),
+    "numbers/suffix_sum": lambda w: list(accumulate(map(int, w[::-1])))[::-1],
+    "numbers/sum_of_equal": lambda w: [int(t) * w.count(t) for t in w],
+    "numbers/sum_since_zero": so_far(since_zero),
+    "numbers/dot_product_of_halves": digitwise(lambda v: sum(a * b for a, b in halves(v))),
+    "numbers/sum_of_neighbour_products": digitwise(lambda v: sum(a * b for a, b in pairwise(v))),
+    "numbers/equal_pairs": lambda w: everywhere(w, sum(a == b for a, b in combinations(w, 2))),
+    "numbers/sum_of_frequencies": lambda w: everywhere(w, sum(n * n for n in Counter(w).values())),
+    "numbers/pairs_that_make_10": digitwise(lambda v: sum(a + b == 10 for a, b in combinations(v, 2))),
+    "numbers/mean": digitwise(mean),
+    "numbers/running_mean": so_far(mean),
+    "numbers/window_mean": positions(lambda w, i: mean([int(t) for t in w[max(i - 1, 0) : i + 2]])),
+    "numbers/mean_step": digitwise(lambda v: sum(abs(a - b) for a, b in pairwise(v)) / len(v)),
+    "numbers/trimmed_mean": digitwise(lambda v: mean(sorted(v)[1:-1])),
+    "numbers/top_three_mean": digitwise(lambda v: mean(sorted(v)[-3:])),
+    "numbers/median_of_the_middle": digitwise(lambda v: float(statistics.median(v))),
+    "numbers/moving_median": positions(
+        lambda w, i: sorted(map(int, w[i - 1 : i + 2]))[1] if 0 < i < len(w) - 1 else int(w[i])
+    ),
+    "numbers/variance": digitwise(lambda v: float(statistics.pvariance(v))),
+    "numbers/above_average": lambda w: [len(w) * int(t) > sum(map(int, w)) for t in w],
+    "numbers/count_above_average": digitwise(lambda v: sum(len(v) * d > sum(v) for d in v)),
+    "numbers/percentile": lambda w: [sum(u < t for u in w) / len(w) for t in w],
+    "numbers/share_of_sum": lambda w: [int(t) / max(1, sum(map(int, w))) for t in w],
+    "numbers/percent": lambda w: everywhere(w, round(Fraction(100 * w.count("a"), len(w)))),
+    "numbers/majority_so_far": so_far(lambda v: int(2 * sum(v) > len(v))),
+    "numbers/balance_fraction": continued(lambda p: (p.count("(") - p.count(")")) / len(p)),
+    "numbers/mismatches_of_halves": lambda w: everywhere(w, sum(a != b for a, b in halves(w))),
+    "numbers/mirror_mismatches": lambda w: everywhere(w, sum(w[i] != w[-1 - i] for i in range(len(w) // 2))),
+    "numbers/index_of_maximum": digitwise(lambda v: v.index(max(v))),
+    "numbers/last_index_of_minimum": digitwise(lambda v: len(v) - 1 - v[::-1].index(min(v))),
+    "numbers/second_largest": digitwise(lambda v: sorted(v)[-2] if len(v) > 1 else 0),
+    "numbers/kth_smallest": digitwise(lambda v: sorted(v)[v[0]] if v[0] < len(v) else 0),
+    "numbers/smallest_missing": digitwise(lambda v: min({*range(11)} - {*v})),
+    "numbers/number_of_records": digitwise(lambda v: sum(d > max(v[:i], default=-1) for i, d in enumerate(v))),
+    "numbers/number_of_peaks": digitwise(
+        lambda v: sum(a < b > c for a, b, c in zip([-1, *v], v, [*v[1:], -1], strict=False))
+    ),
+    "numbers/rises_minus_falls": digitwise(lambda v: sum(sign(b - a) for a, b in pairwise(v))),
+    "numbers/where_half_is_reached": digitwise(
+        lambda v: next(i for i, total in enumerate(accumulate(v)) if 2 * total >= sum(v))
+    ),
+    "numbers/fill_forward": so_far(filled),
+    "numbers/next_occurrence": positions(lambda w, i: w.index(w[i], i + 1) if w[i] in w[i + 1 :] else -1),
+    "numbers/matching_bracket": partners,
+    "numbers/deepest_nesting": lambda w: everywhere(w, max(0, *accumulate((t == "(") - (t == ")") for t in w))),
+    "numbers/stack_depth": lambda w: list(accumulate((t == "push") - (t in ("pop", "add")) for t in w)),
+    "numbers/distance_from_home": walked,
+    "numbers/signed_sentiment": felt,
+    "numbers/swap_halves": lambda w: [int(t) for t in [*w[len(w) // 2 :], *w[: len(w) // 2]]],
+    "numbers/root_mean_square_above_5": digitwise(lambda v: sum(d * d for d in v) > 25 * len(v)),
 }
