@@ -105,6 +105,10 @@ class Joint:
         domain = self.domain(node)
         return domain.numeric and domain.whole
 
+    def _is_small(self, node: SOp) -> bool:
+        """Whether sums and products of its numbers are numbers that arrays hold."""
+        return all(abs(end) < LARGEST_INT for end in self.domain(node).ends)
+
     def _places(self, variables: tuple[SOp, ...]) -> dict[SOp, Rows] | None:
         """For each joint value of the variables, the place of each one's value in its domain."""
         groups: list[tuple[tuple[SOp, ...], Rows]] = []
@@ -147,7 +151,7 @@ class Joint:
 
     def _found(self, together: tuple[SOp, ...]) -> Rows | None:
         values = [var.value if isinstance(var, Total) else Constant(1) for var in together]
-        if not all(self.domain(value).numeric and self.domain(value).whole for value in values):
+        if not all(self._is_whole(value) and self._is_small(value) for value in values):
             return None
         each = self.rows(values)
         if each is None:
@@ -177,7 +181,7 @@ class Joint:
         if len(self.variables.of(node)) == 1 and not isinstance(self.domain(node).values, range):
             return self._of_one(node, places)
         if node in places:
-            return self._values(node, places)
+            return self._values(node, places) if self._is_small(node) else None
         match node:
             case Constant(value=value):
                 return None if isinstance(value, str) or value.denominator != 1 else np.array([int(value)])
@@ -206,12 +210,15 @@ class Joint:
     def _of_one(self, node: SOp, places: dict[SOp, Rows]) -> Rows | None:
         """The numbers of a function of one variable."""
         (variable,) = self.variables.of(node)
-        if not self.domain(node).numeric or not self.domain(node).whole:
+        if not self._is_whole(node):
             return None
         if variable not in places:
             return None
         table = self.tables.of(node)
-        numbers = np.array([0 if value is None else int(value) for value in table.values], dtype=np.int64)
+        listed = [0 if value is None else int(value) for value in table.values]
+        if any(abs(number) >= LARGEST_INT for number in listed):
+            return None
+        numbers = np.array(listed, dtype=np.int64)
         return np.asarray(numbers[np.broadcast_to(table.codes, (len(self.domain(variable)),))][places[variable]])
 
 
