@@ -146,7 +146,9 @@ class Certifier:
         if added.spacing is None or added.spacing < 1 or not near:
             return Bound(low, high, added.error + self.p.rounding(high), None)
         if added.error > 0.0:
-            self.decisions.append(Decision(f"{direction}, rounded to a whole number", 0.5, added.error, direction.holds))
+            self.decisions.append(
+                Decision(f"{direction}, rounded to a whole number", 0.5, added.error, direction.holds)
+            )
         return Bound(low, high)
 
     def _written_range(self, direction: Direction) -> tuple[float, float]:

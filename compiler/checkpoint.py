@@ -76,7 +76,8 @@ def save(
     """Write a checkpoint. An existing checkpoint there is replaced at the end, at once; what else lies in it is kept.
 
     `documents` are further files, JSON data by plain file name. One that is too large is left out: the result says why,
-    by its name. `missing` says why of those that could not be made. Raises `ModelError` if the folder exists and is not a checkpoint, or cannot be written.
+    by its name. `missing` says why of those that could not be made. Raises `ModelError` if the folder exists and is not
+    a checkpoint, or cannot be written.
     """
     from rasp import whole  # a model that was loaded needs nothing of this package but its own file
 

@@ -202,7 +202,7 @@ def lower(
 
 
 class Graphs(Sequence[Graph]):
-    """The graphs of a program that are tried in turn, each made when it is asked for: means as they are, or as ratios."""
+    """The graphs of a program, tried in turn, each made when it is asked for: means as they are, or as ratios."""
 
     MEANS = (256, 32, 1)
     """A mean of more values is computed as a ratio (C24)."""

@@ -364,7 +364,7 @@ def _extreme(circuit: Circuit) -> str:
 def build(
     graphs: Graph | Iterable[Graph], optimize: str = "balanced", precision: Precision = FLOAT32
 ) -> tuple[Circuit, Certificate]:
-    """The circuit of the first graph whose circuit can be certified; else that of the first of which one can be made."""
+    """The circuit of the first graph whose circuit can be certified; else that of the first that has one."""
     graphs = [graphs] if isinstance(graphs, Graph) else graphs
     first: tuple[Circuit, Certificate] | RaspError | None = None
     tried: set[tuple[SOp, ...]] = set()

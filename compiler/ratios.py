@@ -81,7 +81,7 @@ class Ratios:
                 return node if left is None or right is None else self._compared(op, left, right)
             case Map(op="round", args=(a,)) if self._is_wide(a) and (ratio := self.ratio(a)) is not None:
                 return Map("round", (_quotient(ratio),))
-            case Map(op="round", args=(a,)) if self._is_whole(a) and not any(map(self._is_mean, self.analysis.variables(a))):
+            case Map(op="round", args=(a,)) if self._is_whole(a) and not self._has_mean(a):
                 return a
             case Select(key=key, query=query, predicate=op) if self._is_wide(key) and not self.analysis.variables(
                 query
@@ -152,8 +152,11 @@ class Ratios:
                 )
         return False
 
+    def _has_mean(self, node: SOp) -> bool:
+        return any(map(self._is_mean, self.analysis.variables(node)))
+
     def _is_mean(self, node: SOp) -> bool:
-        """Whether the s-op is a mean, which carries rounding errors; to round what is computed from it takes them away."""
+        """Whether the s-op is a mean, whose rounding errors `round` takes away from what is computed from it."""
         return isinstance(node, Aggregate) and not self._picks(node)
 
     def _picks(self, node: Aggregate) -> bool:
@@ -208,16 +211,16 @@ class Ratios:
         parts = [self.ratio(arg) for arg in node.args[-2:]]
         if parts[0] is None or parts[1] is None:
             return None
-        a, b = parts[0], parts[1]
+        left, right = parts[0], parts[1]
         match node.op:
             case "+" | "-":
-                return self._added(a, b, 1 if node.op == "+" else -1)
+                return self._added(left, right, 1 if node.op == "+" else -1)
             case "*":
-                return self._multiplied(a, b)
+                return self._multiplied(left, right)
             case "/":
-                return self._divided(a, b)
+                return self._divided(left, right)
             case "if":
-                return self._chosen(node.args[0], a, b)
+                return self._chosen(node.args[0], left, right)
         return None
 
     def _narrow(self, node: SOp) -> Ratio | None:
@@ -327,7 +330,7 @@ class Ratios:
         if high <= 0:
             b = Ratio(-b.factor, _product([b.over, Constant(-1)]), b.under)
         under = (a.under + Counter([] if isinstance(b.over, Constant) else [b.over])) - b.under
-        factor = a.factor / b.factor / (int(b.over.value) if isinstance(b.over, Constant) else 1)  # type: ignore[arg-type]
+        factor = a.factor / b.factor / (int(b.over.value) if isinstance(b.over, Constant) else 1)
         return Ratio(factor, a.times(b.under - a.under), under)
 
     def _chosen(self, condition: SOp, a: Ratio, b: Ratio) -> Ratio:
@@ -368,7 +371,7 @@ def _quotient(ratio: Ratio) -> SOp:
 
 
 def _floor(ratio: Ratio) -> SOp:
-    """The next whole number below ``n / d``: a quarter of ``1 / d`` above ``n / d - 1 / 2``, rounded, which is no tie."""
+    """The next whole number below ``n / d``: ``n / d - 1 / 2`` and a quarter of ``1 / d``, rounded, which is no tie."""
     over = _product([ratio.over, Constant(4 * ratio.factor.numerator)])
     under = _product([*ratio.under.elements(), Constant(ratio.factor.denominator)])
     shifted = Map("+", (Map("-", (over, _product([under, Constant(2)]))), Constant(1)))

@@ -51,13 +51,15 @@ def simplify(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
 def _looked_for(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
     """A width of which only is asked whether it is 0: 1 where some key is selected, 0 elsewhere, is enough (C16)."""
     roots = list(roots)
-    asked: dict[Node, bool] = {root: False for root in roots}
+    asked: dict[Node, bool] = dict.fromkeys(roots, False)
     for reader in reachable(roots):
         for node in reader.inputs:
             if isinstance(node, Width) and node is not LENGTH:
                 asked[node] = asked.get(node, True) and _asks_for_any(reader, node)
     return {
-        node: Aggregate(node.selector, Constant(1), 0) for node, only in asked.items() if only and isinstance(node, Width)
+        node: Aggregate(node.selector, Constant(1), 0)
+        for node, only in asked.items()
+        if only and isinstance(node, Width)
     }
 
 

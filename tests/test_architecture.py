@@ -126,7 +126,7 @@ except rasp.RaspError as problem:
     ("text", "code"),
     [
         ("o = 1 / (length - length);", "never-an-answer"),
-        ("o = aggregate(full_s, indices ^ 9);", "too-many-values"),
+        ("o = aggregate(select(tokens, tokens, ==), indices ^ 9);", "too-many-values"),
         ("#@ requires: met\n#@ output: o\nmet = length > 99;\no = indices;", "nothing-meant"),
     ],
 )

@@ -22,7 +22,9 @@ def compile_(call: argparse.Namespace) -> int:
     """Compile a program: save the checkpoint, print one stage, or print what each way to optimise would cost."""
     if call.out is None and call.emit is None and not call.plan and not call.suggest:
         raise error(
-            "usage", "nothing to do", hint="-o DIR saves a checkpoint, --emit STAGE prints a stage, --plan costs, --suggest helps"
+            "usage",
+            "nothing to do",
+            hint="-o DIR saves a checkpoint, --emit STAGE prints a stage, --plan costs, --suggest helps",
         )
     from compiler.pipeline import Compiled
 

@@ -140,7 +140,7 @@ class Analysis:
         return self._domains.too_many(node)
 
     def joint(self, nodes: Sequence[SOp]) -> npt.NDArray[np.int64] | None:
-        """The distinct joint values of s-ops of whole numbers, a column each; None where they are unknown or too many."""
+        """The distinct joint values of s-ops of whole numbers, a column each; None where unknown, or too many."""
         return self._domains.joint.rows(nodes)
 
     # -- rows --------------------------------------------------------------------------------------------------------

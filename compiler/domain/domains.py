@@ -126,8 +126,8 @@ class Domains:
         elif self.tables.count_points(variables) <= self.limits.points:
             values = self.tables.occurring(node)
         elif (hull := self._hull(node)) is not None and self._ways(node) > self.limits.points:
-            values = self.joint.combined(node) if isinstance(node, Map) else None
-            return hull if values is None or len(values) > self.limits.values else Domain.of(values)
+            sums = self.joint.combined(node) if isinstance(node, Map) else None
+            return hull if sums is None or len(sums) > self.limits.values else Domain.of(sums)
         else:
             values = self._loosely(node)
         if not values:
@@ -164,7 +164,7 @@ class Domains:
         """All that lies between bounds of whole numbers, or is a truth; None where operands may be something else."""
         match node:
             case Map(op="+" | "-" | "*" as op, args=(a, b)) if (both := self._whole(a, b)) is not None:
-                corners = [int(OPERATORS[op].apply(x, y)) for x in both[0].ends for y in both[1].ends]  # type: ignore[arg-type]
+                corners = [int(OPERATORS[op].apply(x, y)) for x in both[0].ends for y in both[1].ends]
                 step = 1 if op == "*" else math.gcd(*(int(domain.step) for domain in both))
                 return self._between(min(corners), max(corners), step)
             case Map(op="%", args=(a, b)) if (both := self._whole(a, b)) is not None and both[1].ends[0] > 0:

@@ -70,7 +70,7 @@ class Joint:
     def parts(self, nodes: Sequence[SOp]) -> tuple[SOp, ...]:
         """What the s-ops are computed from by whole-number arithmetic; nothing where one of them is not."""
         leaves: dict[SOp, None] = {}
-        return tuple(leaves) if all([self._leaves(node, leaves) for node in nodes]) else ()
+        return tuple(leaves) if all(self._leaves(node, leaves) for node in nodes) else ()
 
     def combined(self, node: Map) -> list[int] | None:
         """The values of a sum, a difference or a product; None where they are unknown or too many."""
@@ -95,7 +95,7 @@ class Joint:
             return node not in variables or self._is_whole(node)
         if isinstance(node, Map) and (node.op in _ARITHMETIC or node.op in _TRUTHS or node.op in ("if", "negate")):
             deeper = dict(found)
-            if all([self._leaves(arg, deeper) for arg in node.args]):
+            if all(self._leaves(arg, deeper) for arg in node.args):
                 found |= deeper
                 return True
         found[node] = None
@@ -104,6 +104,10 @@ class Joint:
     def _is_whole(self, node: SOp) -> bool:
         domain = self.domain(node)
         return domain.numeric and domain.whole
+
+    def _is_small(self, node: SOp) -> bool:
+        """Whether sums and products of its numbers are numbers that arrays hold."""
+        return all(abs(end) < LARGEST_INT for end in self.domain(node).ends)
 
     def _places(self, variables: tuple[SOp, ...]) -> dict[SOp, Rows] | None:
         """For each joint value of the variables, the place of each one's value in its domain."""
@@ -147,13 +151,13 @@ class Joint:
 
     def _found(self, together: tuple[SOp, ...]) -> Rows | None:
         values = [var.value if isinstance(var, Total) else Constant(1) for var in together]
-        if not all(self.domain(value).numeric and self.domain(value).whole for value in values):
+        if not all(self._is_whole(value) and self._is_small(value) for value in values):
             return None
         each = self.rows(values)
         if each is None:
             return None
         count = next((i for i, var in enumerate(together) if isinstance(var, Width)), None)
-        least = 0 if count is None else int(self.domain(together[count]).values[0])  # type: ignore[arg-type]
+        least = 0 if count is None else int(self.domain(together[count]).values[0])
         last = np.zeros((1, len(together)), dtype=np.int64)
         levels = [last]
         for _ in range(self.setting.max_length):
@@ -165,9 +169,9 @@ class Joint:
                 return None
         sums = _distinct(np.concatenate(levels[least:]))
         for var, column in zip(together, range(sums.shape[1]), strict=True):
-            values = np.array(self.domain(var).values, dtype=np.int64)
-            at = np.minimum(np.searchsorted(values, sums[:, column]), len(values) - 1)
-            kept = values[at] == sums[:, column]  # what is left out is in no domain, so it cannot occur
+            known = np.array(self.domain(var).values, dtype=np.int64)
+            at = np.minimum(np.searchsorted(known, sums[:, column]), len(known) - 1)
+            kept = known[at] == sums[:, column]  # what is left out is in no domain, so it cannot occur
             sums = sums[kept]
             sums[:, column] = at[kept]
         return sums
@@ -177,19 +181,17 @@ class Joint:
         if len(self.variables.of(node)) == 1 and not isinstance(self.domain(node).values, range):
             return self._of_one(node, places)
         if node in places:
-            return self._values(node, places)
-        if len(self.variables.of(node)) == 1 and not isinstance(self.domain(node).values, range):
-            return self._of_one(node, places)
+            return self._values(node, places) if self._is_small(node) else None
         match node:
             case Constant(value=value):
                 return None if isinstance(value, str) or value.denominator != 1 else np.array([int(value)])
             case Map(op=op, args=(a, b)) if op in _ARITHMETIC:
-                sides = [self._column(side, places) for side in (a, b)]
-                if sides[0] is None or sides[1] is None:
+                left, right = self._column(a, places), self._column(b, places)
+                if left is None or right is None:
                     return None
-                if any(len(side) and np.abs(side).max() >= LARGEST_INT for side in sides if side is not None):
+                if any(len(side) and np.abs(side).max() >= LARGEST_INT for side in (left, right)):
                     return None
-                return np.asarray(_ARITHMETIC[op](*sides))
+                return np.asarray(_ARITHMETIC[op](left, right))
             case Map(op="negate", args=(a,)):
                 inner = self._column(a, places)
                 return None if inner is None else -inner
@@ -208,12 +210,15 @@ class Joint:
     def _of_one(self, node: SOp, places: dict[SOp, Rows]) -> Rows | None:
         """The numbers of a function of one variable."""
         (variable,) = self.variables.of(node)
-        if not self.domain(node).numeric or not self.domain(node).whole:
+        if not self._is_whole(node):
             return None
         if variable not in places:
             return None
         table = self.tables.of(node)
-        numbers = np.array([0 if value is None else int(value) for value in table.values], dtype=np.int64)
+        listed = [0 if value is None else int(value) for value in table.values]
+        if any(abs(number) >= LARGEST_INT for number in listed):
+            return None
+        numbers = np.array(listed, dtype=np.int64)
         return np.asarray(numbers[np.broadcast_to(table.codes, (len(self.domain(variable)),))][places[variable]])
 
 

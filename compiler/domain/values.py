@@ -83,7 +83,7 @@ class Domain:
 
     @cached_property
     def step(self) -> Fraction:
-        """The largest number of which all values of a numeric domain are whole multiples apart; 0 where there is one."""
+        """The largest number of which all values of a numeric domain are multiples apart; 0 where there is one."""
         if isinstance(self.values, range):
             return Fraction(self.values.step if len(self.values) > 1 else 0)
         found, common = counts(self.numbers)

@@ -88,7 +88,7 @@ class Gates:
             return None
         first, last = ends
         if isinstance(b, Constant) and len(self.analysis.domain(a)) <= self.task.limits.points:
-            return self._by_number(a, Fraction(b.value), first, last)  # type: ignore[arg-type]
+            return self._by_number(a, Fraction(b.value), first, last)
         x, (least, greatest) = self.read(a), self.task.range(a)
         y, most = self._up_to(b, greatest + 1) if least >= 0 else (self.read(b), self.task.range(b)[1])
         bends: list[_Bend] = []
@@ -193,7 +193,7 @@ class Gates:
 
 
 def _steps(number: Reading, above: bool) -> list[_Bend]:
-    """1 where a whole number is at least 0, or above 0; flat for a quarter around each, unless it is free of rounding."""
+    """1 where a whole number is at least 0, or above 0; flat for a quarter around each, unless it is exact."""
     if number.exact:
         start = Fraction(0 if above else -1)
         return [(number, start, Fraction(1)), (number, start + 1, Fraction(-1))]

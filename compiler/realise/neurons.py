@@ -92,7 +92,7 @@ class Neurons:
         return reading, self.draft.needed(reading.form, before)
 
     def _after_inner(self, node: SOp, wanted: bool) -> Reading | None:
-        """Compute what the s-op is a function of, then a staircase over that, if that is exact, or wanted all the same."""
+        """Compute what the s-op is a function of, then a staircase over that, if that is exact or wanted anyway."""
         waist = self.waists.innermost(node)
         if waist is None:
             return None

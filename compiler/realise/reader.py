@@ -67,9 +67,8 @@ class Reader:
             return self._heads.total(node)
         if isinstance(node, Aggregate):
             return self._heads.aggregate(node)
-        if isinstance(node, Map) and node.op == "round" and self.analysis.domain(node.args[0]).whole:
-            if not any(isinstance(var, Aggregate) and self.analysis.noisy(var) for var in variables):
-                return self._gates.held(node, node.args[0])
+        if isinstance(node, Map) and node.op == "round" and self._is_exact(node.args[0]):
+            return self._gates.held(node, node.args[0])
         if (at_keys := pushed(node, self.task, self.draft.names)) is not None:
             return self.read(at_keys)
         return self._neurons.computed(node)
@@ -82,6 +81,12 @@ class Reader:
             return None
         above = Total(node.selector, Map("-", (node.value, Constant(int(low)))))
         return weighted([(self.read(above), Fraction(1)), (self.read(width(node.selector, self.setting)), low)])
+
+    def _is_exact(self, node: SOp) -> bool:
+        """Whether the s-op is whole, and no mean, whose rounding errors are to be taken away, is in it."""
+        variables = self.analysis.variables(node)
+        noisy = any(isinstance(var, Aggregate) and self.analysis.noisy(var) for var in variables)
+        return self.analysis.domain(node).whole and not noisy
 
     def _linear(self, node: SOp) -> Reading | None:
         """Sums, differences, multiples, and what is 0 or 1: no layer and no neuron."""

@@ -443,7 +443,7 @@ class _Verifier:
         unit = min(grid(one.table) * grid(weight) for one, weight in known)
         weights = np.array([first, *(weight for _, weight in fixed)])
         read = _Decoded(np.stack(rows, axis=1), errors, weights, sizes, len(known), unit)
-        return np.arange(len(values)), values, read
+        return np.arange(len(values)), tuple(values), read
 
     def _slope(self, known: Known) -> tuple[Fraction, Fraction] | None:
         """Slope and constant of a column that is linear in one numeric atom; None where it is not."""

@@ -99,7 +99,7 @@ class Space:
         """Atoms that vary together: given some of them, a function tells which of their joint values can occur."""
         self._impossible: dict[Atoms, Bits | None] = {}
 
-    def values(self, atom: SOp) -> tuple[Value, ...]:
+    def values(self, atom: SOp) -> Sequence[Value]:
         """What an atom can be, along its axis."""
         return self.analysis.domain(atom).values
 

@@ -29,7 +29,7 @@ doubled = 2 * indices;
 #@ output: answer
 #@ vocab: "abcdefgh"
 #@ max_length: 40
-def times(x, y) { return selector_width(select(tokens, x, ==)) * selector_width(select(tokens, y, ==)); }
+def times(x, y) { return selector_width(select(tokens, x, ==)) * selector_width(select(tokens, y, ==)) / 7; }
 many = times("a", "b") + times("c", "d") + times("e", "f");
 answer = many * (many + times("g", "h") * times("a", "h")) + times("b", "g");
 """,
@@ -38,7 +38,8 @@ answer = many * (many + times("g", "h") * times("a", "h")) + times("b", "g");
 #@ vocab: "ab"
 #@ max_length: 60
 before = select(indices, indices, <=);
-answer = aggregate(before, indices * indices * indices) + aggregate(before, indices / 7) - 1;
+seen = selector_width(before and select(tokens, tokens, ==));
+answer = aggregate(before, 1 / seen) + aggregate(before, seen / 7) - 1;
 """,
     "deep.rasp": """\
 #@ output: x

@@ -72,7 +72,7 @@ MISTAKES = {
     "too-many-combinations": "compile product.rasp -o out",
     "too-many-values": "compile average.rasp -o out",
     "too-many-steps": "compile deep.rasp -o out",
-    "too-large-for-float16": "compile programs/sequence/normalised_frequency.rasp -o out --dtype float16 --uncertified",
+    "too-large-for-float16": "compile programs/languages/b_between_any_two_a.rasp -o out --dtype float16 --uncertified",
     "no-input-meant": "compile unmet.rasp -o out",
     "no-input-meant-check": "check unmet.rasp",
     "too-large-for-floats": "compile astronomic.rasp -o out",

@@ -37,16 +37,16 @@ MEANS = 'o = aggregate(select(indices, indices, <=), indicator(tokens == "a"));'
 
 def test_a_refusal_names_the_longest_length_that_would_do() -> None:
     with pytest.raises(rasp.RaspError) as refused:
-        compiler.compile(rasp.parse(MEANS), vocab="ab", max_length=48)
+        compiler.compile(rasp.parse(MEANS), vocab="ab", max_length=48, dtype="float16")
     (diagnostic,) = refused.value.diagnostics
     assert diagnostic.hint is not None
     longest = int(diagnostic.hint.split("max_length ")[1].split()[0])
-    assert compiler.compile(rasp.parse(MEANS), vocab="ab", max_length=longest).certificate.ok
-    assert not Compiled(rasp.parse(MEANS).replace(vocab="ab", max_length=longest + 1)).certificate.ok
+    assert compiler.compile(rasp.parse(MEANS), vocab="ab", max_length=longest, dtype="float16").certificate.ok
+    assert not Compiled(rasp.parse(MEANS).replace(vocab="ab", max_length=longest + 1), dtype="float16").certificate.ok
 
 
 LIMITS = [
-    (MEANS, "float16", 24),
+    (MEANS, "bfloat16", 24),
     ("o = selector_width(select(tokens, tokens, ==));", "float16", 2_048),
     ("o = selector_width(select(tokens, tokens, ==));", "bfloat16", 1_024),
 ]

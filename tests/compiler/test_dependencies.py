@@ -57,7 +57,7 @@ NOT_ONE_KEY = {
 CAUSAL = {"the count of my class so far", "a condition that is stated again", "the first, as the library says it"}
 
 
-def graph_of(selector: str, value: str = "indices", attention: str = "bidirectional") -> Graph:
+def graph_of(selector: str, value: str = "3 * indices + tokens_int", attention: str = "bidirectional") -> Graph:
     program = rasp.parse(f"s = {selector};\nx = aggregate(s, {value}, 9);")
     setting = Setting((0, 1, 2), 4, attention == "causal")
     node = program.node("x")

@@ -75,7 +75,8 @@ PROGRAMS = {
         DIGITS,
     ),
     "deepest nesting": Natural(
-        f'd = selector_width(select(tokens, "(", ==) and {UP_TO}) - selector_width(select(tokens, ")", ==) and {UP_TO});'
+        f'p = {UP_TO}; o = select(tokens, "(", ==) and p; c = select(tokens, ")", ==) and p;'
+        "d = selector_width(o) - selector_width(c);"
         "b = selector_width(select(d, d, >)); y = aggregate(select(b, 0, ==), d);",
         5_000,
         BRACKETS,

@@ -136,7 +136,7 @@ def test_the_plan_says_what_is_not_free_before_the_first_attention() -> None:
 
 
 def test_limits_are_settings() -> None:
-    source = 'o = selector_width(select(tokens, "a", ==)) * selector_width(select(tokens, "b", ==)) + indices;'
+    source = 'o = selector_width(select(tokens, "a", ==)) ^ (indices % 3);'
     program = rasp.parse(source).replace(vocab="abc", max_length=12)
     assert Compiled(program).certificate.ok
     with pytest.raises(rasp.RaspError):

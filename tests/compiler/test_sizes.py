@@ -74,7 +74,7 @@ def answers(program: rasp.Program, tokens: Sequence[object]) -> list[Any] | None
 REVERSED = "o = aggregate(select(indices, length - 1 - indices, ==), {} * indices);"
 SUM = 'o = length * aggregate(select(indices, indices, <=), {} * indicator(tokens == "0"));'
 EQUAL = 'y = {} * indicator(tokens == "0") + indices; o = selector_width(select(y, y, ==));'
-ORDER = "y = {} * indices; o = aggregate(select(y, y, <), 1, 0);"
+ORDER = "y = {} * selector_width(select(tokens, tokens, ==)); o = aggregate(select(y, y, <), 1, 0);"
 STEPS = "y = {} * indices; o = 1 if y > {} else 0;"
 SQUARE = "y = {} * indices; o = y * y;"
 TINY = "o = aggregate(select(indices, length - 1 - indices, ==), indices / {});"
@@ -138,13 +138,13 @@ def refused(source: str, dtype: str) -> rasp.Diagnostic:
 
 
 def test_a_refusal_says_which_numbers_are_too_large_and_what_helps() -> None:
-    """A difference of places is multiplied by what tells keys apart."""
+    """A difference of counts is multiplied by what tells keys apart."""
     source = ORDER.replace("{}", "20000")
     diagnostic = refused(source, "float16")
     assert diagnostic.code == "not-certified"
     assert diagnostic.message == (
         "the program's numbers may be too large for float16: "
-        "L0 heads: numbers up to 5.14e+06, where 6.55e+04 is the largest"
+        "L1 heads: numbers up to 6.42e+06, where 6.55e+04 is the largest"
     )
     assert diagnostic.hint == "compile with --dtype float32 or max_length 2 or less"
     assert compiler.compile(rasp.parse(source), vocab="012", max_length=5).certificate.ok

@@ -41,6 +41,9 @@ def test_only_what_was_made_for_float32_is_looked_at(dtype: str) -> None:
 
 
 def test_what_is_not_certified_at_all_is_not_certified_in_a_wider_dtype() -> None:
-    text = 'o = aggregate(select(indices, indices, <=), indicator(tokens == "a"));'
-    compiled = compiler.compile(rasp.parse(text), vocab="ab", max_length=60, uncertified=True)
+    text = """
+        mean = aggregate(select(indices, indices, <=), indicator(tokens == "a"));
+        o = aggregate(select(indices, indices, >=), mean);
+    """
+    compiled = compiler.compile(rasp.parse(text), vocab="ab", max_length=6, output="o", uncertified=True)
     assert not compiled.certificate.ok and compiled.model.labels["certificate"]["also"] == []

@@ -406,8 +406,11 @@ def test_half_precision_runs_the_model_itself(dtype: str) -> None:
 
 
 def test_what_cannot_be_certified_is_no_plan() -> None:
-    program = rasp.parse('x = aggregate(select(indices, indices, <=), indicator(tokens == "a"));')
-    compiled = Compiled(program.replace(vocab="ab", max_length=60), uncertified=True)
+    program = rasp.parse("""
+        mean = aggregate(select(indices, indices, <=), indicator(tokens == "a"));
+        x = aggregate(select(indices, indices, >=), mean);
+    """)
+    compiled = Compiled(program.replace(vocab="ab", max_length=6, output="x"), uncertified=True)
     assert str(plan(compiled.circuit)).startswith("it could not be certified: x, nearest of")
 
 

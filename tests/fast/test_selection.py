@@ -67,7 +67,7 @@ def ids_drawn(rng: random.Random, size: int, length: int) -> list[int]:
 
 
 def test_positions_so_far_are_a_window() -> None:
-    _, found = one_head("x = selector_width(select(indices, indices, <=));")
+    _, found = one_head('x = aggregate(select(indices, indices, <=), indicator(tokens == "a"));')
     assert found == Selection((), (), (), (), (), Window((0,) * 6, (0, 1, 2, 3, 4, 5)))
     assert found.window.so_far and not found.window.whole
 
