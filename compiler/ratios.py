@@ -191,7 +191,11 @@ class Ratios:
         if isinstance(node, Constant):
             return None if isinstance(node.value, str) else Ratio(Fraction(node.value), Constant(1), Counter())
         if self._is_whole(node):
-            return Ratio(Fraction(1), node, Counter())
+            number, factor = 1, node
+            while isinstance(factor, Map) and factor.op == "*" and any(isinstance(x, Constant) for x in factor.args):
+                constant, factor = sorted(factor.args, key=lambda x: not isinstance(x, Constant))
+                number *= int(constant.value)  # type: ignore[attr-defined]
+            return Ratio(Fraction(number), factor, Counter())
         return self._parted(node) or self._narrow(node)
 
     def _parted(self, node: SOp) -> Ratio | None:

@@ -1,0 +1,236 @@
+"""Ratios, gates, joint values (C24), choices in a row (C25), searches (C26), places (C27), and declared widths."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+
+import compiler
+import rasp
+from compiler.compare import check
+from compiler.domain import Setting
+from compiler.graph import Graph, Graphs, lower
+from compiler.pipeline import Compiled
+from compiler.verify import verify_model
+from compiler.witness import required
+from rasp.interpreter import evaluate
+from rasp.sop import Aggregate, Indices, Lookup, Map, SOp, Total, Width
+
+HEADER = '#@ vocab: "0123"\n#@ max_length: 12\n#@ attention: {}\n#@ output: x\n'
+BOTH_WAYS = pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+
+RATIOS = {
+    "a comparison with a number": "aggregate(full_s, tokens_int) >= 3 / 2",
+    "with a token": "tokens_int > aggregate(full_s, tokens_int)",
+    "with another mean": "aggregate(full_s, tokens_int) == aggregate(full_s, indices)",
+    "over several selectors": (
+        "aggregate(select(tokens, tokens, ==), indices) < aggregate(select(indices, indices, <=), indices * tokens_int)"
+    ),
+    "with an empty row": "aggregate(select(tokens_int, tokens_int, <), indices, 5 / 2) > 5 / 2",
+    "of a negative default": "aggregate(select(tokens_int, tokens_int, <), indices, -3) <= tokens_int - 3",
+    "a rounded mean": "round(aggregate(full_s, 3 * tokens_int))",
+    "halves are rounded to the even one": "round(aggregate(full_s, tokens_int) / 2)",
+    "a rounded negative mean": "round(aggregate(full_s, 2 - 2 * tokens_int))",
+    "a difference": "aggregate(full_s, tokens_int) - aggregate(full_s, indices)",
+    "a square": "aggregate(full_s, tokens_int) ^ 2",
+    "a variance": "aggregate(full_s, (tokens_int - aggregate(full_s, tokens_int)) ^ 2)",
+    "a choice": "aggregate(full_s, tokens_int) if tokens_int > 1 else aggregate(full_s, indices)",
+    "a mean of fractions": "aggregate(full_s, tokens_int / 3) + 1 / 2",
+    "cancelled": "aggregate(full_s, tokens_int * tokens_int) * (2 * length) % 7",
+    "a share": "selector_width(select(tokens, tokens, ==)) / length",
+    "a share of what may be nothing": (
+        'aggregate(full_s, 1 if tokens == "1" else 0) / (1 if count(tokens, "2") == 0 else count(tokens, "2"))'
+    ),
+    "in a selector, as the query": "selector_width(select(tokens_int, aggregate(full_s, tokens_int), <))",
+    "in a selector, as the key": (
+        "selector_width(select(aggregate(select(indices, indices, <=), tokens_int), tokens_int, >=))"
+    ),
+    "in a selector, with a number": "selector_width(select(aggregate(full_s, tokens_int) + tokens_int, 3, >))",
+}
+
+
+def made(text: str, attention: str = "bidirectional", **settings: str) -> Compiled:
+    return compiler.compile(rasp.parse(HEADER.format(attention) + text), **settings)  # type: ignore[arg-type]
+
+
+def graph_of(text: str, means: int, attention: str = "bidirectional") -> tuple[Graph, SOp]:
+    """The graph in which means of more values are ratios, and what the program wrote."""
+    program = rasp.parse(HEADER.format(attention) + text)
+    written = program.node("x")
+    assert isinstance(written, SOp) and program.settings.vocab is not None
+    setting = Setting(program.settings.vocab, 12, attention == "causal")
+    return lower({"x": written}, program.called, setting, required(program), means), written
+
+
+def inputs(count: int = 150) -> list[list[str]]:
+    rng = random.Random(0)
+    short = [list(word) for n in (1, 2, 3) for word in itertools.product("0123", repeat=n)]
+    return short + [rng.choices("0123", k=rng.randint(4, 12)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("name", RATIOS)
+@BOTH_WAYS
+def test_c24_a_graph_of_ratios_has_the_answers_of_the_program(name: str, attention: str) -> None:
+    graph, written = graph_of(f"x = {RATIOS[name]};", 1, attention)
+    for tokens in inputs():
+        found = graph.run(tokens)["x"]
+        wanted = evaluate(written, tokens, causal=attention == "causal")
+        assert [*map(float, found)] == [*map(float, wanted)], tokens
+
+
+@pytest.mark.parametrize("name", RATIOS)
+def test_c24_no_mean_of_many_values_is_left(name: str) -> None:
+    graph, _ = graph_of(f"x = {RATIOS[name]};", 1)
+    means = [node for node in graph.nodes if isinstance(node, Aggregate) and not graph.analysis.picks(node)]
+    assert all(graph.analysis.domain(node).whole for node in means)
+
+
+@pytest.mark.parametrize("name", RATIOS)
+@BOTH_WAYS
+def test_c24_a_model_of_ratios_is_right_at_every_stage(name: str, attention: str) -> None:
+    if (name, attention) == ("a variance", "causal"):  # the mean of the past differs from key to key
+        with pytest.raises(rasp.RaspError, match="averages up to 12 of 139 values"):
+            made(f"x = {RATIOS[name]};", attention)
+        return
+    compiled = made(f"x = {RATIOS[name]};", attention)
+    assert check(compiled, samples=120, max_exhaustive=84).ok
+
+
+GATES = {
+    "a product of counts": 'count(tokens, "1") * count(tokens, "2")',
+    "a product with a negative number": '(tokens_int - 2) * (count(tokens, "1") - 3)',
+    "a remainder by a count": '(indices + 3) % (count(tokens, "1") + 1)',
+    "a remainder of a negative number": '(count(tokens, "2") - 7) % length',
+    "a remainder by what is larger": 'count(tokens, "3") % (aggregate(full_s, tokens_int * tokens_int) * length + 1)',
+    "a remainder of a sum by a number": "aggregate(full_s, tokens_int * (indices + 1)) * length % 13",
+    "a quotient": 'round(10 * count(tokens, "1") / length)',
+    "a quotient of what may be negative": 'round((count(tokens, "1") - count(tokens, "2")) / (indices + 1))',
+    "a comparison of sums": "aggregate(full_s, tokens_int * indices) * length > 3 * length * length",
+    "an equality of sums": "aggregate(full_s, tokens_int) * length == indices + length",
+    "an equality of strings": 'aggregate(select(indices, indices - 1, ==), tokens, "0") == tokens',
+}
+
+
+@pytest.mark.parametrize("name", GATES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_c24_gates_are_exact(name: str, dtype: str) -> None:
+    compiled = made(f"x = {GATES[name]};", dtype=dtype)
+    assert compiled.certificate.ok
+    assert check(compiled, samples=200, max_exhaustive=84).ok
+
+
+def test_c24_sums_over_one_selector_are_known_together() -> None:
+    """What is said to be possible contains what happens, and less than the product of the two domains."""
+    graph, _ = graph_of("x = aggregate(full_s, tokens_int ^ 2) - aggregate(full_s, tokens_int) ^ 2;", 1)
+    totals = [node for node in graph.nodes if isinstance(node, Total)]
+    length = next(node for node in graph.nodes if isinstance(node, Width))
+    together = [*totals, length]
+    rows = graph.analysis.joint(together)
+    assert rows is not None
+    possible = {tuple(row) for row in rows.tolist()}
+    for tokens in inputs():
+        happened = set(zip(*evaluate(together, tokens), strict=True))
+        assert happened <= possible
+    assert len(possible) < graph.analysis.count_points(together) / 20
+
+
+def test_c24_a_value_has_a_logit_for_each_of_its_fractions() -> None:
+    compiled = made("x = aggregate(full_s, tokens_int);", vocab="0123456789", max_length=16)
+    (output,) = compiled.model.config.outputs
+    assert (
+        len(output.values) > len(set(output.values)) == len(compiled.graph.analysis.domain(compiled.graph.outputs["x"]))
+    )
+    assert compiled.model.run("13") == [2.0, 2.0] and compiled.model.run("2222") == [2.0] * 4
+    assert verify_model(compiled.model).ok
+
+
+CHOICES = {
+    "of numbers": 'x = 5 if has("3") else (indices if has("2") else (-2 if has("1") else tokens_int));',
+    "of strings": 'x = "top" if has("3") else (tokens if has("2") else ("low" if has("1") else "none"));',
+    "in a loop": 'x = "-";\nfor c in ["0", "1", "2", "3"] { x = c if has(c) else x; }',
+}
+
+
+@pytest.mark.parametrize("name", CHOICES)
+@BOTH_WAYS
+def test_c25_choices_in_a_row_are_one_layer(name: str, attention: str) -> None:
+    has = "def has(c) { return selector_width(select(tokens, c, ==) and select(indices, indices, <)) > 0; }\n"
+    compiled = made(has + CHOICES[name], attention)
+    assert check(compiled, samples=200, max_exhaustive=84).ok
+    assert len(compiled.circuit.layers) <= 2
+    assert verify_model(compiled.model).ok
+
+
+SEARCHES = ["== 0", "!= 0", "> 0", "<= 0", ">= 1", "< 1"]
+
+
+@pytest.mark.parametrize("asked", SEARCHES)
+def test_c26_what_is_only_looked_for_is_not_counted(asked: str) -> None:
+    text = f"w = selector_width(select(tokens, tokens, ==) and select(indices, indices, <)); x = w {asked};"
+    compiled = made(text)
+    assert not any(isinstance(node, Width) for node in compiled.graph.nodes)
+    assert check(compiled, samples=150, max_exhaustive=340).ok
+    counted = made(text.replace("x = ", "x = w + ") if asked == "== 0" else f"{text} x = w;")
+    assert any(isinstance(node, Width) for node in counted.graph.nodes)
+
+
+PLACES = {
+    "of the position": ("aggregate(select(indices, indices, <=), indices)", Indices()),
+    "of the position, on no line": ("aggregate(select(indices, indices, <=), indices * indices)", Indices()),
+    "of the length": ("aggregate(full_s, indices * indices)", None),
+    "a count behind me": ("selector_width(select(indices, indices, >=))", None),
+    "with a default": ("aggregate(select(indices, indices, <), indices, 9)", Indices()),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_c27_attention_of_places_is_a_table(name: str) -> None:
+    text, of = PLACES[name]
+    compiled = made(f"x = {text};")
+    output = compiled.graph.outputs["x"]
+    assert isinstance(output, Map | Lookup)
+    if of is not None:
+        assert compiled.graph.analysis.variables(output) == (of,) and not compiled.circuit.layers
+    assert check(compiled, samples=100, max_exhaustive=340).ok
+
+
+def test_few_keys_have_few_means() -> None:
+    window = made("x = aggregate(select(indices, indices - 1, >=) and select(indices, indices + 1, <=), tokens_int);")
+    mean = next(node for node in window.graph.nodes if isinstance(node, Aggregate))
+    assert {value.denominator for value in window.graph.analysis.domain(mean).numbers} == {1, 2, 3}
+    assert check(window, samples=150, max_exhaustive=340).ok
+
+
+DECLARED = """
+one = selector_width(select(tokens, "3", ==)) == 1;
+few = selector_width(select(tokens, "2", ==)) <= 2 and 1 <= selector_width(select(tokens, "2", ==));
+"""
+
+
+def test_a_required_width_lets_a_number_be_fetched() -> None:
+    text = DECLARED + 'x = aggregate(select(tokens, "3", ==), indices);'
+    free, bound = made(text), made("#@ requires: one\n" + text)
+    assert bound.graph.analysis.domain(bound.graph.outputs["x"]).values == tuple(range(12))
+    assert bound.circuit.parameters() < free.circuit.parameters() / 2
+    assert check(bound, samples=200, max_exhaustive=340).ok
+    assert verify_model(bound.model).ok
+
+
+def test_a_required_width_bounds_a_mean() -> None:
+    bound = made("#@ requires: few\n" + DECLARED + 'x = aggregate(select(tokens, "2", ==), indices);')
+    mean = next(node for node in bound.graph.nodes if isinstance(node, Aggregate))
+    assert {value.denominator for value in bound.graph.analysis.domain(mean).numbers} == {1, 2}
+    assert bound.graph.analysis.never_empty(mean.selector)
+    assert check(bound, samples=200, max_exhaustive=340).ok
+
+
+def test_graphs_are_made_one_after_the_other() -> None:
+    program = rasp.parse(HEADER.format("bidirectional") + "x = aggregate(full_s, tokens_int);")
+    node = program.node("x")
+    assert isinstance(node, SOp) and program.settings.vocab is not None
+    graphs = Graphs({"x": node}, program.called, Setting(program.settings.vocab, 12, causal=False), ())
+    assert len(graphs) == len(Graphs.MEANS) and graphs[0] is graphs[0]
+    with pytest.raises(IndexError):
+        graphs[len(graphs)]
