@@ -23,7 +23,7 @@ from compiler.direction import BOS, ONE, Direction, Form
 from compiler.exact import Multiples, counts, power_of_two
 from compiler.functions import plain
 from compiler.labels import labels
-from compiler.precision import PRECISIONS, Precision
+from compiler.precision import FLOAT32, PRECISIONS, Precision
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -74,10 +74,11 @@ class Weights:
         for number in range(len(self.config["layers"])):
             attn, mlp = f"blocks.{number}.attn", f"blocks.{number}.mlp"
             if f"{attn}.W_Q" in t:
-                resid = resid + sum(
+                heads = sum(
                     self._head(resid, *(t[f"{attn}.{name}"][head] for name in ("W_Q", "W_K", "W_V", "W_O")))
                     for head in range(len(t[f"{attn}.W_Q"]))
                 )
+                resid = self._stored(resid + heads)
             if f"{mlp}.W_in" in t:
                 hidden = np.maximum(resid @ t[f"{mlp}.W_in"] + t[f"{mlp}.b_in"], 0)
                 resid = resid + hidden @ t[f"{mlp}.W_out"]
@@ -89,7 +90,16 @@ class Weights:
         if self.config["causal"]:
             scores = np.where(np.tri(resid.shape[-2], dtype=bool), scores, -np.inf)
         pattern = np.exp(scores - scores.max(-1, keepdims=True))
-        return (pattern / pattern.sum(-1, keepdims=True)) @ (resid @ value) @ out  # type: ignore[no-any-return]
+        mixed: Array = (pattern / pattern.sum(-1, keepdims=True)) @ (resid @ value)
+        return self._stored(mixed) @ out
+
+    def _stored(self, numbers: Array) -> Array:
+        """Numbers as a half type holds them: that rounding makes its counts whole (C19)."""
+        bits = PRECISIONS[self.config["dtype"]].bits
+        if bits >= FLOAT32.bits:
+            return numbers
+        mantissas, exponents = np.frexp(numbers)
+        return np.ldexp(np.rint(np.ldexp(mantissas, bits)), exponents - bits)
 
     def __str__(self) -> str:
         lines = [f"{name:<24} {'x'.join(map(str, tensor.shape)):>14}" for name, tensor in self.tensors.items()]

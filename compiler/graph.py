@@ -10,7 +10,7 @@ Invariant: on every input of the setting on which the program has an answer, the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -45,16 +45,16 @@ class Graph:
     origins: Mapping[Node, Node] = field(default_factory=dict)  # what the program wrote, by what stands for it here
 
     def origin(self, node: Node) -> Node | None:
-        """What the program wrote of a node, or of the nearest one that it is computed from."""
-        todo, seen = deque([node]), {node}
-        while todo:
-            current = todo.popleft()
+        """What the program wrote of a node, else of what reads it, else of the nearest one that it is computed from."""
+        for current in (node, *self._readers_of(node), *_below(node)):
             if current in self.origins and not isinstance(current, Constant):
                 return self.origins[current]
-            new = [arg for arg in current.inputs if arg not in seen]
-            seen.update(new)
-            todo += new
         return None
+
+    def _readers_of(self, node: Node) -> list[Node]:
+        """What is computed from a node, the nearest first."""
+        network = self.network()
+        return [] if node not in network else [reader for _, reader in nx.bfs_edges(network, node)]
 
     def told(self, node: Node) -> str:
         """What a message calls a node: the name, or the text, of what the program wrote of it."""
@@ -135,6 +135,16 @@ class Graph:
     def shown(self) -> list[tuple[str, str, Node]]:
         """The lines of the graph's text, each with its node."""
         return listed({self.names[node]: node for node in self.nodes if node in self.names} | self.outputs)
+
+
+def _below(node: Node) -> Iterator[Node]:
+    """What a node is computed from, the nearest first."""
+    todo, seen = deque([node]), {node}
+    while todo:
+        new = [arg for arg in todo.popleft().inputs if arg not in seen]
+        seen.update(new)
+        todo += new
+        yield from new
 
 
 def _kind(node: Node) -> str:

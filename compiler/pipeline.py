@@ -12,7 +12,7 @@ import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
@@ -161,6 +161,8 @@ class Compiled:
                 "compute with smaller numbers",
             )
         failing = next((decision for decision in certificate.decisions if not decision.holds), certificate.tightest)
+        if failing.of is not None and ("{" in failing.what or "..." in failing.what):  # a table that nobody wrote
+            failing = replace(failing, what=f"`{self.graph.told(failing.of)}`")
         return refusal(
             "not-certified",
             f"rounding to {self.dtype} in {self.setting.max_length} tokens could change an answer: {failing}",

@@ -210,7 +210,7 @@ class Ratios:
                 return None if found is None else Ratio(-found.factor, found.over, found.under)
             case Map(op="^", args=(a, Constant(value=int(power)))):
                 return self.ratio(reduce(lambda x, y: Map("*", (x, y)), [a] * power))
-        if not isinstance(node, Map):
+        if not isinstance(node, Map) or len(node.args) < 2:
             return None
         parts = [self.ratio(arg) for arg in node.args[-2:]]
         if parts[0] is None or parts[1] is None:

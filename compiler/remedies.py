@@ -10,6 +10,7 @@ Invariant: nothing is recommended that was not tried.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -49,6 +50,9 @@ def explained(compiled: Compiled, problem: RaspError, graph: Graph, started: flo
     told = problem.diagnostics[0]
     node = problem.node if isinstance(problem, Refusal) else None
     span = told.span or (None if node is None else place(compiled, graph, node))
+    message = told.message
+    if node is not None:  # in the program's own words
+        message = re.sub("`[^`]*`", lambda found: f"`{graph.told(node)}`", message, count=1)
     hint = told.hint
     if told.code in CURABLE:
         found = [*remedies(compiled, started + SECONDS, time.monotonic() - started)]
@@ -56,7 +60,7 @@ def explained(compiled: Compiled, problem: RaspError, graph: Graph, started: flo
             hint = "it compiles with " + ", or with ".join(map(str, found))
         else:
             hint = f"{hint}; `rasp compile FILE --suggest` takes its time to look for what helps"
-    return Refusal(replace(told, span=span, hint=hint), *problem.diagnostics[1:], node=node)
+    return Refusal(replace(told, message=message, span=span, hint=hint), *problem.diagnostics[1:], node=node)
 
 
 def place(compiled: Compiled, graph: Graph, node: Node) -> Span | None:

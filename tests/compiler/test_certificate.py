@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -35,14 +36,21 @@ def test_the_document_names_inputs_assumptions_decisions_and_hashes(tmp_path: Pa
 MEANS = 'o = aggregate(select(indices, indices, <=), indicator(tokens == "a"));'
 
 
-def test_a_refusal_names_the_longest_length_that_would_do() -> None:
+def test_a_refusal_names_what_was_seen_to_help() -> None:
+    """Each remedy is tried again here: it compiles, and to the size that was named."""
     with pytest.raises(rasp.RaspError) as refused:
         compiler.compile(rasp.parse(MEANS), vocab="ab", max_length=48, dtype="float16")
     (diagnostic,) = refused.value.diagnostics
-    assert diagnostic.hint is not None
-    longest = int(diagnostic.hint.split("max_length ")[1].split()[0])
-    assert compiler.compile(rasp.parse(MEANS), vocab="ab", max_length=longest, dtype="float16").certificate.ok
-    assert not Compiled(rasp.parse(MEANS).replace(vocab="ab", max_length=longest + 1), dtype="float16").certificate.ok
+    assert diagnostic.hint is not None and diagnostic.span is not None
+    assert diagnostic.span.text == MEANS[4:-1]
+    found = re.findall(r"--dtype (\w+) \(([\d,]+) parameters\)", diagnostic.hint)
+    assert [dtype for dtype, _ in found] == ["float32", "float64"]
+    for dtype, size in found:
+        made = compiler.compile(rasp.parse(MEANS), vocab="ab", max_length=48, dtype=dtype)
+        assert f"{made.circuit.parameters():,}" == size
+    [(length, size)] = re.findall(r"max_length (\d+) \(([\d,]+) parameters\)", diagnostic.hint)
+    made = compiler.compile(rasp.parse(MEANS), vocab="ab", max_length=int(length), dtype="float16")
+    assert f"{made.circuit.parameters():,}" == size
 
 
 LIMITS = [
@@ -57,10 +65,20 @@ LIMITS = [
 def test_what_is_refused_does_fail_not_far_beyond(source: str, dtype: str, most: int) -> None:
     """An uncertified model, at `most` tokens at the latest, answers some input wrongly: the bound is not idle."""
     program = rasp.parse(source).replace(vocab="ab", max_length=most)
-    longest = Compiled(program, dtype=dtype).longest_certified(60)
+    longest = longest_certified(program, dtype, most)
     failing = first_failure(program, dtype, longest, most)
     assert longest < failing <= most
     print(f"{dtype}: certified to {longest}, fails at {failing}, ratio {failing / longest:.1f}")
+
+
+def longest_certified(program: rasp.Program, dtype: str, most: int) -> int:
+    """By bisection."""
+    good, bad = 0, most + 1
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        ok = Compiled(program.replace(max_length=middle), dtype=dtype).certificate.ok
+        good, bad = (middle, bad) if ok else (good, middle)
+    return good
 
 
 def first_failure(program: rasp.Program, dtype: str, longest: int, most: int) -> int:

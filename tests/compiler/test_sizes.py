@@ -146,14 +146,15 @@ def test_a_refusal_says_which_numbers_are_too_large_and_what_helps() -> None:
         "the program's numbers may be too large for float16: "
         "L1 heads: numbers up to 6.42e+06, where 6.55e+04 is the largest"
     )
-    assert diagnostic.hint == "compile with --dtype float32 or max_length 2 or less"
+    assert diagnostic.hint is not None and diagnostic.hint.startswith("it compiles with --dtype float32 (")
+    assert "max_length 2 (" in diagnostic.hint
     assert compiler.compile(rasp.parse(source), vocab="012", max_length=5).certificate.ok
 
 
 def test_a_refusal_offers_no_dtype_that_would_not_do() -> None:
     diagnostic = refused(MEAN.replace("{}", str(10**308)), "float64")
     assert "too large for float64" in diagnostic.message
-    assert diagnostic.hint == "compute with smaller numbers"
+    assert diagnostic.hint is not None and diagnostic.hint.startswith("compute with smaller numbers; ")
 
 
 def test_a_certificate_has_the_size_of_every_sublayer() -> None:
