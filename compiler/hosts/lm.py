@@ -10,6 +10,7 @@ Invariant: a value with a token's text has the token's id, any other value an id
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -48,7 +49,7 @@ class Head:
     @cached_property
     def ids(self) -> list[int]:
         """The id of each output value."""
-        return [self._id(text) for text in labels(self.output)]
+        return [self._id(text) for text in told_apart(self.output)]
 
     @property
     def stop_ids(self) -> list[int]:
@@ -61,7 +62,7 @@ class Head:
     def config(self) -> dict[str, Any]:
         """What the configuration says of ids."""
         named = {number: text for text, number in self.words.ids.items()}
-        named |= dict(zip(self.ids, labels(self.output), strict=True))
+        named |= dict(zip(self.ids, told_apart(self.output), strict=True))
         return {
             "bos_token_id": self.words.bos_id,
             "pad_token_id": self.words.pad_id,
@@ -93,10 +94,22 @@ class Head:
         return huggingface.forward(self.words, model, AutoTokenizer.from_pretrained(folder), choose)
 
 
+def told_apart(output: OutputSlice) -> tuple[str, ...]:
+    """A text for each logit: that of its value; where a value has several logits, which of them it is: `2.5 #2`."""
+    texts = labels(output)
+    found: dict[str, None] = {}
+    for text in texts:
+        numbered = (f"{text} #{number}" for number in itertools.count(2))
+        found[text if text not in found else next(own for own in numbered if own not in found and own not in texts)] = (
+            None
+        )
+    return tuple(found)
+
+
 def head(model: Transformer) -> Head:
     """The ids of a model's only output. Raises `ModelError` where no tokenizer can hold its tokens."""
     [output] = model.config.outputs
-    own = [label for label in labels(output) if label not in model.config.vocabulary]
+    own = [label for label in told_apart(output) if label not in model.config.vocabulary]
     names = words(model.config, own)
     generates = model.config.generate == output.name and set(own) <= set(model.config.stop)
     return Head(output, names, tuple(model.config.stop) if generates else (), generates)
