@@ -99,7 +99,8 @@ class Weights:
         if bits >= FLOAT32.bits:
             return numbers
         mantissas, exponents = np.frexp(numbers)
-        return np.ldexp(np.rint(np.ldexp(mantissas, bits)), exponents - bits)
+        stored: Array = np.ldexp(np.rint(np.ldexp(mantissas, bits)), exponents - bits)
+        return stored
 
     def __str__(self) -> str:
         lines = [f"{name:<24} {'x'.join(map(str, tensor.shape)):>14}" for name, tensor in self.tensors.items()]

@@ -1,11 +1,12 @@
 """Outputs: what is decoded from the stream in the end.
 
 In: an output s-op. Out: `Output`: the forms that are read, and the numbers that each value has in them.
-Invariants: values are in the kinds that the program prints, no two are equal and no two have the same numbers; the
-numbers are small enough to be told apart in the arithmetic (C10): else the rank of the value is decoded instead, digit
-by digit.
+Invariants: values are in the kinds that the program prints, and no two have the same numbers; the numbers are small
+enough to be told apart in the arithmetic (C10): else the rank of the value is decoded instead, digit by digit. A
+quotient is decoded from its two sides, so its values have as many codes as they have fractions (C24).
 
     10,000 values, in float32: rank % 100 and rank // 100
+    total / length, up to 2:   (0, 1) and (0, 2) are 0, (1, 2) is 1/2, (1, 1) and (2, 2) are 1, ...
 """
 
 from __future__ import annotations
