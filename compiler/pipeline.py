@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from compiler.certificate import Certificate
 from compiler.certify import certify
 from compiler.circuit import Circuit
-from compiler.domain import Limits, Setting, refusal
+from compiler.domain import Limits, Refusal, Setting, refusal
 from compiler.emit import Weights, emit
 from compiler.graph import Graph, Graphs
 from compiler.origin import declared, hashes, located, program_of, recorded
@@ -37,7 +37,7 @@ from compiler.witness import required, witnesses
 from rasp import Diagnostic, Program, RaspError
 from rasp.depth import deep_recursion
 from rasp.settings import token_text
-from rasp.sop import SOp, listing, reachable
+from rasp.sop import Node, SOp, listing, reachable
 
 if TYPE_CHECKING:
     from compiler.fast.model import Fast
@@ -136,12 +136,15 @@ class Compiled:
         vars(self)["_started"] = started
         return found
 
-    def built(self) -> tuple[Circuit, Certificate]:
-        """The circuit and its certificate, whether that holds or not. Raises `RaspError` where none can be made."""
+    def built(self, seconds: float = TRIES) -> tuple[Circuit, Certificate]:
+        """The circuit and its certificate, whether that holds or not; no other circuit is begun after some seconds.
+
+        Raises `RaspError` where none can be made.
+        """
         if self.optimize not in MODES:
             known = f"choose one of {', '.join(MODES)}"
             raise refusal("no-such-mode", f"nothing can be optimised for {self.optimize!r}", known)
-        return build(self._graphs, self.optimize, self.precision)
+        return build(self._graphs, self.optimize, self.precision, seconds)
 
     @property
     def circuit(self) -> Circuit:
@@ -173,7 +176,15 @@ class Compiled:
 
     def suggestions(self, seconds: float = LONG, tell: Callable[[str], None] = lambda what: None) -> list[Remedy]:
         """What the program compiles with, where it is refused, found by trying; empty where nothing was found."""
-        return [*remedies(self, time.monotonic() + seconds, 0.0, tell)]
+        return [*remedies(self, time.monotonic() + seconds, 0.0, self._failing(), tell)]
+
+    def _failing(self) -> Node | None:
+        """The s-op of the program at which its compilation fails."""
+        try:
+            self.circuit.verify()
+        except Refusal as problem:
+            return None if problem.node is None else self.graph.origin(problem.node)
+        return None
 
     @property
     def certificate(self) -> Certificate:
@@ -364,9 +375,16 @@ def _extreme(circuit: Circuit) -> str:
 
 
 def build(
-    graphs: Graph | Iterable[Graph], optimize: str = "balanced", precision: Precision = FLOAT32
+    graphs: Graph | Iterable[Graph],
+    optimize: str = "balanced",
+    precision: Precision = FLOAT32,
+    seconds: float = TRIES,
 ) -> tuple[Circuit, Certificate]:
-    """The circuit of the first graph whose circuit can be certified; else that of the first that has one."""
+    """The circuit of the first graph whose circuit can be certified; else that of the first of which one can be made.
+
+    No other circuit is begun after so many seconds.
+    """
+    end = time.process_time() + seconds
     graphs = [graphs] if isinstance(graphs, Graph) else graphs
     first: tuple[Circuit, Certificate] | RaspError | None = None
     tried: set[tuple[SOp, ...]] = set()
@@ -375,28 +393,28 @@ def build(
             continue
         tried.add(same)
         try:
-            found = _built(graph, optimize, precision, again=len(tried) > 1)
+            found = _built(graph, optimize, precision, end, again=len(tried) > 1)
         except RaspError as problem:
             first = first or problem
             continue
         if found[1].ok:
             return found
         first = found if first is None or isinstance(first, RaspError) else _nearer(first, found)
+        if time.process_time() > end:
+            break
     if isinstance(first, RaspError):
         raise first
     assert first is not None
     return first
 
 
-def _built(graph: Graph, optimize: str, precision: Precision, again: bool) -> tuple[Circuit, Certificate]:
+def _built(graph: Graph, optimize: str, precision: Precision, end: float, again: bool) -> tuple[Circuit, Certificate]:
     """The first circuit that can be certified: as wanted, else with more care, else with shorter staircases.
 
     If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
     parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns. No other
-    circuit is begun after `TRIES` seconds. Where another graph was tried before, only what has ever helped is tried
-    `again`.
+    circuit is begun after the `end`. Where another graph was tried before, only what has ever helped is tried `again`.
     """
-    end = time.process_time() + TRIES
     too_deep = "the program computes too many steps, each from the one before"
     with _garbage_kept(), deep_recursion(MAX_FRAMES, too_deep, hint=FEWER_STEPS):
         if optimize != "size":

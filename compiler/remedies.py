@@ -10,6 +10,7 @@ Invariant: nothing is recommended that was not tried.
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections import deque
@@ -18,9 +19,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compiler.domain import Refusal
-from compiler.graph import Graph
+from compiler.graph import Graph, Graphs
 from compiler.precision import PRECISIONS
-from rasp.sop import Constant, Map, Node, SOp, reachable
+from compiler.witness import required
+from rasp.sop import Aggregate, Constant, Map, Node, SOp, Width, reachable
 from rasp.source import RaspError, Span, counted
 
 if TYPE_CHECKING:
@@ -55,7 +57,8 @@ def explained(compiled: Compiled, problem: RaspError, graph: Graph, started: flo
         message = re.sub("`[^`]*`", lambda found: f"`{graph.told(node)}`", message, count=1)
     hint = told.hint
     if told.code in CURABLE:
-        found = [*remedies(compiled, started + SECONDS, time.monotonic() - started)]
+        written = None if node is None else graph.origin(node)
+        found = [*remedies(compiled, started + SECONDS, time.monotonic() - started, written)]
         if found:
             hint = "it compiles with " + ", or with ".join(map(str, found))
         else:
@@ -85,18 +88,23 @@ def place(compiled: Compiled, graph: Graph, node: Node) -> Span | None:
 
 
 def remedies(
-    compiled: Compiled, end: float, each: float, tell: Callable[[str], None] = lambda what: None
+    compiled: Compiled,
+    end: float,
+    each: float,
+    failing: Node | None = None,
+    tell: Callable[[str], None] = lambda what: None,
 ) -> Iterator[Remedy]:
     """What helps, as it is found, the cheapest first; nothing is begun that would not be over at the end.
 
-    `end` is a time of the monotonic clock, `each` the seconds that one try takes at most; `tell` hears of each try.
+    `end` is a time of the monotonic clock, `each` the seconds that one try takes at most; `failing` is the s-op of the
+    program that is refused; `tell` hears of each try.
     """
     thorough = end - time.monotonic() > SECONDS
-    for what, changed in _settings(compiled, thorough):
+    for what, changed in itertools.chain(_required(compiled, failing), _settings(compiled, thorough)):
         if time.monotonic() + each > end:
             return
         tell(what)
-        if (found := _tried(what, changed)) is not None:
+        if (found := _tried(what, changed, end)) is not None:
             yield found
     low, high, best = 0, compiled.setting.max_length, None
     while high - low > max(1, compiled.setting.max_length // 16):
@@ -104,10 +112,22 @@ def remedies(
         if time.monotonic() + each / 2 > end:
             break
         tell(f"max_length {middle}")
-        found = _tried(f"max_length {middle}", _at(compiled, middle))
+        found = _tried(f"max_length {middle}", _at(compiled, middle), end)
         low, high, best = (middle, high, found) if found is not None else (low, middle, best)
     if best is not None:
         yield best
+
+
+def _required(compiled: Compiled, failing: Node | None) -> Iterator[tuple[str, Compiled]]:
+    """A requirement that one key is selected, where several numbers could be averaged that are meant to be one."""
+    program = compiled.program
+    if not isinstance(failing, Aggregate) or (span := program.span(failing.selector)) is None:
+        return
+    one = Map("==", (Width(failing.selector), Constant(1)))
+    changed = replace(compiled)
+    requires = (*required(program), one)
+    vars(changed)["_graphs"] = Graphs(compiled.sop, program.called, compiled.setting, requires)
+    yield f"`#@ requires: one` and `one = selector_width({span.text}) == 1;`", changed
 
 
 def _settings(compiled: Compiled, thorough: bool) -> Iterator[tuple[str, Compiled]]:
@@ -132,9 +152,9 @@ def _at(compiled: Compiled, max_length: int) -> Compiled:
     return changed
 
 
-def _tried(what: str, changed: Compiled) -> Remedy | None:
+def _tried(what: str, changed: Compiled, end: float) -> Remedy | None:
     try:
-        circuit, certificate = changed.built()
+        circuit, certificate = changed.built(max(0.0, end - time.monotonic()))
     except RaspError:
         return None
     return Remedy(what, circuit.parameters()) if certificate.ok else None

@@ -180,17 +180,13 @@ def width(selector: Selector, setting: Setting) -> SOp:
         return Constant(0)
     if cases == [Conjunction(())]:  # width(everything) = length, or position + 1 where only the past is seen
         return Map("+", (Indices(), Constant(1))) if setting.causal else LENGTH
-    if cases in ([_BEFORE], [_UP_TO]):
-        return Indices() if cases == [_BEFORE] else Map("+", (Indices(), Constant(1)))
     if cases in ([_AFTER], [_FROM]) and not setting.causal:  # those after me, or from me on
         left = Map("-", (LENGTH, Indices()))
         return left if cases == [_FROM] else Map("-", (left, Constant(1)))
     return Width(selector)
 
 
-_BEFORE, _UP_TO, _AFTER, _FROM = (
-    Conjunction.of([(Indices(), Indices(), frozenset(signs))]) for signs in ("<", "<=", ">", ">=")
-)
+_AFTER, _FROM = (Conjunction.of([(Indices(), Indices(), frozenset(signs))]) for signs in (">", ">="))
 
 
 def _cases(selector: Selector, setting: Setting) -> list[Conjunction] | None:

@@ -12,7 +12,9 @@ A count and the sums over one selector belong together: they are what so many ke
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -149,6 +151,36 @@ class Joint:
             self._sums[together] = self._found(together)
         return self._sums[together]
 
+    def _added(self, each: Rows, least: int) -> Rows | None:
+        """All sums of at least so many rows, up to the longest input; None where they are too many."""
+        last = np.zeros((1, each.shape[1]), dtype=np.int64)
+        levels = [last]
+        for _ in range(self.setting.max_length):
+            if len(last) * len(each) > 4 * MAX_ROWS:
+                return None
+            last = _distinct((last[:, None, :] + each[None, :, :]).reshape(-1, each.shape[1]))
+            levels.append(last)
+            if sum(map(len, levels)) > MAX_ROWS:
+                return None
+        return _distinct(np.concatenate(levels[least:]))
+
+    def _of_one_total(self, numbers: Rows, count: int, least: int) -> Rows | None:
+        """The same for a count and one total: the sums of so many numbers are the bits of one integer."""
+        low, width = int(numbers.min()), int(numbers.max() - numbers.min())
+        if width * self.setting.max_length > MAX_ROWS:
+            return None
+        shifts = [int(number) - low for number in np.unique(numbers)]
+        mask, found = 1, []
+        for keys in range(self.setting.max_length + 1):
+            if keys >= least:
+                bits = np.frombuffer(mask.to_bytes(mask.bit_length() // 8 + 1, "little"), dtype=np.uint8)
+                totals = np.flatnonzero(np.unpackbits(bits, bitorder="little")) + keys * low
+                pair = [np.full(len(totals), keys), totals]
+                found.append(np.stack(pair if count == 0 else pair[::-1], axis=1))
+            mask = reduce(operator.or_, (mask << shift for shift in shifts))
+        rows = np.concatenate(found)
+        return rows if len(rows) <= MAX_ROWS else None
+
     def _found(self, together: tuple[SOp, ...]) -> Rows | None:
         values = [var.value if isinstance(var, Total) else Constant(1) for var in together]
         if not all(self._is_whole(value) and self._is_small(value) for value in values):
@@ -158,16 +190,12 @@ class Joint:
             return None
         count = next((i for i, var in enumerate(together) if isinstance(var, Width)), None)
         least = 0 if count is None else int(self.domain(together[count]).values[0])
-        last = np.zeros((1, len(together)), dtype=np.int64)
-        levels = [last]
-        for _ in range(self.setting.max_length):
-            if len(last) * len(each) > 4 * MAX_ROWS:
-                return None
-            last = _distinct((last[:, None, :] + each[None, :, :]).reshape(-1, len(together)))
-            levels.append(last)
-            if sum(map(len, levels)) > MAX_ROWS:
-                return None
-        sums = _distinct(np.concatenate(levels[least:]))
+        if len(together) == 2 and count is not None:
+            sums = self._of_one_total(each[:, int(not count)], count, least)
+        else:
+            sums = self._added(each, least)
+        if sums is None:
+            return None
         for var, column in zip(together, range(sums.shape[1]), strict=True):
             known = np.array(self.domain(var).values, dtype=np.int64)
             at = np.minimum(np.searchsorted(known, sums[:, column]), len(known) - 1)
