@@ -452,7 +452,7 @@ def _certified(
     first: tuple[Circuit, Certificate] | None = None
     refused: RaspError | None = None
     known = cares(graph, precision)
-    ways = [(mode, care) for care in (known[:2] if again else known)]
+    ways = [(mode, care) for care in known]
     ways += [("size", care) for care in known[:2] if mode != "size" and not again]
     for way, care in ways:
         if first is not None and time.process_time() > end:

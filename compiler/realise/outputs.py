@@ -36,6 +36,9 @@ Codes: TypeAlias = tuple[tuple[Value, tuple[Fraction, ...]], ...]
 
 def output(name: str, node: SOp, task: Task, read: Read) -> Output:
     """The output of a name."""
+    large = len(task.analysis.domain(node)) > task.short and not task.precision.relative
+    if task.ranked and large and (parts := _in_parts(name, node, task, read)) is not None:
+        return parts  # held apart
     if task.ranked:
         try:
             return _in_digits(name, node, task, read)
@@ -102,7 +105,8 @@ def _whole_digits(node: SOp, column: _Rows, task: Task) -> Iterator[tuple[SOp, _
     """A whole number, or its digits if it is large, with what they are where it is a column's number."""
     domain = task.analysis.domain(node)
     low, high = (int(end) for end in domain.ends)
-    if _is_near(Fraction(low), Fraction(high), task):
+    careful = task.ranked and high - low > task.precision.largest_digit // 4
+    if _is_near(Fraction(low), Fraction(high), task) and not careful:
         alone = not isinstance(node, Map) or not task.ranked
         yield node if alone else Map("round", (node,)), column
         return

@@ -45,6 +45,10 @@ def compiled_at(
     return Compiled(LIBRARY[name].program.replace(max_length=max_length, attention=attention), dtype=dtype)
 
 
+WITHOUT_PLAN = {"numbers/dot_product_of_halves"}
+"""Programs whose plan, which holds counts as they are, cannot be certified: the model itself runs."""
+
+
 def fast_of(compiled: Compiled) -> Fast:
     """With the fast path, whatever is quicker."""
     found = plan(compiled.circuit)
@@ -96,7 +100,7 @@ def test_c21_answers_are_the_interpreters(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])
-@pytest.mark.parametrize("name", LIBRARY)
+@pytest.mark.parametrize("name", [name for name in LIBRARY if name not in WITHOUT_PLAN])
 def test_answers_of_all_programs_are_the_interpreters(name: str, attention: str) -> None:
     compiled = compiled_at(name, attention=attention)
     try:
@@ -232,7 +236,7 @@ def test_some_heads_may_keep_their_scores(name: str, attention: str, monkeypatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LIBRARY)
+@pytest.mark.parametrize("name", [name for name in LIBRARY if name not in WITHOUT_PLAN])
 def test_some_heads_of_all_programs_may_keep_their_scores(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scored_at_random(name, LIBRARY[name].program.settings.attention, monkeypatch)
 
