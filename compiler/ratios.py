@@ -191,11 +191,14 @@ class Ratios:
         if isinstance(node, Constant):
             return None if isinstance(node.value, str) else Ratio(Fraction(node.value), Constant(1), Counter())
         if self._is_whole(node):
-            number, factor = 1, node
-            while isinstance(factor, Map) and factor.op == "*" and any(isinstance(x, Constant) for x in factor.args):
-                constant, factor = sorted(factor.args, key=lambda x: not isinstance(x, Constant))
-                number *= int(constant.value)  # type: ignore[attr-defined]
-            return Ratio(Fraction(number), factor, Counter())
+            match node:
+                case (
+                    Map(op="*", args=(Constant(value=int(number)), a))
+                    | Map(op="*", args=(a, Constant(value=int(number))))
+                ):
+                    if self._is_whole(a):  # so that a count in a multiple of it cancels
+                        return Ratio(Fraction(number), a, Counter())
+            return Ratio(Fraction(1), node, Counter())
         return self._parted(node) or self._narrow(node)
 
     def _parted(self, node: SOp) -> Ratio | None:

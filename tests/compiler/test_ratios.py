@@ -37,6 +37,8 @@ RATIOS = {
     "a square": "aggregate(full_s, tokens_int) ^ 2",
     "a variance": "aggregate(full_s, (tokens_int - aggregate(full_s, tokens_int)) ^ 2)",
     "a choice": "aggregate(full_s, tokens_int) if tokens_int > 1 else aggregate(full_s, indices)",
+    "with a half of an even number": "aggregate(full_s, tokens_int) > (2 * indices) * 0.5",
+    "with three thirds": "aggregate(full_s, tokens_int) > 3 * (tokens_int / 3)",
     "a mean of fractions": "aggregate(full_s, tokens_int / 3) + 1 / 2",
     "cancelled": "aggregate(full_s, tokens_int * tokens_int) * (2 * length) % 7",
     "a share": "selector_width(select(tokens, tokens, ==)) / length",
