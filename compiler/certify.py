@@ -275,8 +275,7 @@ class Certifier:
     def _part(self, part: Part) -> float:
         """How far a score and its threshold may move, in units of the score."""
         lifted = self.form(part.baseline).error
-        apart = lifted + sum(product_error(self.form(query), self.form(key)) for query, key in part.pairs)
-        return apart
+        return lifted + sum(product_error(self.form(query), self.form(key)) for query, key in part.pairs)
 
     def _score_rounding(self, head: Head, sharp: int) -> float:
         """Rounding of the sum of products, as long as it is not exact."""
@@ -443,9 +442,7 @@ class _Digit:
     gap: float
     middle: float
     reach: float  # from the middle to the farthest number
-    grid: (
-        float  # the largest power of two of which all numbers are whole multiples from the middle on; 0: there is none
-    )
+    grid: float  # a power of two that all are multiples of, counted from the middle; 0 where there is none
 
     @staticmethod
     def of(form: Form, column: list[Fraction]) -> _Digit:
@@ -455,9 +452,7 @@ class _Digit:
         step = from_middle.step
         grid = real(Fraction(step.numerator & -step.numerator, step.denominator)) if is_dyadic(step) else 0.0
         reach = real(max(abs(end) for end in from_middle.range))
-        return _Digit(
-            form, len(np.unique(numbers.counts)), real(distance) or math.ulp(0.0), real(middle), reach, grid or 0.0
-        )
+        return _Digit(form, len(np.unique(numbers.counts)), real(distance) or math.ulp(0.0), real(middle), reach, grid)
 
 
 def _steepest(

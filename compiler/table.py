@@ -34,7 +34,7 @@ Codes: TypeAlias = npt.NDArray[Any]
 LARGEST_INT = 1 << 31
 """Integers below this size are added and multiplied by numpy: the result fits 64 bits."""
 
-_ON_INTS: dict[str, Callable[..., Codes]] = {
+ON_INTS: dict[str, Callable[..., Codes]] = {
     "+": np.add,
     "-": np.subtract,
     "*": np.multiply,
@@ -199,10 +199,10 @@ def constant(value: Value) -> Table:
 def apply(node: Map | Lookup, args: Sequence[Table]) -> Table:
     """The table of an elementwise node, given those of its arguments on one grid."""
     codes, met = _joined(args)
-    if isinstance(node, Map) and node.op in _ON_INTS:
+    if isinstance(node, Map) and node.op in ON_INTS:
         ints = [arg.ints for arg in args]
         if all(column is not None for column in ints):
-            found = _ON_INTS[node.op](*(c[at] for c, at in zip(ints, met, strict=True)))  # type: ignore[index]
+            found = ON_INTS[node.op](*(c[at] for c, at in zip(ints, met, strict=True)))  # type: ignore[index]
             distinct, inverse = np.unique(found, return_inverse=True)
             return _coded(tuple(distinct.tolist()), inverse, codes)
     columns = [[arg.values[code] for code in at.tolist()] for arg, at in zip(args, met, strict=True)]

@@ -15,7 +15,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,26 +24,22 @@ from compiler.domain.setting import Setting
 from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import Variables, bounded
-from compiler.table import LARGEST_INT
+from compiler.table import LARGEST_INT, ON_INTS
+from rasp.operators import PREDICATES
 from rasp.sop import Constant, Map, Selector, SOp, Total, Width
 
 Rows: TypeAlias = npt.NDArray[np.int64]
 
 MAX_ROWS = 1 << 18
 """Joint values that are listed; where there are more, nothing is said."""
-_TRUTHS: dict[str, Callable[..., npt.NDArray[np.bool_]]] = {
-    "==": np.equal,
-    "!=": np.not_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
+_ARITHMETIC = {op: ON_INTS[op] for op in ("+", "-", "*")}
+_TRUTHS: dict[str, Callable[..., npt.NDArray[Any]]] = {
+    **{op: ON_INTS[op] for op in PREDICATES},
     "and": np.logical_and,
     "or": np.logical_or,
     "not": np.logical_not,
     "indicator": lambda numbers: numbers != 0,
 }
-_ARITHMETIC = {"+": np.add, "-": np.subtract, "*": np.multiply}
 
 
 class Joint:

@@ -97,12 +97,11 @@ class Head:
 def told_apart(output: OutputSlice) -> tuple[str, ...]:
     """A text for each logit: that of its value; where a value has several logits, which of them it is: `2.5 #2`."""
     texts = labels(output)
-    found: dict[str, None] = {}
+    taken, found = set(texts), dict[str, None]()
     for text in texts:
         numbered = (f"{text} #{number}" for number in itertools.count(2))
-        found[text if text not in found else next(own for own in numbered if own not in found and own not in texts)] = (
-            None
-        )
+        own = text if text not in found else next(one for one in numbered if one not in found and one not in taken)
+        found[own] = None
     return tuple(found)
 
 
