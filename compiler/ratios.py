@@ -336,9 +336,10 @@ class Ratios:
             return None
         if high <= 0:
             b = Ratio(-b.factor, _product([b.over, Constant(-1)]), b.under)
-        under = (a.under + Counter([] if isinstance(b.over, Constant) else [b.over])) - b.under
+        down = a.under + Counter([] if isinstance(b.over, Constant) else [b.over])
+        common = b.under & down
         factor = a.factor / b.factor / (int(b.over.value) if isinstance(b.over, Constant) else 1)
-        return Ratio(factor, a.times(b.under - a.under), under)
+        return Ratio(factor, a.times(b.under - common), down - common)
 
     def _chosen(self, condition: SOp, a: Ratio, b: Ratio) -> Ratio:
         common = math.lcm(a.factor.denominator, b.factor.denominator)
