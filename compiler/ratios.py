@@ -211,7 +211,7 @@ class Ratios:
             case Map(op="negate", args=(a,)):
                 found = self.ratio(a)
                 return None if found is None else Ratio(-found.factor, found.over, found.under)
-            case Map(op="^", args=(a, Constant(value=int(power)))):
+            case Map(op="^", args=(a, Constant(value=int(power)))) if 1 <= power <= MOST_POWER:
                 return self.ratio(reduce(lambda x, y: Map("*", (x, y)), [a] * power))
         if not isinstance(node, Map) or len(node.args) < 2:
             return None
@@ -300,8 +300,10 @@ class Ratios:
 
     def _fetched(self, node: Aggregate, value: Ratio) -> Ratio | None:
         """One key's ratio is what it has above over what it has below."""
+        if not value.factor or not value.under:
+            return None
         default = Fraction(node.default) / value.factor
-        if default.denominator != 1 or not value.under:
+        if default.denominator != 1:
             return None
         over = Aggregate(node.selector, value.over, int(default))
         return Ratio(value.factor, over, Counter([Aggregate(node.selector, value.below, 1)]))

@@ -40,6 +40,7 @@ RATIOS = {
     "with a half of an even number": "aggregate(full_s, tokens_int) > (2 * indices) * 0.5",
     "with three thirds": "aggregate(full_s, tokens_int) > 3 * (tokens_int / 3)",
     "divided by what cancels": "aggregate(select(tokens, tokens, ==), indices) / ((2 * length) / (3 * length)) > 5",
+    "with a power that is none": "aggregate(full_s, tokens_int) > (1 / (indices + 2)) ^ -1",
     "a mean of fractions": "aggregate(full_s, tokens_int / 3) + 1 / 2",
     "cancelled": "aggregate(full_s, tokens_int * tokens_int) * (2 * length) % 7",
     "a share": "selector_width(select(tokens, tokens, ==)) / length",
