@@ -21,7 +21,7 @@ from functools import reduce
 from compiler.domain import TOKEN, Analysis, args
 from compiler.relation import EQUAL
 from compiler.simplify import rebuilt, width
-from rasp.operators import PREDICATES
+from rasp.operators import MIRRORED, PREDICATES
 from rasp.sop import Aggregate, Constant, Lookup, Map, Node, Select, Selector, SOp, Tokens, Total, reachable
 from rasp.source import RaspError
 
@@ -78,7 +78,7 @@ class Ratios:
                 return node.value
             case Map(op=op, args=(a, b)) if op in PREDICATES and (self._is_wide(a) or self._is_wide(b)):
                 left, right = self.ratio(a), self.ratio(b)
-                return node if left is None or right is None else self._compared(op, left, right)
+                return node if left is None or right is None else self._compared(op, left, right) or node
             case Map(op="round", args=(a,)) if self._is_wide(a) and (ratio := self.ratio(a)) is not None:
                 return Map("round", (_quotient(ratio),))
             case Map(op="round", args=(a,)) if self._is_whole(a) and not self._has_mean(a):
@@ -353,25 +353,21 @@ class Ratios:
 
     # -- readers of ratios -------------------------------------------------------------------------------------------
 
-    def _compared(self, op: str, a: Ratio, b: Ratio) -> SOp:
+    def _compared(self, op: str, a: Ratio, b: Ratio) -> SOp | None:
         """Cross-multiplied: denominators are positive."""
         difference = self._added(a, b, -1)
-        assert difference is not None
-        return Map(op, (difference.over, Constant(0)))
+        return None if difference is None else Map(op, (difference.over, Constant(0)))
 
     def _selected(self, op: str, own: SOp, ratio: Ratio, swapped: bool) -> Select | None:
         """A whole number compares with a ratio as with the next whole number below it, or above."""
-        if swapped:
-            op = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(op, op)
-        if op not in ("<", "<=", ">", ">="):
+        compared = MIRRORED[op] if swapped else op
+        if compared in ("==", "!="):
             return None
-        low = op in ("<=", ">")  # own <= x if own <= floor(x); own > x if own > floor(x)
-        near = _floor(ratio if low else Ratio(-ratio.factor, ratio.over, ratio.under))
-        near = near if low else _product([near, Constant(-1)])
-        if swapped:
-            turned = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}[op]
-            return Select(near, own, turned)  # type: ignore[arg-type]
-        return Select(own, near, op)  # type: ignore[arg-type]
+        if compared in ("<=", ">"):  # own <= x if own <= floor(x); own > x if own > floor(x)
+            near = _floor(ratio)
+        else:
+            near = _product([_floor(Ratio(-ratio.factor, ratio.over, ratio.under)), Constant(-1)])
+        return Select(near, own, op) if swapped else Select(own, near, op)  # type: ignore[arg-type]
 
 
 def _quotient(ratio: Ratio) -> SOp:

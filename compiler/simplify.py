@@ -13,7 +13,7 @@ from typing import Any
 from compiler.domain import LENGTH, Setting
 from compiler.places import of_place
 from compiler.relation import EQUAL, Conjunction, disjuncts
-from rasp.operators import OPERATORS, Undefined
+from rasp.operators import MIRRORED, OPERATORS, Undefined
 from rasp.sop import (
     Aggregate,
     And,
@@ -68,7 +68,7 @@ def _asks_for_any(reader: Node, width: Node) -> bool:
     match reader:
         case Map(op=op, args=(a, b)) | Select(key=a, query=b, predicate=op):
             if b is width:
-                a, b, op = b, a, {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(op, op)
+                a, b, op = b, a, MIRRORED.get(op, op)
             zero, one = (isinstance(b, Constant) and b.value == number for number in (0, 1))
             return a is width and ((zero and op in ("==", "!=", ">", "<=")) or (one and op in ("<", ">=")))
     return False

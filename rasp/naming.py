@@ -19,6 +19,7 @@ from typing import Any
 
 from rasp import operations
 from rasp.environment import Function, RaspValue
+from rasp.operators import MIRRORED
 from rasp.show import number
 from rasp.sop import Node, Selector, SOp, twin
 
@@ -26,8 +27,6 @@ MAX_NAME = 30
 """Longest name of an s-op or selector, in characters."""
 MAX_ARGUMENT = 20
 """Longest list or dictionary that a call's name spells out, in characters."""
-
-_MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 
 
 class Naming:
@@ -91,8 +90,8 @@ class Naming:
     def _binary(self, op: str, left: RaspValue, right: RaspValue) -> str:
         if op == "in":
             return f"{self._brief(left)} in {_listed(right)}" if isinstance(left, SOp) else "( s-op > 0 )"
-        if op in _MIRRORED and not isinstance(left, Node):
-            op, left, right = _MIRRORED[op], right, left
+        if op in MIRRORED and not isinstance(left, Node):
+            op, left, right = MIRRORED[op], right, left
         if op in {"and", "or"}:
             return f"( {self._brief(left)} {op} {self._brief(right)})"
         return f"( {self._brief(left)} {'pow' if op == '^' else op} {self._brief(right)} )"

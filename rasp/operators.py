@@ -178,6 +178,8 @@ PREDICATES: dict[str, Callable[[Value, Value], bool]] = {
     ">=": _compare(">=", lambda a, b: a >= b),  # type: ignore[operator]
 }
 """The six comparisons: of two values elementwise, and of a key with a query in `select`."""
+MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
+"""The comparison of b with a that holds where one of a with b does."""
 
 OPERATORS: dict[str, Operator] = {
     op.symbol: op

@@ -20,7 +20,7 @@ from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import LENGTH, POSITION, Variables
 from compiler.relation import EQUAL, Conjunction, compare, disjuncts
-from rasp.operators import Undefined
+from rasp.operators import MIRRORED, Undefined
 from rasp.sop import Aggregate, Constant, Map, Selector, SOp, Total, Width
 
 
@@ -257,5 +257,4 @@ def _counts(node: SOp, longest: int) -> Iterator[tuple[Selector, int, int]]:
             if op in ends:
                 yield selector, *ends[op]
         case Map(op=op, args=(Constant() as number, Width() as width)):
-            turned = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(op, op)
-            yield from _counts(Map(turned, (width, number)), longest)
+            yield from _counts(Map(MIRRORED.get(op, op), (width, number)), longest)
