@@ -121,6 +121,8 @@ class Gates:
             ),
         )
         x = self.read(a)
+        if first == last:
+            return weighted([(x, Fraction(1)), self._number(-first * number)])
         bends: list[_Bend] = []
         for j in range(first + 1, last + 1):
             bends += _steps(weighted([(x, Fraction(1)), self._number(-j * number)]), above=False)
@@ -179,7 +181,9 @@ class Gates:
         return self.read(Constant(1)), Fraction(number)
 
     def _added(self, node: SOp, holds: SOp, bends: Sequence[_Bend], ends: tuple[Fraction, Fraction]) -> Reading:
-        """The neurons, all into one direction."""
+        """The neurons, all into one direction; 0 where there are none, since only one quotient or value occurs."""
+        if not bends:
+            return Reading(Form.constant(0), 0, exact=True)
         direction = self.draft.direction(node, holds)
         self.draft.ranges[direction] = ends
         ready, exact = 0, True

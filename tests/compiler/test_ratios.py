@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 
 import pytest
 
@@ -17,6 +18,7 @@ from compiler.verify import verify_model
 from compiler.witness import required
 from rasp.interpreter import evaluate
 from rasp.sop import Aggregate, Indices, Lookup, Map, SOp, Total, Width
+from tests.random_ratios import drawn
 
 HEADER = '#@ vocab: "0123"\n#@ max_length: 12\n#@ attention: {}\n#@ output: x\n'
 BOTH_WAYS = pytest.mark.parametrize("attention", ["bidirectional", "causal"])
@@ -102,6 +104,62 @@ def test_c24_a_model_of_ratios_is_right_at_every_stage(name: str, attention: str
     assert check(compiled, samples=120, max_exhaustive=84).ok
 
 
+def program_of(seed: int) -> tuple[rasp.Program, bool] | None:
+    """A drawn program; None where its text alone says that it has no answer."""
+    text, causal = drawn(seed)
+    try:
+        return rasp.parse(HEADER.format("causal" if causal else "bidirectional") + f"x = {text};"), causal
+    except rasp.RaspError:
+        return None
+
+
+@pytest.mark.parametrize("start", [0, 150, 300])
+def test_c24_graphs_of_drawn_ratios_have_the_answers_of_the_program(start: int) -> None:
+    compared = 0
+    for seed in range(start, start + 150):
+        if (found := program_of(seed)) is None:
+            continue
+        program, causal = found
+        written = program.node("x")
+        assert isinstance(written, SOp) and program.settings.vocab is not None
+        try:
+            graph = lower({"x": written}, program.called, Setting(program.settings.vocab, 12, causal), (), 1)
+        except rasp.RaspError:
+            continue
+        for tokens in inputs(20)[::4]:
+            try:
+                wanted = evaluate(written, tokens, causal=causal)
+            except rasp.RaspError:  # such as: division by zero
+                continue
+            assert [*map(float, graph.run(tokens)["x"])] == [*map(float, wanted)], (seed, tokens)
+            compared += 1
+    assert compared > 1_000
+
+
+@pytest.mark.parametrize("start", [0, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_c24_models_of_drawn_ratios_are_right_or_refused(start: int) -> None:
+    outcomes: Counter[str] = Counter()
+    for seed in range(start, start + 120):
+        found = program_of(seed)
+        if found is None or len(found[0].source.text) > 250:
+            continue
+        program = found[0].replace(max_length=8)
+        try:
+            compiled = Compiled(program)
+            model = compiled.model
+        except rasp.RaspError:
+            outcomes["refused"] += 1
+            continue
+        for tokens in inputs(20)[::6]:
+            try:
+                wanted = program["x"](tokens[:8])  # type: ignore[operator]
+            except rasp.RaspError:
+                continue
+            assert [*map(float, model.run(tokens[:8]))] == [*map(float, wanted)], (seed, tokens)
+        outcomes["right"] += 1
+    assert outcomes["right"] > 60, outcomes
+
+
 GATES = {
     "a product of counts": 'count(tokens, "1") * count(tokens, "2")',
     "a product with a negative number": '(tokens_int - 2) * (count(tokens, "1") - 3)',
@@ -111,6 +169,9 @@ GATES = {
     "a remainder of a sum by a number": "aggregate(full_s, tokens_int * (indices + 1)) * length % 13",
     "a quotient": 'round(10 * count(tokens, "1") / length)',
     "a quotient of what may be negative": 'round((count(tokens, "1") - count(tokens, "2")) / (indices + 1))',
+    "a quotient that is always 1": "round(selector_width(full_s) / length) * tokens_int",
+    "a remainder that takes nothing away": '(count(tokens, "1") + indices) % 40',
+    "a product with what is always 1": "(length ^ 0) * (indices / (indices + 1))",
     "a comparison of sums": "aggregate(full_s, tokens_int * indices) * length > 3 * length * length",
     "an equality of sums": "aggregate(full_s, tokens_int) * length == indices + length",
     "an equality of strings": 'aggregate(select(indices, indices - 1, ==), tokens, "0") == tokens',
