@@ -317,12 +317,13 @@ def _require_all(labels: Mapping[str, Any], config: Config) -> None:
 
 
 def _variable(variable: Mapping[str, Any], directions: Mapping[str, int]) -> None:
-    _texts([variable["name"], *variable["read"]])
+    over = variable.get("over", {})
+    _texts([variable["name"], *variable["read"], *over])
     _values(variable["values"])
-    for number in [*variable["read"].values(), *variable["numbers"]]:
+    for number in [*variable["read"].values(), *over.values(), *variable["numbers"]]:
         exact(number)
     _steps(variable)
-    if not variable["read"].keys() <= directions.keys():
+    if not variable["read"].keys() | over.keys() <= directions.keys():
         raise ValueError("a variable is read from nowhere")
     if len(variable["values"]) != len(variable["numbers"]):
         raise ValueError("a variable has more values than numbers, or fewer")

@@ -217,12 +217,26 @@ class Output:
 
 @dataclass(frozen=True)
 class Variable:
-    """A program variable that lives in the stream: how to read it, from when on, and which numbers stand for what."""
+    """A program variable that lives in the stream: how to read it, from when on, and which numbers stand for what.
+
+    A quotient that is divided nowhere is read from two forms: what is divided, and by what.
+    """
 
     name: str
     read: Form
     ready: int  # as in `Circuit.written`
     numbers: tuple[tuple[Value, Fraction], ...]
+    over: Form | None = None
+
+    @property
+    def directions(self) -> set[Direction]:
+        """All that it is read from."""
+        return {*self.read.terms, *(self.over.terms if self.over is not None else ())}
+
+    def decode(self, stream: Mapping[Direction, Fraction]) -> Value:
+        """The value whose number is nearest to what the stream holds."""
+        number = self.read.at(stream) / (self.over.at(stream) if self.over is not None else 1)
+        return min(self.numbers, key=lambda pair: abs(pair[1] - number))[0]
 
 
 @dataclass(frozen=True)

@@ -262,7 +262,11 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
     written = circuit.written()
     kept = _kept_offsets(circuit)
     variables = [
-        replace(variable, read=variable.read.substitute(forms) - _offset(variable.read, kept))
+        replace(
+            variable,
+            read=variable.read.substitute(forms) - _offset(variable.read, kept),
+            over=variable.over and variable.over.substitute(forms) - _offset(variable.over, kept),
+        )
         for variable in circuit.variables
     ]
     return replace(
@@ -277,9 +281,9 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
             for output in circuit.outputs
         ),
         variables=tuple(
-            replace(variable, ready=max((written[d] for d in variable.read.terms), default=0))
+            replace(variable, ready=max((written[d] for d in variable.directions), default=0))
             for variable in variables
-            if written.keys() >= variable.read.terms.keys()
+            if written.keys() >= variable.directions
         ),
     )
 

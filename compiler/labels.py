@@ -13,7 +13,7 @@ from typing import Any
 
 from compiler.circuit import Circuit, Head, Layer, Variable
 from compiler.contents import Content, Contents, told
-from compiler.direction import Direction
+from compiler.direction import Direction, Form
 from compiler.functions import plain
 
 
@@ -89,14 +89,20 @@ def _head(circuit: Circuit, head: Head) -> dict[str, Any]:
 
 def _variable(circuit: Circuit, variable: Variable) -> dict[str, Any]:
     erased = circuit.erased()
+    over = {} if variable.over is None else {"over": _form(variable.over)}
     return {
         "name": variable.name,
         "ready": variable.ready,
-        "until": min((erased[d] for d in variable.read.terms if d in erased), default=_never(circuit)),
-        "read": {str(direction): str(c) for direction, c in variable.read.terms.items()},
+        "until": min((erased[d] for d in variable.directions if d in erased), default=_never(circuit)),
+        "read": _form(variable.read),
+        **over,
         "values": [plain(value) for value, _ in variable.numbers],
         "numbers": [str(number) for _, number in variable.numbers],
     }
+
+
+def _form(form: Form) -> dict[str, str]:
+    return {str(direction): str(c) for direction, c in form.terms.items()}
 
 
 def _named(circuit: Circuit, contents: dict[Direction, Content]) -> list[dict[str, Any]]:

@@ -239,10 +239,11 @@ class _Stream:
         name = named["name"]
         read = self.read.get(name)
         terms = {} if read is None else read["read"]
+        over = {} if read is None else read.get("over", {})
         holding = self.holding.get(name, [])
         numbers = {} if read is None else {_key(v): n for v, n in zip(read["values"], read["numbers"], strict=True)}
         values = [{"value": value, "number": numbers.get(_key(value))} for value in named["values"]]
-        directions = [self.by_name[one] for one in terms] or [direction for direction, _ in holding]
+        directions = [self.by_name[one] for one in terms | over] or [direction for direction, _ in holding]
         step = read["ready"] if read is not None else max((direction["ready"] for direction in directions), default=0)
         return {
             "name": name,
@@ -252,11 +253,16 @@ class _Stream:
             "until": min((direction["until"] for direction in directions), default=self.nodes[-1].step),
             "layer": None if step == 0 else (step - 1) // 2,
             "hook": _stream(step),
-            "read": [{"column": self.by_name[one]["column"], "coefficient": c} for one, c in terms.items()],
+            "read": self._sum(terms),
+            "over": self._sum(over),
             "values": values,
             "columns": [{**self._place(direction), "function": function} for direction, function in holding],
             "nodes": self._writers(directions, step),
         }
+
+    def _sum(self, terms: Mapping[str, str]) -> list[dict[str, Any]]:
+        """A sum of columns, each by its coefficient."""
+        return [{"column": self.by_name[one]["column"], "coefficient": c} for one, c in terms.items()]
 
     def _place(self, direction: _Label) -> dict[str, Any]:
         """In which column a direction is, after which steps, and how much more than what it holds stands there."""

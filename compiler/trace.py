@@ -103,11 +103,16 @@ def _printed(node: Node, values: list[Any]) -> list[Scalar]:
 
 
 def _decode(model: Transformer, variable: dict[str, Any], values: list[Scalar], stream: torch.Tensor) -> list[Scalar]:
-    """The value whose number is nearest to the variable's form, at each position of the stream [n, d_model]."""
+    """The value whose number is nearest to what is read, at each position of the stream [n, d_model]."""
     columns = {direction["name"]: direction["column"] for direction in model.labels["directions"]}
-    read = torch.zeros(stream.shape[-1], dtype=torch.float64)
-    for name, coefficient in variable["read"].items():
-        read[columns[name]] = float(Fraction(coefficient))
+
+    def read(form: dict[str, str]) -> torch.Tensor:
+        weights = torch.zeros(stream.shape[-1], dtype=torch.float64)
+        for name, coefficient in form.items():
+            weights[columns[name]] = float(Fraction(coefficient))
+        return stream @ weights
+
+    found = read(variable["read"]) / (read(variable["over"]) if "over" in variable else 1)
     numbers = torch.tensor([float(Fraction(number)) for number in variable["numbers"]], dtype=torch.float64)
-    nearest = (stream @ read)[:, None].sub(numbers[None]).abs().argmin(-1)
+    nearest = found[:, None].sub(numbers[None]).abs().argmin(-1)
     return [values[choice] for choice in nearest.tolist()]

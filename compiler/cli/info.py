@@ -36,7 +36,9 @@ def variables(model: Transformer) -> Iterator[str]:
     nodes = {node["id"]: node for node in found["nodes"]}
     rows = [["variable", "lines", "there after", "computed by", "columns"]]
     for variable in found["variables"]:
-        columns = dict.fromkeys(entry["column"] for entry in [*variable["read"], *variable["columns"]])
+        columns = dict.fromkeys(
+            entry["column"] for entry in [*variable["read"], *variable["over"], *variable["columns"]]
+        )
         rows.append(
             [
                 variable["name"],

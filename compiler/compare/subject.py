@@ -238,8 +238,7 @@ class Subject:
         streams = list(circuit.stages(self.ids(tokens)))
         for variable in sorted(circuit.variables, key=lambda variable: variable.ready):
             if (expected := self._known(variable.name, tokens)) is not None:
-                numbers = [variable.read.at(stream) for stream in streams[variable.ready][1:]]
-                nearest = [min(variable.numbers, key=lambda pair: abs(pair[1] - number))[0] for number in numbers]
+                nearest = [variable.decode(stream) for stream in streams[variable.ready][1:]]
                 if _plain(nearest) != expected:
                     yield Place(variable.name, _step(variable.ready), expected, _plain(nearest))
 

@@ -184,7 +184,7 @@ class _Reader:
 
     def _read(self, data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """The tenants of the columns that a variable is read from as a number."""
-        for term in data["read"]:
+        for term in [*data["read"], *data["over"]]:
             for tenant in self.tenants.get(term["column"], ()):
                 if tenant["step"] <= data["step"] < tenant["until"]:
                     yield tenant

@@ -15,7 +15,7 @@ from compiler.attention import Reading
 from compiler.circuit import Variable
 from compiler.direction import total
 from compiler.realise.task import Task
-from rasp.sop import Lookup, SOp
+from rasp.sop import Lookup, Map, SOp
 from rasp.value import Value
 
 
@@ -29,12 +29,24 @@ def readable(task: Task, readings: Mapping[SOp, Reading]) -> Iterator[Variable]:
     for node, name in task.graph.names.items():
         if isinstance(node, SOp) and node in needed and len(task.analysis.domain(node)) <= task.limits.values:
             numbers, coded = task.numbered(node)
+            sides = _sides(coded)
             if coded in readings:
                 reading = readings[coded]
                 yield Variable(name, reading.form, reading.ready, numbers)
+            elif sides and all(side in readings for side in sides):
+                a, b = (readings[side] for side in sides)
+                yield Variable(name, a.form, max(a.ready, b.ready), numbers, over=b.form)
             elif node in functions:
                 domain = dict.fromkeys(task.analysis.domain(node))
                 yield from _told_apart(name, domain, {read: readings[read] for read in functions[node]})
+
+
+def _sides(node: SOp) -> tuple[SOp, ...]:
+    """What a quotient is a quotient of."""
+    match node:
+        case Map(op="/", args=(a, b)):
+            return a, b
+    return ()
 
 
 def _told_apart(name: str, domain: Mapping[Value, None], functions: Mapping[Lookup, Reading]) -> Iterator[Variable]:

@@ -368,6 +368,12 @@ def test_an_offset_is_what_the_embedding_writes_at_every_token(name: str) -> Non
         assert one["offset"] is None or float(Fraction(one["offset"]["number"])) == first
 
 
+def summed(terms: list[dict[str, Any]], stream: torch.Tensor) -> torch.Tensor:
+    """What is read of a stream [n, d_model], in float64."""
+    parts = [float(Fraction(term["coefficient"])) * stream[:, term["column"]].double() for term in terms]
+    return torch.stack([torch.zeros(len(stream), dtype=torch.float64), *parts]).sum(0)
+
+
 def read_where_it_is_said(made: Compiled) -> None:
     """Every variable that is kept as a number is decoded as the interpreter has it."""
     variables = provenance(made.model)["variables"]
@@ -376,8 +382,8 @@ def read_where_it_is_said(made: Compiled) -> None:
     for given, streams, answers in runs(made, {variable["name"] for variable in kept}, 4):
         for variable in kept:
             stream = streams[variable["step"]]
-            number = sum(float(Fraction(term["coefficient"])) * stream[:, term["column"]] for term in variable["read"])
-            read = [nearest(float(one), variable["values"]) for one in (number + torch.zeros(len(stream))).tolist()]
+            number = summed(variable["read"], stream) / (summed(variable["over"], stream) if variable["over"] else 1)
+            read = [nearest(one, variable["values"]) for one in number.tolist()]
             assert read == answers[variable["name"]], (variable["name"], given)
 
 

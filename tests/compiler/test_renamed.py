@@ -83,7 +83,7 @@ def test_pages_and_traces_are_the_same(name: str, monkeypatch: pytest.MonkeyPatc
     pages = [facts(made.model, tokens) for made in (plain, other)]
     for page in pages:
         page["labels"]["variables"] = [
-            {key: value for key, value in one.items() if key != "read"} | {"forms": list(one["read"].values())}
+            {key: list(value.values()) if key in ("read", "over") else value for key, value in one.items()}
             for one in page["labels"]["variables"]
         ]
         del page["labels"]["columns"]

@@ -182,13 +182,17 @@ def test_variables_are_read_from_their_hooks(made: list[Compiled], folders: list
                 tokens = [one.setting.vocabulary[number] for number in question.ids]
                 _, cache = bridge.run_with_cache(torch.tensor([[bos, *question.ids]]))
                 stream = cache[variable["hook"]][0, 1:].double()
-                number = stream.new_zeros(len(stream))
-                for term in variable["read"]:
-                    number += float(Fraction(term["coefficient"])) * stream[:, term["column"]]
+                divisor = summed(variable["over"], stream) if variable["over"] else 1
+                number = summed(variable["read"], stream) / divisor
                 read = [nearest(one_number, entries) for one_number in number.tolist()]
                 assert read == one.program[variable["name"]](tokens), (variable["name"], question.ids)  # type: ignore[operator]
                 decoded += 1
     assert decoded > 100
+
+
+def summed(terms: list[dict[str, Any]], stream: torch.Tensor) -> torch.Tensor:
+    parts = [float(Fraction(term["coefficient"])) * stream[:, term["column"]] for term in terms]
+    return sum(parts, start=stream.new_zeros(len(stream)))
 
 
 def nearest(number: float, entries: list[dict[str, Any]]) -> object:

@@ -58,9 +58,12 @@
   const columnsOf = (matrix) => [...new Set(matrix.column)].sort((a, b) => a - b);
 
   const columnOf = new Map(labels.directions.map(({ name, column }) => [name, column]));
+  const sumOf = (form) => Object.entries(form).map(([name, c]) => [columnOf.get(name), ratio(c)]);
   const variables = labels.variables.map((variable) => ({
     ...variable,
-    terms: Object.entries(variable.read).map(([name, c]) => [columnOf.get(name), ratio(c)]),
+    terms: sumOf(variable.read),
+    over: variable.over && sumOf(variable.over), // a quotient that is divided nowhere has two sides
+    columns: [...new Set(Object.keys({ ...variable.read, ...variable.over }).map((name) => columnOf.get(name)))],
     values: variable.values.map(valueOf),
     numbers: variable.numbers.map(ratio),
   }));
@@ -119,8 +122,8 @@
   const lineOf = new Map();
   const names = new Map(Object.entries(language.lines ?? {}));
   for (const part of [...parts].reverse()) {
-    const written = variables.filter((variable) => variable.terms.some(([column]) => part.writes.includes(column) && !isOne(column)));
-    const own = written.filter((variable) => variable.terms.every(([column]) => part.writes.includes(column) || isOne(column)) && names.has(variable.name));
+    const written = variables.filter((variable) => variable.columns.some((column) => part.writes.includes(column) && !isOne(column)));
+    const own = written.filter((variable) => variable.columns.every((column) => part.writes.includes(column) || isOne(column)) && names.has(variable.name));
     const next = parts.find((other) => other.step > part.step && lineOf.get(other.id) && other.reads.some((column) => part.writes.includes(column)));
     if (part.kind === "embedding") continue;
     lineOf.set(part.id, part.link?.line ?? names.get(own[0]?.name) ?? names.get(part.kind === "answer" ? outputs[0].name : undefined) ?? (next ? lineOf.get(next.id) : undefined));
@@ -153,7 +156,8 @@
 
   function decoded(variable, stream) {
     return state.run.streams[stream].slice(1).map((x) => {
-      const at = variable.terms.reduce((sum, [column, c]) => sum + c * x[column], 0);
+      const read = (terms) => terms.reduce((sum, [column, c]) => sum + c * x[column], 0);
+      const at = read(variable.terms) / (variable.over ? read(variable.over) : 1);
       let best = 0;
       variable.numbers.forEach((number, choice) => { if (Math.abs(number - at) < Math.abs(variable.numbers[best] - at)) best = choice; });
       return printed(variable.values[best], booleans.has(variable.name));
@@ -663,12 +667,13 @@
         element("p", { class: "quiet" }, "The stream holds it in no column of its own: whoever needs it computes it from what it is made of, as a part of its weights.")];
     }
     const rows = [...(says ? [{ name: "the program", values: says, kind: "program" }] : []), ...steps.filter((step) => isThere(variable, step.stream) && step.kind !== "answer").map((step) => ({ name: step.short, values: decoded(variable, step.stream), now: step.stream === steps[state.step].stream }))];
-    const some = variable.terms.map(([column]) => column).filter((column) => !isOne(column));
-    return [head, valuesTable(rows), element("p", { class: "quiet" }, "It reads ", code(formText(foldedInto(variable.terms, variable.ready), 160, variable.ready)), ", and means the value whose number is nearest."), connections(some), element("dl", { class: "facts" }, fact("directions", chips(familiesOf(some).map(familyChipAt(variable.ready)))))];
+    const some = variable.columns.filter((column) => !isOne(column));
+    const folded = (terms) => code(formText(foldedInto(terms, variable.ready), 160, variable.ready));
+    return [head, valuesTable(rows), element("p", { class: "quiet" }, "It reads ", folded(variable.terms), ...(variable.over ? [", divided by ", folded(variable.over)] : []), ", and means the value whose number is nearest."), connections(some), element("dl", { class: "facts" }, fact("directions", chips(familiesOf(some).map(familyChipAt(variable.ready)))))];
   }
 
   function columnDetail({ family }) {
-    const using = variables.filter((variable) => variable.terms.some(([column]) => family.columns.includes(column)));
+    const using = variables.filter((variable) => variable.columns.some((column) => family.columns.includes(column)));
     const stream = steps[state.step].stream;
     const told = family.sign ? [] : tenants[family.columns[0]].filter((direction) => direction.what && direction.role === "value");
     return [
