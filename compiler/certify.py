@@ -38,7 +38,7 @@ from compiler.bound import (
 from compiler.certificate import Certificate, Decision
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Part
 from compiler.direction import BOS, ONE, Direction, Form
-from compiler.emit import centre, gap, logits, scaling, sharpness
+from compiler.emit import centre, logits, scaling, sharpness
 from compiler.exact import Multiples, real, whole
 from compiler.sizes import Sizes
 from rasp.source import counted
@@ -387,10 +387,9 @@ class Certifier:
         """
         coefficients = logits(output, self.p.logit_gap)
         node = None if self.circuit.graph is None else self.circuit.graph.outputs.get(output.name)
-        columns = [[code[i] for _, code in output.codes] for i in range(len(output.digits))]
-        digits = [_Digit.of(form, column) for form, column in zip(output.digits, columns, strict=True)]
+        digits = [_Digit.of(form, column) for form, column in zip(output.digits, output.columns, strict=True)]
         reads = [self.form(form) for form in output.digits]
-        scales = [real(scaling(column, self.p.logit_gap)) for column in columns]
+        scales = [real(scaling(column, self.p.logit_gap)) for column in output.columns]
         largest = [digit.reach * (3 * digit.reach + 2 * read.error) for digit, read in zip(digits, reads, strict=True)]
         self.sizes.logits(coefficients, sum(map(operator.mul, scales, largest)))  # of 2vx - v^2, x being one of the v
         held = all(is_held(column, self.p) for column in coefficients.values())
@@ -445,9 +444,8 @@ class _Digit:
     grid: float  # a power of two that all are multiples of, counted from the middle; 0 where there is none
 
     @staticmethod
-    def of(form: Form, column: list[Fraction]) -> _Digit:
-        numbers = Multiples.of(column)
-        distance, middle = gap(column), centre(column)
+    def of(form: Form, numbers: Multiples) -> _Digit:
+        distance, middle = numbers.distance, centre(numbers)
         from_middle = numbers.shifted(-middle)
         step = from_middle.step
         grid = real(Fraction(step.numerator & -step.numerator, step.denominator)) if is_dyadic(step) else 0.0

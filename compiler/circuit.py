@@ -200,6 +200,11 @@ class Output:
     codes: tuple[tuple[Value, tuple[Fraction, ...]], ...]
 
     @cached_property
+    def columns(self) -> tuple[Multiples, ...]:
+        """The numbers of each digit, code by code."""
+        return tuple(Multiples.of([code[place] for _, code in self.codes]) for place in range(len(self.digits)))
+
+    @cached_property
     def _values(self) -> dict[tuple[Fraction, ...], Value]:
         return {code: value for value, code in reversed(self.codes)}
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from compiler.circuit import Circuit, Head, Layer, Neuron, Output, Stream
 from compiler.direction import BOS, ONE, Direction, Form
-from compiler.exact import Multiples, counts, power_of_two
+from compiler.exact import Multiples, power_of_two
 from compiler.functions import plain
 from compiler.labels import labels
 from compiler.precision import FLOAT32, PRECISIONS, Precision
@@ -264,25 +264,18 @@ def sharpness(head: Head, precision: Precision) -> int:
     return precision.count_sharp if head.exact else precision.count_blunt
 
 
-def centre(numbers: Sequence[Fraction]) -> Fraction:
+def centre(numbers: Multiples) -> Fraction:
     """What the numbers of a digit are counted from: their middle, as a whole number if they are whole."""
-    found, common = counts(numbers)
-    low, high = Fraction(min(found), common), Fraction(max(found), common)
+    low, high = numbers.range
     step = Fraction(1)
-    while common != 1 and step > (high - low) / 8 > 0:
+    while numbers.unit.denominator != 1 and step > (high - low) / 8 > 0:
         step /= 2
     return round((low + high) / 2 / step) * step
 
 
-def gap(numbers: Sequence[Fraction]) -> Fraction:
-    """The smallest distance between two numbers of a digit."""
-    found, common = counts(numbers)
-    return Fraction(min((b - a for a, b in itertools.pairwise(sorted(set(found)))), default=common), common)
-
-
-def scaling(numbers: Sequence[Fraction], logit_gap: int) -> Fraction:
+def scaling(numbers: Multiples, logit_gap: int) -> Fraction:
     """The least power of two that takes the square of their gap to the logits' gap."""
-    return power_of_two(logit_gap / gap(numbers) ** 2)
+    return power_of_two(logit_gap / numbers.distance**2)
 
 
 def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
@@ -291,10 +284,9 @@ def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
     For each direction that is read, its coefficient in the logit of each value.
     """
     found: dict[Direction, Multiples] = {}
-    for place, form in enumerate(output.digits):
-        numbers = [code[place] for _, code in output.codes]
+    for form, numbers in zip(output.digits, output.columns, strict=True):
         middle, scale = centre(numbers), scaling(numbers, logit_gap)
-        v = Multiples.of(numbers).shifted(-middle)
+        v = numbers.shifted(-middle)
         parts = {direction: v.times(2 * scale * coefficient) for direction, coefficient in form.terms.items()}
         parts[ONE] = v.times(2 * scale * (form.terms.get(ONE, 0) - middle)).plus(v.squared().times(-scale))
         for direction, part in parts.items():

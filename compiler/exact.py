@@ -146,6 +146,12 @@ class Multiples:
         """The largest count, in size."""
         return int(np.abs(self.counts).max(initial=0))
 
+    @cached_property
+    def distance(self) -> Fraction:
+        """The smallest distance between two different numbers, in any order; 1 where all are one."""
+        distances = np.diff(np.unique(self.counts))
+        return int(distances.min()) * self.unit if len(distances) else Fraction(1)
+
     @property
     def gap(self) -> float:
         """The smallest distance between ascending numbers; infinite where there is only one."""

@@ -23,7 +23,7 @@ from compiler.attention import Read
 from compiler.circuit import Output
 from compiler.direction import Form
 from compiler.domain import Domain
-from compiler.exact import counts
+from compiler.exact import Multiples, counts, whole
 from compiler.realise.lines import less, number
 from compiler.realise.task import Task
 from rasp.sop import Constant, Lookup, Map, SOp
@@ -49,9 +49,9 @@ def output(name: str, node: SOp, task: Task, read: Read) -> Output:
     if len(task.analysis.domain(node)) > task.limits.decoded:
         raise task.analysis.too_many(node)
     numbers, coded = task.numbered(node)
-    column = [number for _, number in numbers]
-    gap = Domain.of(column).gap
-    if not _is_near(min(column) / gap, max(column) / gap, task):
+    column = Multiples.of([number for _, number in numbers])
+    low, high = column.range
+    if not _is_near(low / column.distance, high / column.distance, task):
         return _in_digits(name, node, task, read)
     return Output(name, (read(coded).form,), _codes(name, task, {value: (number,) for value, number in numbers}))
 
@@ -97,7 +97,7 @@ def _in_columns(name: str, task: Task, forms: Sequence[Form], rows: _Rows) -> Ou
     """What is decoded from forms, whose numbers are the columns behind numerator and denominator."""
     found = {tuple(code): Fraction(over, under) for over, under, *code in rows.tolist()}
     values = task.graph.printed(name, found.values())
-    codes = tuple((value, tuple(map(Fraction, code))) for value, code in zip(values, found, strict=True))
+    codes = tuple((value, tuple(map(whole, code))) for value, code in zip(values, found, strict=True))
     return Output(name, tuple(forms), codes)
 
 
@@ -147,7 +147,7 @@ def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
         digits = _quotients(node, domain, ranks, base, places)
     else:
         digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]
-    parts = {value: tuple(map(Fraction, code)) for value, code in codes.items()}
+    parts = {value: tuple(map(whole, code)) for value, code in codes.items()}
     return Output(name, tuple(read(digit).form for digit in digits), _codes(name, task, parts))
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import compiler
 import rasp
 from compiler.domain import Setting
-from compiler.emit import gap
+from compiler.exact import Multiples
 from compiler.fast.generation import Logs, Nearest, Next, Recurrence, RecurrentReading, recurrence
 from compiler.fast.model import Fast
 from compiler.fast.plan import Plan, _Replaced, plan
@@ -265,7 +265,7 @@ def test_logits_are_those_of_the_model() -> None:
         assert one.dtype == other.dtype and one.shape == other.shape
         assert one.argmax() == other.argmax()
         assert (other.topk(2).values.diff() <= -compiled.precision.logit_gap).all()
-        assert gap(compiled.circuit.outputs[0].codes[0][1]) == Fraction(1)
+        assert Multiples.of(compiled.circuit.outputs[0].codes[0][1]).distance == Fraction(1)
 
 
 @pytest.mark.parametrize("step", [lambda token, position: (math.nan,), lambda token, position: (round(math.inf),)])
