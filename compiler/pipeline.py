@@ -56,6 +56,8 @@ MAX_SHOWN = 5
 """How many files a note names."""
 TRIES = 10.0
 """Seconds of processor time after which no other circuit is tried, where those before it are not certified."""
+LARGE = 1 << 11
+"""Parameters from which on it is tried whether means computed another way take fewer."""
 COMFORT = 0.75
 """Errors up to this part of their margins are taken at once: `verify`, whose bounds are wider, then agrees."""
 FEWER_STEPS = "such a model would have as many layers: compute it in fewer steps"
@@ -382,7 +384,8 @@ def build(
 ) -> tuple[Circuit, Certificate]:
     """The circuit of the first graph whose circuit can be certified; else that of the first of which one can be made.
 
-    No other circuit is begun after so many seconds.
+    Where that is `LARGE`, a smaller one of another graph is taken, if it is no deeper, or that is for "size". No other
+    circuit is begun after so many seconds.
     """
     end = time.process_time() + seconds
     graphs = [graphs] if isinstance(graphs, Graph) else graphs
@@ -397,10 +400,11 @@ def build(
         except RaspError as problem:
             first = first or problem
             continue
-        if found[1].ok:
-            return found
-        first = found if first is None or isinstance(first, RaspError) else _nearer(first, found)
-        if time.process_time() > end:
+        if first is None or isinstance(first, RaspError):
+            first = found
+        else:
+            first = _smaller(first, found, optimize) if first[1].ok else _nearer(first, found)
+        if time.process_time() > end or (first[1].ok and first[0].parameters() < LARGE):
             break
     if isinstance(first, RaspError):
         raise first
@@ -423,6 +427,12 @@ def _built(graph: Graph, optimize: str, precision: Precision, end: float, again:
         if time.process_time() < end:
             made.append(_certified(graph, "balanced", "size", precision, end, again))
         return min(made, key=lambda found: (not found[1].ok, found[0].parameters()))
+
+
+def _smaller(one: _Built, other: _Built, optimize: str) -> _Built:
+    """The second of two, if it is certified as the first is, smaller, and no deeper where layers count."""
+    deeper = optimize != "size" and len(other[0].layers) > len(one[0].layers)
+    return other if other[1].ok and not deeper and other[0].parameters() < one[0].parameters() else one
 
 
 def _nearer(one: _Built, other: _Built) -> _Built:

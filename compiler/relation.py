@@ -10,7 +10,7 @@ Invariant: no conjunction contains an empty comparison (it would select nothing)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,6 +21,8 @@ from rasp.value import Value
 Comparison: TypeAlias = frozenset[str]
 ALWAYS: Comparison = frozenset("<=>")
 EQUAL: Comparison = frozenset("=")
+Compared: TypeAlias = tuple[SOp, SOp, Comparison]
+"""An s-op of the key, one of the query, and how they are related."""
 MAX_DISJUNCTS = 64
 """Most conjunctions of a selector, unless the caller says otherwise."""
 
@@ -50,10 +52,10 @@ def compare(comparison: Comparison, key: Value, query: Value) -> bool:
 class Conjunction:
     """Comparisons that must all hold, one for each pair of key s-op and query s-op. Their order makes no difference."""
 
-    parts: tuple[tuple[SOp, SOp, Comparison], ...]
+    parts: tuple[Compared, ...]
 
     @staticmethod
-    def of(parts: Iterable[tuple[SOp, SOp, Comparison]]) -> Conjunction | None:
+    def of(parts: Iterable[Compared]) -> Conjunction | None:
         """The conjunction of comparisons; None if it can never hold."""
         merged: dict[tuple[SOp, SOp], Comparison] = {}
         for key, query, comparison in parts:
@@ -169,12 +171,17 @@ def _merge_one(conjunctions: list[Conjunction], most: int) -> list[Conjunction]:
     return conjunctions
 
 
-def exclusive(conjunctions: list[Conjunction]) -> list[Conjunction]:
-    """The same selector as conjunctions of which at most one holds for any query and key."""
+def exclusive(
+    conjunctions: list[Conjunction], never_both: Callable[[Conjunction, Conjunction], bool] = Conjunction.excludes
+) -> list[Conjunction]:
+    """The same selector as conjunctions of which at most one holds for any query and key.
+
+    Nothing is taken from a conjunction that never holds together with another.
+    """
     apart: list[Conjunction] = []
     for conjunction in sorted(conjunctions, key=lambda c: len(c.parts)):
         pieces = [conjunction]
         for earlier in apart:
-            pieces = [p for piece in pieces for p in ([piece] if piece.excludes(earlier) else piece.minus(earlier))]
+            pieces = [p for piece in pieces for p in ([piece] if never_both(piece, earlier) else piece.minus(earlier))]
         apart += pieces
     return apart

@@ -149,6 +149,10 @@ class Analysis:
         """The selector as an `or` of conjunctions. Raises `RaspError` when they are too many."""
         return self._rows.disjuncts(selector)
 
+    def exclusive(self, selector: Selector) -> list[Conjunction]:
+        """The selector as conjunctions of which at most one holds for any query and key."""
+        return self._rows.exclusive(selector)
+
     def never_empty(self, selector: Selector) -> bool:
         """Whether every row of the selector surely selects a key."""
         return self._rows.never_empty(selector)

@@ -19,9 +19,12 @@ from compiler.domain.setting import Setting, refusal
 from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import LENGTH, POSITION, Variables
-from compiler.relation import EQUAL, Conjunction, compare, disjuncts
+from compiler.relation import EQUAL, Compared, Conjunction, compare, disjuncts, exclusive
 from rasp.operators import MIRRORED, Undefined
 from rasp.sop import Aggregate, Constant, Map, Selector, SOp, Total, Width
+
+MOST_PLACES = 8
+"""Whole numbers in a row that are asked for one by one."""
 
 
 class Rows:
@@ -80,6 +83,56 @@ class Rows:
             cases = self.disjuncts(known)
             if len(cases) == 1 and conjunction.implies(cases[0]):
                 yield most
+
+    def exclusive(self, selector: Selector) -> list[Conjunction]:
+        """The selector as conjunctions of which at most one holds for any query and key."""
+        cases = [piece for case in self.disjuncts(selector) for piece in self._in_places(case)]
+        return exclusive(cases, self._never_both)
+
+    def _in_places(self, conjunction: Conjunction) -> list[Conjunction]:
+        """A few whole numbers in a row are asked for one by one: "equal" takes a column where orders take many."""
+        for lower, upper in itertools.permutations(conjunction.parts, 2):
+            wanted = self._between(lower, upper)
+            if wanted is not None and len(wanted) <= MOST_PLACES:
+                rest = tuple(part for part in conjunction.parts if part not in (lower, upper))
+                cases = [Conjunction.of((*rest, (lower[0], one, EQUAL))) for one in wanted]
+                return [piece for case in cases if case is not None for piece in self._in_places(case)]
+        return [conjunction]
+
+    def _between(self, lower: Compared, upper: Compared) -> list[SOp] | None:
+        """The s-ops of the query between which the key has to be, if it is one whole number of a few in a row."""
+        (key, low, above), (same, high, below) = lower, upper
+        distance = combine(self.linear.of(high), self.linear.of(low), -1)
+        if key is not same or "<" in above or ">" in below or distance is None or distance.keys() - {None}:
+            return None
+        if not all(self._whole(node) for node in (key, low)):
+            return None
+        first, last = (0 if "=" in above else 1), distance.get(None, Fraction(0)) - (0 if "=" in below else 1)
+        if last.denominator != 1 or last < first or above == EQUAL or below == EQUAL:
+            return None
+        return [Map("+", (low, Constant(step))) if step else low for step in range(first, int(last) + 1)]
+
+    def _never_both(self, one: Conjunction, other: Conjunction) -> bool:
+        """Whether two conjunctions hold together for no query and key: one asks for a larger number than the other."""
+        return one.excludes(other) or any(
+            self._are_apart(first, second) for first in one.parts for second in other.parts
+        )
+
+    def _are_apart(self, one: Compared, other: Compared) -> bool:
+        """Whether no number is related to both queries as it has to be, the keys being one number plus constants.
+
+        ``key <= a`` and ``key + d >= b`` need ``a + d - b >= 0``; without an equal sign in both, more than that.
+        """
+        (key, query, comparison), (second, wanted, asked) = one, other
+        shift = combine(self.linear.of(second), self.linear.of(key), -1)
+        apart = combine(self.linear.of(query), self.linear.of(wanted), -1)
+        if shift is None or apart is None or shift.keys() - {None}:
+            return False
+        low, high = self.linear.bounds(combine(apart, shift, 1) or {})
+        strict = "=" not in comparison & asked
+        below = ">" not in comparison and "<" not in asked and (high < 0 or (strict and high == 0))
+        above = "<" not in comparison and ">" not in asked and (low > 0 or (strict and low == 0))
+        return below or above
 
     def never_matches(self, selector: Selector) -> bool:
         """Whether no row selects a key: in each case two s-ops are to be equal that have no value in common."""

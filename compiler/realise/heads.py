@@ -23,7 +23,7 @@ from compiler.realise.counting import Counting
 from compiler.realise.draft import Draft, Mode, OpenHead, after_attention
 from compiler.realise.lines import less
 from compiler.realise.task import Task
-from compiler.relation import Conjunction, exclusive
+from compiler.relation import Conjunction
 from rasp.sop import Aggregate, Constant, Map, SOp, Total, Width
 
 
@@ -53,7 +53,7 @@ class Heads:
     def total(self, node: Width | Total) -> Reading:
         """A "sum" head for each exclusive case, adding each key's number, 1 for a count, into one direction."""
         direction = self.draft.direction(node)
-        cases = exclusive(self.analysis.disjuncts(node.selector))
+        cases = self.analysis.exclusive(node.selector)
         counted = [term for case in cases for term in self.counting.of(case)]
         value = self.read(node.value if isinstance(node, Total) else Constant(1))
         self.draft.ranges[direction] = self._sums(node)
@@ -84,7 +84,7 @@ class Heads:
         if len(cases) > 1 and len(values) == 1:
             return self.read(_any_case(cases, Constant(values.values[0]), default))
         if len(cases) > 1 and self.analysis.selects_one(node):
-            return self._one_of(node, exclusive(cases), Fraction(default))
+            return self._one_of(node, self.analysis.exclusive(node.selector), Fraction(default))
         return self._mean(node, tuple(cases), Fraction(default))
 
     def _default(self, node: Aggregate) -> int | Fraction:

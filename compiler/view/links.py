@@ -21,7 +21,7 @@ import torch
 
 from compiler.graph import Graph
 from compiler.model import Transformer
-from compiler.relation import Conjunction, exclusive
+from compiler.relation import Conjunction
 from compiler.witness import is_meant
 from rasp import Program, RaspError
 from rasp.interpreter import Run
@@ -159,7 +159,7 @@ class _Search:
         assert self.graph is not None
         yield selector
         try:
-            cases = exclusive(self.graph.analysis.disjuncts(selector))
+            cases = self.graph.analysis.exclusive(selector)
         except RaspError:
             return
         for case in cases:

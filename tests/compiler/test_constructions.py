@@ -448,7 +448,7 @@ MEASURED = [
     ("o = selector_width(select(tokens, tokens, !=)) * 3 - length;", 100),
     ("h = selector_width(select(tokens, tokens, ==));\no = h * h;", 30),
     ("h = selector_width(select(tokens, tokens, ==));\no = selector_width(select(h, h, ==));", 40),
-    ('o = aggregate(select(indices, indices, <=), indicator(tokens == "a"));', 20),
+    ('o = aggregate(select(indices, indices, <=), indicator(tokens == "a"));', 12),
     ('o = selector_width(select(tokens, "a", ==)) % 4;', 60),
 ]
 

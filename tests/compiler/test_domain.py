@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import rasp
 from compiler.domain import LENGTH, Analysis, Domain, Limits, Setting, is_length
 from compiler.table import Scale
 from rasp.interpreter import evaluate
@@ -122,6 +123,46 @@ def test_what_is_said_of_a_selector_holds_on_every_input(selector: Selector, set
     for matrix in filter(None, (rows(selector, tokens, setting.causal) for tokens in INPUTS)):
         assert not sure or all(any(row) for row in matrix)
         assert not single or all(sum(row) <= 1 for row in matrix)
+
+
+KEYS: list[SOp] = [Indices(), Map("+", (Indices(), Constant(2))), Tokens("int"), Map("*", (Indices(), Constant(2)))]
+SHIFTS = [*range(-2, 3), Fraction(1, 2)]
+QUERIES: list[SOp] = [Map("+", (node, Constant(by))) for node in (Indices(), LENGTH, Tokens("int")) for by in SHIFTS]
+comparisons = st.builds(
+    Select, st.sampled_from(KEYS), st.sampled_from(QUERIES), st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
+)
+compared = st.recursive(
+    comparisons, lambda inner: st.one_of(st.builds(And, inner, inner), st.builds(Or, inner, inner)), max_leaves=4
+)
+
+
+@settings(max_examples=600)
+@given(compared, settings_)
+def test_exclusive_cases_are_the_selector_and_never_hold_together(selector: Selector, setting: Setting) -> None:
+    """Windows are taken apart into places, and what lies apart is not taken away: on every input it is the selector."""
+    cases = [case.selector() for case in Analysis(setting).exclusive(selector)]
+    for tokens in INPUTS:
+        wanted, *found = (rows(one, tokens, setting.causal) for one in (selector, *cases))
+        assert wanted is not None
+        for query, row in enumerate(wanted):
+            for key, held in enumerate(row):
+                assert sum(matrix[query][key] for matrix in found if matrix is not None) == held
+
+
+@pytest.mark.parametrize(
+    ("text", "cases"),
+    [
+        ("select(indices, indices - 1, ==) or select(indices, indices, ==)", 2),
+        ("select(indices, indices - 1, >=) and select(indices, indices + 1, <=)", 3),
+        ("select(indices, indices - 2, >) and select(indices, indices, <)", 1),
+        ("select(indices, indices - 3, <) or select(indices, indices + 3, >)", 2),
+        ("select(indices, indices - 20, >=) and select(indices, indices, <=)", 1),
+        ("select(indices, indices - tokens_int, ==) or select(indices, indices, ==)", 2),
+    ],
+)
+def test_windows_are_places(text: str, cases: int) -> None:
+    found = Analysis(Setting(VOCABULARY, 32, False)).exclusive(rasp.parse(f"s = {text};")["s"].node)  # type: ignore[arg-type]
+    assert len(found) == cases
 
 
 @settings(max_examples=300)

@@ -95,7 +95,12 @@ PROGRAMS = {
     ),
     "mean of the neighbours": Natural(
         "y = aggregate(select(indices, indices - 1, ==) or select(indices, indices + 1, ==), tokens_int);",
-        20_000,
+        1_000,
+        DIGITS,
+    ),
+    "mean of a window": Natural(
+        "y = aggregate(select(indices, indices - 2, >=) and select(indices, indices + 2, <=), tokens_int);",
+        2_000,
         DIGITS,
     ),
     "difference of shares": Natural(
