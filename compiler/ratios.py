@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import reduce
 
@@ -24,6 +24,7 @@ from compiler.simplify import rebuilt, width
 from rasp.operators import MIRRORED, PREDICATES
 from rasp.sop import Aggregate, Constant, Lookup, Map, Node, Select, Selector, SOp, Tokens, Total, reachable
 from rasp.source import RaspError
+from rasp.value import Value
 
 MOST_POWER = 4
 """Largest power that is multiplied out."""
@@ -140,6 +141,8 @@ class Ratios:
         match node:
             case Aggregate():
                 return not self._picks(node) and not self._few(node)
+            case Lookup():
+                return not self._few(node)
             case Map(op="+" | "-" | "*" | "negate" | "plus", args=args):
                 return any(map(self._is_wide, args))
             case Map(op="^", args=(a, Constant(value=int(power)))):
@@ -239,7 +242,11 @@ class Ratios:
         if not domain.numeric:
             return None
         common = math.lcm(*(number.denominator for number in domain.numbers))
-        return Ratio(Fraction(1, common), _product([node, Constant(common)]), Counter())
+        if isinstance(node, Lookup):
+            over: SOp = replace(node, table=tuple((key, _times(value, common)) for key, value in node.table))
+        else:
+            over = _product([node, Constant(common)])
+        return Ratio(Fraction(1, common), over, Counter())
 
     def _mean(self, node: Aggregate) -> Ratio | None:
         """A total over a count; an empty row, if there may be one, counts as one key that has the default."""
@@ -368,6 +375,14 @@ class Ratios:
         else:
             near = _product([_floor(Ratio(-ratio.factor, ratio.over, ratio.under)), Constant(-1)])
         return Select(near, own, op) if swapped else Select(own, near, op)  # type: ignore[arg-type]
+
+
+def _times(value: Value, factor: int) -> Value:
+    """A number times a factor; what is no number stands for itself, since it is never looked up."""
+    if isinstance(value, str):
+        return value
+    product = Fraction(value) * factor
+    return int(product) if product.denominator == 1 else product
 
 
 def _quotient(ratio: Ratio) -> SOp:

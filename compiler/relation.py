@@ -34,7 +34,7 @@ _HOLDS: dict[Predicate, Comparison] = {
     ">": frozenset(">"),
     ">=": frozenset(">="),
 }
-_PREDICATES = {comparison: predicate for predicate, comparison in _HOLDS.items()}
+PREDICATE_OF: dict[Comparison, Predicate] = {comparison: predicate for predicate, comparison in _HOLDS.items()}
 
 
 def compare(comparison: Comparison, key: Value, query: Value) -> bool:
@@ -95,7 +95,7 @@ class Conjunction:
         """The conjunction as a selector."""
         found: Selector | None = None
         for key, query, comparison in self.parts:
-            select = Select(key, query, _PREDICATES[comparison])
+            select = Select(key, query, PREDICATE_OF[comparison])
             found = select if found is None else And(found, select)
         return found or Select(Constant(1), Constant(1), "==")
 

@@ -32,6 +32,8 @@ SECONDS = 1.8
 """How long all of a refusal may take: no other remedy is tried after it."""
 LONG = 120.0
 """The same where somebody asked for suggestions."""
+SHORT_WORK = {"combinations": 100_000, "fractions": 6_000, "decoded": 1 << 13}
+"""Limits of what is tried in a short time: a try cannot be ended, so one that would be long is to be refused."""
 CURABLE = ("not-certified", "too-large", "too-many-values", "too-many-combinations", "too-long-numbers")
 """The codes of refusals that a smaller or another setting may end."""
 
@@ -100,22 +102,38 @@ def remedies(
     program that is refused; `tell` hears of each try.
     """
     thorough = end - time.monotonic() > SECONDS
+    if not thorough:
+        compiled = _limited(compiled)
     for what, changed in itertools.chain(_required(compiled, failing), _settings(compiled, thorough)):
-        if time.monotonic() + each > end:
+        begun = time.monotonic()
+        if begun + 2 * each > end:  # what compiles takes longer than what is refused
             return
         tell(what)
         if (found := _tried(what, changed, end)) is not None:
             yield found
+        each = max(each, time.monotonic() - begun)
     low, high, best = 0, compiled.setting.max_length, None
     while high - low > max(1, compiled.setting.max_length // 16):
         middle = (low + high) // 2
-        if time.monotonic() + each / 2 > end:
+        begun = time.monotonic()
+        if begun + each > end:  # shorter inputs take less
             break
         tell(f"max_length {middle}")
         found = _tried(f"max_length {middle}", _at(compiled, middle), end)
+        each = max(each, time.monotonic() - begun)
         low, high, best = (middle, high, found) if found is not None else (low, middle, best)
     if best is not None:
         yield best
+
+
+def _limited(compiled: Compiled) -> Compiled:
+    """The same compilation, which refuses what would take long."""
+    own = compiled.limits
+    changed = replace(
+        compiled, limits=replace(own, **{name: min(getattr(own, name), n) for name, n in SHORT_WORK.items()})
+    )
+    vars(changed)["sop"] = compiled.sop
+    return changed
 
 
 def _required(compiled: Compiled, failing: Node | None) -> Iterator[tuple[str, Compiled]]:

@@ -223,7 +223,9 @@ class Domains:
 
     def too_many(self, node: SOp) -> Refusal:
         """The error for an s-op that is to be told apart, and has too many values for that."""
-        return self._beyond(node, len(self.of(node)), self.limits.decoded)
+        count = len(self.of(node))
+        most = self.limits.decoded if count > self.limits.decoded else self.limits.neurons
+        return self._beyond(node, count, most)
 
     def _beyond(self, node: SOp, count: int, most: int) -> Refusal:
         return refusal(
@@ -237,7 +239,7 @@ class Domains:
         """Values over the arguments' domains, taken as independent."""
         count = self._ways(node)
         exact = any(not self.of(arg).whole for arg in self._operands(node) if self.of(arg).numeric)
-        if count > (self.limits.points if exact else self.limits.combinations):  # fractions are combined one by one
+        if count > (self.limits.fractions if exact else self.limits.combinations):
             raise refusal(
                 "too-many-combinations",
                 f"{self._called(node)} combines operands in {count} ways, more than can be tabulated",

@@ -3,8 +3,8 @@
 In: s-ops computed from variables by whole-number arithmetic. Out: the distinct rows of their values, one column each.
 Invariant: every joint value that occurs on an input with an answer is among the rows; not all rows need occur.
 
-A count and the sums over one selector belong together: they are what so many keys can add up to
-(docs/constructions.md, C24).
+Counts and sums over one selector belong together, and those over what comparisons with constants leave of its
+keys: they are what so many keys can add up to (docs/constructions.md, C24).
 
     length, total(full_s, tokens) over 0 and 2, up to two positions:  (1, 0), (1, 2), (2, 0), (2, 2), (2, 4)
 """
@@ -24,14 +24,18 @@ from compiler.domain.setting import Setting
 from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
 from compiler.domain.variables import Variables, bounded
+from compiler.relation import PREDICATE_OF, Comparison, disjuncts
 from compiler.table import LARGEST_INT, ON_INTS
-from rasp.operators import PREDICATES
-from rasp.sop import Constant, Map, Selector, SOp, Total, Width
+from rasp.operators import PREDICATES, Undefined
+from rasp.sop import Constant, Map, SOp, Total, Width
 
 Rows: TypeAlias = npt.NDArray[np.int64]
+_Split: TypeAlias = tuple[object, SOp]
 
-MAX_ROWS = 1 << 18
+MAX_ROWS = 1 << 20
 """Joint values that are listed; where there are more, nothing is said."""
+MAX_SUMS = 1 << 18
+"""Sums of keys that are listed; they are found key by key."""
 _ARITHMETIC = {op: ON_INTS[op] for op in ("+", "-", "*")}
 _TRUTHS: dict[str, Callable[..., npt.NDArray[Any]]] = {
     **{op: ON_INTS[op] for op in PREDICATES},
@@ -51,6 +55,7 @@ class Joint:
         self.tables = tables
         self.domain = domain
         self._sums: dict[tuple[SOp, ...], Rows | None] = {}
+        self._split: dict[SOp, _Split] = {}
 
     def rows(self, nodes: Sequence[SOp]) -> Rows | None:
         """The distinct joint values of s-ops of whole numbers; None where they are unknown or too many."""
@@ -135,11 +140,29 @@ class Joint:
         return np.array(self.domain(var).values, dtype=np.int64)[places[var]]
 
     def _together(self, var: SOp, variables: tuple[SOp, ...]) -> tuple[SOp, ...]:
-        """The count and the sums over the selector of a variable, as far as they are among the variables."""
-        selector = _selector(var)
-        if selector is None or not any(isinstance(other, Total) for other in variables):
-            return (var,)
-        return tuple(other for other in variables if _selector(other) is selector)
+        """The counts and the sums over the keys of a variable, as far as they are among the variables."""
+        return tuple(other for other in variables if self._keys(other)[0] == self._keys(var)[0])
+
+    def _keys(self, var: SOp) -> _Split:
+        """Which keys a count or a sum is of, and what each of them adds: 0 where it is not one of the selected.
+
+        A selector is the part that depends on the query, and comparisons of the key with constants.
+        """
+        if var not in self._split:
+            self._split[var] = self._found_keys(var)
+        return self._split[var]
+
+    def _found_keys(self, var: SOp) -> _Split:
+        if not isinstance(var, Width | Total):
+            return var, var
+        value = var.value if isinstance(var, Total) else Constant(1)
+        try:
+            (case,) = disjuncts(var.selector, self.setting.limits.cases)
+        except (ValueError, Undefined):  # several cases, too many, or one without a value
+            return var.selector, value
+        kept = frozenset(part for part in case.parts if not isinstance(part[1], Constant))
+        asked = [_asked(key, query, how) for key, query, how in case.parts if isinstance(query, Constant)]
+        return kept, Map("if", (reduce(_both, asked), value, Constant(0))) if asked else value
 
     def _summed(self, together: tuple[SOp, ...]) -> Rows | None:
         """What some keys can add up to, each column as places in the domain of its s-op."""
@@ -152,18 +175,18 @@ class Joint:
         last = np.zeros((1, each.shape[1]), dtype=np.int64)
         levels = [last]
         for _ in range(self.setting.max_length):
-            if len(last) * len(each) > 4 * MAX_ROWS:
+            if len(last) * len(each) > 4 * MAX_SUMS:
                 return None
             last = _distinct((last[:, None, :] + each[None, :, :]).reshape(-1, each.shape[1]))
             levels.append(last)
-            if sum(map(len, levels)) > MAX_ROWS:
+            if sum(map(len, levels)) > MAX_SUMS:
                 return None
         return _distinct(np.concatenate(levels[least:]))
 
     def _of_one_total(self, numbers: Rows, count: int, least: int) -> Rows | None:
         """The same for a count and one total: the sums of so many numbers are the bits of one integer."""
         low, width = int(numbers.min()), int(numbers.max() - numbers.min())
-        if width * self.setting.max_length > MAX_ROWS:
+        if width * self.setting.max_length > MAX_SUMS:
             return None
         shifts = [int(number) - low for number in np.unique(numbers)]
         mask, found = 1, []
@@ -175,16 +198,16 @@ class Joint:
                 found.append(np.stack(pair if count == 0 else pair[::-1], axis=1))
             mask = reduce(operator.or_, (mask << shift for shift in shifts))
         rows = np.concatenate(found)
-        return rows if len(rows) <= MAX_ROWS else None
+        return rows if len(rows) <= MAX_SUMS else None
 
     def _found(self, together: tuple[SOp, ...]) -> Rows | None:
-        values = [var.value if isinstance(var, Total) else Constant(1) for var in together]
+        values = [self._keys(var)[1] for var in together]
         if not all(self._is_whole(value) and self._is_small(value) for value in values):
             return None
         each = self.rows(values)
         if each is None:
             return None
-        count = next((i for i, var in enumerate(together) if isinstance(var, Width)), None)
+        count = next((i for i, value in enumerate(values) if value == Constant(1)), None)
         least = 0 if count is None else int(self.domain(together[count]).values[0])
         if len(together) == 2 and count is not None:
             sums = self._of_one_total(each[:, int(not count)], count, least)
@@ -259,5 +282,9 @@ def _distinct(rows: Rows) -> Rows:
     return np.asarray(rows[first])
 
 
-def _selector(var: SOp) -> Selector | None:
-    return var.selector if isinstance(var, Width | Total) else None
+def _asked(key: SOp, query: SOp, comparison: Comparison) -> SOp:
+    return Map(PREDICATE_OF[comparison], (key, query))
+
+
+def _both(one: SOp, other: SOp) -> SOp:
+    return Map("and", (one, other))

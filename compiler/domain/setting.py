@@ -30,11 +30,13 @@ class Limits:
     """Joint values of variables that an s-op is tabulated over; beyond, its operands are taken as independent."""
     combinations: int = 960_000
     """Combinations of independent operands that an s-op is tabulated over; beyond, it is refused."""
+    fractions: int = 60_000
+    """The same where operands are no whole numbers, which are combined one by one."""
     values: int = 8_192
     """Values of an s-op that combines others; one that can take more is refused. Nothing else can grow so."""
     reach: int = 1 << 21
     """Whole numbers between the least and the greatest that an s-op can be, where they are not written out."""
-    decoded: int = 1 << 15
+    decoded: int = 1 << 16
     """Values, or fractions, that an output is told apart from where they are numbers."""
     bits: int = MAX_SHOWN_BITS
     """Size of an integer, or of a fraction's parts; longer ones are refused, they could not be written down."""

@@ -69,9 +69,8 @@ def _in_parts(name: str, node: SOp, task: Task, read: Read) -> Output | None:
         case _:
             return None
     for parts in wholes if not task.ranked else ():
-        rows = _listed(task, a, b, parts)
-        if rows is not None and all(_is_near(Fraction(low), Fraction(high), task) for low, high in _ends(rows)):
-            return _in_columns(name, task, [read(part).form for part in parts], rows)
+        if (found := _from(name, a, b, parts, task, read)) is not None:
+            return found
     rows = _listed(task, a, b, (a, b))
     if rows is None or any(len(task.analysis.domain(part)) > task.limits.decoded for part in (a, b)):
         return None
@@ -81,6 +80,25 @@ def _in_parts(name: str, node: SOp, task: Task, read: Read) -> Output | None:
             forms.append(read(digit).form)
             columns.append(numbers)
     return _in_columns(name, task, forms, np.stack(columns, axis=1))
+
+
+def _from(name: str, over: SOp, under: SOp, parts: Sequence[SOp], task: Task, read: Read) -> Output | None:
+    """A quotient that is decoded from parts, if they say which it is and their numbers can be told apart."""
+    rows = _listed(task, over, under, parts)
+    if rows is None or not all(_is_near(Fraction(low), Fraction(high), task) for low, high in _ends(rows)):
+        return None
+    return _in_columns(name, task, [read(part).form for part in parts], rows)
+
+
+def _from_what_it_is_computed(name: str, node: SOp, task: Task, read: Read) -> Output | None:
+    """A number that is computed from a few whole ones is decoded from these: the unembedding is the table."""
+    match node:
+        case Map(op="/", args=(over, under)):
+            parts = task.analysis.whole_parts((over, under))
+        case _:
+            over, under = node, Constant(1)
+            parts = task.analysis.whole_parts((node,))
+    return _from(name, over, under, parts, task, read) if parts and parts != (node,) else None
 
 
 def _listed(task: Task, over: SOp, under: SOp, parts: Sequence[SOp]) -> _Rows | None:
@@ -133,6 +151,11 @@ def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
     size = int((domain.ends[1] - domain.ends[0]) / domain.step) + 1 if numbers else len(domain)
     if size > task.limits.decoded or (size > len(domain) and len(domain) <= task.short):
         numbers, size = False, len(domain)
+    many = not numbers and len(domain) > task.short
+    if many and (made := _from_what_it_is_computed(name, node, task, read)) is not None:
+        return made
+    if not numbers and _bends(domain) > task.limits.neurons:
+        raise task.analysis.too_many(node)
     largest = (2 if task.precision.relative else 1) * task.precision.largest_digit + 1
     base = largest if size <= largest else min(largest, math.isqrt(size - 1) + 1)
     places = 1
@@ -149,6 +172,13 @@ def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
         digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]
     parts = {value: tuple(map(whole, code)) for value, code in codes.items()}
     return Output(name, tuple(read(digit).form for digit in digits), _codes(name, task, parts))
+
+
+def _bends(domain: Domain) -> int:
+    """Where the rank of a number, as a function of it, bends: as many neurons as its digits take together, at least."""
+    if not domain.numeric or domain.step == 0:
+        return 0
+    return int(np.count_nonzero(np.diff(np.diff(Multiples.of(domain.numbers).counts))))
 
 
 def _quotients(node: SOp, domain: Domain, ranks: Mapping[Value, int], base: int, places: int) -> list[SOp]:

@@ -376,6 +376,8 @@ class _Verifier:
         meant = np.array([place[value] for _, value in held])
         if not np.isin(right, meant).all():
             raise CannotVerify(f"output {name}: a value has no logit")
+        if len(right) * len(held) > MAX_PAIRS:
+            read, right = read.together(right)
         step = max(1, MAX_PAIRS // len(held))
         chunks = range(0, len(right), step)
         found = [self._led(read.part(i, i + step), right[i : i + step, None] == meant) for i in chunks]
@@ -500,9 +502,49 @@ class _Decoded:
     terms: int = 0  # how many those are
     unit: float = math.inf  # a power of two that all of them are multiples of
 
+    def together(self, right: Codes) -> tuple[_Decoded, Codes]:
+        """The same with columns added up that are read with multiples of one row of weights; then equal rows once.
+
+        A sum is exact: all that it is made of are multiples of one power of two, and small enough. What its parts are
+        in size is bounded for all rows at once.
+        """
+        sums: list[list[tuple[int, float]]] = []
+        for column in range(len(self.weights)):
+            home = next((one for one in sums if _share(self.weights, one[0][0], column) is not None), None)
+            if home is None:
+                sums.append([(column, 1.0)])
+            else:
+                home.append((column, _share(self.weights, home[0][0], column) or 0.0))
+        units = [min(grid(self.rows[:, c]) * grid(share) for c, share in one) for one in sums]
+        sizes = [sum(float(np.abs(self.rows[:, c]).max(initial=0.0)) * abs(share) for c, share in one) for one in sums]
+        if any(len(one) > 1 and size / unit > 2.0**53 for one, size, unit in zip(sums, sizes, units, strict=True)):
+            return self, right
+        rows = np.stack([sum(self.rows[:, c] * share for c, share in one) for one in sums], axis=1)
+        errors = [sum(float(self.errors[c]) * abs(share) for c, share in one) * (1 + OWN) for one in sums]
+        weights = self.weights[[one[0][0] for one in sums]]
+        more = sum(
+            size * np.abs(weight) for one, size, weight in zip(sums, sizes, weights, strict=True) if len(one) > 1
+        )
+        _, first = np.unique(np.column_stack([right, rows]), axis=0, return_index=True)
+        terms = self.terms + len(self.weights) - len(sums)
+        unit = min([self.unit, *(grid(self.rows[:, c]) * grid(self.weights[c]) for c in range(len(self.weights)))])
+        more = None if isinstance(more, int) and self.more is None else more + (0 if self.more is None else self.more)
+        return _Decoded(rows[first], np.array(errors), weights, more, terms, unit), right[first]
+
     def part(self, start: int, end: int) -> _Decoded:
         """Some of the rows."""
         return replace(self, rows=self.rows[start:end])
+
+
+def _share(weights: Reals, first: int, column: int) -> float | None:
+    """What a row of weights is times another, exactly; None where it is no multiple, or one of many digits."""
+    top = int(np.argmax(np.abs(weights[first])))
+    if weights[first][top] == 0:
+        return None
+    share = float(weights[column][top] / weights[first][top])
+    short = float(np.float32(share)) == share  # so a product with a weight of 24 bits is exact
+    held = bool((weights[first].astype(np.float32) == weights[first]).all())
+    return share if short and held and np.array_equal(weights[first] * share, weights[column]) else None
 
 
 def _shown(thing: object) -> str:

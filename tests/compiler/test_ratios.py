@@ -201,6 +201,68 @@ def test_c24_sums_over_one_selector_are_known_together() -> None:
     assert len(possible) < graph.analysis.count_points(together) / 20
 
 
+FILTERED = {
+    "all keys": "selector_width(full_s)",
+    "a token": 'selector_width(select(tokens, "1", ==))',
+    "another": 'selector_width(select(tokens, "2", ==))',
+    "if I am one": 'selector_width(select("2", tokens, ==))',
+    "either": 'selector_width(select(tokens in ["1", "2"], True, ==))',
+    "all but one": 'selector_width(select(tokens, "1", !=))',
+    "two of three": "selector_width(select(tokens_int, 1, >=) and select(tokens_int, 3, <))",
+    "numbers": "aggregate(select(tokens_int, 1, >), tokens_int, 0) * selector_width(select(tokens_int, 1, >))",
+    "those before": 'selector_width(select(tokens, "1", ==) and select(indices, indices, <=))',
+    "all before": "selector_width(select(indices, indices, <=))",
+    "my own": "selector_width(select(tokens, tokens, ==))",
+    "two cases": 'selector_width(select(tokens, "1", ==) or select(indices, indices, ==))',
+}
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("pair", [*itertools.combinations(FILTERED, 2)], ids=" + ".join)
+def test_c24_counts_of_parts_of_the_keys_are_known_together(pair: tuple[str, str], attention: str) -> None:
+    """What is said to be possible contains what happens; of what is counted over the same keys, it is nothing else."""
+    text = HEADER.format(attention) + f"x = 100 * {FILTERED[pair[0]]} + {FILTERED[pair[1]]};"
+    graph = Compiled(rasp.parse(text).replace(max_length=3)).graph
+    together = [node for node in graph.nodes if isinstance(node, Width | Total)]
+    rows = graph.analysis.joint(together)
+    if not together:  # under causal attention both are the number of the position
+        assert set(pair) == {"all keys", "all before"}
+        return
+    assert rows is not None
+    possible = {tuple(row) for row in rows.tolist()}
+    happened = {
+        row
+        for n in (1, 2, 3)
+        for tokens in itertools.product("0123", repeat=n)
+        for row in zip(*evaluate(together, tokens, attention == "causal"), strict=True)
+    }
+    assert happened <= possible
+    if attention == "bidirectional" and not set(pair) & {"if I am one", "those before", "all before", "my own", "two cases"}:
+        assert {row for row in possible if any(row)} <= happened
+
+
+def test_c24_tables_of_fractions_are_compared_as_whole_numbers() -> None:
+    """A mean of places is a table; what is counted is compared with it, and the bit selects."""
+    compiled = made(
+        'n = count(tokens, "2"); x = selector_width(select(n == indices - aggregate(full_s, indices % 3), True, ==)'
+        " and select(tokens_int, indices, <=));"
+    )
+    assert compiled.certificate.ok
+    assert check(compiled, samples=200, max_exhaustive=84).ok
+
+
+def test_c24_an_answer_is_decoded_from_what_it_is_computed_from() -> None:
+    """A table of fractions plus a sum: neither the answer nor its rank is computed, the two are told apart."""
+    compiled = made(
+        "s = select(tokens_int, tokens_int, <=); x = aggregate(full_s, 1 if indices > 2 else 0)"
+        " + aggregate(s, tokens_int * tokens_int) * selector_width(s);",
+        "causal",
+    )
+    (output,) = compiled.circuit.outputs
+    assert compiled.certificate.ok and len(output.digits) == 2 and not compiled.circuit.layers[-1].neurons
+    assert check(compiled, samples=200, max_exhaustive=84).ok
+
+
 def test_c24_a_value_has_a_logit_for_each_of_its_fractions() -> None:
     compiled = made("x = aggregate(full_s, tokens_int);", vocab="0123456789", max_length=16)
     (output,) = compiled.model.config.outputs
