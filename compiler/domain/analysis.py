@@ -143,6 +143,10 @@ class Analysis:
         """The distinct joint values of s-ops of whole numbers, a column each; None where unknown, or too many."""
         return self._domains.joint.rows(nodes)
 
+    def counted_among(self, node: SOp) -> object:
+        """Which keys those of a count or a sum are chosen from: counts and sums over the same belong together."""
+        return self._domains.joint.counted_among(node)
+
     # -- rows --------------------------------------------------------------------------------------------------------
 
     def disjuncts(self, selector: Selector) -> list[Conjunction]:

@@ -12,18 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from compiler.domain.linear import LinearForms
 from compiler.domain.tables import Tables
 from compiler.domain.values import Domain
-from compiler.domain.variables import POSITION, Variables
-from compiler.relation import EQUAL, Comparison, Conjunction
+from compiler.domain.variables import POSITION, Variables, args
+from compiler.relation import EQUAL, Compared, Conjunction
 from rasp.sop import Aggregate, Constant, Lookup, Map, Selector, SOp, Total, Width
 from rasp.value import Value
-
-Compared: TypeAlias = tuple[SOp, SOp, Comparison]
-"""A key, a query, and how they compare."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +65,19 @@ class Keys:
         """It is the same everywhere, or computed from what they agree on; one position agrees with itself."""
         if node in self.agreed or POSITION in self.agreed or self.facts.is_uniform(node):
             return True
-        variables = self.facts.variables.of(node)
-        return all(map(self.agree, variables)) if variables != (node,) else self._returned(node)
+        if self.facts.variables.of(node) == (node,):
+            return self._returned(node)
+        todo, seen = [node], {*self.agreed}
+        while todo:  # down to what is agreed on, which may be computed from what is not
+            current = todo.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            if isinstance(current, Map | Lookup):
+                todo += args(current)
+            elif not all(map(self.agree, self.facts.variables.of(current))):
+                return False
+        return True
 
     def _returned(self, node: SOp) -> bool:
         """Attention returns one thing to all that ask the same; where the future is hidden they see different keys."""

@@ -326,7 +326,7 @@ class Domains:
         fetched alone: on an input with an answer a sequence has no numbers beside them.
         """
         domain, n = self.of(node.value), self.rows.most_keys(node.selector)
-        numbers = domain.averaged
+        numbers = domain.averaged or domain.numbers  # bits are averaged where the compiler writes a mean of them
         low, high = numbers[0], numbers[-1]
         if low == high:
             return list(domain)

@@ -141,7 +141,11 @@ class Joint:
 
     def _together(self, var: SOp, variables: tuple[SOp, ...]) -> tuple[SOp, ...]:
         """The counts and the sums over the keys of a variable, as far as they are among the variables."""
-        return tuple(other for other in variables if self._keys(other)[0] == self._keys(var)[0])
+        return tuple(other for other in variables if self.counted_among(other) == self.counted_among(var))
+
+    def counted_among(self, var: SOp) -> object:
+        """Which keys those of a count or a sum are chosen from: counts and sums over the same belong together."""
+        return self._keys(var)[0]
 
     def _keys(self, var: SOp) -> _Split:
         """Which keys a count or a sum is of, and what each of them adds: 0 where it is not one of the selected.

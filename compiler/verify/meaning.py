@@ -65,10 +65,10 @@ class Meaning:
         return tuple(group if one and len(self.outputs) == 1 else one)
 
     def _summed(self) -> list[tuple[SOp, ...]]:
-        """The count and the sums of each selector, where there are several."""
-        groups: dict[Selector, list[SOp]] = {}
+        """The counts and the sums over keys that are chosen from the same ones, where there are several."""
+        groups: dict[object, list[SOp]] = {}
         for node in self.sums:
-            groups.setdefault(node.selector, []).append(node)
+            groups.setdefault(self.analysis.counted_among(node), []).append(node)
         return [tuple(group) for group in groups.values() if len(group) > 1]
 
     def of_sums(self, nodes: tuple[SOp, ...]) -> Bits:

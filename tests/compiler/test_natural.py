@@ -74,6 +74,20 @@ PROGRAMS = {
         5_000,
         DIGITS,
     ),
+    "whether the largest is above two": Natural(
+        "x = tokens_int if aggregate(select(indices, 0, ==), tokens) == tokens else 0;"
+        "b = selector_width(select(x, x, >)) == 0; y = aggregate(select(b, True, ==), x) > 2;",
+        5_000,
+        DIGITS,
+    ),
+    "share of a letter among the vowels": Natural(
+        'v = tokens in ["a", "e", "i", "o", "u"];'
+        'y = round(100 * count(tokens, "a") / max(1, selector_width(select(v, True, ==))));',
+        5_000,
+        LETTERS,
+        32,
+    ),
+    "mean of the squares": Natural("y = aggregate(full_s, tokens_int ^ 2);", 5_000, DIGITS, 32),
     "deepest nesting": Natural(
         f'p = {UP_TO}; o = select(tokens, "(", ==) and p; c = select(tokens, ")", ==) and p;'
         "d = selector_width(o) - selector_width(c);"
@@ -168,7 +182,16 @@ PROGRAMS = {
         LETTERS,
     ),
 }
-SLOWLY_VERIFIED = {"weighted sum", "variance", "variance, by deviations", "sum of counts", "highest so far"}
+SLOWLY_VERIFIED = {
+    "weighted sum",
+    "variance",
+    "variance, by deviations",
+    "sum of counts",
+    "highest so far",
+}
+MARKS = dict.fromkeys(SLOWLY_VERIFIED, (pytest.mark.slow,)) | {
+    "mean of the squares": (pytest.mark.slow, pytest.mark.nightly)  # 1.6 thousand million logits
+}
 BEYOND_VERIFY = {"highest so far"}
 """Those with more joint values than are looked at: 2 to the 26."""
 
@@ -204,7 +227,7 @@ def test_what_people_write_is_certified_small_and_right(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow) if name in SLOWLY_VERIFIED else name
+        pytest.param(name, marks=MARKS[name]) if name in MARKS else name
         for name in PROGRAMS
         if name not in BEYOND_VERIFY
     ],

@@ -237,7 +237,13 @@ def test_c24_counts_of_parts_of_the_keys_are_known_together(pair: tuple[str, str
         for row in zip(*evaluate(together, tokens, attention == "causal"), strict=True)
     }
     assert happened <= possible
-    if attention == "bidirectional" and not set(pair) & {"if I am one", "those before", "all before", "my own", "two cases"}:
+    if attention == "bidirectional" and not set(pair) & {
+        "if I am one",
+        "those before",
+        "all before",
+        "my own",
+        "two cases",
+    }:
         assert {row for row in possible if any(row)} <= happened
 
 
