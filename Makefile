@@ -12,14 +12,14 @@ define show
 	@$(1)
 endef
 
-.PHONY: help setup demo test test-all nightly tools bench check lint types imports format clean
+.PHONY: help setup quick check lint types imports demo test test-all nightly tools bench format clean
 
 help:
+	@echo 'make quick     lints, formats, types, the import contracts: half a minute'
 	@echo 'make demo      compile histogram, sort and reverse, run them, check them against the interpreter'
 	@echo 'make test      the core tests'
 	@echo 'make test-all  the core tests and the slow ones'
 	@echo 'make nightly   all of them, and the whole library where a part is tested otherwise'
-	@echo 'make check     lints, types, the import contract'
 	@echo 'make tools     install chromium and graphviz where they are missing, for their tests (Debian, as root)'
 	@echo 'make bench     the benchmarks'
 	@echo 'make format    reformat the code'
@@ -31,6 +31,21 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+# What a change must pass before anything of it is run. `check` is its older name.
+quick: lint types imports
+
+check: quick
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+imports: $(READY)
+	$(BIN)/lint-imports
 
 demo: export PATH := $(abspath $(BIN)):$(PATH)
 demo: $(READY)
@@ -66,18 +81,6 @@ tools:
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
-
-check: lint types imports
-
-lint: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-
-types: $(READY)
-	$(BIN)/mypy
-
-imports: $(READY)
-	$(BIN)/lint-imports
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
