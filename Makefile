@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := build/demo
+ASSETS := compiler/view/assets
 
 # Prints a command, then runs it.
 define show
@@ -12,10 +13,10 @@ define show
 	@$(1)
 endef
 
-.PHONY: help setup quick check lint types imports demo test test-all nightly tools bench format clean
+.PHONY: help setup quick check lint page types imports demo test test-all nightly tools bench format clean
 
 help:
-	@echo 'make quick     lints, formats, types, the import contracts: half a minute'
+	@echo 'make quick     lints and formats (Python, JavaScript, CSS), types, the import contracts: half a minute'
 	@echo 'make demo      compile histogram, sort and reverse, run them, check them against the interpreter'
 	@echo 'make test      the core tests'
 	@echo 'make test-all  the core tests and the slow ones'
@@ -33,13 +34,23 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 # What a change must pass before anything of it is run. `check` is its older name.
-quick: lint types imports
+quick: lint page types imports
 
 check: quick
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# The page's scripts and its style sheet. The scripts share their names, so what is declared and what is used is looked up in all of
+# them together, as the page runs them. The formatter cannot break a text, so the longest line is looked for.
+page: $(READY)
+	$(BIN)/oxfmt --check $(ASSETS)
+	$(BIN)/oxlint $(ASSETS)
+	@mkdir -p build
+	cat $(ASSETS)/*.js > build/page.js
+	$(BIN)/oxlint --no-ignore build/page.js
+	! LC_ALL=C.UTF-8 grep -nE '.{121}' $(ASSETS)/*.js $(ASSETS)/*.css
 
 types: $(READY)
 	$(BIN)/mypy
@@ -85,6 +96,8 @@ bench: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/oxlint --fix $(ASSETS)
+	$(BIN)/oxfmt $(ASSETS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

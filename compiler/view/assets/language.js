@@ -22,7 +22,9 @@ function fraction(n, d) {
 }
 
 function limited(v) {
-  if ([numerator(v), denominator(v)].some((x) => x >= MOST_BITS || x <= -MOST_BITS)) throw new Error("the result is too large");
+  if ([numerator(v), denominator(v)].some((x) => x >= MOST_BITS || x <= -MOST_BITS)) {
+    throw new Error("the result is too large");
+  }
   return v;
 }
 
@@ -66,7 +68,9 @@ function power(a, b) {
   if (base[0] === 0n && exponent < 0n) throw new Error("zero cannot be raised to a negative power");
   if (denominator(b) !== 1n) throw new Error("this page does not compute powers that are not whole");
   const size = exponent < 0n ? -exponent : exponent;
-  if (base.join("/") !== "1/1" && base.join("/") !== "-1/1" && size > 65536n) throw new Error("the result is too large");
+  if (base.join("/") !== "1/1" && base.join("/") !== "-1/1" && size > 65536n) {
+    throw new Error("the result is too large");
+  }
   let [n, d] = [base[0] ** size, base[1] ** size];
   if (exponent < 0n) [n, d] = n < 0n ? [-d, -n] : [d, n];
   return !isFraction(a) && !isFraction(b) && exponent >= 0n ? limited(n) : fraction(n, d);
@@ -93,16 +97,32 @@ const OPERATORS = {
   ...PREDICATES,
   "+": (a, b) => {
     if (isText(a) && isText(b)) return a + b;
-    return arithmetic(a, b, () => numerator(a) * denominator(b) + numerator(b) * denominator(a), () => denominator(a) * denominator(b));
+    return arithmetic(
+      a,
+      b,
+      () => numerator(a) * denominator(b) + numerator(b) * denominator(a),
+      () => denominator(a) * denominator(b),
+    );
   },
-  "-": (a, b) => arithmetic(a, b, () => numerator(a) * denominator(b) - numerator(b) * denominator(a), () => denominator(a) * denominator(b)),
+  "-": (a, b) =>
+    arithmetic(
+      a,
+      b,
+      () => numerator(a) * denominator(b) - numerator(b) * denominator(a),
+      () => denominator(a) * denominator(b),
+    ),
   "*": (a, b) => {
-    if (isText(b) && !isText(a)) [a, b] = [b, a];
-    if (isText(a) && !isText(b) && !isFraction(b)) {
-      if (BigInt(a.length) * numerator(b) > 65536n) throw new Error("the result is too long");
-      return a.repeat(Math.max(Number(numerator(b)), 0));
+    const [text, often] = isText(b) && !isText(a) ? [b, a] : [a, b];
+    if (isText(text) && !isText(often) && !isFraction(often)) {
+      if (BigInt(text.length) * numerator(often) > 65536n) throw new Error("the result is too long");
+      return text.repeat(Math.max(Number(numerator(often)), 0));
     }
-    return arithmetic(a, b, () => numerator(a) * numerator(b), () => denominator(a) * denominator(b));
+    return arithmetic(
+      a,
+      b,
+      () => numerator(a) * numerator(b),
+      () => denominator(a) * denominator(b),
+    );
   },
   "/": (a, b) => {
     numbers(a, b);
@@ -115,11 +135,22 @@ const OPERATORS = {
     if (numerator(b) === 0n) throw new Error("remainder by zero");
     const [x, y] = [numerator(a) * denominator(b), numerator(b) * denominator(a)];
     const whole = y < 0n ? floor(-x, -y) : floor(x, y);
-    return arithmetic(a, b, () => x - whole * y, () => denominator(a) * denominator(b));
+    return arithmetic(
+      a,
+      b,
+      () => x - whole * y,
+      () => denominator(a) * denominator(b),
+    );
   },
   "^": power,
-  negate: (a) => { numbers(a); return isFraction(a) ? { n: -a.n, d: a.d } : -numerator(a); },
-  plus: (a) => { numbers(a); return isFraction(a) ? a : numerator(a); },
+  negate: (a) => {
+    numbers(a);
+    return isFraction(a) ? { n: -a.n, d: a.d } : -numerator(a);
+  },
+  plus: (a) => {
+    numbers(a);
+    return isFraction(a) ? a : numerator(a);
+  },
   round: rounded,
   indicator: (a) => (truth(a) ? 1n : 0n),
   not: (a) => !truth(a),
@@ -152,7 +183,7 @@ function shown(v) {
   if (!isFraction(v)) return String(v);
   const thousandths = rounded({ n: v.n * 1000n, d: v.d });
   const digits = String(thousandths < 0n ? -thousandths : thousandths).padStart(4, "0");
-  const text = `${digits.slice(0, -3)}.${digits.slice(-3)}`.replace(/0{1,2}$/, "");
+  const text = `${digits.slice(0, -3)}.${digits.slice(-3)}`.replace(/0{1,2}$/u, "");
   return thousandths < 0n ? `-${text}` : text;
 }
 
@@ -161,11 +192,16 @@ function interpret(table, ids, causal) {
   const n = ids.length;
   const found = [];
   const each = (make) => Array.from({ length: n }, (_, at) => make(at));
-  const part = (number) => { if (found[number] instanceof Error) throw found[number]; return found[number]; };
+  const part = (number) => {
+    if (found[number] instanceof Error) throw found[number];
+    return found[number];
+  };
   for (const [kind, ...rest] of table) {
     try {
       const values = compute(kind, rest);
-      if (values.some(isText) && !values.every((v) => isText(v) || Array.isArray(v))) throw new Error("strings and numbers in one sequence");
+      if (values.some(isText) && !values.every((v) => isText(v) || Array.isArray(v))) {
+        throw new Error("strings and numbers in one sequence");
+      }
       found.push(values);
     } catch (problem) {
       found.push(problem instanceof RangeError ? new Error("the result is too large") : problem);
@@ -180,23 +216,32 @@ function interpret(table, ids, causal) {
           if (rest[0][ids[at]] === null) throw new Error(`the token at position ${at} cannot be read so`);
           return untagged(rest[0][ids[at]]);
         });
-      case "indices": return each(BigInt);
-      case "constant": return each(() => untagged(rest[0]));
+      case "indices":
+        return each(BigInt);
+      case "constant":
+        return each(() => untagged(rest[0]));
       case "map": {
         const operands = rest[1].map(part);
         return each((at) => OPERATORS[rest[0]](...operands.map((values) => values[at])));
       }
-      case "lookup": return lookup(...rest);
-      case "aggregate": return aggregate(...rest);
-      case "width": return seen(part(rest[0])).map((row) => BigInt(row.filter(Boolean).length));
+      case "lookup":
+        return lookup(...rest);
+      case "aggregate":
+        return aggregate(...rest);
+      case "width":
+        return seen(part(rest[0])).map((row) => BigInt(row.filter(Boolean).length));
       case "select": {
         const [keys, queries] = [part(rest[0]), part(rest[1])];
         return queries.map((query) => keys.map((key) => PREDICATES[rest[2]](key, query)));
       }
-      case "not": return part(rest[0]).map((row) => row.map((on) => !on));
-      case "and": return part(rest[0]).map((row, q) => row.map((on, k) => on && part(rest[1])[q][k]));
-      case "or": return part(rest[0]).map((row, q) => row.map((on, k) => on || part(rest[1])[q][k]));
-      default: throw new Error(`this page does not compute ${kind}`);
+      case "not":
+        return part(rest[0]).map((row) => row.map((on) => !on));
+      case "and":
+        return part(rest[0]).map((row, q) => row.map((on, k) => on && part(rest[1])[q][k]));
+      case "or":
+        return part(rest[0]).map((row, q) => row.map((on, k) => on || part(rest[1])[q][k]));
+      default:
+        throw new Error(`this page does not compute ${kind}`);
     }
   }
 
@@ -207,7 +252,9 @@ function interpret(table, ids, causal) {
   function lookup(pairs, arg, isSequence) {
     const entries = new Map(pairs.map(([key, value]) => [sameness(untagged(key)), untagged(value)]));
     return part(arg).map((key) => {
-      if ((isSequence && (isText(key) || isFraction(key))) || !entries.has(sameness(key))) throw new Error(`${shown(key)} is no key of the table`);
+      if ((isSequence && (isText(key) || isFraction(key))) || !entries.has(sameness(key))) {
+        throw new Error(`${shown(key)} is no key of the table`);
+      }
       return entries.get(sameness(key));
     });
   }
@@ -218,7 +265,9 @@ function interpret(table, ids, causal) {
       const keys = row.flatMap((on, key) => (on ? [key] : []));
       if (keys.length === 0) return untagged(fallback);
       if (keys.length === 1) return values[keys[0]];
-      if (values.some(isText) || values.every((v) => typeof v === "boolean")) throw new Error("only numbers have a mean");
+      if (values.some(isText) || values.every((v) => typeof v === "boolean")) {
+        throw new Error("only numbers have a mean");
+      }
       const sum = keys.reduce((total, key) => OPERATORS["+"](total, values[key]), { n: 0n, d: 1n });
       return fraction(sum.n, sum.d * BigInt(keys.length));
     });

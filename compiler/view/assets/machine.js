@@ -32,7 +32,12 @@ function evenly(x) {
 
 // A stored tensor as its entries that are not zero: [head, row, column, value] by flat arrays.
 function unpack(stored) {
-  const shape = stored.shape.length === 1 ? [1, 1, ...stored.shape] : stored.shape.length === 2 ? [1, ...stored.shape] : stored.shape;
+  const shape =
+    stored.shape.length === 1
+      ? [1, 1, ...stored.shape]
+      : stored.shape.length === 2
+        ? [1, ...stored.shape]
+        : stored.shape;
   const [heads, rows, columns] = shape;
   const parts = Array.from({ length: heads }, () => ({ rows, columns, row: [], column: [], value: [] }));
   let place = 0;
@@ -61,16 +66,25 @@ function machine(data) {
   const dense = (name) => {
     const [matrix] = tensors[name];
     const found = Array.from({ length: matrix.rows }, () => new Float64Array(matrix.columns));
-    matrix.value.forEach((value, at) => { found[matrix.row[at]][matrix.column[at]] = value; });
+    matrix.value.forEach((value, at) => {
+      found[matrix.row[at]][matrix.column[at]] = value;
+    });
     return found;
   };
   const embedding = dense("embed.W_E");
   const positions = data.tensors["embed.W_pos"] ? dense("embed.W_pos") : null;
   const blocks = config.layers.map((shape, number) => ({
     heads: Array.from({ length: shape.n_heads }, (_, head) =>
-      Object.fromEntries(["Q", "K", "V", "O"].map((letter) => [letter, tensors[`blocks.${number}.attn.W_${letter}`][head]]))),
+      Object.fromEntries(
+        ["Q", "K", "V", "O"].map((letter) => [letter, tensors[`blocks.${number}.attn.W_${letter}`][head]]),
+      ),
+    ),
     neurons: shape.d_mlp
-      ? { in: tensors[`blocks.${number}.mlp.W_in`][0], bias: dense(`blocks.${number}.mlp.b_in`)[0], out: tensors[`blocks.${number}.mlp.W_out`][0] }
+      ? {
+          in: tensors[`blocks.${number}.mlp.W_in`][0],
+          bias: dense(`blocks.${number}.mlp.b_in`)[0],
+          out: tensors[`blocks.${number}.mlp.W_out`][0],
+        }
       : null,
   }));
   const [unembedding] = tensors["unembed.W_U"];
@@ -79,7 +93,9 @@ function machine(data) {
   // Token ids of texts. Throws an Error with what is wrong.
   function encode(texts) {
     if (!texts.length) throw new Error("The input is empty: give at least one token.");
-    if (texts.length > config.max_length) throw new Error(`${texts.length} tokens are too many: the model holds ${config.max_length}.`);
+    if (texts.length > config.max_length) {
+      throw new Error(`${texts.length} tokens are too many: the model holds ${config.max_length}.`);
+    }
     return texts.map((text) => {
       const id = known.get(text) ?? (config.unknown === null ? undefined : known.get(config.unknown));
       if (id === undefined) throw new Error(`“${text}” is not in the vocabulary.`);
@@ -99,7 +115,13 @@ function machine(data) {
     });
     const mixed = pattern.map((weights) => {
       const sum = new Float64Array(head.V.columns);
-      weights.forEach((weight, k) => { if (weight) value[k].forEach((x, i) => { sum[i] += weight * x; }); });
+      weights.forEach((weight, k) => {
+        if (weight) {
+          value[k].forEach((x, i) => {
+            sum[i] += weight * x;
+          });
+        }
+      });
       return rounded(sum);
     });
     return { pattern, mixed };
@@ -108,12 +130,14 @@ function machine(data) {
   // Everything on the way from ids to answers: streams[s][position][column], patterns[layer][head][query][key], ...
   function run(ids) {
     let resid = [config.vocabulary.length, ...ids].map((id, at) =>
-      embedding[id].map((x, column) => round(x + (positions ? positions[at][column] : 0))));
+      embedding[id].map((x, column) => round(x + (positions ? positions[at][column] : 0))),
+    );
     const streams = [resid];
     const patterns = [];
     const hidden = [];
     for (const block of blocks) {
-      const heads = block.heads.map((head) => attend(head, resid));
+      const arriving = resid;
+      const heads = block.heads.map((head) => attend(head, arriving));
       patterns.push(heads.map((head) => head.pattern));
       if (heads.length) {
         resid = resid.map((x, at) => {
@@ -125,7 +149,9 @@ function machine(data) {
       streams.push(resid);
       let active = null;
       if (block.neurons) {
-        active = resid.map((x) => times(x, block.neurons.in, Float64Array.from(block.neurons.bias)).map((sum) => Math.max(round(sum), 0)));
+        active = resid.map((x) =>
+          times(x, block.neurons.in, Float64Array.from(block.neurons.bias)).map((sum) => Math.max(round(sum), 0)),
+        );
         resid = resid.map((x, at) => {
           const sum = times(active[at], block.neurons.out);
           return x.map((old, column) => round(old + round(sum[column])));
