@@ -8,18 +8,35 @@ moved; a head or a neuron silenced. The model itself is left as it is.
 
 from __future__ import annotations
 
+import argparse
 import copy
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+import rasp
 from compiler.model import Transformer
+from rasp import Program
+from tests.inputs import every
+from tests.places import PROGRAMS
 
 Change = Callable[[dict[str, Tensor], random.Random], str | None]
 """Changes the tensors in place and says what it did; None where there is nothing of the kind to change."""
+SMALL = {
+    "histogram": ("abc", 8),
+    "reverse": ("abc", 8),
+    "sort": ("abc", 7),
+    "double_histogram": ("abc", 7),
+    "paper/dyck_1_ptf": ("()", 10),
+    "paper/most_frequent": ("abc", 6),
+    "sequence/majority": ("ab", 9),
+    "words/isogram": ("ab ", 6),
+}
+"""Programs at settings so small that every input can be tried: a few hundred to ten thousand."""
 
 
 @dataclass(frozen=True)
@@ -123,3 +140,35 @@ CHANGES: tuple[Change, ...] = (
     _silenced("attn.W_O", "head"),
     _silenced("mlp.W_out", "neuron"),
 )
+
+
+# -- programs of which every mutant can be tried ---------------------------------------------------------------------
+
+
+def small(name: str) -> tuple[Program, str, int]:
+    """The program, its vocabulary and its length here."""
+    vocabulary, length = SMALL[name]
+    program = rasp.load(PROGRAMS / f"{name}.rasp")
+    return program.replace(vocab=vocabulary, max_length=length), vocabulary, length
+
+
+def everything(vocabulary: str, length: int) -> list[str]:
+    return ["".join(letters) for letters in every(vocabulary, length)]
+
+
+def answers(model: Transformer, inputs: list[str]) -> list[list[object]]:
+    return [list(row) for output in model.config.outputs for row in model.run_batch(inputs, output.name)]
+
+
+def print_rates(rates: Callable[[str, int, int], Counter[str]]) -> None:
+    """Print what becomes of mutants of each small program, by a function of its name, their number and a seed."""
+    parser = argparse.ArgumentParser(description="Print the rates.")
+    parser.add_argument("--mutants", type=int, default=100, help="of each program")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    total = Counter[str]()
+    for name in SMALL:
+        found = rates(name, options.mutants, options.seed)
+        print(f"{name}: {dict(found)}", flush=True)
+        total += found
+    print(f"seed {options.seed}: {dict(total)}")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.places import ROOT
+
 REPORT = "\nimport json as _json, sys as _sys; print(_json.dumps(sorted(_sys.modules)))"
 
 MATHEMATICS = {"torch", "numpy", "networkx", "safetensors"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Callable
 from functools import cache
@@ -15,11 +14,12 @@ import rasp
 from compiler.model import Scalar, Transformer
 from compiler.pipeline import Compiled
 from rasp.value import to_python
+from tests.inputs import every
+from tests.places import BASICS
 
-PROGRAMS = sorted((Path(__file__).parent.parent / "programs").glob("*.rasp"), key=lambda path: path.stem)
-SHORT = ["".join(letters) for n in range(1, 6) for letters in itertools.product("abc", repeat=n)]
+SHORT = ["".join(letters) for letters in every("abc", 5)]
 
-every_program = pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+every_program = pytest.mark.parametrize("path", BASICS, ids=lambda path: path.stem)
 
 
 @cache
@@ -28,7 +28,7 @@ def compiled(path: Path, vocab: str, max_length: int) -> Compiled:
 
 
 def program(name: str) -> Path:
-    return next(path for path in PROGRAMS if path.stem == name)
+    return next(path for path in BASICS if path.stem == name)
 
 
 def answers(made: Compiled, tokens: str) -> dict[str, list[Scalar]]:

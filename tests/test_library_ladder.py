@@ -11,8 +11,8 @@ import pytest
 import compiler
 from compiler import compare
 from rasp import RaspError
+from tests.library import LIBRARY
 
-LIBRARY = {entry.name: entry for entry in compiler.library()}
 ATTENTIONS = ("bidirectional", "causal")
 SAMPLES = 1000
 SHORT = 700

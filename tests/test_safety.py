@@ -30,8 +30,8 @@ from compiler.compare import check
 from compiler.model import ModelError
 from compiler.pipeline import Compiled
 from rasp.source import RaspError
+from tests.places import ROOT
 
-ROOT = Path(__file__).parent.parent
 TEXT = '#@ vocab: "ab"\n#@ max_length: 4\no = selector_width(select(tokens, tokens, ==));'
 
 

@@ -37,6 +37,7 @@ from rasp.settings import token_text
 from rasp.value import Value, to_python
 from tests.adversarial.facts import false_beliefs
 from tests.adversarial.programs import Case
+from tests.inputs import short
 
 Input: TypeAlias = tuple[Value, ...]
 Rows: TypeAlias = list[list[Any]]
@@ -166,11 +167,7 @@ class _Trial:
 
     def _inputs(self, compiled: Compiled) -> Iterator[Sequence[Value]]:
         vocabulary, longest = compiled.setting.vocabulary, compiled.setting.max_length
-        left = SHORT
-        for length in range(1, longest + 1):
-            if (left := left - len(vocabulary) ** length) < 0:
-                break
-            yield from itertools.product(vocabulary, repeat=length)
+        yield from short(vocabulary, longest, SHORT)
         for number in range(RANDOM):
             few = self.rng.sample(vocabulary, self.rng.randint(1, len(vocabulary)))
             yield self.rng.choices(few, k=longest if number % 3 == 0 else self.rng.randint(1, longest))

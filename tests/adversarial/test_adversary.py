@@ -30,9 +30,9 @@ from tests.adversarial.facts import false_beliefs
 from tests.adversarial.judge import Verdict, judge
 from tests.adversarial.programs import DTYPES, Case, drawn
 from tests.adversarial.worker import Worker, finding
+from tests.places import ROOT
 
 SEEDS = range(10_000, 10_150)
-ROOT = Path(__file__).parents[2]
 
 
 @cache

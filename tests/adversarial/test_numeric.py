@@ -20,8 +20,7 @@ from tests.adversarial.__main__ import summary
 from tests.adversarial.judge import judge
 from tests.adversarial.numeric import DTYPES, KINDS, WORDS, _tidy, drawn
 from tests.adversarial.programs import Case
-
-ROOT = Path(__file__).parents[2]
+from tests.places import ROOT
 
 
 @cache

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import compiler.programs
 import rasp as language
 from compiler.dataset import read, write
 from rasp.value import to_python
+from tests.places import RASP
 
 SOME = ("reverse", "neighbours/trend", "elementwise/sine", "decoders/copy")
 
@@ -40,7 +40,7 @@ def test_other_processes_write_the_same_bytes(bed: Path, tmp_path: Path) -> None
         home = tmp_path / str(number)
         home.mkdir()
         environment = {**os.environ, "PYTHONHASHSEED": str(number + 1)}
-        command = [Path(sys.executable).parent / "rasp", *words]
+        command = [RASP, *words]
         done = subprocess.run(command, capture_output=True, text=True, cwd=home, env=environment, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         assert contents(home / "bed") == contents(bed)

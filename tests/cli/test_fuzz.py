@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compiler.cli import main
+from tests.places import BASICS
 
-ROOT = Path(__file__).parent.parent.parent
 MIXED = """\
 #@ output: o
 #@ vocab: "123"
@@ -18,7 +18,7 @@ a = tokens_int + 1 if indices % 2 == 1 else length / (1 + indices);
 s = select(tokens, "1", ==) and not select(indices, indices, <) or select(a, indices, >);
 o = aggregate(s, indices ^ 2, 0.5) * 3 - round(a);
 """
-SOURCES = [MIXED, *(path.read_text() for path in sorted((ROOT / "programs").glob("*.rasp")))]
+SOURCES = [MIXED, *(path.read_text() for path in BASICS)]
 WORDS = [re.findall(r"\w+|\s+|[^\w\s]", source) for source in SOURCES]
 LOOSE = [
     *(

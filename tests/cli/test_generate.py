@@ -4,12 +4,12 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from compiler.model import Reading
+from tests.places import RASP
 
 PROGRAM = """\
 # Alphabet: writes the letters from the last one on, then a dot.
@@ -181,7 +181,7 @@ def test_at_a_terminal_tokens_come_one_by_one(desk: Path) -> None:
     """Endless, so that nothing would be seen if it waited for the end."""
     (desk / "endless.rasp").write_text(PROGRAM.replace('#@ stop: "."\n', ""))
     ours, theirs = pty.openpty()
-    words = [Path(sys.executable).parent / "rasp", "generate", "endless.rasp", "a", "--max-tokens", "1000000"]
+    words = [RASP, "generate", "endless.rasp", "a", "--max-tokens", "1000000"]
     with subprocess.Popen(words, stdout=theirs, stderr=subprocess.DEVNULL) as process:
         seen = b""
         while len(seen) < 20:

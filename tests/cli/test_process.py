@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.places import RASP
+
 COMMANDS = ("run", "compile", "check", "info", "lint")
-RASP = Path(sys.executable).parent / "rasp"
 ENDLESS = """
 import sys, time
 import compiler.cli as cli

@@ -6,7 +6,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ import compiler
 import compiler.programs
 import rasp as language
 from compiler.certificate import Certificate
+from tests.places import PROGRAMS, RASP, ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 GOOD = """\
 # Twice: each number twice.
 # No head.
@@ -46,7 +45,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_line_says_the_size_of_the_model(rasp) -> None:
     done = rasp("programs", "sort", "--jobs", "1")
-    model = compiler.compile(language.load(ROOT / "programs" / "sort.rasp")).model
+    model = compiler.compile(language.load(PROGRAMS / "sort.rasp")).model
     layers = model.config.layers
     sizes = [len(layers), sum(s.n_heads for s in layers), sum(s.d_mlp for s in layers), f"{model.stored():,}"]
     assert (done.code, done.err) == (0, "")
@@ -71,7 +70,7 @@ def test_json_says_the_same(rasp) -> None:
 def test_a_theme_is_a_folder(rasp) -> None:
     out = rasp("programs", "--theme", "position", "--json", "--jobs", "1").out
     names = {json.loads(line)["name"] for line in out.splitlines()}
-    assert names == {f"position/{path.stem}" for path in (ROOT / "programs" / "position").iterdir()}
+    assert names == {f"position/{path.stem}" for path in (PROGRAMS / "position").iterdir()}
 
 
 def test_a_check_counts_the_inputs(rasp, shelf: Path) -> None:
@@ -131,7 +130,7 @@ def test_an_unknown_theme_gets_a_hint(rasp) -> None:
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_bar_at_the_terminal_leaves_the_answers_in_the_pipe(form: tuple[str, ...], tmp_path: Path) -> None:
     terminal, slave = pty.openpty()
-    command = [Path(sys.executable).parent / "rasp", "programs", "reverse", "length", "--jobs", "1", *form]
+    command = [RASP, "programs", "reverse", "length", "--jobs", "1", *form]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave, text=True, cwd=tmp_path) as process:
         os.close(slave)
         shown = b""
@@ -148,7 +147,7 @@ def test_a_bar_at_the_terminal_leaves_the_answers_in_the_pipe(form: tuple[str, .
 
 @pytest.mark.slow
 def test_an_interruption_is_quiet_and_ends_every_process(tmp_path: Path) -> None:
-    command = [Path(sys.executable).parent / "rasp", "programs", "--theme", "paper", "--check", "--jobs", "2"]
+    command = [RASP, "programs", "--theme", "paper", "--check", "--jobs", "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("theme ")
@@ -161,7 +160,7 @@ def test_an_interruption_is_quiet_and_ends_every_process(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_the_number_of_processes_changes_nothing(tmp_path: Path) -> None:
     def listed(jobs: str) -> list[dict[str, object]]:
-        command = [Path(sys.executable).parent / "rasp", "programs", "--theme", "position", "--json", "--jobs", jobs]
+        command = [RASP, "programs", "--theme", "position", "--json", "--jobs", jobs]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
         assert done.stderr == ""
         return [{**json.loads(line), "seconds": 0} for line in done.stdout.splitlines()]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.places import PROGRAMS, ROOT
+
 README = (ROOT / "README.md").read_text()
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -18,7 +19,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as the reader's: the programs, and room for checkpoints."""
-    shutil.copytree(ROOT / "programs", tmp_path / "programs")
+    shutil.copytree(PROGRAMS, tmp_path / "programs")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -63,4 +64,4 @@ def test_the_map_names_every_file(package: str) -> None:
 def test_the_programs_in_the_readme_exist() -> None:
     named = set(re.findall(r"programs/\w+\.rasp", README))
     assert {name for name in named if not (ROOT / name).exists()} == set()
-    assert os.listdir(ROOT / "programs")
+    assert os.listdir(PROGRAMS)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,12 @@ from rasp import Program, RaspError
 from rasp.sop import Constant, Node, SOp, reachable
 from rasp.value import Value, to_python
 from tests.cli.conftest import Rasp
+from tests.places import RASP
 from tests.random_programs import VOCABULARY, seeded
 
 LIBRARY = {entry.name: entry.path for entry in library()}
 SAMPLE = list(LIBRARY)[::20]
 LONGEST, DRAWN = 12, 12
-COMMAND = Path(sys.executable).parent / "rasp"
 
 
 def answered(program: Program, drawn: int = DRAWN) -> Iterator[list[Value]]:
@@ -234,9 +233,9 @@ def test_what_is_generated(
 def test_in_processes_of_their_own(words: list[str], tmp_path: Path) -> None:
     header = '#@ unknown: "c"\n#@ vocab: "abc"\n#@ max_length: 3\n#@ output: x\n'
     (tmp_path / "x.rasp").write_text(header + 'x = indices / 2 if tokens == "a" else True;\n')
-    subprocess.run([COMMAND, "compile", "x.rasp", "-o", "x"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([RASP, "compile", "x.rasp", "-o", "x"], cwd=tmp_path, check=True, capture_output=True)
     ours, theirs = (
-        subprocess.run([COMMAND, "run", target, *words], cwd=tmp_path, check=True, capture_output=True).stdout
+        subprocess.run([RASP, "run", target, *words], cwd=tmp_path, check=True, capture_output=True).stdout
         for target in ("x.rasp", "x")
     )
     assert ours == theirs

@@ -23,8 +23,8 @@ from compiler.provenance import provenance
 from compiler.trace import trace
 from compiler.view.page import page
 from rasp import whole
+from tests.places import PROGRAMS, ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 FILES = [checkpoint.CONFIG, checkpoint.WEIGHTS, checkpoint.LABELS]
 
 
@@ -228,7 +228,7 @@ def test_a_config_that_disagrees_with_the_weights_is_refused_before_anything_is_
 @pytest.mark.parametrize("name", ["reverse", "double_histogram", "decoders/sort"])
 def test_a_checkpoint_of_the_first_version_is_read_and_checked(tmp_path: Path, name: str) -> None:
     """It named columns, where now there are directions in columns."""
-    made = compiler.compile(rasp.load(ROOT / "programs" / f"{name}.rasp"), max_length=8)
+    made = compiler.compile(rasp.load(PROGRAMS / f"{name}.rasp"), max_length=8)
     labels = without_contents(made)
     now = {"directions": labels.pop("directions"), "variables": labels["variables"]}
     labels["variables"] = [{k: v for k, v in one.items() if k != "until"} for one in labels["variables"]]
@@ -244,7 +244,7 @@ def test_a_checkpoint_of_the_first_version_is_read_and_checked(tmp_path: Path, n
 
 def test_labels_that_do_not_say_what_columns_hold_are_read_and_shown(tmp_path: Path) -> None:
     """Those of versions before this one. What they do not say is not made up: there is no provenance then."""
-    made = compiler.compile(rasp.load(ROOT / "programs" / "sort.rasp"), max_length=8)
+    made = compiler.compile(rasp.load(PROGRAMS / "sort.rasp"), max_length=8)
     checkpoint.save(tmp_path / "old", made.weights.config, made.model.state_dict(), without_contents(made))
     model = compiler.load(tmp_path / "old")
     assert model.run("cab") == made.model.run("cab")

@@ -28,8 +28,8 @@ from compiler.compare.subject import Batch, Rows, Subject, of_compilation
 from compiler.model import Config, Transformer
 from rasp import Program
 from rasp.sop import SOp
+from tests.places import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 HISTOGRAM = '#@ vocab: "abc"\n#@ max_length: 6\no = selector_width(select(tokens, tokens, ==));'
 
 

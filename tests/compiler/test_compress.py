@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from hypothesis import given
@@ -16,6 +15,7 @@ import rasp
 from compiler.circuit import Circuit, Layer, Neuron, Output
 from compiler.compress import TERMS, compress
 from compiler.direction import Direction, Form
+from tests.places import PROGRAMS
 
 numbers = st.fractions(min_value=-4, max_value=4, max_denominator=3)
 Columns = dict[Direction, tuple[Fraction, ...]]
@@ -137,7 +137,7 @@ def test_of_computed_indicators_and_thresholds_only_the_thresholds_are_kept() ->
 
 def test_a_form_of_many_computed_functions_is_a_column_of_its_own() -> None:
     """The square is a sum of all thresholds, which would carry all their errors."""
-    program = rasp.load(Path(__file__).parents[2] / "programs/paper/most_frequent.rasp")
+    program = rasp.load(PROGRAMS / "paper/most_frequent.rasp")
     circuit = compiler.compile(program).circuit
     assert any("^2" in str(direction) for direction in circuit.stairs if direction in circuit.directions())
     reads = [form for layer in circuit.layers for head in layer.heads for form in head.reads()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from dataclasses import replace
 from fractions import Fraction
@@ -25,6 +24,7 @@ from compiler.precision import FLOAT16, FLOAT32, FLOAT64
 from compiler.realise import Care, realise
 from compiler.verify import verify_model
 from rasp.sop import Total
+from tests.inputs import every
 
 ROUNDING = 2.0**-24
 
@@ -574,9 +574,7 @@ def test_c20_nested_logic_is_an_or_of_ands_in_one_layer(output: str) -> None:
     """On every input up to length 4 and on random long ones; the `or` costs no layer of its own where a head asks."""
     source = LOGIC + "found = has_focus(select(second, True, ==) and select(indices, indices, <=));"
     compiled = made(source, "abcd", 12, output=output)
-    inputs = ["".join(word) for n in range(1, 5) for word in itertools.product("abcd", repeat=n)] + drawn(
-        300, 12, "abcd"
-    )
+    inputs = ["".join(word) for word in every("abcd", 4)] + drawn(300, 12, "abcd")
     assert compiled.model.run_batch(inputs) == [compiled.program[output](tokens) for tokens in inputs]
     layers = [layer for layer in compiled.circuit.layers if layer.neurons]
     assert len(layers) <= 3

@@ -18,8 +18,8 @@ from compiler.functions import Among, AtLeast, Function, Is, Listed, Number, Squ
 from compiler.pipeline import Compiled
 from rasp.interpreter import evaluate_each
 from rasp.value import Value
+from tests.places import ALL_PROGRAMS, PROGRAMS
 
-PROGRAMS = Path(__file__).parents[2] / "programs"
 FEW = ["sort", "double_histogram", "paper/dyck_2_ptf", "paper/most_frequent", "decoders/sort", "languages/parity"]
 
 
@@ -60,7 +60,7 @@ def test_every_direction_holds_its_s_op(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.nightly
 @pytest.mark.parametrize("optimize", ["balanced", "depth", "size"])
-@pytest.mark.parametrize("path", sorted(PROGRAMS.rglob("*.rasp")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL_PROGRAMS, ids=lambda path: path.stem)
 def test_every_direction_of_the_library_holds_its_s_op(path: Path, optimize: str) -> None:
     program = rasp.load(path)
     made = compiler.compile(program, max_length=min(10, program.settings.longest), optimize=optimize)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 
 import pytest
@@ -15,6 +14,7 @@ from compiler.domain import Setting
 from compiler.graph import Graph, lower
 from rasp.interpreter import evaluate_each
 from rasp.sop import Aggregate, SOp
+from tests.inputs import every
 
 ORDER = "select(tokens_int, tokens_int, <) or (select(tokens_int, tokens_int, ==) and select(indices, indices, <))"
 
@@ -73,7 +73,7 @@ def assert_true(graph: Graph, inputs: list[tuple[int, ...]]) -> None:
     assert refuted(graph, claims(graph), answered, graph.setting.causal) is None
 
 
-EVERY = [tokens for n in range(1, 5) for tokens in itertools.product((0, 1, 2), repeat=n)]
+EVERY = list(every((0, 1, 2), 4))
 
 
 def aggregated(graph: Graph) -> Aggregate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from fractions import Fraction
 
 import pytest
@@ -16,11 +15,12 @@ from rasp.interpreter import evaluate
 from rasp.sop import Aggregate, And, Constant, Indices, Lookup, Map, Node, Or, Select, Selector, SOp, Tokens, Width
 from rasp.source import RaspError
 from rasp.value import Value
+from tests.inputs import every
 from tests.random_programs import Programs
 
 VOCABULARY = ("0", "1", "2")
 SETTINGS = [Setting(VOCABULARY, 3, causal) for causal in (False, True)]
-INPUTS = [tokens for length in (1, 2, 3) for tokens in itertools.product(VOCABULARY, repeat=length)]
+INPUTS = list(every(VOCABULARY, 3))
 settings_ = st.sampled_from(SETTINGS)
 makers = st.randoms(use_true_random=False).map(Programs)
 

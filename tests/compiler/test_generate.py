@@ -17,8 +17,9 @@ from compiler.model import Config, LayerShape, ModelError, OutputSlice, Reading,
 from rasp import Program
 from rasp.settings import spellings
 from rasp.value import to_python
+from tests.places import PROGRAMS
 
-DECODERS = Path(__file__).parent.parent.parent / "programs" / "decoders"
+DECODERS = PROGRAMS / "decoders"
 PROMPTS: dict[str, list[object]] = {
     "addition": ["58+67=", "07+35=", "999+001=", "0+0="],
     "close_brackets": ["([()", "[[((", "()"],

@@ -10,8 +10,7 @@ import compiler
 import rasp
 from compiler.graph import Graph
 from rasp.sop import Node, SOp
-
-PROGRAMS = Path(__file__).parents[2] / "programs"
+from tests.places import ALL_PROGRAMS
 
 
 def rows(graph: Graph) -> dict[str, str]:
@@ -46,7 +45,7 @@ def test_a_second_name_of_a_node_has_its_domain_too() -> None:
     assert rows(made.graph)["x"].endswith("{1, 2, 3}") and rows(made.graph)["y"].endswith("{1, 2, 3}")
 
 
-@pytest.mark.parametrize("path", sorted(PROGRAMS.rglob("*.rasp")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL_PROGRAMS, ids=lambda path: path.stem)
 def test_every_line_of_the_library_has_the_domain_of_its_node(path: Path) -> None:
     program = rasp.load(path)
     require_own_domains(compiler.pipeline.Compiled(program).graph)

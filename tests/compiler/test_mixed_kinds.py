@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ import compiler
 import rasp
 from compiler.compare import check
 from compiler.verify import verify_model
+from tests.inputs import every
 
 HEADER = "#@ output: x\n#@ vocab: {vocab}\n#@ max_length: {n}\n"
 AT_FIRST = 'select(tokens, "b", ==) and select(indices, 0, ==)'
@@ -83,7 +83,7 @@ def test_every_input_with_an_answer_gets_it(name: str, attention: str) -> None:
 def _inputs(program: rasp.Program) -> list[tuple[Any, ...]]:
     vocabulary, longest = program.settings.vocab, program.settings.longest
     assert vocabulary is not None
-    return [tokens for n in range(1, longest + 1) for tokens in itertools.product(vocabulary, repeat=n)]
+    return list(every(vocabulary, longest))
 
 
 def _answer(program: rasp.Program, tokens: tuple[Any, ...]) -> list[Any] | None:

@@ -6,7 +6,6 @@ Whether a mutant does is found out by running it on every input there is; the ch
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import tempfile
@@ -17,42 +16,12 @@ import pytest
 import torch
 
 import compiler
-import rasp
 from compiler import checkpoint
 from compiler.compare import check
-from compiler.model import Transformer
 from compiler.pipeline import Compiled
-from rasp import Program
-from tests.mutations import CHANGES, Mutant, mutants
+from tests.mutations import CHANGES, SMALL, Mutant, answers, everything, mutants, print_rates, small
 
-ROOT = Path(__file__).parent.parent.parent
-SMALL = {
-    "histogram": ("abc", 8),
-    "reverse": ("abc", 8),
-    "sort": ("abc", 7),
-    "double_histogram": ("abc", 7),
-    "paper/dyck_1_ptf": ("()", 10),
-    "paper/most_frequent": ("abc", 6),
-    "sequence/majority": ("ab", 9),
-    "words/isogram": ("ab ", 6),
-}
-"""Programs at settings so small that every input can be tried: a few hundred to ten thousand."""
 MUTANTS = 40
-
-
-def small(name: str) -> tuple[Program, str, int]:
-    """The program, its vocabulary and its length here."""
-    vocabulary, length = SMALL[name]
-    program = rasp.load(ROOT / "programs" / f"{name}.rasp")
-    return program.replace(vocab=vocabulary, max_length=length), vocabulary, length
-
-
-def everything(vocabulary: str, length: int) -> list[str]:
-    return ["".join(letters) for n in range(1, length + 1) for letters in itertools.product(vocabulary, repeat=n)]
-
-
-def answers(model: Transformer, inputs: list[str]) -> list[list[object]]:
-    return [list(row) for output in model.config.outputs for row in model.run_batch(inputs, output.name)]
 
 
 class Trial:
@@ -122,21 +91,11 @@ def test_the_mutants_of_a_small_program_are_noticed(tmp_path: Path) -> None:
     assert found["noticed"] == found["that change an answer"] >= 5, found
 
 
-def main() -> int:
-    """Print the rates."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--mutants", type=int, default=100, help="of each program")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    total = Counter[str]()
-    for name in SMALL:
-        with tempfile.TemporaryDirectory() as scratch:
-            found = Trial(name, Path(scratch) / "model").run(options.mutants, options.seed)
-        print(f"{name}: {dict(found)}", flush=True)
-        total += found
-    print(f"seed {options.seed}: {dict(total)}")
-    return 0
+def rates(name: str, count: int, seed: int) -> Counter[str]:
+    """What becomes of mutants of a program."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return Trial(name, Path(scratch) / "model").run(count, seed)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    print_rates(rates)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import random
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import compiler
 import rasp
 from compiler.verify import verify_model
 from rasp.value import to_python
+from tests.inputs import every
 
 DIGITS: list[object] = [*range(10)]
 LETTERS: list[object] = [*"abcdefghijklmnopqrstuvwxyz"]
@@ -206,7 +206,7 @@ def inputs(name: str) -> list[list[object]]:
     """All short ones over some tokens, and random ones of every length, of few tokens and of many."""
     one, rng = PROGRAMS[name], random.Random(name)
     few = one.vocab[:3]
-    short = [list(tokens) for n in (1, 2, 3) for tokens in itertools.product(few, repeat=n)]
+    short = [list(tokens) for tokens in every(few, 3)]
     lengths = [rng.randint(1, one.length) for _ in range(60)] + [one.length] * 40
     pools = [rng.sample(one.vocab, rng.randint(1, len(one.vocab))) for _ in lengths]
     return short + [[rng.choice(pool) for _ in range(n)] for n, pool in zip(lengths, pools, strict=True)]

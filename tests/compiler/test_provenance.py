@@ -26,8 +26,8 @@ from compiler.provenance import DOCUMENT, provenance
 from compiler.witness import is_meant
 from rasp.interpreter import evaluate_each
 from rasp.settings import token_text
+from tests.places import ALL_PROGRAMS, PROGRAMS, ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 SCHEMA = json.loads((ROOT / "compiler" / "provenance.schema.json").read_text())
 
 SOURCES = {
@@ -53,7 +53,7 @@ def compiled(name: str, attention: str = "bidirectional") -> Compiled:
     if name in SOURCES:
         output = OUTPUTS.get(name)
         return compiler.compile(rasp.parse(SOURCES[name]), output, vocab="abc", max_length=8, attention=attention)
-    return compiler.compile(rasp.load(ROOT / "programs" / f"{name}.rasp"))
+    return compiler.compile(rasp.load(PROGRAMS / f"{name}.rasp"))
 
 
 def batch(model: Transformer) -> Tensor:
@@ -291,7 +291,7 @@ def test_every_column_holds_what_the_document_says(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", sorted((ROOT / "programs").rglob("*.rasp")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL_PROGRAMS, ids=lambda path: path.stem)
 @torch.no_grad()
 def test_every_column_of_the_library_holds_what_the_document_says(path: Path) -> None:
     made = compiler.compile(rasp.load(path))

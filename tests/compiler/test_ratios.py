@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections import Counter
 
@@ -18,6 +17,7 @@ from compiler.verify import verify_model
 from compiler.witness import required
 from rasp.interpreter import evaluate
 from rasp.sop import Aggregate, Indices, Lookup, Map, SOp, Total, Width
+from tests.inputs import every
 from tests.random_ratios import drawn
 
 HEADER = '#@ vocab: "0123"\n#@ max_length: 12\n#@ attention: {}\n#@ output: x\n'
@@ -72,7 +72,7 @@ def graph_of(text: str, means: int, attention: str = "bidirectional") -> tuple[G
 
 def inputs(count: int = 150) -> list[list[str]]:
     rng = random.Random(0)
-    short = [list(word) for n in (1, 2, 3) for word in itertools.product("0123", repeat=n)]
+    short = [list(word) for word in every("0123", 3)]
     return short + [rng.choices("0123", k=rng.randint(4, 12)) for _ in range(count)]
 
 

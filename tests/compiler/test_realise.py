@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
 
@@ -19,10 +18,11 @@ from compiler.realise import realise
 from rasp.interpreter import evaluate
 from rasp.source import RaspError
 from rasp.value import Value
+from tests.inputs import every
 from tests.random_programs import Programs
 
 VOCABULARY = ("0", "1", "2")
-INPUTS = [list(digits) for n in (1, 2, 3) for digits in itertools.product(range(3), repeat=n)]
+INPUTS = [list(digits) for digits in every(range(3), 3)]
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -60,7 +60,7 @@ SOURCES = {
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_awkward_programs_compile_and_are_right(source: str, attention: str) -> None:
     made = compiler.compile(rasp.parse(source), vocab="ab", max_length=5, attention=attention)
-    inputs = ["".join(letters) for n in range(1, 6) for letters in itertools.product("ab", repeat=n)]
+    inputs = ["".join(letters) for letters in every("ab", 5)]
     assert made.model.run_batch(inputs) == [made.program["o"](tokens) for tokens in inputs]
 
 

@@ -14,6 +14,7 @@ from rasp.interpreter import evaluate
 from rasp.operators import Undefined
 from rasp.sop import And, Constant, Indices, Map, Not, Or, Select, Selector, SOp, Tokens
 from rasp.value import Value
+from tests.inputs import every
 
 NODES: Sequence[SOp] = [
     Tokens("int"),
@@ -23,7 +24,7 @@ NODES: Sequence[SOp] = [
     Constant(1),
 ]
 PREDICATES = ["==", "!=", "<", "<=", ">", ">="]
-INPUTS = [list(digits) for n in (1, 2, 3) for digits in itertools.product("012", repeat=n)]
+INPUTS = [list(digits) for digits in every("012", 3)]
 selects = st.builds(Select, st.sampled_from(NODES), st.sampled_from(NODES), st.sampled_from(PREDICATES))
 selectors = st.recursive(
     selects,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from compiler.pipeline import Compiled
 from compiler.provenance import provenance
 from compiler.realise.draft import Draft
 from compiler.view.facts import facts
+from tests.places import PROGRAMS
 
-PROGRAMS = Path(__file__).parents[2] / "programs"
 NAMES = ["sort", "double_histogram", "paper/dyck_2_ptf", "decoders/sort", "languages/parity", "words/abbreviation"]
 MANY = [f"paper/{name}" for name in ("most_frequent", "shuffle_dyck", "dyck_1_ptf")]
 TRICKY = ["bos", "one", "tokens=a", "x >= 3", "a, step at 1; b", "=", "", ": counts key(1)", "; sums key(1) -> x"]

@@ -6,7 +6,6 @@ import itertools
 import random
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,8 +19,8 @@ from compiler.pipeline import Compiled
 from compiler.provenance import provenance
 from compiler.reuse import reuse
 from rasp.sop import Constant
+from tests.places import PROGRAMS
 
-PROGRAMS = Path(__file__).parents[2] / "programs"
 REUSING = ["languages/nested_brackets_3_deep", "languages/prefix_formula", "neighbours/oscillates", "decoders/reverse"]
 
 SENTENCE = "a<A,x<A:x<B,a<B?"

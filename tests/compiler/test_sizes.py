@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
@@ -19,9 +18,10 @@ from compiler.pipeline import Compiled
 from compiler.precision import FLOAT16, FLOAT32, PRECISIONS
 from compiler.verify import verify_model
 from rasp.value import to_python
+from tests.inputs import every
+from tests.library import LIBRARY
 
 HALF = ("float16", "bfloat16")
-LIBRARY = {entry.name: entry for entry in compiler.library()}
 
 
 class Finite(TorchFunctionMode):
@@ -50,10 +50,6 @@ def require_finite(model: Transformer, inputs: Iterable[Sequence[object]]) -> No
             logits = model(ids)
             with Finite():
                 assert model(ids).equal(logits)
-
-
-def everything(vocabulary: Sequence[object], length: int) -> list[tuple[object, ...]]:
-    return [tokens for n in range(1, length + 1) for tokens in itertools.product(vocabulary, repeat=n)]
 
 
 def plain(value: Any) -> Any:
@@ -96,7 +92,7 @@ def require_right_or_refused(source: str, dtype: str) -> bool:
     if not compiled.certificate.ok:
         return False
     model = compiled.model
-    inputs = [tokens for tokens in everything("012", 4) if answers(program, tokens) is not None]
+    inputs = [tokens for tokens in every("012", 4) if answers(program, tokens) is not None]
     for run in (model.run_batch, compiled.fast.run_batch):
         found = [[plain(value) for value in row] for row in run(inputs)]
         assert found == [answers(program, tokens) for tokens in inputs]
@@ -124,7 +120,7 @@ def test_a_program_that_overflowed_is_right_on_every_input() -> None:
     source = "y = indices * 20000; x = aggregate(select(indices, length - 1 - indices, ==), y);"
     program = rasp.parse(source).replace(vocab="012", max_length=6, output="x")
     compiled = compiler.compile(program, dtype="float16")
-    inputs = [tokens for tokens in everything("012", 6) if answers(program, tokens) is not None]
+    inputs = [tokens for tokens in every("012", 6) if answers(program, tokens) is not None]
     assert len(inputs) == 1092
     assert compiled.model.run_batch(inputs) == [answers(program, tokens) for tokens in inputs]
     assert verify_model(compiled.model).ok

@@ -11,16 +11,15 @@ import compiler
 import rasp
 from compiler.pipeline import Compiled
 from compiler.trace import trace
-
-PROGRAMS = sorted((Path(__file__).parent.parent.parent / "programs").glob("*.rasp"))
+from tests.places import BASICS
 
 
 @pytest.fixture
 def reverse() -> Compiled:
-    return compiler.compile(rasp.load(next(path for path in PROGRAMS if path.stem == "reverse")))
+    return compiler.compile(rasp.load(next(path for path in BASICS if path.stem == "reverse")))
 
 
-@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", BASICS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("tokens", ["a", "hgfedcba", "abababab", "hhhhhhhhhhhhhhhh"])
 def test_every_variable_of_every_program_is_read_off_the_stream(path: Path, tokens: str) -> None:
     made = compiler.compile(rasp.load(path))

@@ -6,7 +6,6 @@ tests.compiler.test_verify --mutants 500` prints the rates.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import itertools
 from collections import Counter
@@ -20,10 +19,9 @@ import compiler
 import rasp
 from compiler.model import ModelError, Transformer
 from compiler.verify import verify, verify_model
-from tests.compiler.test_mutations import SMALL, answers, everything, small
-from tests.mutations import mutants
+from tests.mutations import SMALL, answers, everything, mutants, print_rates, small
+from tests.places import PROGRAMS
 
-PROGRAMS = Path(__file__).parent.parent.parent / "programs"
 MUTANTS = 40
 BEYOND = {"decoders/sort", "paper/rover", "paper/shuffle_dyck", "words/isogram"}
 """Programs with more joint values than are looked at."""
@@ -158,20 +156,5 @@ def test_no_mutant_that_answers_wrongly_verifies(name: str) -> None:
     assert found["wrong and refused"] == found["wrong"] >= MUTANTS // 5, found
 
 
-def main() -> int:
-    """Print the rates."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--mutants", type=int, default=100, help="of each program")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    total = Counter[str]()
-    for name in SMALL:
-        found = rates(name, options.mutants, options.seed)
-        print(f"{name}: {dict(found)}", flush=True)
-        total += found
-    print(f"seed {options.seed}: {dict(total)}")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    print_rates(rates)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +18,9 @@ from compiler.fast import model as fast_model
 from compiler.fast.model import Fast
 from compiler.pipeline import Compiled
 from rasp import Program
+from tests.inputs import every
+from tests.library import LIBRARY
 
-LIBRARY = {entry.name: entry for entry in compiler.library()}
 STAGES = ["analysis", "graph", "circuit", "weights", "model", "fast"]
 SMALL = {"histogram": ("abc", 6), "sort": ("abc", 6), "paper/dyck_1_ptf": ("()", 9), "decoders/copy": ("ab|", 6)}
 MUTANTS = 25
@@ -134,7 +134,7 @@ def test_every_changed_number_that_changes_an_answer_is_noticed(name: str) -> No
     """Whether one does is found out by running the fast path on every input there is."""
     compiled, rng = Compiled(small(name)), random.Random(0)
     vocabulary, length = SMALL[name]
-    inputs = ["".join(text) for n in range(1, length + 1) for text in itertools.product(vocabulary, repeat=n)]
+    inputs = ["".join(text) for text in every(vocabulary, length)]
     fast = Fast(compiled.model, compiled.fast.plan or "", "fast")
     right, tensors = fast.run_batch(inputs), list(numbers(fast.path(), set()))
     changed = 0

@@ -29,12 +29,13 @@ from compiler.pipeline import Compiled, build, faster
 from compiler.precision import PRECISIONS
 from rasp import RaspError, evaluate
 from rasp.value import to_python
+from tests.inputs import short
+from tests.library import LIBRARY
 from tests.random_programs import VOCABULARY, seeded
 
-LIBRARY = {entry.name: entry for entry in compiler.library()}
 SOME = ("sort", "paper/dyck_2_ptf", "paper/double_histogram_bos", "sequence/mode_count", "decoders/sort")
 SHORT = 400
-"""All inputs of length 1, 2, ... are tried as long as there are no more than this."""
+"""All inputs of length 1, 2, ... are tried as long as there are no more than this, those of length 1 in any case."""
 DYCK = {"(": ")", "{": "}"}
 Step: TypeAlias = "Callable[[Tensor, Tensor | None], None]"
 
@@ -59,14 +60,10 @@ def fast_of(compiled: Compiled) -> Fast:
 def inputs_of(compiled: Compiled, count: int, rng: random.Random) -> list[list[Scalar]]:
     """All short inputs, random ones of all lengths, and equal tokens."""
     vocabulary, longest = list(compiled.program.settings.vocab or ()), compiled.setting.max_length
-    short: list[list[Scalar]] = []
-    for length in range(1, longest + 1):
-        if len(vocabulary) ** length + len(short) > SHORT and length > 1:
-            break
-        short += map(list, itertools.product(vocabulary, repeat=length))
+    few = [list(tokens) for tokens in short(vocabulary, longest, max(SHORT, len(vocabulary)))]
     drawn = [rng.choices(vocabulary, k=rng.randint(1, longest)) for _ in range(count)]
     drawn += [rng.choices(vocabulary, k=longest) for _ in range(count)]
-    return short + drawn + [[token] * length for token in vocabulary[:4] for length in (longest - 1, longest) if length]
+    return few + drawn + [[token] * length for token in vocabulary[:4] for length in (longest - 1, longest) if length]
 
 
 def assert_interpreters_answers(

@@ -30,9 +30,9 @@ from rasp.interpreter import evaluate_each
 from rasp.sop import SOp, listing
 from rasp.value import Value
 from tests.compiler.test_generate import PROMPTS, every_decoder, program
+from tests.library import LIBRARY
 from tests.random_programs import VOCABULARY, seeded
 
-LIBRARY = {entry.name: entry for entry in compiler.library()}
 SOME = ("sort", "paper/dyck_2_ptf", "languages/life_on_a_ring", "decoders/addition", "position/median_position")
 LONG = {"traffic_light": 2000, "close_brackets": 1500, "copy": 1500, "induction": 2000, "turing_machine": 1500}
 

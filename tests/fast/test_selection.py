@@ -16,9 +16,9 @@ from compiler.fast.selection import Selection, Selections, Window, selection_of,
 from compiler.graph import lower
 from compiler.pipeline import Compiled, build
 from rasp import RaspError, evaluate
+from tests.library import LIBRARY
 from tests.random_programs import VOCABULARY, seeded
 
-LIBRARY = {entry.name: entry for entry in compiler.library()}
 SOME = ("reverse", "paper/dyck_2_ptf", "sequence/mode_count", "sequence/negate_if_sorted", "words/longest_word", "sort")
 
 

@@ -6,7 +6,6 @@ JSON, opens each folder with the host's own classes, and prints for each input t
 
 from __future__ import annotations
 
-import itertools
 import json
 import random
 import subprocess
@@ -19,9 +18,10 @@ from typing import Any
 import rasp
 from compiler.model import Transformer
 from compiler.pipeline import Compiled
+from tests.inputs import short
+from tests.places import PROGRAMS
 
 TWO = 'o = selector_width(select(tokens, tokens, ==));\np = tokens + "!";'
-ROOT = Path(__file__).parent.parent.parent
 ASKED = """
 import itertools, json, sys
 
@@ -64,7 +64,7 @@ def compiled(program: str, output: Sequence[str] | None = None, **settings: Any)
     """A program of the library by name, or a text."""
     import compiler
 
-    parsed = rasp.parse(program) if ";" in program else rasp.load(ROOT / "programs" / f"{program}.rasp")
+    parsed = rasp.parse(program) if ";" in program else rasp.load(PROGRAMS / f"{program}.rasp")
     return compiler.compile(parsed, output, **settings)
 
 
@@ -76,11 +76,7 @@ def questions(made: Compiled) -> list[Question]:
 
 def _inputs(made: Compiled) -> Iterator[tuple[Any, ...]]:
     vocabulary, longest = made.setting.vocabulary, made.setting.max_length
-    left = SHORT
-    for length in range(1, longest + 1):
-        if (left := left - len(vocabulary) ** length) < 0:
-            break
-        yield from itertools.product(vocabulary, repeat=length)
+    yield from short(vocabulary, longest, SHORT)
     rng = random.Random(3)
     for _ in range(RANDOM):
         few = rng.choices(vocabulary, k=rng.randint(1, len(vocabulary)))

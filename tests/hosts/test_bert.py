@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.hosts.conftest import exported, opened, require_right
-from tests.hosts.fresh import ROOT, compiled
+from tests.hosts.fresh import compiled
+from tests.places import ALL_PROGRAMS, PROGRAMS
 
 EVERY = 9
 """Every so manieth program of the library."""
 REFUSED = {"numbers/remainder_by_7", "numbers/variance"}
 """Rows of padding may hold numbers that are too large, or logits are too close for the host, which says so."""
 SLOW = {"paper/rover", "languages/turing_machine_step"}
-LIBRARY = [
-    path.relative_to(ROOT / "programs").with_suffix("").as_posix() for path in (ROOT / "programs").rglob("*.rasp")
-]
+LIBRARY = [path.relative_to(PROGRAMS).with_suffix("").as_posix() for path in ALL_PROGRAMS]
 CHOSEN = ["histogram", "sort", "reverse", *[name for name in sorted(LIBRARY)[::EVERY] if name not in SLOW | REFUSED]]
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from compiler.pipeline import Compiled
 from tests.hosts.conftest import Exported, exported, opened, require_right
-from tests.hosts.fresh import ROOT, compiled
+from tests.hosts.fresh import compiled
+from tests.places import PROGRAMS
 
-DECODERS = sorted(path.stem for path in (ROOT / "programs" / "decoders").glob("*.rasp"))
+DECODERS = sorted(path.stem for path in (PROGRAMS / "decoders").glob("*.rasp"))
 BIDIRECTIONAL = [
     "histogram",
     "reverse",

@@ -12,7 +12,6 @@ import torch
 from compiler.hosts import export
 from compiler.hosts.folder import record
 from compiler.hosts.onnx import load, write
-from compiler.model import ModelError
 from compiler.pipeline import Compiled
 from tests.compiler.test_model import POISON, poisoned
 from tests.hosts.fresh import ASKED, card_prints, compiled, require_right
@@ -85,19 +84,3 @@ def test_float64_stays_float64(tmp_path: Path) -> None:
     export(compiled("histogram", vocab="ab", max_length=4, dtype="float64").model, "onnx", tmp_path / "out")
     [output] = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx").get_outputs()
     assert output.type == "tensor(double)"
-
-
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision_is_refused(dtype: str, tmp_path: Path) -> None:
-    model = compiled('o = tokens == "a";', vocab="ab", max_length=4, dtype=dtype).model
-    with pytest.raises(ModelError, match=dtype) as caught:
-        export(model, "onnx", tmp_path / "out")
-    assert "float32" in caught.value.hint
-    assert not list(tmp_path.iterdir())
-
-
-def test_without_onnxruntime_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("compiler.hosts.find_spec", lambda package: None)
-    with pytest.raises(ModelError, match="onnxruntime") as caught:
-        export(compiled('o = tokens == "a";', vocab="ab", max_length=4).model, "onnx", tmp_path / "out")
-    assert "rasp-compiler[onnx]" in caught.value.hint

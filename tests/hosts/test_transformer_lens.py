@@ -12,10 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from compiler.hosts import export
-from compiler.model import ModelError
 from compiler.pipeline import Compiled
-from tests.hosts.fresh import ROOT, card_prints, compiled, questions, require_right
+from tests.hosts.fresh import card_prints, compiled, questions, require_right
+from tests.places import ROOT
 
 HOST = "transformer-lens"
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -100,24 +99,6 @@ def test_texts_become_tokens_with_bos_in_front(made: list[Compiled], bridges: li
 
 def test_float64_stays_float64(bridges: list[Any]) -> None:
     assert {tensor.dtype for tensor in bridges[-1].state_dict().values()} == {torch.float64}
-
-
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision_is_refused(dtype: str, tmp_path: Path) -> None:
-    """Float16 `double_histogram` answers wrongly in TransformerLens: its attention patterns are float16 too."""
-    model = compiled('o = tokens == "a";', vocab="ab", max_length=4, dtype=dtype).model
-    with pytest.raises(ModelError, match=dtype) as caught:
-        export(model, "transformer-lens", tmp_path / "out")
-    assert "float32" in caught.value.hint
-    assert not list(tmp_path.iterdir())
-
-
-def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("compiler.hosts.find_spec", lambda package: None)
-    model = compiled('o = tokens == "a";', vocab="ab", max_length=4).model
-    with pytest.raises(ModelError, match="transformer_lens") as caught:
-        export(model, "transformer-lens", tmp_path / "out")
-    assert "rasp-compiler[lens]" in caught.value.hint
 
 
 # -------------------------------------------------------------------------------------------------------------- labels

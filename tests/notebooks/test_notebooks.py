@@ -20,7 +20,9 @@ import pytest
 from nbclient import NotebookClient
 from traitlets.config import Config
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+from tests.places import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PRIVATE = re.compile(r"/(home|tmp|root|usr|work|Users)/|\\Users\\|ipykernel_\d+|0x[0-9a-f]{6,}")
 """What only one machine or one run would show: paths, addresses of objects."""
 

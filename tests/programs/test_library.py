@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import random
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ import rasp
 from rasp import Program
 from rasp.settings import token_text
 from rasp.value import Value, to_python
+from tests.places import PROGRAMS
 from tests.programs.oracles import ORACLES
 
 ENTRIES = {entry.name: entry for entry in compiler.library()}
@@ -53,7 +53,7 @@ def test_a_program_gives_the_answers_of_its_header(name: str) -> None:
 
 
 def test_the_library_goes_through_the_folder_in_order() -> None:
-    folder = Path(__file__).parent.parent.parent / "programs"
+    folder = PROGRAMS
     assert {entry.path for entry in ENTRIES.values()} == set(folder.rglob("*.rasp"))
     assert list(ENTRIES) == [*sorted(n for n in ENTRIES if "/" not in n), *sorted(n for n in ENTRIES if "/" in n)]
     assert all(entry.theme == (entry.path.parent.name if "/" in name else "basics") for name, entry in ENTRIES.items())

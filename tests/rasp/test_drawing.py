@@ -13,14 +13,13 @@ import rasp
 from rasp.drawing import Flow, flow, render, texts, write
 from rasp.picture import svg
 from rasp.sop import reachable
+from tests.places import PROGRAMS
 from tests.rasp.test_picture import cells
 from tests.rasp.test_picture import texts as shown
 
-ROOT = Path(__file__).parent.parent.parent
-
 
 def drawn(path: str, tokens: str) -> Flow:
-    program = rasp.load(ROOT / "programs" / path)
+    program = rasp.load(PROGRAMS / path)
     return flow(program.node(program.outputs[0]), tokens, program.names, program.settings.attention == "causal")
 
 

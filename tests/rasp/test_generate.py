@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 
 import rasp
 from rasp import Program, RaspError
+from tests.places import PROGRAMS
 
-DECODERS = Path(__file__).parent.parent.parent / "programs" / "decoders"
+DECODERS = PROGRAMS / "decoders"
 
 
 def written(name: str, prompt: str, max_tokens: int | None = None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 import tracemalloc
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +14,7 @@ import rasp
 from rasp.console import Console
 from rasp.session import Session
 from rasp.source import RaspError
+from tests.places import BASICS
 
 ENDLESS = [
     "def f(x) { return f(x + 1); } y = f(1);",
@@ -149,7 +149,7 @@ def test_any_text_gives_a_program_or_a_rasp_error(text: str) -> None:
 
 
 PROGRAMS = [
-    *(path.read_text("utf-8") for path in sorted(Path(__file__).parents[2].joinpath("programs").glob("*.rasp"))),
+    *(path.read_text("utf-8") for path in BASICS),
     "def f(a, b) { c = a + b; for i in range(3) { c = c + i; } return c, a; }\nx, y = f(indices, 2);\n",
     'a = [i * j for i, j in zip([1, 2], [3, 4])];\nb = "abc"[indices % 3] in ["a"];\nc = tokens[-1];\n',
     'd = indices("abc");\nz = {1: d, 2: indices}[1];\nu = {k: v for k, v in ["ab", "cd"]}[tokens];\n',

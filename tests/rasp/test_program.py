@@ -15,11 +15,10 @@ from rasp.environment import Function
 from rasp.settings import Example
 from rasp.sop import Constant, Indices, Node, SOp, Tokens, Width
 from rasp.source import RaspError
+from tests.places import BASICS
 
-PROGRAMS = sorted((Path(__file__).parents[2] / "programs").glob("*.rasp"))
 
-
-@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", BASICS, ids=lambda path: path.stem)
 def test_programs_give_the_answers_in_their_headers(path: Path) -> None:
     program = rasp.load(path)
     assert len(program.settings.examples) >= 3
@@ -30,7 +29,7 @@ def test_programs_give_the_answers_in_their_headers(path: Path) -> None:
             assert program[name].exact(example.input) == list(wanted)
 
 
-@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", BASICS, ids=lambda path: path.stem)
 def test_programs_have_no_warnings(path: Path) -> None:
     assert rasp.load(path).warnings == []
 
@@ -165,7 +164,7 @@ def test_importing_is_light() -> None:
 
 
 def test_starts_quickly() -> None:
-    path = PROGRAMS[0].with_name("sort.rasp")
+    path = BASICS[0].with_name("sort.rasp")
     run = f"import rasp; rasp.load({str(path)!r})['sorted']('cab')"
     code = f"import time; started = time.process_time(); {run}; print(time.process_time() - started)"
     times = [

@@ -17,8 +17,7 @@ from pathlib import Path
 import pytest
 
 from rasp import whole
-
-ROOT = Path(__file__).parents[2]
+from tests.places import ROOT
 
 
 def listed(folder: Path) -> frozenset[str] | None:

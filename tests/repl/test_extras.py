@@ -26,8 +26,8 @@ from rasp.pygments_lexer import RaspLexer
 from rasp.settings import Settings
 from rasp.sop import listing
 from rasp.source import RaspError
+from tests.places import ALL_PROGRAMS, ROOT
 
-ROOT = Path(__file__).parents[2]
 MISSING = "graphviz (https://graphviz.org) is not installed: with it `draw` makes SVG and PDF too"
 
 # --------------------------------------------------------------------------------------------------------------- help
@@ -306,7 +306,7 @@ def test_pygments_finds_the_lexer() -> None:
 
 
 def test_the_lexer_knows_every_word_of_the_shipped_programs() -> None:
-    for path in (ROOT / "programs").rglob("*.rasp"):
+    for path in ALL_PROGRAMS:
         text = path.read_text("utf-8")
         found = list(RaspLexer(stripnl=False).get_tokens(text))
         assert "".join(part for _, part in found) == text

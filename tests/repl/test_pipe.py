@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from rasp import console
 from rasp.console import Console
 from rasp.session import Session
+from tests.places import ALL_PROGRAMS, RASP
 
 FOLDER = Path(__file__).parent / "transcripts"
-PROGRAMS = sorted((Path(__file__).parents[2] / "programs").rglob("*.rasp"))
-RASP = Path(sys.executable).parent / "rasp"
 _WORDS = """
 x y f tokens tokens_int indices length sort full_s select( aggregate( range( zip( len( round( indicator( 1 2.5 True
 ( ) [ ] { } , ; : = == != < > <= >= + - * / % ^ not and or in if else def for return load draw set example show s-op
@@ -155,7 +154,7 @@ def test_any_text(text: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.sampled_from([path.read_text("utf-8") for path in PROGRAMS]),
+    st.sampled_from([path.read_text("utf-8") for path in ALL_PROGRAMS]),
     st.lists(st.floats(0, 0.999), min_size=1, max_size=4),
     st.lists(st.sampled_from(["", *WORDS, "\n", '"']), min_size=4, max_size=4),
 )

@@ -12,8 +12,8 @@ import pytest
 
 from rasp.console import Console
 from rasp.session import Session
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "tests" / "rasp" / "golden").glob("*.jsonl"))
 LISTED = set(re.findall(r"`([a-z]+-\d+)`", (ROOT / "docs" / "differences.md").read_text("utf-8")))
 

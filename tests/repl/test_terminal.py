@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import pexpect
 import pytest
 
 from rasp.terminal import is_complete
+from tests.places import RASP
 
-RASP = Path(sys.executable).parent / "rasp"
 CODES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][0-9A-B]|[=>])")
 UP, DOWN, LEFT, TAB, END = "\x1b[A", "\x1b[B", "\x1b[D", "\t", "\x05"
 

@@ -13,8 +13,8 @@ import compiler
 import rasp
 from compiler.model import Transformer
 from compiler.view.page import page
+from tests.places import PROGRAMS
 
-ROOT = Path(__file__).parent.parent.parent
 Model = Callable[[str], Transformer]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -31,7 +31,7 @@ def model_of() -> Model:
 
     def find(name: str) -> Transformer:
         if name not in known:
-            known[name] = compiler.compile(rasp.load(ROOT / "programs" / f"{name}.rasp")).model
+            known[name] = compiler.compile(rasp.load(PROGRAMS / f"{name}.rasp")).model
         return known[name]
 
     return find

@@ -19,12 +19,12 @@ from rasp.settings import token_text
 from rasp.show import cell
 from rasp.sop import SOp
 from rasp.value import Value, to_python
-from tests.view.conftest import ROOT, Model, Open
+from tests.places import ALL_PROGRAMS, PROGRAMS, ROOT
+from tests.view.conftest import Model, Open
 
 pytestmark = pytest.mark.slow
 
-LIBRARY = ROOT / "programs"
-PROGRAMS = [
+SHOWN = [
     *("sort", "reverse", "histogram", "paper/dyck_2_ptf", "paper/most_frequent", "words/indirect_object"),
     *("decoders/induction", "sequence/median", "sequence/fraction_so_far", "languages/binary_increment"),
     "languages/nested_brackets_3_deep",  # its columns change hands
@@ -73,10 +73,10 @@ def shown(program: Program, name: str, tokens: list[Value]) -> list[str] | None:
         return None
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", SHOWN)
 def test_the_forward_pass_in_the_page_equals_the_interpreter(name: str, model_of: Model, visit: Open) -> None:
     model = model_of(name)
-    program = rasp.load(LIBRARY / f"{name}.rasp")
+    program = rasp.load(PROGRAMS / f"{name}.rasp")
     inputs = drawn(program, INPUTS)
     watched = visit(model, [token_text(token) for token in inputs[0]])
     texts = [[token_text(token) for token in tokens] for tokens in inputs]
@@ -98,7 +98,7 @@ def test_the_language_in_the_page_equals_the_interpreter_on_the_whole_library(mo
         return roots.map(([at, boolean]) => (found[at] instanceof Error ? found[at].message : cells(at, boolean)));
     }"""
     compared = refused = 0
-    for path in sorted(LIBRARY.rglob("*.rasp")):
+    for path in ALL_PROGRAMS:
         program = rasp.load(path)
         named = {name: node for name in program.bindings if isinstance(node := program.bindings[name], SOp)}
         vocabulary = list(program.settings.vocab or ())
@@ -325,7 +325,7 @@ def test_a_strangers_tokens_and_text_are_shown_and_never_run(visit: Open) -> Non
 
 
 def test_a_page_without_its_program_says_so(visit: Open) -> None:
-    model = compiler.compile(rasp.load(LIBRARY / "reverse.rasp"), vocab="abc", max_length=4).model
+    model = compiler.compile(rasp.load(PROGRAMS / "reverse.rasp"), vocab="abc", max_length=4).model
     model.labels = {key: value for key, value in model.labels.items() if key != "program"}
     watched = visit(model, "cab")
     assert watched.answers() == list("bac")
@@ -335,7 +335,7 @@ def test_a_page_without_its_program_says_so(visit: Open) -> None:
 
 
 def test_in_a_notebook_the_page_runs_inside_of_a_sandbox(browser: Any, tmp_path: Path) -> None:
-    compiled = compiler.compile(rasp.load(LIBRARY / "reverse.rasp"), vocab="abc", max_length=4)
+    compiled = compiler.compile(rasp.load(PROGRAMS / "reverse.rasp"), vocab="abc", max_length=4)
     from compiler.view import show
 
     file = tmp_path / "cell.html"
@@ -371,7 +371,7 @@ def test_the_programs_own_model_is_the_one_in_the_page(model_of: Model, visit: O
 
 def test_the_picture_of_the_documentation_shows_what_is_seen(visit: Open) -> None:
     """`RASP_WRITE_GOLDEN=1` takes it again; pixels differ from machine to machine, so it is looked at."""
-    program = rasp.load(LIBRARY / "paper" / "dyck_2_ptf.rasp")
+    program = rasp.load(PROGRAMS / "paper" / "dyck_2_ptf.rasp")
     watched = visit(compiler.compile(program, max_length=12).model, "({}){}({)}", width=1440, height=960)
     watched.tab.click(".badge:has-text('L1H0')")
     watched.tab.evaluate("scrollTo(0, 0)")

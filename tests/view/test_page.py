@@ -22,7 +22,8 @@ from compiler.view import show
 from compiler.view.facts import example_of, facts
 from compiler.view.page import embedded, filled, page, write
 from compiler.view.sparse import packed, unpacked
-from tests.view.conftest import ROOT, Model
+from tests.places import PROGRAMS, ROOT
+from tests.view.conftest import Model
 
 TEXTS = st.text(st.characters(codec="utf-8"))
 
@@ -106,7 +107,7 @@ def test_a_page_is_small(name: str, model_of: Model) -> None:
 
 def test_each_head_is_linked_to_the_selector_and_the_line_of_the_program(model_of: Model) -> None:
     language = facts(model_of("paper/dyck_2_ptf"), "({})")["language"]
-    source = (ROOT / "programs/paper/dyck_2_ptf.rasp").read_text().splitlines()
+    source = (PROGRAMS / "paper/dyck_2_ptf.rasp").read_text().splitlines()
     linked = [(head["text"], source[head["line"] - 1].split(" ")[0]) for layer in language["heads"] for head in layer]
     assert list(dict.fromkeys(linked)) == [
         ("(so_far and select(closes, False, ==))", "opened"),
@@ -168,7 +169,7 @@ def test_a_notebook_shows_the_page_in_a_sandbox(model_of: Model, tmp_path: Path)
 
 
 def test_a_compiled_program_shows_itself() -> None:
-    compiled = compiler.compile(rasp.load(ROOT / "programs/reverse.rasp"), vocab="abc", max_length=4)
+    compiled = compiler.compile(rasp.load(PROGRAMS / "reverse.rasp"), vocab="abc", max_length=4)
     assert '"input":["c","a","b"]' in compiled.show("cab").text
     assert compiled.show().title.startswith("reverse: a b c")
 
