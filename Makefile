@@ -75,6 +75,9 @@ demo: $(READY)
 	$(call show,rasp check $(DEMO)/reverse)
 	$(call show,rasp info $(DEMO)/reverse)
 
+# A process for each core; a second thread in each would wait for the others more than it helps.
+test test-all nightly: export OMP_NUM_THREADS ?= 1
+
 test: $(READY)
 	$(BIN)/pytest --numprocesses=auto -m 'not slow'
 

@@ -11,7 +11,7 @@ import pytest
 import compiler
 from compiler import compare
 from rasp import RaspError
-from tests.library import LIBRARY
+from tests.library import LIBRARY, both_attentions
 
 ATTENTIONS = ("bidirectional", "causal")
 SAMPLES = 1000
@@ -48,9 +48,7 @@ def test_short_lengths() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("attention", ATTENTIONS)
-@pytest.mark.parametrize("name", LIBRARY)
+@pytest.mark.parametrize(("name", "attention"), both_attentions(LIBRARY))
 def test_every_stage_of_every_program_answers_as_the_interpreter(
     name: str, attention: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

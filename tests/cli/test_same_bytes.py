@@ -229,13 +229,20 @@ def test_what_is_generated(
     assert ours.code == 0 and ours == theirs and ours.out == fast.out
 
 
-@pytest.mark.parametrize("words", [["abc"], ["abc", "--json"], ["--list", '["a", "z"]']])
-def test_in_processes_of_their_own(words: list[str], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def compiled_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a program and its checkpoint, which a process of its own made."""
+    folder = tmp_path_factory.mktemp("elsewhere")
     header = '#@ unknown: "c"\n#@ vocab: "abc"\n#@ max_length: 3\n#@ output: x\n'
-    (tmp_path / "x.rasp").write_text(header + 'x = indices / 2 if tokens == "a" else True;\n')
-    subprocess.run([RASP, "compile", "x.rasp", "-o", "x"], cwd=tmp_path, check=True, capture_output=True)
+    (folder / "x.rasp").write_text(header + 'x = indices / 2 if tokens == "a" else True;\n')
+    subprocess.run([RASP, "compile", "x.rasp", "-o", "x"], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.parametrize("words", [["abc"], ["abc", "--json"], ["--list", '["a", "z"]']])
+def test_in_processes_of_their_own(words: list[str], compiled_elsewhere: Path) -> None:
     ours, theirs = (
-        subprocess.run([RASP, "run", target, *words], cwd=tmp_path, check=True, capture_output=True).stdout
+        subprocess.run([RASP, "run", target, *words], cwd=compiled_elsewhere, check=True, capture_output=True).stdout
         for target in ("x.rasp", "x")
     )
     assert ours == theirs

@@ -21,10 +21,10 @@ from compiler.interventions import Report, Study
 from compiler.interventions.trials import reported
 from compiler.model import ModelError
 from compiler.pipeline import Compiled
-from compiler.programs import chosen, library
+from compiler.programs import chosen
 from compiler.provenance import provenance
+from tests.library import LIBRARY, NIGHT, sampled
 
-NAMES = [entry.name for entry in library()]
 SMALL = {"reverse": 4, "histogram": 4, "sort": 4, "paper/most_frequent": 5, "paper/dyck_1_ptf": 5}
 """Programs of which every column is mutated, with a length at which all of them matter."""
 
@@ -52,14 +52,13 @@ LONG = {"paper/rover", "paper/most_frequent", "paper/dyck_1_ptf"}
 """Here it takes a minute or two."""
 
 
-def slow(names: Iterable[str]) -> list[Any]:
-    """The slow ones, some of them for a night."""
-    return [
-        pytest.param(one, marks=(pytest.mark.slow, *([pytest.mark.nightly] if one in LONG else []))) for one in names
-    ]
+def slow(names: Iterable[str], every: int = 1) -> list[Any]:
+    """The slow ones, those that take long for a night, and of the others all but every so manieth."""
+    long = [pytest.param(name, marks=NIGHT) for name in names if name in LONG]
+    return sampled([name for name in names if name not in LONG], every) + long
 
 
-@pytest.mark.parametrize("name", slow(NAMES))
+@pytest.mark.parametrize("name", slow(LIBRARY, every=2))
 def test_the_provenance_of_the_library_is_the_causal_truth(name: str) -> None:
     report = reported(Study(made(name)), wanted=20)
     assert report.ok, str(report)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 
@@ -183,10 +184,7 @@ PROGRAMS = {
     ),
 }
 SLOWLY_VERIFIED = {
-    "weighted sum",
-    "variance",
-    "variance, by deviations",
-    "sum of counts",
+    *("mean", "sum of squares", "weighted sum", "variance", "variance, by deviations", "sum of counts"),
     "highest so far",
 }
 MARKS = dict.fromkeys(SLOWLY_VERIFIED, (pytest.mark.slow,)) | {
@@ -196,6 +194,7 @@ BEYOND_VERIFY = {"highest so far"}
 """Those with more joint values than are looked at: 2 to the 26."""
 
 
+@cache
 def made(name: str) -> compiler.Compiled:
     one = PROGRAMS[name]
     header = f"#@ vocab: {json.dumps(one.vocab)}\n#@ max_length: {one.length}\n#@ output: y\n"

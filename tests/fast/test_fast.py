@@ -30,7 +30,7 @@ from compiler.precision import PRECISIONS
 from rasp import RaspError, evaluate
 from rasp.value import to_python
 from tests.inputs import short
-from tests.library import LIBRARY
+from tests.library import LIBRARY, both_attentions
 from tests.random_programs import VOCABULARY, seeded
 
 SOME = ("sort", "paper/dyck_2_ptf", "paper/double_histogram_bos", "sequence/mode_count", "decoders/sort")
@@ -95,9 +95,7 @@ def test_c21_answers_are_the_interpreters(name: str) -> None:
     assert_interpreters_answers(compiled, inputs_of(compiled, 20, random.Random(name)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
-@pytest.mark.parametrize("name", [name for name in LIBRARY if name not in WITHOUT_PLAN])
+@pytest.mark.parametrize(("name", "attention"), both_attentions(name for name in LIBRARY if name not in WITHOUT_PLAN))
 def test_answers_of_all_programs_are_the_interpreters(name: str, attention: str) -> None:
     compiled = compiled_at(name, attention=attention)
     try:

@@ -16,7 +16,7 @@ from compiler.fast.selection import Selection, Selections, Window, selection_of,
 from compiler.graph import lower
 from compiler.pipeline import Compiled, build
 from rasp import RaspError, evaluate
-from tests.library import LIBRARY
+from tests.library import LIBRARY, both_attentions
 from tests.random_programs import VOCABULARY, seeded
 
 SOME = ("reverse", "paper/dyck_2_ptf", "sequence/mode_count", "sequence/negate_if_sorted", "words/longest_word", "sort")
@@ -167,9 +167,7 @@ def test_c21_selections_have_the_rows_of_their_heads(name: str) -> None:
     rows_of(name, LIBRARY[name].program.settings.attention, 3)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
-@pytest.mark.parametrize("name", LIBRARY)
+@pytest.mark.parametrize(("name", "attention"), both_attentions(LIBRARY))
 def test_c21_selections_have_the_rows_of_their_heads_in_all_programs(name: str, attention: str) -> None:
     rows_of(name, attention, 6)
 

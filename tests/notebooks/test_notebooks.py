@@ -23,6 +23,8 @@ from traitlets.config import Config
 from tests.places import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+ELSEWHERE = {"03", "04"}
+"""Those that run in other people's architectures."""
 PRIVATE = re.compile(r"/(home|tmp|root|usr|work|Users)/|\\Users\\|ipykernel_\d+|0x[0-9a-f]{6,}")
 """What only one machine or one run would show: paths, addresses of objects."""
 
@@ -61,7 +63,11 @@ def _shown(notebook: Any) -> list[tuple[str, list[Any]]]:
     ]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=pytest.mark.slow) if path.stem[:2] in ELSEWHERE else path for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_a_notebook_shows_what_a_run_shows(path: Path, home: Path) -> None:
     committed = nbformat.read(path, as_version=4)
     fresh = asyncio.run(_run(copy.deepcopy(committed), home))
