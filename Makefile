@@ -13,7 +13,7 @@ define show
 	@$(1)
 endef
 
-.PHONY: help setup quick check lint page types imports demo test test-all nightly coverage tools bench format clean
+.PHONY: help setup quick check lint page types imports demo test test-all nightly coverage newer tools bench format clean
 
 help:
 	@echo 'make quick     lints and formats (Python, JavaScript, CSS), types, the import contracts: half a minute'
@@ -22,6 +22,7 @@ help:
 	@echo 'make test-all  the core tests and the slow ones'
 	@echo 'make nightly   all of them, and the whole library where a part is tested otherwise'
 	@echo 'make coverage  which lines and branches the core tests reach: the total, and the ten least covered modules'
+	@echo 'make newer     the tests of the language on newer Pythons, where this machine has some'
 	@echo 'make tools     install chromium and graphviz where they are missing, for their tests (Debian, as root)'
 	@echo 'make bench     the benchmarks'
 	@echo 'make format    reformat the code'
@@ -97,6 +98,9 @@ coverage: $(READY)
 	@$(BIN)/coverage report > build/coverage/report.txt
 	@head -12 build/coverage/report.txt
 	@tail -1 build/coverage/report.txt
+
+newer:
+	@.ci/newer
 
 # The explorer is tested in a real browser, drawings with the real graphviz. Without them these tests are skipped, and say so.
 tools:
