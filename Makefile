@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := build/demo
-ASSETS := compiler/view/assets
+ASSETS := compiler/observe/view/assets
 
 # Prints a command, then runs it.
 define show

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from benchmarks.cases import Case
 from benchmarks.report import Column, Row, Section, count, milliseconds, ratio
 from benchmarks.timing import LONG, TooLong, apart, limit, once, repeated
-from compiler.certificate import Certificate
-from compiler.certify import certify
-from compiler.fast.model import Fast
+from compiler.circuit.certificate import Certificate
+from compiler.circuit.certify import certify
 from compiler.model import Transformer
 from compiler.pipeline import Compiled
+from compiler.runtime.fast.model import Fast
 from rasp import RaspError
 
 STAGES = ("parse", "warnings", "graph", "circuit", "weights", "model")

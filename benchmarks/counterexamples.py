@@ -21,14 +21,14 @@ from typing import TypeAlias
 import torch
 
 import compiler
-from compiler.compare.inputs import awkward, random_input
-from compiler.domain import Setting
-from compiler.emit import emit
-from compiler.graph import lower
+from compiler.circuit.emit import emit
+from compiler.graph.domain import Setting
+from compiler.graph.specialise import specialise
+from compiler.graph.witness import required
+from compiler.lowering import WIDE
 from compiler.model import Config, Transformer
 from compiler.pipeline import Compiled, build
-from compiler.realise import WIDE
-from compiler.witness import required
+from compiler.trust.compare.inputs import awkward, random_input
 from rasp import RaspError
 from rasp.answers import answers as printed
 from rasp.interpreter import evaluate_each
@@ -118,7 +118,7 @@ def random_programs(search: Search, checks: int, rng: random.Random, optimize: s
         node = seeded(seed, depth)
         setting = Setting(VOCABULARY, length, causal)
         try:
-            circuit, certificate = build(lower({"out": node}, {}, setting), optimize)
+            circuit, certificate = build(specialise({"out": node}, {}, setting), optimize)
         except RaspError as refusal:
             search.found[f"random programs refused: {refusal.diagnostics[0].code}"] += 1
             continue

@@ -19,8 +19,8 @@ from benchmarks.cases import PROGRAMS
 from benchmarks.report import Column, Row, Section, count, rate, ratio
 from benchmarks.running import one_thread, randomised, shape
 from benchmarks.timing import once, timed
-from compiler.fast.generation import RecurrentReading
 from compiler.model import Config, Reader, Reading, Rereading, Transformer
+from compiler.runtime.fast.generation import RecurrentReading
 
 DECODERS = ("repeat_aab", "traffic_light", "fibonacci_digits", "induction", "close_brackets", "turing_machine")
 QUICK_DECODERS = DECODERS[:1]

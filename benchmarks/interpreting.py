@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.cases import Case
 from benchmarks.report import Column, Row, Section, count, milliseconds, rate
 from benchmarks.timing import TooLong, limit, timed
-from compiler.compare import Report, check
 from compiler.pipeline import compile
+from compiler.trust.compare import Report, check
 from rasp import Program, evaluate
 
 PROGRAMS = ("reverse", "histogram", "sort", "double histogram", "most frequent", "Dyck-2", "long addition")

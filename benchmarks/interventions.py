@@ -16,9 +16,9 @@ from collections import Counter
 from functools import partial
 
 import compiler
-from compiler.interventions import Report, Row
-from compiler.processes import spread
-from compiler.programs import Entry, library
+from compiler.programs.library import Entry, library
+from compiler.runtime.processes import spread
+from compiler.trust.interventions import Report, Row
 
 COUNTS = ("tried", "meant", "changed", "wrong", "misread")
 HEAD = ("programs", "variables", "swaps tried", "meant", "with another answer", "wrong", "numbers read", "misread")

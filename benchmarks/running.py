@@ -19,8 +19,8 @@ from benchmarks.compiling import Compilation
 from benchmarks.plain import plain
 from benchmarks.report import Column, Row, Section, count, mebibytes, milliseconds, rate, ratio
 from benchmarks.timing import held_memory, interleaved
-from compiler.fast.model import Fast
 from compiler.model import Config, LayerShape, OutputSlice, Transformer
+from compiler.runtime.fast.model import Fast
 
 ALONE = (("Dyck-2", 512), ("rover", 32))
 """What is run one input at a time as well."""

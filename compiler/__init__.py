@@ -13,13 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compiler.checkpoint import load
-    from compiler.compare import Report, check
     from compiler.hosts import export
-    from compiler.interventions import intervene
     from compiler.model import ModelError, Transformer
     from compiler.pipeline import Compiled, compile
-    from compiler.programs import library
+    from compiler.programs.library import library
+    from compiler.runtime.checkpoint import load
+    from compiler.trust.compare import Report, check
+    from compiler.trust.interventions import intervene
 
 __all__ = [
     "Compiled",
@@ -37,14 +37,14 @@ __all__ = [
 _HOMES = {
     "Compiled": "pipeline",
     "ModelError": "model",
-    "Report": "compare",
+    "Report": "trust.compare",
     "Transformer": "model",
-    "check": "compare",
+    "check": "trust.compare",
     "compile": "pipeline",
     "export": "hosts",
-    "intervene": "interventions",
-    "library": "programs",
-    "load": "checkpoint",
+    "intervene": "trust.interventions",
+    "library": "programs.library",
+    "load": "runtime.checkpoint",
 }
 
 

@@ -3,7 +3,7 @@
 In: a `rasp.Program` and, if wanted, settings that override its header. Out: `Compiled`, every stage of it side by side.
 Invariant: nothing is computed here; each stage is one call.
 
-    program --elaborate--> s-ops --lower--> graph --realise--> circuit --emit--> weights --load--> model
+    program --elaborate--> s-ops --specialise--> graph --lower--> circuit --emit--> weights --load--> model
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from compiler.certificate import Certificate
-from compiler.certify import certify
-from compiler.circuit import Circuit
-from compiler.domain import Limits, Refusal, Setting, refusal
-from compiler.emit import Weights, emit
-from compiler.graph import Graph, Graphs
-from compiler.origin import declared, hashes, located, program_of, recorded
-from compiler.plan import Plan, plan
-from compiler.precision import FLOAT32, PRECISIONS, Precision
-from compiler.realise import cares, realise
-from compiler.remedies import LONG, Remedy, explained, remedies
-from compiler.reuse import reuse
-from compiler.wider import also
-from compiler.witness import required, witnesses
+from compiler.circuit.certificate import Certificate
+from compiler.circuit.certify import certify
+from compiler.circuit.circuit import Circuit
+from compiler.circuit.emit import Weights, emit
+from compiler.circuit.reuse import reuse
+from compiler.circuit.wider import also
+from compiler.graph.domain import Limits, Refusal, Setting, refusal
+from compiler.graph.specialise import Graph, Graphs
+from compiler.graph.witness import required, witnesses
+from compiler.lowering import cares, lower
+from compiler.numbers.precision import FLOAT32, PRECISIONS, Precision
+from compiler.observe.plan import Plan, plan
+from compiler.observe.remedies import LONG, Remedy, explained, remedies
+from compiler.runtime.origin import declared, hashes, located, program_of, recorded
 from rasp import Diagnostic, Program, RaspError
 from rasp.depth import deep_recursion
 from rasp.settings import token_text
 from rasp.sop import Node, SOp, listing, reachable
 
 if TYPE_CHECKING:
-    from compiler.fast.model import Fast
     from compiler.model import Transformer
-    from compiler.trace import Trace
-    from compiler.view import View
+    from compiler.observe.trace import Trace
+    from compiler.observe.view import View
+    from compiler.runtime.fast.model import Fast
 
 _Built: TypeAlias = tuple[Circuit, Certificate]
 STAGES = ("syntax", "sop", "graph", "circuit", "weights")
@@ -227,8 +227,8 @@ class Compiled:
     @cached_property
     def fast(self) -> Fast:
         """The same transformer with a path that counts where heads compare all pairs, taken where it is quicker."""
-        from compiler.fast.model import Fast
-        from compiler.fast.plan import plan
+        from compiler.runtime.fast.model import Fast
+        from compiler.runtime.fast.plan import plan
 
         return Fast(self.model, plan(self.circuit, scored=True))
 
@@ -264,9 +264,9 @@ class Compiled:
 
         What else lies in the folder is kept, and a document that is too large is left out; `tell` hears of it.
         """
-        from compiler.checkpoint import digest, further_files, save
         from compiler.model import ModelError
-        from compiler.provenance import DOCUMENT, provenance
+        from compiler.observe.provenance import DOCUMENT, provenance
+        from compiler.runtime.checkpoint import digest, further_files, save
 
         state = self.model.state_dict()
         certificate = self.certificate.to_json() | {
@@ -285,13 +285,13 @@ class Compiled:
 
     def trace(self, tokens: Iterable[object]) -> Trace:
         """Every program variable at every layer, decoded from the residual stream, beside the interpreter's value."""
-        from compiler.trace import trace
+        from compiler.observe.trace import trace
 
         return trace(self.model, self.program, tokens)
 
     def show(self, tokens: Iterable[object] | None = None) -> View:
         """For notebooks: the explorer on an input (an example of the program if none is given); it can be saved."""
-        from compiler.view import show
+        from compiler.observe.view import show
 
         return show(self.model, tokens)
 
@@ -331,7 +331,7 @@ def faster(model: Transformer) -> Fast:
 
     Where it does not, `reason` says why, and the model itself runs. Raises `ModelError` where its program is not known.
     """
-    from compiler.fast.model import Fast
+    from compiler.runtime.fast.model import Fast
 
     program = program_of(model)
     for optimize in ("balanced", "depth", "size"):
@@ -468,7 +468,7 @@ def _certified(
         if first is not None and time.process_time() > end:
             break
         try:
-            circuit = reuse(realise(graph, way, care, precision), reused)
+            circuit = reuse(lower(graph, way, care, precision), reused)
         except RaspError as problem:
             refused = refused or problem
             continue

@@ -69,7 +69,7 @@ def test_a_checkpoint_runs_without_compiler_and_language(tmp_path: Path) -> None
     modules = modules_after(
         f"import compiler; assert compiler.load({str(tmp_path / 'same')!r}).run('cab') == ['c', 'a', 'b']"
     )
-    assert ours(modules) == {"compiler", "compiler.model", "compiler.checkpoint"}
+    assert ours(modules) == {"compiler", "compiler.model", "compiler.runtime", "compiler.runtime.checkpoint"}
     assert not modules & {"lark", "networkx", "rich", "torch._dynamo"}
 
 

@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 
 import compiler
 import rasp
-from compiler import checkpoint
 from compiler.model import ModelError
-from compiler.provenance import provenance
+from compiler.observe.provenance import provenance
+from compiler.runtime import checkpoint
 
 SOURCE = """
 #@ vocab: "ab"

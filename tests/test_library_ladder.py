@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 import compiler
-from compiler import compare
+from compiler.trust import compare
 from rasp import RaspError
 from tests.library import LIBRARY, both_attentions
 

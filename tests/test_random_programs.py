@@ -15,9 +15,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 
-from compiler.domain import Setting
-from compiler.emit import emit
-from compiler.graph import lower
+from compiler.circuit.emit import emit
+from compiler.graph.domain import Setting
+from compiler.graph.specialise import specialise
 from compiler.model import Config, Transformer
 from compiler.pipeline import build
 from rasp import RaspError, evaluate
@@ -37,7 +37,7 @@ def inputs(rng: random.Random, count: int) -> list[list[str]]:
 def outcome(node: SOp, causal: bool, rng: random.Random, count: int = 40) -> str:
     """ "certified", or the code of the refusal. Fails where a certified model differs from the interpreter."""
     try:
-        graph = lower({"out": node}, {}, Setting(VOCABULARY, MAX_LENGTH, causal))
+        graph = specialise({"out": node}, {}, Setting(VOCABULARY, MAX_LENGTH, causal))
         circuit, certificate = build(graph)
     except RaspError as refused:
         return refused.diagnostics[0].code

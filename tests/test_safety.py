@@ -25,10 +25,10 @@ import torch
 
 import compiler
 import rasp
-from compiler import checkpoint
-from compiler.compare import check
 from compiler.model import ModelError
 from compiler.pipeline import Compiled
+from compiler.runtime import checkpoint
+from compiler.trust.compare import check
 from rasp.source import RaspError
 from tests.places import ROOT
 
@@ -179,7 +179,7 @@ def test_saving_through_a_planted_link_writes_nothing_there(made: Compiled, fold
 LIMITED = """
 import os, resource
 import torch, compiler, rasp
-from compiler.compare import check
+from compiler.trust.compare import check
 from compiler.model import ModelError
 taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + (600 << 20),) * 2)
@@ -399,7 +399,7 @@ def test_a_program_that_grows_is_stopped_before_memory_is_taken(text: str) -> No
 SAVING = """
 import sys
 import compiler
-from compiler import checkpoint
+from compiler.runtime import checkpoint
 model = compiler.load(sys.argv[1])
 config = {key: value for key, value in checkpoint._config(checkpoint.Path(sys.argv[1])).items()
           if key not in ("format", "version", "sha256")}

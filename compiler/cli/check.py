@@ -31,7 +31,7 @@ def check(call: argparse.Namespace) -> int:
 
 def _by_interventions(path: Path, call: argparse.Namespace) -> int:
     """Swap every variable of the provenance between runs, and compare with the program."""
-    from compiler.interventions import intervene
+    from compiler.trust.interventions import intervene
 
     with progress_bar("intervening") as progress:
         report = intervene(path if path.is_dir() else program_at(path, call), seed=call.seed, progress=progress)
@@ -44,7 +44,7 @@ def _by_interventions(path: Path, call: argparse.Namespace) -> int:
 
 
 def _by_inputs(path: Path, call: argparse.Namespace) -> int:
-    from compiler.compare import check as compare
+    from compiler.trust.compare import check as compare
 
     with progress_bar("checking") as progress:
         report = compare(

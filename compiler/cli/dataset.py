@@ -12,8 +12,8 @@ from rasp.source import counted
 
 def dataset(call: argparse.Namespace) -> int:
     """Write the library's checkpoints, with example inputs and answers, as one reproducible test bed."""
-    from compiler.dataset import read, write
-    from compiler.programs import chosen
+    from compiler.programs.dataset import read, write
+    from compiler.programs.library import chosen
 
     entries = chosen(call.names, call.theme)
     with progress_bar("writing") as progress:

@@ -17,8 +17,8 @@ from rasp.source import Diagnostic, counted, error, render
 from rasp.value import from_python
 
 if TYPE_CHECKING:
-    from compiler.fast.model import Fast
     from compiler.model import Transformer
+    from compiler.runtime.fast.model import Fast
 
 
 def generate(call: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ def info(call: argparse.Namespace) -> int:
 
 def variables(model: Transformer) -> Iterator[str]:
     """The variables of the program that live in the stream, as a table. Raises `ModelError` without labels."""
-    from compiler.provenance import provenance
+    from compiler.observe.provenance import provenance
 
     found = provenance(model)
     nodes = {node["id"]: node for node in found["nodes"]}

@@ -12,7 +12,7 @@ from compiler.cli.call import DONE, FOUND, Commands, command, positive, whole
 from compiler.cli.targets import progress_bar
 
 if TYPE_CHECKING:
-    from compiler.survey import Finding
+    from compiler.programs.survey import Finding
 
 COLUMNS = "{:<11} {:<34} {:>6} {:>6} {:>8} {:>11}  {}"
 HEADER = COLUMNS.format("theme", "program", "layers", "heads", "neurons", "parameters", "")
@@ -20,8 +20,8 @@ HEADER = COLUMNS.format("theme", "program", "layers", "heads", "neurons", "param
 
 def programs(call: argparse.Namespace) -> int:
     """List the programs that come along with the size of each model; exit code 1 if one fails."""
-    from compiler.programs import chosen
-    from compiler.survey import Effort, findings
+    from compiler.programs.library import chosen
+    from compiler.programs.survey import Effort, findings
 
     entries = chosen(call.names, call.theme)
     effort = Effort(call.samples, call.seed, call.max_exhaustive) if call.check else None
@@ -129,7 +129,7 @@ def define(commands: Commands) -> None:
 
 def library_flags(flags: argparse.ArgumentParser) -> None:
     """The flags of commands that go through the library."""
-    from compiler.processes import cores
+    from compiler.runtime.processes import cores
 
     flags.add_argument("--theme", metavar="THEME", help="only the programs of this folder (`basics`: of none)")
     flags.add_argument(

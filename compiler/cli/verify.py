@@ -11,7 +11,7 @@ from compiler.cli.targets import model_at, target_path
 
 def verify(call: argparse.Namespace) -> int:
     """Derive the certificate of a checkpoint again, from its tensors and the program in it alone."""
-    from compiler.verify import verify_model
+    from compiler.trust.verify import verify_model
 
     verdict = verify_model(model_at(target_path(call.checkpoint)))
     print(json.dumps(verdict.to_json(), ensure_ascii=False) if call.json else verdict.shown(call.all))

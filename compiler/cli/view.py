@@ -23,7 +23,7 @@ def view(call: argparse.Namespace) -> int:
         raise error("usage", f"`{out}` is a folder", hint="-o names a file, such as page.html")
     model = _model(path, call)
 
-    from compiler.view.notebook import opened, show
+    from compiler.observe.view.notebook import opened, show
 
     show(model, tokens).save(out)
     print(f"wrote {out}")

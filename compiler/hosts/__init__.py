@@ -133,6 +133,6 @@ def export(
 
 
 def _model(model: Transformer | str | Path) -> Transformer:
-    from compiler.checkpoint import load
+    from compiler.runtime.checkpoint import load
 
     return load(model) if isinstance(model, str | Path) else model

@@ -20,9 +20,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.checkpoint import MAX_JSON, unwritable
 from compiler.hosts.card import card
 from compiler.model import ModelError, Transformer
+from compiler.runtime.checkpoint import MAX_JSON, unwritable
 from rasp import whole
 
 if TYPE_CHECKING:

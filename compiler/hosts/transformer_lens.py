@@ -23,7 +23,7 @@ from compiler.hosts.tokenizer import save_tokenizer, words
 from compiler.hosts.torch_export import cut, padded
 from compiler.hosts.uniform import Uniform, scaled, uniform
 from compiler.model import ModelError, Transformer
-from compiler.provenance import DOCUMENT, provenance
+from compiler.observe.provenance import DOCUMENT, provenance
 
 if TYPE_CHECKING:
     from compiler.hosts import Forward

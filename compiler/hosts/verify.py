@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from compiler.compare.inputs import awkward, chunks, of_length, random_input
-from compiler.compare.report import Input
-from compiler.compare.subject import Batch, Rows, Subject
 from compiler.model import ModelError, Transformer
-from compiler.origin import program_of
 from compiler.pipeline import Compiled
+from compiler.runtime.origin import program_of
+from compiler.trust.compare.inputs import awkward, chunks, of_length, random_input
+from compiler.trust.compare.report import Input
+from compiler.trust.compare.subject import Batch, Rows, Subject
 from rasp.settings import token_text
 from rasp.source import counted
 
@@ -132,7 +132,7 @@ class _Watch:
         self.used = 0.0
 
     def answers(self, inputs: Sequence[Input]) -> dict[str, Rows]:
-        """The host's answers: a stage of `compiler.compare`."""
+        """The host's answers: a stage of `compiler.trust.compare`."""
         encoded = [self.model.encode([token_text(token) for token in tokens]) for tokens in inputs]
         found: dict[str, Rows] = {output.name: [] for output in self.model.config.outputs}
         for ids, host, ours in zip(encoded, self.forward(encoded), self.model._logits(encoded), strict=True):

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
 
-from compiler.domain.linear import Terms
-from compiler.graph import Graph
+from compiler.graph.domain.linear import Terms
+from compiler.graph.specialise import Graph
 from rasp import RaspError
 from rasp.interpreter import Run
 from rasp.operators import show

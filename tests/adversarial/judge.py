@@ -26,11 +26,11 @@ from typing import Any, TypeAlias
 import compiler
 import rasp
 from compiler.cli import main as command
-from compiler.fast.model import Fast
+from compiler.graph.witness import required
 from compiler.model import ModelError, Transformer
 from compiler.pipeline import Compiled
-from compiler.verify import verify_model
-from compiler.witness import required
+from compiler.runtime.fast.model import Fast
+from compiler.trust.verify import verify_model
 from rasp import RaspError
 from rasp.interpreter import evaluate_each
 from rasp.settings import token_text

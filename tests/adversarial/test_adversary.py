@@ -21,7 +21,7 @@ import pytest
 
 import compiler
 import rasp
-from compiler.domain import Analysis, Domain
+from compiler.graph.domain import Analysis, Domain
 from compiler.pipeline import Compiled
 from rasp.sop import Aggregate, And, Lookup, Map, Node, Not, Or, Select, Selector, Tokens, Width, reachable
 from tests.adversarial import shrink

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler.checkpoint import save
+from compiler.runtime.checkpoint import save
 
 
 def spoil(folder: str) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import compiler
-import compiler.programs
+import compiler.programs.library
 import rasp as language
-from compiler.dataset import read, write
+from compiler.programs.dataset import read, write
 from rasp.value import to_python
 from tests.places import RASP
 
@@ -28,7 +28,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A test bed of a few programs."""
     folder = tmp_path_factory.mktemp("beds") / "bed"
-    write(folder, compiler.programs.chosen(SOME), seed=7, examples=30)
+    write(folder, compiler.programs.library.chosen(SOME), seed=7, examples=30)
     return folder
 
 
@@ -98,7 +98,7 @@ def test_the_checkpoint_and_the_provenance_are_those_of_the_program(bed: Path, t
 
 
 def test_another_seed_gives_other_examples_and_the_same_models(bed: Path, tmp_path: Path) -> None:
-    write(tmp_path / "bed", compiler.programs.chosen(["reverse"]), seed=8, examples=30)
+    write(tmp_path / "bed", compiler.programs.library.chosen(["reverse"]), seed=8, examples=30)
     here, there = contents(bed / "reverse"), contents(tmp_path / "bed" / "reverse")
     assert {name for name in here if here[name] != there[name]} == {"examples.jsonl"}
 
@@ -107,8 +107,12 @@ def test_another_seed_gives_other_examples_and_the_same_models(bed: Path, tmp_pa
 def test_the_programs_written_before_change_nothing(tmp_path: Path) -> None:
     """Programs share nodes, and one that is still there must not order the heads of the next."""
     name = "words/first_letter_to_end"
-    write(tmp_path / "alone", compiler.programs.chosen([name]), examples=3)
-    write(tmp_path / "last", compiler.programs.chosen(["words/abbreviation", "words/capitalise", name]), examples=3)
+    write(tmp_path / "alone", compiler.programs.library.chosen([name]), examples=3)
+    write(
+        tmp_path / "last",
+        compiler.programs.library.chosen(["words/abbreviation", "words/capitalise", name]),
+        examples=3,
+    )
     assert contents(tmp_path / "alone" / name) == contents(tmp_path / "last" / name)
 
 
@@ -117,7 +121,7 @@ def test_few_inputs_are_all_there_are(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "shelf").mkdir()
     text = "#@ vocab: [0, 1, 2]\n#@ max_length: 1\n#@ requires: meant\n#@ output: inverse\nmeant = tokens_int < 2;\n"
     (tmp_path / "shelf" / "inverse.rasp").write_text(text + "inverse = 1 / tokens_int;\n")
-    monkeypatch.setattr(compiler.programs, "shipped_programs", lambda: tmp_path / "shelf")
+    monkeypatch.setattr(compiler.programs.library, "shipped_programs", lambda: tmp_path / "shelf")
     write(tmp_path / "bed", list(compiler.library()), examples=10)
     assert (
         tmp_path / "bed" / "inverse" / "examples.jsonl"
@@ -127,7 +131,7 @@ def test_few_inputs_are_all_there_are(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_test_bed_is_replaced_and_anything_else_left_alone(rasp, tmp_path: Path) -> None:
     bed = tmp_path / "bed"
     for name in ("reverse", "length"):
-        write(bed, compiler.programs.chosen([name]), examples=3)
+        write(bed, compiler.programs.library.chosen([name]), examples=3)
         assert sorted(path.name for path in bed.iterdir()) == ["index.json", name]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("water the plants\n")
@@ -153,7 +157,7 @@ def test_a_full_disk_is_told_of_the_folder_that_was_given(
 ) -> None:
     """Not of the hidden one that is written first."""
     monkeypatch.chdir(tmp_path)
-    write(Path("bed"), compiler.programs.chosen(["length"]), examples=3)
+    write(Path("bed"), compiler.programs.library.chosen(["length"]), examples=3)
     before, written = contents(Path("bed")), Path.write_text
 
     def write_text(path: Path, *given: Any, **options: Any) -> int:
@@ -175,7 +179,7 @@ def test_a_full_disk_is_told_of_the_folder_that_was_given(
 def test_a_refused_program_is_named_and_nothing_is_written(rasp, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "shelf").mkdir()
     (tmp_path / "shelf" / "wild.rasp").write_text("#@ output: answer\nanswer = tokens;\n")
-    monkeypatch.setattr(compiler.programs, "shipped_programs", lambda: tmp_path / "shelf")
+    monkeypatch.setattr(compiler.programs.library, "shipped_programs", lambda: tmp_path / "shelf")
     done = rasp("dataset", "-o", str(tmp_path / "bed"), "--jobs", "1")
     assert (done.code, done.out) == (2, "")
     assert "the program declares no vocabulary" in done.err
@@ -193,7 +197,7 @@ def test_a_model_that_differs_is_refused(rasp, tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("name", ["reverse/examples.jsonl", "reverse/model/model.safetensors", "reverse/program.rasp"])
 def test_a_changed_file_is_noticed(name: str, tmp_path: Path) -> None:
-    write(tmp_path / "bed", compiler.programs.chosen(["reverse"]), examples=3)
+    write(tmp_path / "bed", compiler.programs.library.chosen(["reverse"]), examples=3)
     path = tmp_path / "bed" / name
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(compiler.ModelError, match="is not the file that was written"):

@@ -119,7 +119,7 @@ def test_without_a_recurrence_the_same_is_written_and_a_note_says_why(rasp, desk
 
 
 def test_a_fast_path_that_is_no_recurrence_says_why(rasp, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.fast.generation.MOST_CODES", 0)
+    monkeypatch.setattr("compiler.runtime.fast.generation.MOST_CODES", 0)
     (desk / "seen.rasp").write_text(SEEN)
     done = rasp("generate", "seen.rasp", "ab", "--fast")
     assert (done.code, done.out) == (0, rasp("generate", "seen.rasp", "ab").out)

@@ -9,7 +9,7 @@ import pytest
 
 import compiler
 import rasp as language
-from compiler.provenance import provenance
+from compiler.observe.provenance import provenance
 
 
 def test_how_a_model_generates_is_said(rasp, tmp_path: Path) -> None:

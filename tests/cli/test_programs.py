@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import compiler
-import compiler.programs
+import compiler.programs.library
 import rasp as language
-from compiler.certificate import Certificate
+from compiler.circuit.certificate import Certificate
 from tests.places import PROGRAMS, RASP, ROOT
 
 GOOD = """\
@@ -37,7 +37,7 @@ BAD = {
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A library of our own: one good program, which stands in a theme."""
-    monkeypatch.setattr(compiler.programs, "shipped_programs", lambda: tmp_path)
+    monkeypatch.setattr(compiler.programs.library, "shipped_programs", lambda: tmp_path)
     (tmp_path / "doubling").mkdir()
     (tmp_path / "doubling" / "twice.rasp").write_text(GOOD)
     return tmp_path

@@ -17,9 +17,9 @@ import pytest
 
 import compiler
 import rasp
+from compiler.graph.witness import is_meant
 from compiler.pipeline import Compiled
-from compiler.programs import library
-from compiler.witness import is_meant
+from compiler.programs.library import library
 from rasp import Program, RaspError
 from rasp.sop import Constant, Node, SOp, reachable
 from rasp.value import Value, to_python

@@ -9,8 +9,8 @@ import pytest
 
 import compiler
 import rasp
-from compiler import checkpoint
 from compiler.cli import main
+from compiler.runtime import checkpoint
 
 TEXT = '#@ vocab: "abc"\n#@ max_length: 5\nanswer = selector_width(select(tokens, tokens, ==));'
 

@@ -15,13 +15,13 @@ import torch
 
 import compiler
 import rasp
-from compiler import checkpoint
-from compiler.compare import check
 from compiler.model import ModelError
+from compiler.observe.provenance import provenance
+from compiler.observe.trace import trace
+from compiler.observe.view.page import page
 from compiler.pipeline import Compiled
-from compiler.provenance import provenance
-from compiler.trace import trace
-from compiler.view.page import page
+from compiler.runtime import checkpoint
+from compiler.trust.compare import check
 from rasp import whole
 from tests.places import PROGRAMS, ROOT
 
@@ -94,13 +94,13 @@ def test_a_fresh_process_runs_it_without_the_language_and_the_compiler(folder: P
     code = f"""
 import sys
 import compiler.model
-import compiler.checkpoint
-model = compiler.checkpoint.load({str(folder)!r})
+import compiler.runtime.checkpoint
+model = compiler.runtime.checkpoint.load({str(folder)!r})
 assert model.run("abc") == ["c", "b", "a"], model.run("abc")
 foreign = {{"rasp", "lark", "networkx"}} & {{name.split(".")[0] for name in sys.modules}}
 assert not foreign, foreign
 ours = {{name for name in sys.modules if name.startswith("compiler")}}
-assert ours == {{"compiler", "compiler.model", "compiler.checkpoint"}}, ours
+assert ours == {{"compiler", "compiler.model", "compiler.runtime", "compiler.runtime.checkpoint"}}, ours
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
@@ -330,7 +330,7 @@ def test_a_model_that_is_read_while_it_is_written_again_is_one_of_the_two(made: 
     """Fifty times, by another process: the files of a model are those of one time."""
     code = f"""
 import compiler
-from compiler import checkpoint
+from compiler.runtime import checkpoint
 model = compiler.load({str(folder)!r})
 config = {{k: v for k, v in checkpoint._config(checkpoint.Path({str(folder)!r})).items()
           if k not in ("format", "version", "sha256")}}

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Part
-from compiler.direction import BOS, ONE, Direction, Form
+from compiler.circuit.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Part
+from compiler.numbers.direction import BOS, ONE, Direction, Form
 from rasp.sop import Constant
 
 LETTER, PLACE, FOUND, BENT = map(Direction, ["letter", "place", "found", "bent"])

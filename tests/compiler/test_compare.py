@@ -20,12 +20,12 @@ from safetensors.torch import load_file
 
 import compiler
 import rasp
-from compiler import checkpoint
-from compiler.compare import Place, Report, check
-from compiler.compare.inputs import awkward, by_rows
-from compiler.compare.report import Difference, Input
-from compiler.compare.subject import Batch, Rows, Subject, of_compilation
 from compiler.model import Config, Transformer
+from compiler.runtime import checkpoint
+from compiler.trust.compare import Place, Report, check
+from compiler.trust.compare.inputs import awkward, by_rows
+from compiler.trust.compare.report import Difference, Input
+from compiler.trust.compare.subject import Batch, Rows, Subject, of_compilation
 from rasp import Program
 from rasp.sop import SOp
 from tests.places import ROOT
@@ -159,7 +159,8 @@ def test_the_same_seed_gives_the_same_report(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_inputs_in_every_process() -> None:
     code = (
-        "import random; from compiler.compare.inputs import awkward as a; print(*a(tuple('abcd'), 9, random.Random(0)))"
+        "import random; from compiler.trust.compare.inputs import awkward;"
+        "print(*awkward(tuple('abcd'), 9, random.Random(0)))"
     )
     runs = [
         subprocess.run(
@@ -408,7 +409,7 @@ def test_a_program_is_checked_in_two_processes() -> None:
 
 SLOW_CHECK = """
 import compiler, sys
-from compiler.compare import check
+from compiler.trust.compare import check
 if __name__ == "__main__":
     check(sys.argv[1], samples=10**7, jobs=2, progress=lambda done, total: print(done, flush=True))
 """
@@ -470,7 +471,7 @@ AT_FIRST = 'select(tokens, "b", ==) and select(indices, 0, ==)'
 
 def test_a_domain_that_lacks_a_value_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     program = reference(f'#@ vocab: "ab"\n#@ max_length: 4\nx = aggregate({AT_FIRST}, 5 if indices == 0 else 7);')
-    monkeypatch.setattr("compiler.domain.rows.Rows.never_empty", lambda rows, selector: True)
+    monkeypatch.setattr("compiler.graph.domain.rows.Rows.never_empty", lambda rows, selector: True)
     report = small(program)
     assert report.differences[0].stage == "analysis"
     assert str(report.differences[0]).startswith("analysis is wrong: `")
@@ -490,7 +491,7 @@ def test_a_domain_that_lacks_a_value_is_found(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_a_wrong_belief_is_found_by_what_it_says(monkeypatch: pytest.MonkeyPatch, believed: str, text: str) -> None:
     belief: Any = (lambda *given: True) if "rows" in believed else property(lambda domain: ())
-    monkeypatch.setattr(f"compiler.domain.{believed}", belief)
+    monkeypatch.setattr(f"compiler.graph.domain.{believed}", belief)
     found = small(reference(f'#@ vocab: "ab"\n#@ max_length: 4\n{text}')).differences[0]
     assert found.stage == "analysis" and found.claim
 
@@ -498,6 +499,6 @@ def test_a_wrong_belief_is_found_by_what_it_says(monkeypatch: pytest.MonkeyPatch
 def test_joint_values_that_cannot_occur_are_tried_too(monkeypatch: pytest.MonkeyPatch) -> None:
     text = '#@ vocab: "ab"\n#@ max_length: 4\n#@ requires: short\nshort = length < 3;\nx = length * 10 + indices;'
     assert small(reference(text)).ok
-    monkeypatch.setattr("compiler.compare.subject.Subject.meant", lambda subject, inputs: list(inputs))
+    monkeypatch.setattr("compiler.trust.compare.subject.Subject.meant", lambda subject, inputs: list(inputs))
     found = small(reference(text)).differences[0]
     assert found.stage == "analysis" and len(found.tokens) == 3

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import compiler
 import rasp
-from compiler.circuit import Circuit, Layer, Neuron, Output
-from compiler.compress import TERMS, compress
-from compiler.direction import Direction, Form
+from compiler.circuit.circuit import Circuit, Layer, Neuron, Output
+from compiler.circuit.compress import TERMS, compress
+from compiler.numbers.direction import Direction, Form
 from tests.places import PROGRAMS
 
 numbers = st.fractions(min_value=-4, max_value=4, max_denominator=3)

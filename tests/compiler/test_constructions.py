@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 import compiler
 import rasp
-from compiler.certify import certify
-from compiler.compare import check
-from compiler.emit import emit
-from compiler.mlp import staircase
+from compiler.circuit.certify import certify
+from compiler.circuit.emit import emit
+from compiler.lowering import Care, lower
+from compiler.lowering.mlp import staircase
 from compiler.model import Config, Scalar, Transformer
+from compiler.numbers.precision import FLOAT16, FLOAT32, FLOAT64
 from compiler.pipeline import Compiled
-from compiler.precision import FLOAT16, FLOAT32, FLOAT64
-from compiler.realise import Care, realise
-from compiler.verify import verify_model
+from compiler.trust.compare import check
+from compiler.trust.verify import verify_model
 from rasp.sop import Total
 from tests.inputs import every
 
@@ -389,7 +389,7 @@ def test_c10_quotients_that_would_be_rounded_are_decoded_from_their_ranks() -> N
     """Sevenths and eighths, added up from neurons for token and position, are 0.14 off in the bound, 0.018 apart."""
     program = rasp.parse("o = (tokens_int ^ 2) / (indices + 1) if tokens_int > 0 else 1 / 7;")
     compiled = Compiled(program.replace(vocab=[0, 1, 2, 5], max_length=8))
-    assert not certify(realise(compiled._graphs[0])).ok
+    assert not certify(lower(compiled._graphs[0])).ok
     assert compiled.certificate.ok
     (output,) = compiled.circuit.outputs
     assert [code for _, code in output.codes] == [(Fraction(rank),) for rank in range(len(output.codes))]
@@ -507,7 +507,7 @@ def test_c19_whole_counts_rescue_what_noisy_ones_cannot_do() -> None:
     """A comparison of counts at a length where the parabola of the noisy count is not certified, at one neuron more."""
     source = "h = selector_width(select(tokens, tokens, ==));\no = selector_width(select(h, h, ==));"
     graph = made(source, "abcd", 100).graph
-    noisy, whole = realise(graph), realise(graph, care=Care(whole=True))
+    noisy, whole = lower(graph), lower(graph, care=Care(whole=True))
     assert not certify(noisy).ok
     assert certify(whole).ok
     neurons = [sum(len(layer.neurons) for layer in circuit.layers) for circuit in (noisy, whole)]
@@ -519,7 +519,7 @@ def test_c19_counts_leave_their_layer_whole(length: int) -> None:
     """The stream of the running model, after the layer's MLP, holds integers to the bit."""
     source = "o = selector_width(select(tokens, tokens, ==));"
     graph = made(source, "ab", length).graph
-    circuit = realise(graph, care=Care(whole=True))
+    circuit = lower(graph, care=Care(whole=True))
     assert certify(circuit).ok
     weights = emit(circuit)
     model = Transformer(Config.from_json(weights.config))

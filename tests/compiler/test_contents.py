@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import compiler
 import rasp
-from compiler.circuit import Circuit, Stream
-from compiler.direction import Direction
-from compiler.functions import Among, AtLeast, Function, Is, Listed, Number, Square, function
+from compiler.circuit.circuit import Circuit, Stream
+from compiler.circuit.functions import Among, AtLeast, Function, Is, Listed, Number, Square, function
+from compiler.numbers.direction import Direction
 from compiler.pipeline import Compiled
 from rasp.interpreter import evaluate_each
 from rasp.value import Value

@@ -8,10 +8,10 @@ import pytest
 
 import compiler
 import rasp
-from compiler.claims import claims, refuted
-from compiler.compare import check
-from compiler.domain import Setting
-from compiler.graph import Graph, lower
+from compiler.graph.claims import claims, refuted
+from compiler.graph.domain import Setting
+from compiler.graph.specialise import Graph, specialise
+from compiler.trust.compare import check
 from rasp.interpreter import evaluate_each
 from rasp.sop import Aggregate, SOp
 from tests.inputs import every
@@ -62,7 +62,7 @@ def graph_of(selector: str, value: str = "3 * indices + tokens_int", attention: 
     setting = Setting((0, 1, 2), 4, attention == "causal")
     node = program.node("x")
     assert isinstance(node, SOp)
-    return lower({"x": node}, program.names, setting)
+    return specialise({"x": node}, program.names, setting)
 
 
 def assert_true(graph: Graph, inputs: list[tuple[int, ...]]) -> None:

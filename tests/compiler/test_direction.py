@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.direction import BOS, ONE, Direction, Form, total
+from compiler.numbers.direction import BOS, ONE, Direction, Form, total
 
 DIRECTIONS = [ONE, BOS, *map(Direction, ["x", "y", "two words"])]
 fractions = st.fractions(min_value=-50, max_value=50, max_denominator=12)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rasp
-from compiler.domain import LENGTH, Analysis, Domain, Limits, Setting, is_length
-from compiler.table import Scale
+from compiler.graph.domain import LENGTH, Analysis, Domain, Limits, Setting, is_length
+from compiler.graph.table import Scale
 from rasp.interpreter import evaluate
 from rasp.sop import Aggregate, And, Constant, Indices, Lookup, Map, Node, Or, Select, Selector, SOp, Tokens, Width
 from rasp.source import RaspError

@@ -9,13 +9,13 @@ import pytest
 
 import compiler
 import rasp
-from compiler.circuit import Output
-from compiler.direction import ONE, Direction, Form
-from compiler.emit import Weights, emit, logits
+from compiler.circuit.circuit import Output
+from compiler.circuit.emit import Weights, emit, logits
+from compiler.lowering import Care, lower
 from compiler.model import Config
+from compiler.numbers.direction import ONE, Direction, Form
+from compiler.numbers.precision import FLOAT32
 from compiler.pipeline import Compiled
-from compiler.precision import FLOAT32
-from compiler.realise import Care, realise
 from rasp.source import RaspError
 
 SOURCES = {
@@ -110,7 +110,7 @@ def test_a_config_holds_each_value_once_in_the_kind_that_the_program_prints(
     text: str, values: list[object], ranked: bool
 ) -> None:
     graph = compiler.compile(rasp.parse(text), vocab="abc", max_length=3).graph
-    [output] = emit(realise(graph, care=Care(ranked=ranked))).config["outputs"]
+    [output] = emit(lower(graph, care=Care(ranked=ranked))).config["outputs"]
     assert list(map(repr, output["values"])) == list(map(repr, values))
 
 

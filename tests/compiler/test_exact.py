@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from compiler.exact import Multiples
+from compiler.numbers.exact import Multiples
 
 NUMBER = st.one_of(
     st.integers(-50, 50).map(Fraction),

@@ -8,7 +8,7 @@ import pytest
 
 import compiler
 import rasp
-from compiler.graph import Graph
+from compiler.graph.specialise import Graph
 from rasp.sop import Node, SOp
 from tests.places import ALL_PROGRAMS
 

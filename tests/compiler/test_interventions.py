@@ -17,12 +17,12 @@ from rich.console import Console
 
 import compiler
 import rasp
-from compiler.interventions import Report, Study
-from compiler.interventions.trials import reported
 from compiler.model import ModelError
+from compiler.observe.provenance import provenance
 from compiler.pipeline import Compiled
-from compiler.programs import chosen
-from compiler.provenance import provenance
+from compiler.programs.library import chosen
+from compiler.trust.interventions import Report, Study
+from compiler.trust.interventions.trials import reported
 from tests.library import LIBRARY, NIGHT, sampled
 
 SMALL = {"reverse": 4, "histogram": 4, "sort": 4, "paper/most_frequent": 5, "paper/dyck_1_ptf": 5}

@@ -8,8 +8,8 @@ import pytest
 
 import compiler
 import rasp
-from compiler.compare import check
-from compiler.verify import verify_model
+from compiler.trust.compare import check
+from compiler.trust.verify import verify_model
 from tests.inputs import every
 
 HEADER = "#@ output: x\n#@ vocab: {vocab}\n#@ max_length: {n}\n"

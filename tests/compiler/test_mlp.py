@@ -9,7 +9,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.mlp import staircase
+from compiler.lowering.mlp import staircase
 
 Points = Sequence[tuple[Fraction, Fraction]]
 numbers = st.fractions(min_value=-20, max_value=20, max_denominator=6)

@@ -19,7 +19,7 @@ import rasp
 from compiler.hosts import export
 from compiler.model import Attention, Config, LayerShape, ModelError, OutputSlice, Past, Transformer
 from compiler.pipeline import Compiled
-from compiler.verify import verify_model
+from compiler.trust.verify import verify_model
 
 SOURCE = """
 opposite = select(indices, length - 1 - indices, ==);

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 import compiler
-from compiler import checkpoint
-from compiler.compare import check
 from compiler.pipeline import Compiled
+from compiler.runtime import checkpoint
+from compiler.trust.compare import check
 from tests.mutations import CHANGES, SMALL, Mutant, answers, everything, mutants, print_rates, small
 
 MUTANTS = 40

@@ -14,7 +14,7 @@ import pytest
 
 import compiler
 import rasp
-from compiler.verify import verify_model
+from compiler.trust.verify import verify_model
 from rasp.value import to_python
 from tests.inputs import every
 

@@ -12,17 +12,17 @@ import torch
 
 import compiler
 import rasp
-from compiler.checkpoint import program
 from compiler.cli import main
-from compiler.compare import check
 from compiler.hosts import HOSTS, Page
 from compiler.hosts.card import card
 from compiler.hosts.verify import Verification
 from compiler.hosts.verify import verify as compared
 from compiler.model import ModelError
-from compiler.origin import program_of
-from compiler.verify import verify
-from compiler.view import show
+from compiler.observe.view import show
+from compiler.runtime.checkpoint import program
+from compiler.runtime.origin import program_of
+from compiler.trust.compare import check
+from compiler.trust.verify import verify
 
 DEEP = "def twice(x) { return 2 * x; }"
 PART = 'load "sub/deep";\nsame = selector_width(select(tokens, tokens, ==));'

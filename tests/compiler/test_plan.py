@@ -6,11 +6,11 @@ import pytest
 
 import compiler
 import rasp
-from compiler.compare import check
-from compiler.domain import Limits
-from compiler.emit import Weights
+from compiler.circuit.emit import Weights
+from compiler.graph.domain import Limits
+from compiler.observe.plan import rasp_count
 from compiler.pipeline import Compiled
-from compiler.plan import rasp_count
+from compiler.trust.compare import check
 
 DIGITS = """
 #@ output: o

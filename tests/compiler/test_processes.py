@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from compiler.processes import spread
+from compiler.runtime.processes import spread
 from rasp import RaspError
 
 ITEMS = [9, 1, 4]

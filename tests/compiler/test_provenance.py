@@ -19,18 +19,18 @@ from torch import Tensor
 
 import compiler
 import rasp
-from compiler import checkpoint
+from compiler.graph.witness import is_meant
 from compiler.model import ModelError, Transformer
+from compiler.observe.provenance import DOCUMENT, provenance
 from compiler.pipeline import Compiled
-from compiler.provenance import DOCUMENT, provenance
-from compiler.witness import is_meant
+from compiler.runtime import checkpoint
 from rasp.interpreter import evaluate_each
 from rasp.settings import token_text
 from tests.library import LIBRARY as EVERY_PROGRAM
 from tests.library import sampled
 from tests.places import PROGRAMS, ROOT
 
-SCHEMA = json.loads((ROOT / "compiler" / "provenance.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "compiler" / "observe" / "provenance.schema.json").read_text())
 
 SOURCES = {
     "reverse": "opposite = select(indices, length - 1 - indices, ==);\nreverse = aggregate(opposite, tokens);",

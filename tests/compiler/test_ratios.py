@@ -10,12 +10,12 @@ import pytest
 
 import compiler
 import rasp
-from compiler.compare import check
-from compiler.domain import Setting
-from compiler.graph import Graph, Graphs, lower
+from compiler.graph.domain import Setting
+from compiler.graph.specialise import Graph, Graphs, specialise
+from compiler.graph.witness import required
 from compiler.pipeline import Compiled
-from compiler.verify import verify_model
-from compiler.witness import required
+from compiler.trust.compare import check
+from compiler.trust.verify import verify_model
 from rasp.interpreter import evaluate
 from rasp.sop import Aggregate, Indices, Lookup, Map, SOp, Total, Width
 from tests.inputs import every
@@ -68,7 +68,7 @@ def graph_of(text: str, means: int, attention: str = "bidirectional") -> tuple[G
     written = program.node("x")
     assert isinstance(written, SOp) and program.settings.vocab is not None
     setting = Setting(program.settings.vocab, 12, attention == "causal")
-    return lower({"x": written}, program.called, setting, required(program), means), written
+    return specialise({"x": written}, program.called, setting, required(program), means), written
 
 
 def inputs(count: int = 150) -> list[list[str]]:
@@ -124,7 +124,7 @@ def test_c24_graphs_of_drawn_ratios_have_the_answers_of_the_program(start: int) 
         written = program.node("x")
         assert isinstance(written, SOp) and program.settings.vocab is not None
         try:
-            graph = lower({"x": written}, program.called, Setting(program.settings.vocab, 12, causal), (), 1)
+            graph = specialise({"x": written}, program.called, Setting(program.settings.vocab, 12, causal), (), 1)
         except rasp.RaspError:
             continue
         for tokens in inputs(20)[::4]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.relation import ALWAYS, Conjunction, compare, disjuncts, exclusive
+from compiler.graph.relation import ALWAYS, Conjunction, compare, disjuncts, exclusive
 from rasp.interpreter import evaluate
 from rasp.operators import Undefined
 from rasp.sop import And, Constant, Indices, Map, Not, Or, Select, Selector, SOp, Tokens

@@ -10,11 +10,11 @@ import torch
 
 import compiler
 import rasp
-from compiler.fast.plan import plan
+from compiler.lowering.draft import Draft
+from compiler.observe.provenance import provenance
+from compiler.observe.view.facts import facts
 from compiler.pipeline import Compiled
-from compiler.provenance import provenance
-from compiler.realise.draft import Draft
-from compiler.view.facts import facts
+from compiler.runtime.fast.plan import plan
 from tests.places import PROGRAMS
 
 NAMES = ["sort", "double_histogram", "paper/dyck_2_ptf", "decoders/sort", "languages/parity", "words/abbreviation"]

@@ -12,12 +12,12 @@ import torch
 
 import compiler
 import rasp
-from compiler.certify import certify
-from compiler.circuit import Channel, Circuit, Head, Layer, Neuron, Output
-from compiler.direction import Direction, Form
+from compiler.circuit.certify import certify
+from compiler.circuit.circuit import Channel, Circuit, Head, Layer, Neuron, Output
+from compiler.circuit.reuse import reuse
+from compiler.numbers.direction import Direction, Form
+from compiler.observe.provenance import provenance
 from compiler.pipeline import Compiled
-from compiler.provenance import provenance
-from compiler.reuse import reuse
 from rasp.sop import Constant
 from tests.places import PROGRAMS
 

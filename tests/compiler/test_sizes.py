@@ -14,9 +14,9 @@ from torch.overrides import TorchFunctionMode
 import compiler
 import rasp
 from compiler.model import Transformer
+from compiler.numbers.precision import FLOAT16, FLOAT32, PRECISIONS
 from compiler.pipeline import Compiled
-from compiler.precision import FLOAT16, FLOAT32, PRECISIONS
-from compiler.verify import verify_model
+from compiler.trust.verify import verify_model
 from rasp.value import to_python
 from tests.inputs import every
 from tests.library import LIBRARY

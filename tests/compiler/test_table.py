@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from compiler.table import LARGEST_INT, Curve, Scale, Table, along, apply, constant, points
+from compiler.graph.table import LARGEST_INT, Curve, Scale, Table, along, apply, constant, points
 from rasp.operators import OPERATORS, Undefined
 from rasp.sop import Constant, Indices, Lookup, Map, Tokens
 from rasp.value import Value

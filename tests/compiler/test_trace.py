@@ -9,8 +9,8 @@ import torch
 
 import compiler
 import rasp
+from compiler.observe.trace import trace
 from compiler.pipeline import Compiled
-from compiler.trace import trace
 from tests.places import BASICS
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import compiler
 import rasp
-from compiler.compare import check
+from compiler.trust.compare import check
 
 SETTINGS = '#@ vocab: "ab"\n#@ max_length: 4\n'
 

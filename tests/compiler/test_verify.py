@@ -18,7 +18,7 @@ import torch
 import compiler
 import rasp
 from compiler.model import ModelError, Transformer
-from compiler.verify import verify, verify_model
+from compiler.trust.verify import verify, verify_model
 from tests.mutations import SMALL, answers, everything, mutants, print_rates, small
 from tests.places import PROGRAMS
 

@@ -9,8 +9,8 @@ import torch
 
 import compiler
 import rasp
+from compiler.circuit.wider import also
 from compiler.model import ModelError
-from compiler.wider import also
 from tests.fast.test_fast import LIBRARY, assert_interpreters_answers, compiled_at, inputs_of
 
 SLOW = (pytest.mark.slow, pytest.mark.nightly)

@@ -7,8 +7,8 @@ import re
 import pytest
 
 import rasp
-from compiler.domain import Limits, Setting
-from compiler.witness import is_meant, witnesses
+from compiler.graph.domain import Limits, Setting
+from compiler.graph.witness import is_meant, witnesses
 from rasp.source import RaspError
 
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 import compiler
 import rasp
-from compiler.compare import Report, check
-from compiler.compare.subject import Recipe, recipe_of
-from compiler.fast import model as fast_model
-from compiler.fast.model import Fast
 from compiler.pipeline import Compiled
+from compiler.runtime.fast import model as fast_model
+from compiler.runtime.fast.model import Fast
+from compiler.trust.compare import Report, check
+from compiler.trust.compare.subject import Recipe, recipe_of
 from rasp import Program
 from tests.inputs import every
 from tests.library import LIBRARY
@@ -124,7 +124,7 @@ def numbers(thing: object, seen: set[int]) -> Iterator[Tensor]:
     elif isinstance(thing, list | tuple):
         for item in thing:
             yield from numbers(item, seen)
-    elif type(thing).__module__.startswith("compiler.fast"):
+    elif type(thing).__module__.startswith("compiler.runtime.fast"):
         for item in vars(thing).values():
             yield from numbers(item, seen)
 

@@ -15,18 +15,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import compiler
 import rasp
+from compiler.circuit.emit import emit
 from compiler.cli import main
-from compiler.direction import BOS
-from compiler.domain import Setting
-from compiler.emit import emit
-from compiler.fast.heads import Attention
-from compiler.fast.model import Fast
-from compiler.fast.plan import Plan, _Replaced, plan
-from compiler.fast.search import Placed
-from compiler.graph import lower
+from compiler.graph.domain import Setting
+from compiler.graph.specialise import specialise
 from compiler.model import Config, ModelError, Scalar, Transformer
+from compiler.numbers.direction import BOS
+from compiler.numbers.precision import PRECISIONS
 from compiler.pipeline import Compiled, build, faster
-from compiler.precision import PRECISIONS
+from compiler.runtime.fast.heads import Attention
+from compiler.runtime.fast.model import Fast
+from compiler.runtime.fast.plan import Plan, _Replaced, plan
+from compiler.runtime.fast.search import Placed
 from rasp import RaspError, evaluate
 from rasp.value import to_python
 from tests.inputs import short
@@ -160,7 +160,7 @@ def outcome(seed: int, depth: int, length: int, dtype: str = "float32") -> str:
     node, causal, rng = seeded(seed, depth), seed % 2 == 1, random.Random(seed)
     try:
         circuit, certificate = build(
-            lower({"out": node}, {}, Setting(VOCABULARY, length, causal)), precision=PRECISIONS[dtype]
+            specialise({"out": node}, {}, Setting(VOCABULARY, length, causal)), precision=PRECISIONS[dtype]
         )
     except RaspError:
         return "refused"

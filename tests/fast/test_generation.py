@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 import compiler
 import rasp
-from compiler.domain import Setting
-from compiler.exact import Multiples
-from compiler.fast.generation import Logs, Nearest, Next, Recurrence, RecurrentReading, recurrence
-from compiler.fast.model import Fast
-from compiler.fast.plan import Plan, _Replaced, plan
-from compiler.graph import lower
+from compiler.graph.domain import Setting
+from compiler.graph.specialise import specialise
+from compiler.graph.witness import required
 from compiler.model import ModelError, Reading, Transformer
+from compiler.numbers.exact import Multiples
 from compiler.pipeline import Compiled, build
-from compiler.witness import required
+from compiler.runtime.fast.generation import Logs, Nearest, Next, Recurrence, RecurrentReading, recurrence
+from compiler.runtime.fast.model import Fast
+from compiler.runtime.fast.plan import Plan, _Replaced, plan
 from rasp import RaspError
 from rasp.interpreter import evaluate_each
 from rasp.sop import SOp, listing
@@ -166,7 +166,7 @@ def test_random_programs(first: int) -> None:
     for seed in range(first, first + 100):
         node = seeded(seed, 2 + seed % 5)
         try:
-            circuit, certificate = build(lower({"out": node}, {}, Setting(VOCABULARY, 8, True)))
+            circuit, certificate = build(specialise({"out": node}, {}, Setting(VOCABULARY, 8, True)))
         except RaspError:
             continue
         found = plan(circuit) if certificate.ok else "not certified"

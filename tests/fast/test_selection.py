@@ -9,12 +9,12 @@ import pytest
 
 import compiler
 import rasp
-from compiler.circuit import Circuit, Head, Stream
-from compiler.direction import ONE
-from compiler.domain import Setting
-from compiler.fast.selection import Selection, Selections, Window, selection_of, units
-from compiler.graph import lower
+from compiler.circuit.circuit import Circuit, Head, Stream
+from compiler.graph.domain import Setting
+from compiler.graph.specialise import specialise
+from compiler.numbers.direction import ONE
 from compiler.pipeline import Compiled, build
+from compiler.runtime.fast.selection import Selection, Selections, Window, selection_of, units
 from rasp import RaspError, evaluate
 from tests.library import LIBRARY, both_attentions
 from tests.random_programs import VOCABULARY, seeded
@@ -177,7 +177,7 @@ def test_c21_selections_of_random_programs_have_the_rows_of_their_heads() -> Non
     for seed in range(60):
         node, rng, causal = seeded(seed, 4), random.Random(seed), seed % 2 == 1
         try:
-            circuit, _ = build(lower({"out": node}, {}, Setting(VOCABULARY, 6, causal)))
+            circuit, _ = build(specialise({"out": node}, {}, Setting(VOCABULARY, 6, causal)))
         except RaspError:
             continue
         for _ in range(3):

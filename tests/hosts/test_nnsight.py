@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from compiler.provenance import provenance
+from compiler.observe.provenance import provenance
 from tests.hosts.fresh import compiled, questions
 
 pytestmark = pytest.mark.slow

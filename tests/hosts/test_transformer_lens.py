@@ -134,7 +134,7 @@ def test_what_is_called_unused_does_nothing(made: list[Compiled], bridges: list[
 
 
 def test_the_folder_holds_the_circuit(made: list[Compiled], folders: list[Path]) -> None:
-    schema = json.loads((ROOT / "compiler" / "provenance.schema.json").read_text())
+    schema = json.loads((ROOT / "compiler" / "observe" / "provenance.schema.json").read_text())
     for folder in folders:
         jsonschema.Draft202012Validator(schema).validate(document(folder))
 

@@ -12,7 +12,7 @@ import pytest
 import compiler
 import rasp
 from compiler.model import Transformer
-from compiler.view.page import page
+from compiler.observe.view.page import page
 from tests.places import PROGRAMS
 
 Model = Callable[[str], Transformer]

@@ -11,8 +11,8 @@ import pytest
 
 import compiler
 import rasp
-from compiler.origin import program_of
-from compiler.view.nodes import table
+from compiler.observe.view.nodes import table
+from compiler.runtime.origin import program_of
 from rasp import Program, RaspError
 from rasp.answers import is_boolean
 from rasp.settings import token_text
@@ -336,7 +336,7 @@ def test_a_page_without_its_program_says_so(visit: Open) -> None:
 
 def test_in_a_notebook_the_page_runs_inside_of_a_sandbox(browser: Any, tmp_path: Path) -> None:
     compiled = compiler.compile(rasp.load(PROGRAMS / "reverse.rasp"), vocab="abc", max_length=4)
-    from compiler.view import show
+    from compiler.observe.view import show
 
     file = tmp_path / "cell.html"
     file.write_text(f"<!doctype html><meta charset=utf-8>{show(compiled.model, 'cab')._repr_html_()}", encoding="utf-8")

@@ -18,10 +18,10 @@ from hypothesis import given
 import compiler
 import rasp
 from compiler.model import ModelError
-from compiler.view import show
-from compiler.view.facts import example_of, facts
-from compiler.view.page import embedded, filled, page, write
-from compiler.view.sparse import packed, unpacked
+from compiler.observe.view import show
+from compiler.observe.view.facts import example_of, facts
+from compiler.observe.view.page import embedded, filled, page, write
+from compiler.observe.view.sparse import packed, unpacked
 from tests.places import PROGRAMS, ROOT
 from tests.view.conftest import Model
 
@@ -136,7 +136,7 @@ def test_the_lines_of_names_are_those_of_their_last_binding() -> None:
     program = rasp.parse(
         'x = 1;\ndef f(a) { return a; }\nfor i in [1, 2] {\n  y = indices + i;\n}\nz = "y = 2;"; x = z;'
     )
-    from compiler.view.links import definitions
+    from compiler.observe.view.links import definitions
 
     assert definitions(program) == {"x": 6, "f": 2, "y": 4, "z": 6}
 
@@ -187,7 +187,7 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def _palettes() -> list[dict[str, str]]:
     """The named colours of the style sheet, for light and for dark."""
-    style = (ROOT / "compiler/view/assets/style.css").read_text()
+    style = (ROOT / "compiler/observe/view/assets/style.css").read_text()
     blocks = re.findall(r"color-scheme: (?:light|dark);(.*?)}", style, flags=re.DOTALL)
     found = [dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in blocks]
     assert len(found) == 3 and found[1] == found[2], "dark by preference and dark by choice are one palette"

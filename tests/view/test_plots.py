@@ -11,7 +11,7 @@ import pytest
 import compiler
 import rasp
 from compiler.model import ModelError
-from compiler.view import plots
+from compiler.observe.view import plots
 from tests.view.conftest import Model
 
 

@@ -1,0 +1,251 @@
+"""Claims: what the analysis says of s-ops and selectors, in a form that a run of the interpreter can refute.
+
+In: a `Graph` and inputs. Out: its `Claim`s, and the first of them that an input refutes, with that input.
+Invariant: a claim is about every input of the setting on which the program has an answer; nothing that is built on the
+analysis is better founded than they are. S-ops that a compilation made on the way are claimed about too.
+
+    `indices` is one of {0, 1, 2}
+    select(indices, length - 1 - indices, ==) selects a key in every row, and never two
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.graph.domain import Domain
+from compiler.graph.specialise import Graph
+from rasp.interpreter import Run
+from rasp.sop import Aggregate, Node, Selector, SOp, outline, reachable
+from rasp.source import RaspError
+from rasp.value import Value
+
+
+class Seen(Protocol):
+    """What a claim looks at: the values of s-ops, and which keys each row selects, as bits, on one or more inputs."""
+
+    @property
+    def values(self) -> Mapping[SOp, Sequence[Value]]:
+        """The values of s-ops at all positions, of one input or of several, end to end."""
+
+    def seen(self, selector: Selector) -> Sequence[int]:
+        """The rows of a selector; in a causal setting without the future."""
+
+
+@dataclass(frozen=True)
+class Within:
+    """The s-op has no value outside of its domain."""
+
+    node: SOp
+    domain: Domain
+
+    @property
+    def about(self) -> tuple[Node, ...]:
+        """What has to be known."""
+        return (self.node,)
+
+    def holds(self, run: Seen, part: slice) -> bool:
+        """Whether it is so on one of the inputs."""
+        return set(run.values[self.node][part]) <= self.domain.members
+
+    def said(self, names: Mapping[Node, str]) -> str:
+        """The claim in words."""
+        return f"`{outline(self.node, names)}` is one of {self.domain}"
+
+
+@dataclass(frozen=True)
+class Selects:
+    """Every row of the selector selects so many keys: at least, at most."""
+
+    selector: Selector
+    least: int
+    most: int | None
+
+    @property
+    def about(self) -> tuple[Node, ...]:
+        """What has to be known."""
+        return (self.selector,)
+
+    def holds(self, run: Seen, part: slice) -> bool:
+        """Whether it is so on one of the inputs."""
+        counts = {row.bit_count() for row in run.seen(self.selector)[part]}
+        return min(counts) >= self.least and (self.most is None or max(counts) <= self.most)
+
+    def said(self, names: Mapping[Node, str]) -> str:
+        """The claim in words."""
+        keys = {0: "at most one key", 1: "one key" if self.most else "a key"}[self.least]
+        return f"`{outline(self.selector, names)}` selects {keys} in every row"
+
+
+@dataclass(frozen=True)
+class Agree:
+    """All keys that a row of the selector selects have one value of the s-op."""
+
+    selector: Selector
+    node: SOp
+
+    @property
+    def about(self) -> tuple[Node, ...]:
+        """What has to be known."""
+        return self.selector, self.node
+
+    def holds(self, run: Seen, part: slice) -> bool:
+        """Whether it is so on one of the inputs."""
+        values = run.values[self.node][part]
+        masks: dict[Value, int] = {}
+        for at, value in enumerate(values):
+            masks[value] = masks.get(value, 0) | 1 << at
+        return all(sum(row & mask != 0 for mask in masks.values()) <= 1 for row in set(run.seen(self.selector)[part]))
+
+    def said(self, names: Mapping[Node, str]) -> str:
+        """The claim in words."""
+        return (
+            f"all keys that a row of `{outline(self.selector, names)}` selects agree on `{outline(self.node, names)}`"
+        )
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """The s-op is the same at all positions of an input."""
+
+    node: SOp
+
+    @property
+    def about(self) -> tuple[Node, ...]:
+        """What has to be known."""
+        return (self.node,)
+
+    def holds(self, run: Seen, part: slice) -> bool:
+        """Whether it is so on one of the inputs."""
+        return len(set(run.values[self.node][part])) == 1
+
+    def said(self, names: Mapping[Node, str]) -> str:
+        """The claim in words."""
+        return f"`{outline(self.node, names)}` is the same at all positions"
+
+
+@dataclass(frozen=True)
+class Jointly:
+    """The variables have no joint values but those of a mask over their domains."""
+
+    variables: tuple[SOp, ...]
+    places: tuple[Mapping[Value, int], ...]
+    mask: npt.NDArray[np.bool_]
+
+    @property
+    def about(self) -> tuple[Node, ...]:
+        """What has to be known."""
+        return self.variables
+
+    def holds(self, run: Seen, part: slice) -> bool:
+        """Whether it is so on one of the inputs. Values outside of a domain are another claim's matter."""
+        rows = zip(*(run.values[variable][part] for variable in self.variables), strict=True)
+        known = [row for row in set(rows) if all(map(operator.contains, self.places, row))]
+        return all(self.mask[tuple(place[x] for x, place in zip(row, self.places, strict=True))] for row in known)
+
+    def said(self, names: Mapping[Node, str]) -> str:
+        """The claim in words."""
+        listed = ", ".join(f"`{outline(variable, names)}`" for variable in self.variables)
+        return f"{listed} have no joint values but {int(self.mask.sum())} of {self.mask.size}"
+
+
+Claim: TypeAlias = Within | Selects | Agree | Uniform | Jointly
+
+
+@dataclass(frozen=True)
+class Refuted:
+    """A claim that does not hold on an input, and what the interpreter has for what it is about."""
+
+    claim: str
+    name: str
+    tokens: tuple[Value, ...]
+    values: list[Value] | list[int]
+
+
+def claims(graph: Graph) -> list[Claim]:
+    """What the analysis says of the graph's nodes, and of all that it has been asked about so far."""
+    analysis = graph.analysis
+    for node in graph.nodes:
+        _ask(graph, node)
+    domains = analysis.domains()
+    found: list[Claim] = [Within(node, domain) for node, domain in domains.items()]
+    found += _about_rows(graph)
+    found += [Uniform(node) for node in analysis.uniform()]
+    for variables, mask in analysis.joint_values().items():
+        places = tuple({value: i for i, value in enumerate(domains[variable])} for variable in variables)
+        found.append(Jointly(variables, places, mask))
+    return found
+
+
+def _ask(graph: Graph, node: Node) -> None:
+    """Let the analysis say what it has to say about a node, unless it declines."""
+    try:
+        if isinstance(node, Selector):
+            graph.analysis.never_empty(node)
+        elif isinstance(node, SOp):
+            graph.analysis.domain(node)
+    except RaspError:
+        return
+
+
+def _about_rows(graph: Graph) -> Iterator[Claim]:
+    """How many keys the rows of selectors select, of their cases alone, and of aggregates."""
+    analysis = graph.analysis
+    for selector in analysis.selectors():
+        least, most = int(analysis.never_empty(selector)), 1 if analysis.at_most_one(selector) else None
+        if least or most:
+            yield Selects(selector, least, most)
+        for case in analysis.disjuncts(selector):
+            least, most = int(analysis.surely_matches(case)), 1 if analysis.unique(case) else None
+            if least or most:
+                yield Selects(case.selector(), least, most)
+    aggregates = [node for node in analysis.domains() if isinstance(node, Aggregate)]
+    for node in dict.fromkeys([*aggregates, *analysis.single()]):
+        if analysis.selects_one(node):
+            yield Selects(node.selector, 0, 1)
+        elif analysis.picks(node):
+            yield Agree(node.selector, node.value)
+
+
+def refuted(graph: Graph, held: Sequence[Claim], inputs: Sequence[Sequence[Value]], causal: bool) -> Refuted | None:
+    """The first claim that one of these inputs refutes; on all of them the program has an answer."""
+    if not inputs:
+        return None
+    run = Run([token for tokens in inputs for token in tokens], causal, lengths=[len(tokens) for tokens in inputs])
+    nodes = dict.fromkeys(node for claim in held for node in claim.about)
+    known = _computed(run, nodes)
+    if known is None:  # what was made on the way may be undefined on some of them: look at each alone
+        alone = (refuted(graph, held, [tokens], causal) for tokens in inputs)
+        return next((found for found in alone if found is not None), None)
+    for claim in held:
+        if known.issuperset(claim.about):
+            for part, tokens in zip(run.parts, inputs, strict=True):
+                if not claim.holds(run, part):
+                    return _refuted(graph, claim, run, part, tokens)
+    return None
+
+
+def _computed(run: Run, nodes: Iterable[Node]) -> set[Node] | None:
+    """Compute the nodes. Those that have a value; None where one has none on some of several inputs."""
+    known: set[Node] = set()
+    for node in reachable(nodes):
+        if known.issuperset(node.inputs):
+            try:
+                run.compute([node])
+            except RaspError:
+                if len(run.parts) > 1:
+                    return None
+                continue
+            known.add(node)
+    return known
+
+
+def _refuted(graph: Graph, claim: Claim, run: Run, part: slice, tokens: Sequence[Value]) -> Refuted:
+    node = claim.about[0]
+    values = list(run.values[node][part]) if isinstance(node, SOp) else run.seen(node)[part]  # type: ignore[arg-type]
+    return Refuted(claim.said(graph.names), graph.name(node), tuple(tokens), values)

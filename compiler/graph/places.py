@@ -1,0 +1,65 @@
+"""Places: attention that no token decides is a table of the position, or of the length.
+
+In: s-ops. Out: for those that attention returns and only the position, or only the length, decides: a function of it.
+Invariant: on every input of the setting the function is the s-op; it is read off the interpreter, at every length.
+
+    aggregate(select(indices, indices, <=), indices)   is   indices / 2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from compiler.graph.domain import LENGTH, Setting
+from rasp.interpreter import evaluate_each
+from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Tokens, Total, Width, reachable
+from rasp.source import RaspError
+from rasp.value import Value
+
+LONGEST = 256
+"""Longest input for which every length is run."""
+
+
+def of_place(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
+    """The replacements of what attention returns and the position alone, or the length alone, decides."""
+    free: set[Node] = set()
+    wanted: list[SOp] = []
+    for node in reachable(roots):
+        if not isinstance(node, Tokens) and all(arg in free for arg in node.inputs):
+            free.add(node)
+            if isinstance(node, Width | Total | Aggregate) and node is not LENGTH:
+                wanted.append(node)
+    if not wanted or setting.max_length > LONGEST:
+        return {}
+    lengths = [setting.max_length] if setting.causal else range(1, setting.max_length + 1)
+    runs = evaluate_each(wanted, [[0] * length for length in lengths], causal=setting.causal)
+    if any(isinstance(answers, RaspError) for answers in runs):  # it is reported where the domain is asked for
+        return {}
+    found: dict[Node, Node] = {}
+    for i, node in enumerate(wanted):
+        columns = [answers[i] for answers in runs if not isinstance(answers, RaspError)]
+        if all(column == columns[-1][: len(column)] for column in columns):
+            found[node] = _function(columns[-1], Indices(), 0)
+        elif all(len(set(column)) == 1 for column in columns):
+            found[node] = _function([column[0] for column in columns], LENGTH, 1)
+    return found
+
+
+def _function(values: Sequence[Value], of: SOp, first: int) -> SOp:
+    """A function of whole numbers from the first one on: a line where it is one, else a table."""
+    if len(set(values)) == 1:
+        return Constant(values[0])
+    start, second = values[0], values[1]
+    if not isinstance(start, str) and not isinstance(second, str):
+        slope = Fraction(second) - Fraction(start)
+        if all(not isinstance(x, str) and x - start == slope * i for i, x in enumerate(values)):
+            return _line(of, slope, Fraction(start) - slope * first)
+    return Lookup(tuple((first + i, value) for i, value in enumerate(values)), of)
+
+
+def _line(of: SOp, slope: Fraction, constant: Fraction) -> SOp:
+    line = of if slope.numerator == 1 else Map("*", (of, Constant(slope.numerator)))
+    line = line if slope.denominator == 1 else Map("/", (line, Constant(slope.denominator)))
+    whole = constant.numerator if constant.denominator == 1 else constant
+    return Map("+", (line, Constant(whole))) if constant else line

@@ -1,0 +1,234 @@
+"""The graph: the s-ops an output needs, specialised to a setting, simplified, each with its domain.
+
+In: named s-ops of a program and a `Setting`. Out: `Graph`, which `lower` turns into a circuit.
+Invariant: on every input of the setting on which the program has an answer, the graph has the same.
+
+    %0     = select(1, 1, ==)
+    length = selector_width(%0)  {1, 2, 3}
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import networkx as nx
+
+from compiler.graph.domain import Analysis, Setting
+from compiler.graph.ratios import Ratios
+from compiler.graph.simplify import simplify
+from rasp.answers import is_boolean, normalised
+from rasp.interpreter import evaluate
+from rasp.sop import Aggregate, Constant, Node, SOp, Total, Width, aligned, listed, outline, reachable
+from rasp.value import Value
+
+MAX_NAME = 48
+"""Longest name made from a node's text, in characters."""
+MAX_WRITTEN = 8
+"""Most nodes whose text goes into another one's name."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """S-ops and selectors in topological order, with names, domains and the outputs.
+
+    `booleans` are the outputs that the program wrote as bools: what is left of their text here need not say so.
+    """
+
+    setting: Setting
+    outputs: dict[str, SOp]
+    names: dict[Node, str]
+    analysis: Analysis
+    booleans: frozenset[str] = frozenset()
+    origins: Mapping[Node, Node] = field(default_factory=dict)  # what the program wrote, by what stands for it here
+
+    def origin(self, node: Node) -> Node | None:
+        """What the program wrote of a node, else of what reads it, else of the nearest one that it is computed from."""
+        for current in (node, *self._readers_of(node), *_below(node)):
+            if current in self.origins and not isinstance(current, Constant):
+                return self.origins[current]
+        return None
+
+    def _readers_of(self, node: Node) -> list[Node]:
+        """What is computed from a node, the nearest first."""
+        network = self.network()
+        return [] if node not in network else [reader for _, reader in nx.bfs_edges(network, node)]
+
+    def told(self, node: Node) -> str:
+        """What a message calls a node: the name, or the text, of what the program wrote of it."""
+        written = self.origin(node) or node
+        return outline(written, {**{old: self.names[new] for new, old in self.origins.items() if new in self.names}})
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Every node the outputs need, inputs first."""
+        return reachable(self.outputs.values())
+
+    def name(self, node: Node) -> str:
+        """The node's name in the program, or its text if that is short, or what it is a part of."""
+        if node not in self._called:
+            self._called[node] = self.names.get(node) or self._described(node)
+        return self._called[node]
+
+    @cached_property
+    def _called(self) -> dict[Node, str]:
+        return {}
+
+    def served(self, node: SOp) -> str | None:
+        """The name in the program of the node, or of what it is a part of, or of what it is computed from."""
+        near = (node, *self.analysis.variables(node))
+        return next((name for one in near if (name := self.names.get(one) or self._owners.get(one))), None)
+
+    def _described(self, node: Node) -> str:
+        text = node.written(*(self.names.get(arg) or _brief(arg) for arg in node.inputs))
+        text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
+        text = text if len(text) <= MAX_NAME else text[: MAX_NAME - 3] + "..."
+        if "..." in text and node in self._owners:
+            return f"{_kind(node)} {self._owners[node]}"
+        return text
+
+    @cached_property
+    def _owners(self) -> dict[Node, str]:
+        """What a node without a name is for: the name of what is computed from it."""
+        owners: dict[Node, str] = {}
+        for reader in reversed(self.nodes):
+            if name := self.names.get(reader) or owners.get(reader):
+                for node in reader.inputs:
+                    owners.setdefault(node, name)
+        return owners
+
+    def network(self) -> nx.DiGraph[Node]:
+        """The graph for networkx: an edge from each input to its user."""
+        network: nx.DiGraph[Node] = nx.DiGraph()
+        network.add_nodes_from(self.nodes)
+        network.add_edges_from((arg, node) for node in self.nodes for arg in node.inputs)
+        return network
+
+    def verify(self) -> None:
+        """Raise `ValueError` where the nodes are not in topological order or a domain is empty."""
+        place = {node: number for number, node in enumerate(self.nodes)}
+        for reader, writer in ((b, a) for a, b in self.network().edges):
+            if place[writer] >= place[reader]:
+                raise ValueError(f"{self.name(reader)} comes before its input {self.name(writer)}")
+        for node in self.nodes:
+            if isinstance(node, SOp) and not len(self.analysis.domain(node)):
+                raise ValueError(f"{self.name(node)} has no possible value")
+
+    def run(self, tokens: Sequence[Value]) -> dict[str, list[Value]]:
+        """The outputs by the reference interpreter."""
+        values = evaluate(list(self.outputs.values()), tokens, causal=self.setting.causal)
+        return {name: self.printed(name, answer) for name, answer in zip(self.outputs, values, strict=True)}
+
+    def printed(self, name: str, values: Iterable[Value]) -> list[Value]:
+        """Values of an output in the kinds that the program's own print in."""
+        return [normalised(value, name in self.booleans) for value in values]
+
+    def __str__(self) -> str:
+        lines = self.shown()
+        texts = aligned([(name, text) for name, text, _ in lines])
+        width = max(map(len, texts))
+        domains = (self.analysis.domain(node) if isinstance(node, SOp) else "" for _, _, node in lines)
+        return "\n".join(f"{text:<{width}}  {domain}".rstrip() for text, domain in zip(texts, domains, strict=True))
+
+    def shown(self) -> list[tuple[str, str, Node]]:
+        """The lines of the graph's text, each with its node."""
+        return listed({self.names[node]: node for node in self.nodes if node in self.names} | self.outputs)
+
+
+def _below(node: Node) -> Iterator[Node]:
+    """What a node is computed from, the nearest first."""
+    todo, seen = deque([node]), {node}
+    while todo:
+        new = [arg for arg in todo.popleft().inputs if arg not in seen]
+        seen.update(new)
+        todo += new
+        yield from new
+
+
+def _kind(node: Node) -> str:
+    match node:
+        case Aggregate():
+            return "aggregate in"
+        case Width():
+            return "selector_width in"
+        case Total():
+            return "total in"
+    return "part of"
+
+
+def _brief(node: Node) -> str:
+    text = str(node) if _is_small(node) else "..."
+    return text if len(text) <= MAX_NAME else "..."
+
+
+def _is_small(node: Node) -> bool:
+    """Whether a node is computed from few others; it stops counting where they are many."""
+    seen, todo = {node}, [node]
+    while todo and len(seen) <= MAX_WRITTEN:
+        new = [arg for arg in dict.fromkeys(todo.pop().inputs) if arg not in seen]
+        seen.update(new)
+        todo += new
+    return len(seen) <= MAX_WRITTEN
+
+
+def _name(kept: dict[Node, str], names: Mapping[Node, str], new: Mapping[Node, Node]) -> None:
+    """Give what stands for a named node its name, the first one if there are several."""
+    for node, name in names.items():
+        if node in new and not isinstance(new[node], Constant):
+            kept.setdefault(new[node], name)
+
+
+def specialise(
+    outputs: Mapping[str, SOp],
+    names: Mapping[Node, str],
+    setting: Setting,
+    requires: Sequence[SOp] = (),
+    means: int | None = None,
+) -> Graph:
+    """Specialise and simplify the s-ops of the outputs, for inputs on which the required s-ops are True everywhere.
+
+    A mean of more than `means` values is computed as a ratio, if that is given. Raises `RaspError` where there is
+    visibly no input that is meant.
+    """
+    new = simplify([*outputs.values(), *requires], setting)
+    needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
+    kept: dict[Node, str] = {}
+    _name(kept, names, new)
+    analysis = Analysis(setting, needed, kept)
+    analysis.require_inputs()
+    found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
+    if means is not None:
+        ratios = Ratios(analysis, means).rewrite(found.values(), set(found.values()))
+        new = {old: ratios.get(node, node) for old, node in new.items()}
+        found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
+        _name(kept, names, new)
+    booleans = frozenset(name for name, old in outputs.items() if is_boolean(old))
+    origins: dict[Node, Node] = {}
+    for old, node in new.items():
+        origins.setdefault(node, old)
+    return Graph(setting, found, kept, analysis, booleans, origins)
+
+
+class Graphs(Sequence[Graph]):
+    """The graphs of a program, tried in turn, each made when it is asked for: means as they are, or as ratios."""
+
+    MEANS = (256, 32, 1)
+    """A mean of more values is computed as a ratio (C24)."""
+
+    def __init__(
+        self, outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp]
+    ) -> None:
+        self._lower = partial(specialise, outputs, names, setting, requires)
+        self._made: dict[int, Graph] = {}
+
+    def __len__(self) -> int:
+        return len(self.MEANS)
+
+    def __getitem__(self, number: int) -> Graph:  # type: ignore[override]
+        if number not in range(len(self)):
+            raise IndexError(number)
+        if number not in self._made:
+            self._made[number] = self._lower(means=self.MEANS[number])
+        return self._made[number]

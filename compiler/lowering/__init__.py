@@ -1,0 +1,52 @@
+"""Realisation: gives every s-op that is needed a place in the residual stream, on demand, as early as possible.
+
+In: a `Graph`. Out: a `Circuit`. Going back from the outputs, each numeric s-op becomes a `Reading`: a linear form, a
+column of the embedding, a channel of a head, or neurons, whichever is the cheapest that applies:
+
+1. a function of the token alone, or of the position alone, is written by the embedding (C7);
+2. a linear form of readings is only another reading matrix (C7);
+3. a count is a "sum" head, an aggregate a "mean" head (C1, C6); heads that select alike are one head;
+4. a function of what heads picked is moved to the keys and picked instead (C7);
+5. anything else is a staircase of neurons over one number (C8), or one neuron for an `and`.
+
+Invariant: readings are exact in exact arithmetic; a reading that is ready at time t is read at later times only.
+
+Where to look: `reader` (1, 2, and who is asked for the rest), `heads` and `counting` (3), `pushed` (4), `neurons`,
+which chooses between `staircases` over `waists` and the `steps` of choices, products and `logic` (5). All of them ask
+the `task` what is wanted and known, and place things in the `draft`, called as `names` says. `outputs` and `variables`
+are what is read off in the end; `care` is what can be done against rounding.
+
+    >>> from compiler.graph.domain import Setting
+    >>> from compiler.graph.specialise import specialise
+    >>> from rasp.sop import Constant, Indices, Map
+    >>> print(lower(specialise({"double": Map("*", (Indices(), Constant(2)))}, {}, Setting(("a",), 3, causal=False))))
+    embedding: indices = [0, 1, 2] by position
+    output double: nearest to 2 indices of 3 values
+"""
+
+from __future__ import annotations
+
+from compiler.circuit.circuit import Circuit
+from compiler.circuit.compress import compress
+from compiler.graph.specialise import Graph
+from compiler.lowering.care import DEFAULT_CARE, Care, cares
+from compiler.lowering.draft import Draft
+from compiler.lowering.names import Names
+from compiler.lowering.outputs import output
+from compiler.lowering.reader import Reader
+from compiler.lowering.task import WIDE, Task
+from compiler.lowering.variables import readable
+from compiler.numbers.precision import FLOAT32, Precision
+
+__all__ = ["WIDE", "Care", "cares", "lower"]
+
+
+def lower(
+    graph: Graph, optimize: str = "balanced", care: Care = DEFAULT_CARE, precision: Precision = FLOAT32
+) -> Circuit:
+    """Build the circuit of a graph. `optimize` is one of "depth", "balanced", "size"."""
+    task = Task(graph, optimize, care, precision)
+    draft = Draft(Names(graph), precision)
+    reader = Reader(task, draft)
+    outputs = [output(name, node, task, reader.read) for name, node in graph.outputs.items()]
+    return compress(draft.finished(outputs, [*readable(task, reader.readings)]))

@@ -1,0 +1,346 @@
+"""Attention: a conjunction of comparisons as the QK circuit of one head.
+
+In: a `Conjunction` and a way to `read` an s-op as a form. Out: `Scores`, pairs of forms whose products add up to
+a score that tells the selected keys from the others by at least `step`.
+Invariants: without `order`, all selected keys of a row have the same score; `baseline + selected` is that score.
+
+Equality of many numbers is a parabola (C5), other comparisons are a table (C4), several add up (C3). Where it does not
+matter how often a key is found, only whether one is, an order costs a single dimension (C16).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+from compiler.circuit.circuit import Part
+from compiler.graph.domain import Analysis, Domain, refusal
+from compiler.graph.relation import EQUAL, Comparison, Conjunction, compare
+from compiler.numbers.direction import Form, total
+from rasp.operators import Undefined
+from rasp.sop import Constant, Lookup, Map, SOp
+from rasp.value import Value
+
+SMALL_TABLE = 3
+"""An equality with at most this many common values is a table, a larger one a parabola."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A number as a linear form of the stream, from when on it can be read, and whether it is free of rounding."""
+
+    form: Form
+    ready: int
+    exact: bool
+
+
+Read = Callable[[SOp], Reading]
+
+
+def weighted(terms: Sequence[tuple[Reading, Fraction]]) -> Reading:
+    """A linear combination of readings."""
+    form = total(reading.form * factor for reading, factor in terms)
+    exact = all(reading.exact and is_short(factor) for reading, factor in terms)
+    return Reading(form, max(reading.ready for reading, _ in terms), exact)
+
+
+def is_short(number: Fraction) -> bool:
+    """Whether a binary float of any precision here holds the number exactly."""
+    return number.denominator & (number.denominator - 1) == 0 and abs(number.numerator) < 1 << 20
+
+
+@dataclass
+class Scores:
+    """The score of a key for a query, part by part."""
+
+    parts: list[Part] = field(default_factory=list)
+    selected: Fraction = Fraction(0)
+    lowest: Fraction = Fraction(0)  # no selected key scores below this
+    ready: int = 0
+    exact: bool = True
+
+    def add(
+        self,
+        kind: Literal["table", "parabola", "order"],
+        pairs: Sequence[tuple[Reading, Reading, Fraction]],
+        baseline: Sequence[tuple[Reading, Fraction]] = (),
+        reach: Fraction = Fraction(1),
+    ) -> None:
+        """Add a part: products of (query, key, weight), and what of them depends on the query alone."""
+        weighted = tuple((query.form * weight, key.form) for query, key, weight in pairs)
+        lifted = total(reading.form * weight for reading, weight in baseline)
+        self.parts.append(Part(kind, weighted, lifted, reach))
+        readings = [reading for query, key, _ in pairs for reading in (query, key)] + [
+            reading for reading, _ in baseline
+        ]
+        self.ready = max([self.ready, *(reading.ready for reading in readings)])
+        self.exact = self.exact and all(reading.exact for reading in readings)
+
+
+def scores(cases: Sequence[Conjunction], scoring: Scoring) -> Scores:
+    """The scores of a conjunction, or of an `or` of several."""
+    found = Scores()
+    if len(cases) != 1:
+        _score_cases(cases, scoring, found)
+        return found
+    (conjunction,) = cases
+    slack, weight = None, Fraction(1)
+    for part in conjunction.parts if scoring.order else ():
+        size = _score_slack(part, scoring, found)
+        if size is not None:
+            slack, weight = part, size + 1
+            break
+    for part in conjunction.parts:
+        if part is not slack:
+            _score_part(*part, scoring, found, weight)
+    return found
+
+
+class Codes:
+    """A whole number for every value that is compared or moved as a name: the vocabulary first, centred on zero."""
+
+    def __init__(self, vocabulary: Sequence[Value]) -> None:
+        self._codes: dict[Value, int] = {}
+        middle = (len(vocabulary) - 1) // 2
+        for number, value in enumerate(vocabulary):
+            self._codes[value] = number - middle
+
+    def __getitem__(self, value: Value) -> Fraction:
+        if value not in self._codes:
+            self._codes[value] = max(self._codes.values(), default=-1) + 1
+        return Fraction(self._codes[value])
+
+    def of(self, node: SOp, domain: Domain) -> SOp:
+        """The s-op's values as codes."""
+        return Lookup(tuple((value, int(self[value])) for value in domain), node)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How to score.
+
+    `exactly`: reads a whole number free of rounding, if that can be had.
+    `evidence`: reads a number that is positive where an s-op is true, and its largest value, if that saves layers.
+    `order`: finding some selected key is enough, so one order may score by its distance instead of by a table.
+    `absolute`: rows may be empty, so what depends on the query alone must be known too.
+    `largest_code`: numbers farther from their middle than this are compared digit by digit.
+    """
+
+    analysis: Analysis
+    codes: Codes
+    read: Read
+    exactly: Read
+    evidence: Callable[[SOp], tuple[Reading, Fraction] | None]
+    order: bool
+    absolute: bool
+    largest_code: int
+
+
+def _score_slack(part: tuple[SOp, SOp, Comparison], scoring: Scoring, found: Scores) -> Fraction | None:
+    """Score one comparison by more than one step, if it can be: by its distance, or by its evidence. Returns its size.
+
+    Evidence for a bit is a number that is 0 where the bit is False and at least 1 where it is True.
+    """
+    key, query, comparison = part
+    if _is_order(part, scoring.analysis):
+        return _score_order(*part, scoring, found)
+    if comparison != EQUAL or scoring.analysis.domain(query).values != (True,):
+        return None
+    evidence = scoring.evidence(key)
+    if evidence is None:
+        return None
+    reading, most = evidence
+    found.add("order", [(scoring.read(Constant(1)), reading, Fraction(1))])
+    found.selected += 1
+    found.lowest += 1
+    return most
+
+
+def _is_order(part: tuple[SOp, SOp, Comparison], analysis: Analysis) -> bool:
+    key, query, comparison = part
+    domains = [analysis.domain(node) for node in (key, query)]
+    monotone = not comparison >= {"<", ">"} and comparison != EQUAL
+    return monotone and all(domain.numeric and len(domain) > 2 and _whole(domain) for domain in domains)
+
+
+def _score_order(key: SOp, query: SOp, comparison: Comparison, scoring: Scoring, found: Scores) -> Fraction:
+    """``query - key`` (or its opposite): at least 1 where the order holds, else at most 0. Returns its size."""
+    read = scoring.read
+    domains = [scoring.analysis.domain(node) for node in (key, query)]
+    sign = Fraction(1 if "<" in comparison else -1)
+    shift = Fraction(1 if "=" in comparison else 0)
+    one = read(Constant(1))
+    found.add("order", [(one, read(key), -sign)], [(read(query), -sign), (one, -shift)])
+    found.selected += 1
+    size = max(abs(a - b) for a in _ends(domains[0]) for b in _ends(domains[1])) + 1
+    found.lowest -= max(abs(number) for number in _ends(domains[0]))
+    return size
+
+
+def _whole(domain: Domain) -> bool:
+    return all(number.denominator == 1 for number in domain.numbers)
+
+
+def _ends(domain: Domain) -> tuple[Fraction, Fraction]:
+    return domain.numbers[0], domain.numbers[-1]
+
+
+def _score_part(
+    key: SOp, query: SOp, comparison: Comparison, scoring: Scoring, found: Scores, weight: Fraction
+) -> None:
+    keys, queries = scoring.analysis.domain(key), scoring.analysis.domain(query)
+    common = len(set(keys) & set(queries))
+    if comparison == EQUAL and common > SMALL_TABLE:
+        _parabola(key, query, scoring, found, weight)
+        return
+    table = _truth(keys.values, queries.values, lambda k, q: _holds(comparison, k, q))
+    _score_table(key, query, table, scoring, found, weight)
+
+
+def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fraction) -> None:
+    """``-(q - k)^2 = 2qk - k^2 - q^2``: 0 for the equal key, at most -1 for others (C5)."""
+    domains = [scoring.analysis.domain(node) for node in (key, query)]
+    if not all(domain.numeric for domain in domains):
+        codes = [scoring.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True)]
+        _score_part(codes[0], codes[1], EQUAL, scoring, found, weight)  # they may be few, of the tokens that are meant
+        return
+    numbers = _values(key, query, scoring)
+    if any(number.denominator != 1 for number in numbers):  # ranks are whole, thirds would be rounded
+        rank = {number: place for place, number in enumerate(numbers)}
+        _score_part(_ranked(key, rank, scoring), _ranked(query, rank, scoring), EQUAL, scoring, found, weight)
+        return
+    gap = min(b - a for a, b in itertools.pairwise(numbers))
+    centre = Fraction((numbers[0] + numbers[-1]) // 2)
+    if (numbers[-1] - centre) / gap > scoring.largest_code:
+        _compare_digits(key, query, numbers, scoring, found, weight)
+        return
+    k, q = (_scaled(node, centre, gap) for node in (key, query))
+    k_squared, q_squared = (Map("*", (node, node)) for node in (k, q))
+    read = scoring.exactly
+    pairs = [(read(q), read(k), 2 * weight), (scoring.read(Constant(1)), read(k_squared), -weight)]
+    reach = max(abs(number - centre) / gap for number in numbers)
+    found.add("parabola", pairs, [(read(q_squared), weight)] if scoring.absolute else [], reach)
+
+
+def _compare_digits(
+    key: SOp, query: SOp, numbers: Sequence[Fraction], scoring: Scoring, found: Scores, weight: Fraction
+) -> None:
+    """Equal numbers have equal digits: a parabola for each, of the ranks among all numbers (C4)."""
+    rank = {number: place for place, number in enumerate(numbers)}
+    base = min(2 * scoring.largest_code + 1, math.isqrt(len(numbers) - 1) + 1)
+    for high in (True, False):
+        digit = {number: place // base if high else place % base for number, place in rank.items()}
+        one, other = (_ranked(node, digit, scoring) for node in (key, query))
+        _score_part(one, other, EQUAL, scoring, found, weight)
+
+
+def _values(key: SOp, query: SOp, scoring: Scoring) -> list[Fraction]:
+    return sorted({number for node in (key, query) for number in scoring.analysis.domain(node).numbers})
+
+
+def _ranked(node: SOp, rank: Mapping[Fraction, int], scoring: Scoring) -> SOp:
+    return Lookup(tuple((value, rank[Fraction(value)]) for value in scoring.analysis.domain(node)), node)
+
+
+def _scaled(node: SOp, centre: Fraction, gap: Fraction) -> SOp:
+    shifted = node if centre == 0 else Map("-", (node, Constant(int(centre))))
+    return shifted if gap == 1 else Map("/", (shifted, Constant(gap)))
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """Which keys each query value selects."""
+
+    keys: tuple[Value, ...]
+    queries: tuple[Value, ...]
+    rows: tuple[tuple[bool, ...], ...]  # [query][key]
+
+    def columns(self) -> tuple[tuple[bool, ...], ...]:
+        return tuple(zip(*self.rows, strict=True))
+
+
+def _truth(keys: Sequence[Value], queries: Sequence[Value], holds: Callable[[Value, Value], bool]) -> _Truth:
+    return _Truth(tuple(keys), tuple(queries), tuple(tuple(holds(key, query) for key in keys) for query in queries))
+
+
+def _holds(comparison: Comparison, key: Value, query: Value) -> bool:
+    try:
+        return compare(comparison, key, query)
+    except Undefined:  # an input on which the program has no answer
+        return False
+
+
+def _score_cases(cases: Sequence[Conjunction], scoring: Scoring, found: Scores) -> None:
+    """A table over the joint values of all keys and all queries that the cases compare (C4)."""
+    key, keys = _joint([key for case in cases for key, _, _ in case.parts], scoring.analysis)
+    query, queries = _joint([query for case in cases for _, query, _ in case.parts], scoring.analysis)
+    if len(keys) * len(queries) > scoring.analysis.setting.limits.pairs:
+        raise refusal(
+            "selector-too-large",
+            f"an `or` of {len(cases)} selections compares {len(keys)} keys with {len(queries)} queries",
+            "write it with fewer alternatives, or compile with a smaller max_length or vocabulary",
+        )
+
+    def holds(k: Value, q: Value) -> bool:
+        return any(all(_holds(c, keys[k][kn], queries[q][qn]) for kn, qn, c in case.parts) for case in cases)
+
+    _score_table(key, query, _truth(list(keys), list(queries), holds), scoring, found, Fraction(1))
+
+
+def _joint(nodes: Sequence[SOp], analysis: Analysis) -> tuple[SOp, dict[Value, dict[SOp, Value]]]:
+    """One number for the joint values of several s-ops, and the values that each number stands for."""
+    distinct = list(dict.fromkeys(nodes))
+    if len(distinct) == 1:
+        return distinct[0], {value: {distinct[0]: value} for value in analysis.domain(distinct[0])}
+    joint: SOp = Constant(0)
+    place, digits = 1, []
+    for node in distinct:
+        values = analysis.domain(node).values
+        digit = Lookup(tuple((value, number * place) for number, value in enumerate(values)), node)
+        joint = Map("+", (joint, digit))
+        digits.append((node, place, values))
+        place *= len(values)
+    return joint, {
+        number: {node: values[int(number) // place % len(values)] for node, place, values in digits}
+        for number in analysis.domain(joint)
+    }
+
+
+def _score_table(key: SOp, query: SOp, table: _Truth, scoring: Scoring, found: Scores, weight: Fraction) -> None:
+    """1 where the table holds, 0 elsewhere: one product for each class of equal rows (or columns, if fewer) (C4)."""
+    rows, columns = _classes(table.queries, table.rows), _classes(table.keys, table.columns())
+    found.selected += weight
+    found.lowest += weight
+    if len(rows) <= len(columns):
+        bits = [(chosen, _held(table.keys, row)) for row, chosen in rows.items()]
+    else:
+        bits = [(_held(table.queries, column), chosen) for column, chosen in columns.items()]
+    found.add(
+        "table",
+        [(_bit(query, q, table.queries, scoring), _bit(key, k, table.keys, scoring), weight) for q, k in bits],
+    )
+
+
+def _held(values: Sequence[Value], line: Sequence[bool]) -> list[Value]:
+    return [value for value, held in zip(values, line, strict=True) if held]
+
+
+def _classes(values: Sequence[Value], lines: Sequence[tuple[bool, ...]]) -> dict[tuple[bool, ...], list[Value]]:
+    """Values grouped by their line of the table; those that select nothing are left out."""
+    classes: dict[tuple[bool, ...], list[Value]] = {}
+    for value, line in zip(values, lines, strict=True):
+        if any(line):
+            classes.setdefault(line, []).append(value)
+    return classes
+
+
+def _bit(node: SOp, members: Sequence[Value], domain: Sequence[Value], scoring: Scoring) -> Reading:
+    """1 where the s-op is one of the members, else 0."""
+    if len(members) == len(domain):
+        return scoring.read(Constant(1))
+    chosen = set(members)
+    return scoring.read(Lookup(tuple((value, int(value in chosen)) for value in domain), node))

@@ -1,0 +1,193 @@
+"""The draft: the circuit under construction, as far as it has been placed.
+
+In: columns of the embedding, heads with their channels, neurons, each with the time when it has written. Out: `Draft`,
+and from it the layers of a `Circuit`.
+Invariants: every direction has a name of its own; nothing that is placed is moved or taken away (what is not read in
+the end, `compress` sweeps away).
+
+    time  0          1             2       3             4
+          embedding  L0 attention  L0 MLP  L1 attention  L1 MLP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Literal, TypeAlias
+
+from compiler.circuit.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Stairs, Variable
+from compiler.graph.relation import Conjunction
+from compiler.lowering.attention import Reading, is_short
+from compiler.lowering.names import Names
+from compiler.numbers.direction import Direction, Form
+from compiler.numbers.exact import counts, times
+from compiler.numbers.precision import Precision
+from rasp.sop import SOp
+
+Mode: TypeAlias = Literal["mean", "sum"]
+Alike: TypeAlias = tuple[Mode, bool, bool, tuple[Conjunction, ...]]
+"""What heads have in common that select alike: the mode, whether finding one key is enough, whether more than one may
+be found on inputs that matter to another output only, the cases."""
+
+
+def after_attention(ready: int) -> int:
+    """When an attention sublayer that reads something ready then has written: times are 0 for the embedding, 2L - 1
+    and 2L for the attention and the MLP of layer L."""
+    return ready + 1 + ready % 2
+
+
+def after_mlp(ready: int) -> int:
+    """When an MLP sublayer that reads something ready then has written."""
+    return ready + 2 - ready % 2
+
+
+@dataclass
+class OpenHead:
+    """A head under construction: channels are added while it is shared."""
+
+    head: Head
+    written: int
+    channels: list[Channel] = field(default_factory=list)
+
+
+class Draft:
+    """A circuit under construction: what has been placed."""
+
+    def __init__(self, names: Names, precision: Precision) -> None:
+        self.names = names
+        self.precision = precision
+        self.neurons: list[tuple[int, Neuron]] = []
+        self.ranges: dict[Direction, tuple[Fraction, Fraction]] = {}
+        self.stairs: dict[Direction, Stairs] = {}
+        self.offsets: dict[Direction, Fraction] = {}
+        self.exclusive: set[Direction] = set()
+        self._tokens: dict[Direction, tuple[Fraction, ...]] = {}
+        self._positions: dict[Direction, tuple[Fraction, ...]] = {}
+        self._embedded: dict[tuple[bool, tuple[int, ...], int], Direction] = {}
+        self._heads: dict[Alike, list[OpenHead]] = {}
+        self._used: set[str] = {"one", "bos"}
+
+    def direction(self, node: SOp, holds: SOp | None = None, called: str = "{}") -> Direction:
+        """A new direction, named after an s-op; it holds that s-op's number, or that of another, and is `called` so."""
+        name = called.format(self.names.label(node))
+        return Direction(self.unused(name), holds or self.names.meant(node))
+
+    def unused(self, name: str) -> str:
+        """The name, with a number if another direction has it."""
+        unique, number = name, 1
+        while unique in self._used:
+            number += 1
+            unique = f"{name} #{number}"
+        self._used.add(unique)
+        return unique
+
+    def of_token(self, node: SOp, column: tuple[Fraction, ...]) -> Reading:
+        """A function of the token: its number for each element of the vocabulary, written by the embedding (C7)."""
+        return self._written_by(self._tokens, node, column)
+
+    def of_position(self, node: SOp, column: tuple[Fraction, ...]) -> Reading:
+        """A function of the position: its number at each, written by the embedding (C7)."""
+        return self._written_by(self._positions, node, column)
+
+    def _written_by(
+        self, columns: dict[Direction, tuple[Fraction, ...]], node: SOp, column: tuple[Fraction, ...]
+    ) -> Reading:
+        numerators, common = counts(column)
+        known = columns is self._tokens, tuple(numerators), common
+        if known not in self._embedded:
+            self._embedded[known] = self.direction(node)
+        direction = self._embedded[known]
+        columns[direction] = column
+        return Reading(
+            Form.of(direction), 0, all(is_short(Fraction(numerator, common)) for numerator in set(numerators))
+        )
+
+    def heads(self, alike: Alike) -> list[OpenHead]:
+        """The heads that select alike, one for each layer, to add to."""
+        return self._heads.setdefault(alike, [])
+
+    def neuron(self, node: SOp, read: Reading, largest: Fraction, holds: SOp, called: str = "{}") -> Reading:
+        """One neuron, ``relu(read)``, in a direction of its own, which holds the s-op or another."""
+        direction = self.direction(node, holds, called)
+        self.ranges[direction] = Fraction(0), largest
+        written = after_mlp(self.settled(read).ready)
+        self.neurons.append((written, Neuron((self.names.label(node),), read.form, ((direction, Fraction(1)),))))
+        return Reading(Form.of(direction), written, read.exact)
+
+    def needed(self, form: Form, since: int) -> int:
+        """How many of the neurons that were placed since there were so many does a form depend on."""
+        writers: dict[Direction, list[Neuron]] = {}
+        for _, neuron in self.neurons[since:]:
+            for direction, _ in neuron.writes:
+                writers.setdefault(direction, []).append(neuron)
+        moved: dict[Direction, list[Form]] = {}
+        for opened in (one for shared in self._heads.values() for one in shared):
+            for channel in opened.channels:
+                moved.setdefault(channel.write, []).extend((channel.read, *opened.head.reads()))
+        found: set[int] = set()
+        seen: set[Direction] = set()
+        todo = [*form.terms]
+        while todo:
+            direction = todo.pop()
+            if direction not in seen:
+                seen.add(direction)
+                neurons = writers.get(direction, ())
+                found |= {id(neuron) for neuron in neurons}
+                todo += [term for neuron in neurons for term in neuron.read.terms]
+                todo += [term for read in moved.get(direction, ()) for term in read.terms]
+        return len(found)
+
+    def settled(self, reading: Reading) -> Reading:
+        """Numbers that still carry their offset can be added up in the same layer only if no sum grows beyond it."""
+        carrying = {d: c for d, c in reading.form.terms.items() if d in self.offsets}
+        if not carrying or reading.ready % 2 == 0:
+            return reading
+        up, down = (sum((s * c for c in carrying.values() if s * c > 0), Fraction(0)) for s in (1, -1))
+        rest = [c for d, c in reading.form.terms.items() if d not in carrying]
+        safe = max(up, down) <= 1 and all(c.denominator == 1 for c in rest)
+        return reading if safe else replace(reading, ready=reading.ready + 1)
+
+    def finished(self, outputs: Sequence[Output], variables: Sequence[Variable]) -> Circuit:
+        """The circuit, with everything that has been placed."""
+        setting = self.names.graph.setting
+        return Circuit(
+            setting.texts,
+            setting.max_length,
+            setting.causal,
+            self._tokens,
+            self._positions,
+            tuple(self._layers()),
+            tuple(outputs),
+            tuple(variables),
+            self.ranges,
+            self.stairs,
+            self.precision,
+            self.offsets,
+            frozenset(self.exclusive),
+            graph=self.names.graph,
+            titles=self.names.titles,
+        )
+
+    def _layers(self) -> Iterator[Layer]:
+        heads = [opened for shared in self._heads.values() for opened in shared]
+        last = max([opened.written for opened in heads] + [time for time, _ in self.neurons], default=0)
+        for number in range(1, (last + 1) // 2 + 1):
+            found = [replace(h.head, channels=tuple(h.channels)) for h in heads if h.written == 2 * number - 1]
+            neurons = [neuron for time, neuron in self.neurons if time == 2 * number]
+            ended = {d: offset for d, offset in self.offsets.items() if _counted_by(heads, d) == 2 * number - 1}
+            yield Layer(found, [*_without_offsets(neurons, ended)])
+
+
+def _counted_by(heads: Sequence[OpenHead], direction: Direction) -> int:
+    """When the last head has written the direction; 0 if none does."""
+    return max((h.written for h in heads if any(channel.write == direction for channel in h.channels)), default=0)
+
+
+def _without_offsets(neurons: Sequence[Neuron], ended: Mapping[Direction, Fraction]) -> Iterator[Neuron]:
+    """Neurons that read past the offsets of their layer, and one that takes the offsets away."""
+    for neuron in neurons:
+        carried = sum([times(ended[d], c) for d, c in neuron.read.terms.items() if d in ended])
+        yield replace(neuron, read=neuron.read - Form.constant(carried)) if carried else neuron
+    if ended:
+        yield Neuron(("offsets off",), Form.constant(1), tuple((d, -offset) for d, offset in ended.items()))

@@ -1,0 +1,224 @@
+"""Gates: functions of two whole numbers that no table is made of: comparisons, products, remainders, quotients.
+
+In: an s-op of two operands, which are read as forms. Out: its `Reading`, all neurons in one layer and one direction.
+Invariants: joint values of the operands are never tabulated; every neuron reads whole numbers (docs/constructions.md,
+C24).
+
+    a >= b          2 relu(a - b + 3/4) - 2 relu(a - b + 1/4)
+    b [a >= 0]      relu(b + M a) - relu(M a),   0 <= b <= M
+    a * b           the sum over j = 1 .. max a of  b [a - j >= 0]
+    a % b           a - the sum over j = 1 .. of  b [a - j b >= 0]
+    round(a / b)    the sum over j of  [2 a - (2 j - 1) b >= 0], or > 0 where j is odd
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from compiler.circuit.circuit import Neuron, Stairs
+from compiler.lowering.attention import Read, Reading, weighted
+from compiler.lowering.draft import Draft, after_mlp
+from compiler.lowering.lines import less
+from compiler.lowering.task import Task
+from compiler.numbers.direction import Form
+from compiler.numbers.exact import Multiples
+from rasp.sop import Constant, Map, SOp
+
+QUARTER = Fraction(1, 4)
+_Bend = tuple[Reading, Fraction, Fraction]
+"""What a neuron reads, less how much, and its weight."""
+
+
+class Gates:
+    """Functions of two operands, neuron by neuron."""
+
+    def __init__(self, task: Task, draft: Draft, read: Read) -> None:
+        self.task = task
+        self.analysis = task.analysis
+        self.draft = draft
+        self.read = read
+
+    def compared(self, node: SOp, op: str, a: SOp, b: SOp) -> Reading | None:
+        """A comparison of two numbers, by the difference, in units of what all differences are multiples of."""
+        one, other = self.analysis.domain(a), self.analysis.domain(b)
+        apart = one.ends[0] - other.ends[0]
+        unit = _common([one.step, other.step, apart]) or Fraction(1)
+        if max(abs(end) for end in (*one.ends, *other.ends)) / unit > self.task.precision.sum_whole / 8:
+            return None
+        number = weighted([(self.read(a), 1 / unit), (self.read(b), -1 / unit)])
+        at_least, above = _steps(number, False), _steps(number, True)
+        match op:
+            case ">=" | ">":
+                bends, constant = at_least if op == ">=" else above, 0
+            case "<" | "<=":
+                bends, constant = _times(at_least if op == "<" else above, -1), 1
+            case "==" | "!=":
+                bends, constant = [*at_least, *_times(above, -1)], 0
+                if op == "!=":
+                    bends, constant = _times(bends, -1), 1
+        ends = (Fraction(-1), Fraction(0)) if constant else (Fraction(0), Fraction(1))
+        return weighted(
+            [(self._added(node, less(node, Fraction(constant)), bends, ends), Fraction(1)), self._number(constant)]
+        )
+
+    def product(self, node: SOp, a: SOp, b: SOp) -> Reading | None:
+        """``a b`` for whole a of few values: a gate for each of them but the least."""
+        steps, gated = self.analysis.domain(a), self.analysis.domain(b)
+        if not steps.whole or len(steps) > self.task.limits.gates:
+            return None
+        (low, high), (least, most) = steps.ends, gated.ends
+        size = Fraction(math.ceil((most - least) / steps.gap))
+        x, y = self.read(a), self.read(b)
+        part = weighted([(y, Fraction(1)), self._number(-least)])
+        bends: list[_Bend] = []
+        for below, here in zip(steps.numbers, steps.numbers[1:], strict=False):
+            bends += _gate(part, weighted([(x, Fraction(1)), self._number(-here)]), size, here - below)
+        line = [(b, low), (a, least)]
+        found = self._added(node, less(node, -low * least, line), bends, (Fraction(0), (high - low) * (most - least)))
+        return weighted([(found, Fraction(1)), (y, low), (x, least), self._number(-low * least)])
+
+    def remainder(self, node: SOp, a: SOp, b: SOp) -> Reading | None:
+        """``a % b`` for positive b: a gate for each quotient but the least."""
+        if not (self.analysis.domain(a).whole and self.analysis.domain(b).whole):
+            return None
+        ends = self._quotients(a, b)
+        if ends is None:
+            return None
+        first, last = ends
+        if isinstance(b, Constant) and len(self.analysis.domain(a)) <= self.task.limits.points:
+            return self._by_number(a, Fraction(b.value), first, last)
+        x, (least, greatest) = self.read(a), self.task.range(a)
+        y, most = self._up_to(b, greatest + 1) if least >= 0 else (self.read(b), self.task.range(b)[1])
+        bends: list[_Bend] = []
+        for j in range(first + 1, last + 1):
+            bends += _gate(y, weighted([(x, Fraction(1)), (y, Fraction(-j))]), most, Fraction(-1))
+        low = self.task.range(a)[0]
+        bends.append((x, low, Fraction(1)))
+        bends += [(y, Fraction(0), Fraction(-first))] if first else []
+        found = self._added(node, less(node, low), bends, (-low, most - 1 - low))
+        return weighted([(found, Fraction(1)), self._number(low)])
+
+    def _up_to(self, node: SOp, most: Fraction) -> tuple[Reading, Fraction]:
+        """A number, or another one where it is larger, ``m - relu(m - x)``, and its larger end."""
+        low, high = self.task.range(node)
+        if high <= most or most <= low:
+            return self.read(node), high
+        left = weighted([self._number(most), (self.read(node), Fraction(-1))])
+        end = Constant(int(most))
+        holds = Map("if", (Map("<", (node, end)), Map("-", (end, node)), Constant(0)))
+        found = self.draft.neuron(node, left, most - low, holds, f"{most} - {{}}")
+        return weighted([self._number(most), (found, Fraction(-1))]), most
+
+    def _by_number(self, a: SOp, number: Fraction, first: int, last: int) -> Reading:
+        """``a - number floor(a / number)``: the quotient only rises, so nothing large is added and taken away again."""
+        quotient = Map(
+            "-",
+            (
+                Map("/", (a, Constant(int(number)))),
+                Map("/", (Map("%", (a, Constant(int(number)))), Constant(int(number)))),
+            ),
+        )
+        x = self.read(a)
+        if first == last:
+            return weighted([(x, Fraction(1)), self._number(-first * number)])
+        bends: list[_Bend] = []
+        for j in range(first + 1, last + 1):
+            bends += _steps(weighted([(x, Fraction(1)), self._number(-j * number)]), above=False)
+        found = self._added(quotient, less(quotient, Fraction(first)), bends, (Fraction(0), Fraction(last - first)))
+        (direction,) = found.form.terms
+        numbers = self.analysis.domain(a).numbers
+        values = Multiples.of([Fraction(x // number - first) for x in numbers])
+        self.draft.stairs[direction] = Stairs(x.form, Multiples.of(numbers), values)
+        return weighted([(x, Fraction(1)), (found, -number), self._number(-first * number)])
+
+    def rounded(self, node: SOp, a: SOp, b: SOp) -> Reading | None:
+        """``round(a / b)`` for positive b, half to even: a step for each whole number but the least."""
+        if not (self.analysis.domain(a).whole and self.analysis.domain(b).whole):
+            return None
+        ends = self._quotients(a, b, rounded=True)
+        if ends is None:
+            return None
+        first, last = ends
+        x, y = self.read(a), self.read(b)
+        bends: list[_Bend] = []
+        for j in range(first + 1, last + 1):
+            bends += _steps(weighted([(x, Fraction(2)), (y, Fraction(1 - 2 * j))]), above=j % 2 == 1)
+        found = self._added(node, less(node, Fraction(first)), bends, (Fraction(0), Fraction(last - first)))
+        return weighted([(found, Fraction(1)), self._number(first)])
+
+    def held(self, node: SOp, a: SOp) -> Reading:
+        """A whole number in a direction of its own: what it is a sum of may be larger than it can be."""
+        low, high = self.task.range(a)
+        read = weighted([(self.read(a), Fraction(1)), self._number(-low)])
+        found = self.draft.neuron(node, read, high - low, less(node, low))
+        return weighted([(found, Fraction(1)), self._number(low)])
+
+    def _quotients(self, a: SOp, b: SOp, rounded: bool = False) -> tuple[int, int] | None:
+        """The least and the greatest quotient, if they are few, and what divides is positive."""
+        if self.task.range(b)[1] <= 0 or self.task.range(b)[0] < 0:
+            return None
+        pairs = self.analysis.joint((a, b))
+        if pairs is None:
+            found = [x / max(y, Fraction(1)) for x in self.task.range(a) for y in self.task.range(b)]
+            ends = (
+                (round(min(found)), round(max(found))) if rounded else (math.floor(min(found)), math.floor(max(found)))
+            )
+        else:
+            defined = pairs[pairs[:, 1] > 0]
+            if not len(defined):
+                return None
+            over, under = defined[:, 0], defined[:, 1]
+            down = over // under
+            if rounded:
+                twice = 2 * (over - down * under)
+                down = down + ((twice > under) | ((twice == under) & (down % 2 == 1)))
+            ends = int(down.min()), int(down.max())
+        return ends if ends[1] - ends[0] <= self.task.limits.gates else None
+
+    def _number(self, number: Fraction | int) -> tuple[Reading, Fraction]:
+        return self.read(Constant(1)), Fraction(number)
+
+    def _added(self, node: SOp, holds: SOp, bends: Sequence[_Bend], ends: tuple[Fraction, Fraction]) -> Reading:
+        """The neurons, all into one direction; 0 where there are none, since only one quotient or value occurs."""
+        if not bends:
+            return Reading(Form.constant(0), 0, exact=True)
+        direction = self.draft.direction(node, holds)
+        self.draft.ranges[direction] = ends
+        ready, exact = 0, True
+        for reading, _, _ in bends:
+            ready, exact = max(ready, after_mlp(self.draft.settled(reading).ready)), exact and reading.exact
+        label = self.draft.names.label(node)
+        for reading, less_than, weight in bends:
+            read = reading.form - Form.constant(less_than)
+            self.draft.neurons.append((ready, Neuron((label,), read, ((direction, weight),))))
+        return Reading(Form.of(direction), ready, exact)
+
+
+def _steps(number: Reading, above: bool) -> list[_Bend]:
+    """1 where a whole number is at least 0, or above 0; flat for a quarter around each, unless it is exact."""
+    if number.exact:
+        start = Fraction(0 if above else -1)
+        return [(number, start, Fraction(1)), (number, start + 1, Fraction(-1))]
+    start = QUARTER if above else QUARTER - 1
+    return [(number, start, Fraction(2)), (number, start + 2 * QUARTER, Fraction(-2))]
+
+
+def _gate(gated: Reading, number: Reading, size: Fraction, weight: Fraction) -> list[_Bend]:
+    """A weight times what is gated, from 0 to `size`, where a whole number is at least 0."""
+    opened = weighted([(gated, Fraction(1)), (number, size)])
+    return [(opened, Fraction(0), weight), (weighted([(number, size)]), Fraction(0), -weight)]
+
+
+def _times(bends: Iterable[_Bend], factor: int) -> list[_Bend]:
+    return [(reading, less_than, weight * factor) for reading, less_than, weight in bends]
+
+
+def _common(numbers: Iterable[Fraction]) -> Fraction:
+    """The largest number of which all are whole multiples; 0 if all are 0."""
+    listed = [number for number in numbers if number]
+    if not listed:
+        return Fraction(0)
+    common = math.lcm(*(number.denominator for number in listed))
+    return Fraction(math.gcd(*(int(number * common) for number in listed)), common)

@@ -1,0 +1,180 @@
+"""Heads: counts and aggregates as channels of attention heads.
+
+In: a `Width`, a `Total` or an `Aggregate`. Out: its `Reading`: what "sum" heads add up (C6), or "mean" heads fetch or
+average (C1).
+Invariants: heads that select alike are one head in each layer; a value is moved as soon as it is ready, by the first
+such head that comes after it.
+
+    selector_width(s)      a "sum" head for each exclusive case of s, 1 for each key
+    total(s, indices)      the same, `indices` for each key
+    aggregate(s, indices)  a "mean" head, which reads `indices` at the keys
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+from compiler.circuit.circuit import Channel, Head
+from compiler.graph.relation import Conjunction
+from compiler.lowering.attention import Read, Reading, Scores, Scoring, scores, weighted
+from compiler.lowering.counting import Counting
+from compiler.lowering.draft import Draft, Mode, OpenHead, after_attention
+from compiler.lowering.lines import less
+from compiler.lowering.task import Task
+from compiler.numbers.direction import Direction, Form
+from rasp.sop import Aggregate, Constant, Map, SOp, Total, Width
+
+
+class Heads:
+    """What attention is needed for.
+
+    `exactly` and `evidence` are what scores may be read from, as `Scoring` says.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        draft: Draft,
+        read: Read,
+        exactly: Read,
+        evidence: Callable[[SOp], tuple[Reading, Fraction] | None],
+    ) -> None:
+        self.task = task
+        self.analysis = task.analysis
+        self.precision = task.precision
+        self.draft = draft
+        self.counting = Counting(task, draft.names)
+        self.read = read
+        self.exactly = exactly
+        self.evidence = evidence
+
+    def total(self, node: Width | Total) -> Reading:
+        """A "sum" head for each exclusive case, adding each key's number, 1 for a count, into one direction."""
+        direction = self.draft.direction(node)
+        cases = self.analysis.exclusive(node.selector)
+        counted = [term for case in cases for term in self.counting.of(case)]
+        value = self.read(node.value if isinstance(node, Total) else Constant(1))
+        self.draft.ranges[direction] = self._sums(node)
+        if isinstance(node, Width) and all(sign > 0 for sign, _ in counted):
+            self.draft.exclusive.add(direction)
+        readings = [
+            self._channel("sum", (case,), weighted([(value, Fraction(sign))]), Fraction(0), direction, node)
+            for sign, case in counted
+        ]
+        whole = self.task.whole and self.analysis.domain(node).whole
+        if whole:
+            self.draft.offsets[direction] = self.precision.offset
+        ready = max(reading.ready for reading in readings)
+        return Reading(Form.of(direction), ready, exact=whole or not self.precision.counts_need_offset)
+
+    def _sums(self, node: Width | Total) -> tuple[Fraction, Fraction]:
+        """The least and the greatest sum, on the way to it too: what is left out may be added first and taken away."""
+        if isinstance(node, Width):
+            return Fraction(0), Fraction(self.task.graph.setting.max_length)
+        largest = max(map(abs, self.task.range(node)))
+        return -largest, largest
+
+    def aggregate(self, node: Aggregate) -> Reading:
+        """A "mean" head, or one for each case where the cases can be added up."""
+        cases = self.analysis.disjuncts(node.selector)
+        default = self._default(node)
+        values = self.analysis.domain(node.value)
+        if len(cases) > 1 and len(values) == 1:
+            return self.read(_any_case(cases, Constant(values.values[0]), default))
+        if len(cases) > 1 and self.analysis.selects_one(node):
+            return self._one_of(node, self.analysis.exclusive(node.selector), Fraction(default))
+        return self._mean(node, tuple(cases), Fraction(default))
+
+    def _default(self, node: Aggregate) -> int | Fraction:
+        """What an empty row gets. A default that is no value of the s-op, which is a number, is that of no row."""
+        default = node.default
+        return 0 if isinstance(default, str) or default not in self.analysis.domain(node).values else default
+
+    def _mean(self, node: Aggregate, cases: tuple[Conjunction, ...], default: Fraction) -> Reading:
+        """A "mean" head. A constant is counted from itself, so that a row that finds it gets an exact 0."""
+        values = self.analysis.domain(node.value).numbers
+        origin = values[0] if len(values) == 1 else Fraction(0)
+        if self.precision.relative and not self.analysis.selects_one(node) and self.analysis.domain(node.value).whole:
+            origin = Fraction((values[0] + values[-1]) // 2)  # what is averaged is rounded in proportion to its size
+        direction = self.draft.direction(node, less(self.draft.names.meant(node), origin))
+        low, high = self.task.range(node)
+        self.draft.ranges[direction] = low - origin, high - origin
+        value = self.read(node.value)
+        moved = Reading(value.form - Form.constant(origin), value.ready, value.exact)
+        found = self._channel("mean", cases, moved, default - origin, direction, node)
+        return Reading(found.form + Form.constant(origin), found.ready, found.exact)
+
+    def _one_of(self, node: Aggregate, cases: list[Conjunction], default: Fraction) -> Reading:
+        """At most one case selects a key, so what the cases find, counted from the default, adds up."""
+        direction = self.draft.direction(node, less(self.draft.names.meant(node), default))
+        low, high = self.task.range(node)
+        self.draft.ranges[direction] = low - default, high - default
+        value = self.read(node.value)
+        moved = Reading(value.form - Form.constant(default), value.ready, value.exact)
+        parts = [self._channel("mean", (case,), moved, Fraction(0), direction, node) for case in cases]
+        form = parts[0].form + Form.constant(default)
+        return Reading(form, max(part.ready for part in parts), all(part.exact for part in parts))
+
+    def _channel(
+        self,
+        mode: Mode,
+        cases: tuple[Conjunction, ...],
+        value: Reading,
+        default: Fraction,
+        direction: Direction,
+        node: SOp,
+    ) -> Reading:
+        """Let the head that selects by these cases carry one more value into the direction."""
+        sure = mode == "mean" and any(map(self.analysis.surely_matches, cases))
+        order = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
+        apart = self.task.several and self._selects_one(cases, node)
+        shared = self.draft.heads((mode, order, apart, cases))
+        if not shared:
+            found = scores(cases, self._scoring(order, sure))
+            shared.append(self._open(mode, found, sure, cases, node))
+        earliest = after_attention(value.ready)
+        opened = next((head for head in shared if head.written >= earliest), None)
+        if opened is None:
+            opened = OpenHead(shared[0].head, earliest)
+            shared.append(opened)
+        opened.channels.append(Channel(value.form, default, direction))
+        if self._selects_one(cases, node):
+            opened.head = replace(opened.head, single=True)
+        exact = mode == "mean" and (order or (opened.head.single and value.exact))
+        return Reading(Form.of(direction), opened.written, exact)
+
+    def _scoring(self, order: bool, sure: bool) -> Scoring:
+        codes, largest = self.task.codes, self.precision.largest_code
+        return Scoring(self.analysis, codes, self.read, self.exactly, self.evidence, order, not sure, largest)
+
+    def _selects_one(self, cases: tuple[Conjunction, ...], node: SOp) -> bool:
+        unique = len(cases) == 1 and self.analysis.unique(cases[0])
+        return unique or (isinstance(node, Aggregate) and self.analysis.selects_one(node))
+
+    def _open(self, mode: Mode, found: Scores, sure: bool, cases: tuple[Conjunction, ...], node: SOp) -> OpenHead:
+        head = Head(
+            name=self.draft.names.label(node),
+            node=self.draft.names.meant(node),
+            selects=self.draft.names.selected(cases),
+            mode=mode,
+            parts=tuple(found.parts),
+            sure=sure,
+            selected=found.selected,
+            step=Fraction(1),
+            lowest=found.lowest,
+            exact=found.exact,
+            single=self._selects_one(cases, node),
+            channels=(),
+        )
+        return OpenHead(head, after_attention(found.ready))
+
+
+def _any_case(cases: list[Conjunction], value: SOp, default: int | Fraction) -> SOp:
+    """A constant where any case selects something, the default elsewhere."""
+    found: SOp = Constant(False)
+    for case in cases:
+        count = Aggregate(case.selector(), Constant(1), 0)
+        found = Map("or", (found, Map(">", (count, Constant(0)))))
+    return Map("if", (found, value, Constant(default)))

@@ -1,0 +1,151 @@
+"""Logic: `and` and `or` of bits as neurons, and evidence for them, which saves layers.
+
+In: nested `and` and `or`. Out: `Reading`s: a bit, or a number that is positive where the s-op is true (C20).
+Invariant: a bit is 0 or 1, exactly, in exact arithmetic; evidence is 0 where the s-op is false, and within its bound.
+
+    a and b and c  =  relu(a + b + c - 2)
+    evidence for (a and b) or c:  relu(a + b - 1) + c, up to 2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from compiler.circuit.circuit import Neuron
+from compiler.lowering.attention import Read, Reading, weighted
+from compiler.lowering.draft import Draft, after_mlp
+from compiler.lowering.lines import added
+from compiler.lowering.task import Task
+from compiler.numbers.direction import Form
+from rasp.sop import Constant, Map, SOp
+
+
+class Logic:
+    """Bits computed from bits."""
+
+    def __init__(self, task: Task, draft: Draft, read: Read) -> None:
+        self.task = task
+        self.analysis = task.analysis
+        self.limits = task.limits
+        self.draft = draft
+        self.read = read
+        self._evidence: dict[SOp, tuple[Reading, Fraction] | None] = {}
+
+    def conjunction(self, node: Map) -> Reading:
+        """An `and` of as many operands as it nests."""
+        read = self._sum([self.read(self.task.truth(x)) for x in _operands(node)])
+        return self.draft.neuron(node, read, Fraction(1), node)
+
+    def disjunction(self, node: Map) -> Reading:
+        """An `or`: not all of the opposites, or what its evidence says."""
+        if (evidence := self.evidence(node)) is not None:
+            return self._not(self._none(node, self._not(evidence[0])))
+        none = self._sum([self._not(self.read(self.task.truth(x))) for x in _operands(node)])
+        return self._not(self._none(node, none))
+
+    def evidence(self, node: SOp) -> tuple[Reading, Fraction] | None:
+        """A number that is 0 where a nested `and` and `or` is false, and positive, up to a bound, where it is true.
+
+        As an `or` of `and`s, it is one neuron an `and`, all in one layer, and their sum. None where that is not worth
+        it, or the bound would be large.
+        """
+        if not self._is_nested(node):
+            return None
+        if node not in self._evidence:
+            cases = self._cases(node)
+            self._evidence[node] = None if cases is None else self._gathered(node, cases)
+        return self._evidence[node]
+
+    def _not(self, bit: Reading) -> Reading:
+        return weighted([(self.read(Constant(1)), Fraction(1)), (bit, Fraction(-1))])
+
+    def _none(self, node: SOp, read: Reading) -> Reading:
+        """The opposite of an `or`."""
+        return self.draft.neuron(node, read, Fraction(1), Map("not", (node,)), "not {}")
+
+    def _sum(self, bits: Sequence[Reading]) -> Reading:
+        """``a and b and c = relu(a + b + c - 2)``: what the neuron reads."""
+        read = weighted([(bit, Fraction(1)) for bit in bits])
+        return Reading(read.form - Form.constant(len(bits) - 1), read.ready, read.exact)
+
+    def _gathered(self, node: SOp, cases: Sequence[tuple[SOp, ...]]) -> tuple[Reading, Fraction]:
+        """The evidence of all cases: what takes neurons is added up in one direction, the rest is read as it is."""
+        held = [self._weight(case) for case in cases if len(case) > 1]
+        direction = self.draft.direction(node, added(held) if held else None, "evidence for {}")
+        free, largest, ready, exact = [], Fraction(0), 0, True
+        bound = Fraction(0)
+        for case in cases:
+            reading, bits, most = self._case(case)
+            bound += most
+            if not bits:
+                free.append((reading, Fraction(1)))
+                continue
+            read = weighted([(reading, Fraction(1)), *((bit, most) for bit in bits)])
+            written = after_mlp(self.draft.settled(read).ready)
+            bent = read.form - Form.constant(most * len(bits))
+            neuron = Neuron((self.draft.names.label(node),), bent, ((direction, Fraction(1)),))
+            self.draft.neurons.append((written, neuron))
+            largest, ready, exact = largest + most, max(ready, written), exact and read.exact
+        if largest:
+            self.draft.ranges[direction] = Fraction(0), largest
+            free.append((Reading(Form.of(direction), ready, exact), Fraction(1)))
+        return weighted(free), bound
+
+    def _is_nested(self, node: SOp) -> bool:
+        """An `and` or `or` of too many variables for a short staircase."""
+        logical = isinstance(node, Map) and node.op in ("and", "or")
+        return logical and self.analysis.count_points(self.analysis.variables(node)) > self.task.short
+
+    def _cases(self, node: SOp) -> list[tuple[SOp, ...]] | None:
+        """The s-op as an `or` of `and`s; an `or` of plain s-ops counts as plain. None where there are too many."""
+        if not (self._is_nested(node) and isinstance(node, Map)):
+            return [(node,)]
+        parts = [self._cases(x) if not self._is_plain_or(x) or node.op == "or" else [(x,)] for x in _operands(node)]
+        found: list[tuple[SOp, ...]] = [] if node.op == "or" else [()]
+        for part in parts:
+            if part is None or len(found) * len(part) > self.limits.logic:
+                return None
+            found = [*found, *part] if node.op == "or" else [one + other for one in found for other in part]
+        return found if len(found) <= self.limits.logic else None
+
+    def _is_plain_or(self, node: SOp) -> bool:
+        return isinstance(node, Map) and node.op == "or" and not any(map(self._is_nested, _operands(node)))
+
+    def _case(self, case: tuple[SOp, ...]) -> tuple[Reading, list[Reading], Fraction]:
+        """Evidence for an `and` is ``relu(e + M (bits - m))``: one operand e may itself be evidence up to M, and there
+        are m bits. Returns e, the bits and M."""
+        summed = self._summed(case)
+        bits = [self.read(self.task.truth(x)) for x in case if x is not summed]
+        evidence, most = [bits.pop()] if summed is None else [], Fraction(1)
+        if summed is not None:
+            evidence = [self.read(self.task.truth(x)) for x in _operands(summed)]  # type: ignore[arg-type]
+            most = Fraction(len(evidence))
+        return weighted([(bit, Fraction(1)) for bit in evidence]), bits, most
+
+    def _summed(self, case: tuple[SOp, ...]) -> SOp | None:
+        """The operand of an `and` that is itself evidence."""
+        return next((x for x in case if self._is_plain_or(x) and self._is_nested(x)), None)
+
+    def _weight(self, case: tuple[SOp, ...]) -> SOp:
+        """What evidence a case adds: how many operands of the `or` in it are true, or 1, where the rest is true."""
+        summed = self._summed(case)
+        operands = [] if summed is None else [*map(self.task.truth, _operands(summed))]  # type: ignore[arg-type]
+        rest = [self.task.truth(x) for x in case if x is not summed]
+        both = rest[0]
+        for bit in rest[1:]:
+            both = Map("and", (both, bit))
+        return Map("if", (both, added(operands) if operands else Constant(1), Constant(0)))
+
+
+def _operands(node: Map) -> list[SOp]:
+    """The operands of nested operations of one kind, such as ``a and b and c``, each once."""
+    found: dict[SOp, None] = {}
+    todo: list[SOp] = [node]
+    while todo:
+        current = todo.pop()
+        if isinstance(current, Map) and current.op == node.op:
+            todo.extend(reversed(current.args))
+        else:
+            found[current] = None
+    return list(found)

@@ -1,0 +1,158 @@
+"""Staircases: a function of one number with finitely many arguments, as kinks of ReLUs.
+
+In: the points (x, y) of the function. Out: `Staircase`, a line plus kinks; each kink becomes one neuron.
+Invariant: at every given x the sum is y exactly; between the points it is linear (docs/constructions.md, C8).
+
+    >>> print(staircase([(Fraction(x), Fraction(x * x)) for x in range(3)], flat=False))
+    0 + 1 x + 2 relu(x - 1)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from compiler.numbers.exact import counts, ratio
+
+
+@dataclass(frozen=True)
+class Kink:
+    """``weight * relu(side * (x - at))``: active to the right (side 1) or to the left (side -1) of `at`."""
+
+    at: Fraction
+    side: int
+    weight: Fraction
+
+    def __str__(self) -> str:
+        inner = f"x - {self.at}" if self.side > 0 else f"{self.at} - x"
+        return f"{self.weight} relu({inner})"
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """``constant + slope * x + sum of kinks``."""
+
+    constant: Fraction
+    slope: Fraction
+    kinks: tuple[Kink, ...]
+    flat: bool = False  # made with plateaus
+
+    def __call__(self, x: Fraction) -> Fraction:
+        """The value at x, exactly."""
+        bends = (kink.weight * max(kink.side * (x - kink.at), Fraction(0)) for kink in self.kinks)
+        return self.constant + self.slope * x + sum(bends, Fraction(0))
+
+    def __str__(self) -> str:
+        return " + ".join([str(self.constant), f"{self.slope} x", *map(str, self.kinks)])
+
+
+Points = Sequence[tuple[Fraction, Fraction]]
+
+
+def staircase(points: Points, flat: bool) -> Staircase:
+    """The function through the points, ascending in x, bent where its slope changes.
+
+    With `flat`, it keeps each y over a quarter of the distance to the next point on both sides, so that a small error
+    of x leaves y untouched; that costs up to one more kink a step. Without, a slope that is no binary fraction is
+    replaced by a level piece and a ramp whose width is a power of two, so that whole numbers stay exact in floats.
+    """
+    corners = _plateaus(points) if flat else _short(points)
+    slopes = _slopes(corners)
+    if not slopes:
+        return Staircase(corners[0][1], Fraction(0), ())
+    bends = [
+        (corner[0], ratio(up * run - rise * along, run * along))
+        for corner, (rise, run), (up, along) in zip(corners[1:-1], slopes, slopes[1:], strict=False)
+        if up * run != rise * along
+    ]
+    right, left = _Line.through(corners[0], *slopes[0]), _Line.through(corners[-1], *slopes[-1])
+    low, high = corners[0][0], corners[-1][0]
+    largest = max(abs(low), abs(high))
+    to_right = right.size(largest) + _lean(bends, low, high) <= left.size(largest)
+    line, side = (right, 1) if to_right else (left, -1)
+    return Staircase(line.constant, line.slope, tuple(Kink(x, side, bend) for x, bend in bends), flat)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The line at one end, where all kinks are inactive."""
+
+    slope: Fraction
+    constant: Fraction
+
+    @staticmethod
+    def through(corner: tuple[Fraction, Fraction], rise: int, run: int) -> _Line:
+        slope = ratio(rise, run)
+        return _Line(slope, corner[1] - slope * corner[0] if rise else corner[1])
+
+    def size(self, largest: Fraction) -> Fraction:
+        """What its terms add up to in size, at arguments up to the largest: rounding errors are proportional to it."""
+        return abs(self.slope) * largest + abs(self.constant) if self.slope else abs(self.constant)
+
+
+def _slopes(corners: Points) -> list[tuple[int, int]]:
+    """The slope between each corner and the next, as rise over run, which is positive."""
+    (xs, x_unit), (ys, y_unit) = (counts([corner[axis] for corner in corners]) for axis in (0, 1))
+    return [((y1 - y0) * x_unit, (x1 - x0) * y_unit) for x0, x1, y0, y1 in zip(xs, xs[1:], ys, ys[1:], strict=False)]
+
+
+def _lean(bends: Points, low: Fraction, high: Fraction) -> Fraction:
+    """By how much more the kinks add up to in size if they are active to the right than if they are to the left."""
+    (first, last, *places), unit = counts([low, high, *(place for place, _ in bends)])
+    weights, weight_unit = counts([weight for _, weight in bends])
+    lean = sum(abs(weight) * (first + last - 2 * place) for weight, place in zip(weights, places, strict=True))
+    return ratio(lean, unit * weight_unit)
+
+
+def _plateaus(points: Points) -> list[tuple[Fraction, Fraction]]:
+    corners = [points[0]]
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
+        if y0 != y1:
+            start, width = _ramp(x0, x1)
+            corners += [(start, y0), (start + width, y1)]
+    if corners[0] != points[0] or corners[-1][0] < points[-1][0]:
+        corners.append((points[-1][0], corners[-1][1]))
+    return corners
+
+
+def _short(points: Points) -> list[tuple[Fraction, Fraction]]:
+    """The points, and a corner wherever the slope between two of them would be no binary fraction, though they are."""
+    corners = [points[0]]
+    for (x0, y0), (x1, y1), (rise, run) in zip(points, points[1:], _slopes(points), strict=False):
+        if run & (run - 1) and not _is_binary(ratio(rise, run)) and _is_binary(x0, y0, x1, y1):
+            corners.append((x1 - _power_below(x1 - x0), y0))
+        corners.append((x1, y1))
+    return corners
+
+
+def _is_binary(*numbers: Fraction) -> bool:
+    return all(number.denominator & (number.denominator - 1) == 0 for number in numbers)
+
+
+def _power_below(number: Fraction) -> Fraction:
+    """The largest power of two that is not above a positive number."""
+    power = Fraction(2) ** (number.numerator.bit_length() - number.denominator.bit_length() + 1)
+    while power > number:
+        power /= 2
+    return power
+
+
+@lru_cache(maxsize=1 << 12)
+def _ramp(below: Fraction, here: Fraction) -> tuple[Fraction, Fraction]:
+    """Where a step between two numbers begins and how wide it is: flat for at least a quarter of the distance on both
+    sides, a power of two wide, and beginning at a short binary fraction."""
+    quarter = (here - below) / 4
+    width = _power_below(2 * quarter)
+    start = _near((below + here - width) / 2, width / 64)
+    if not below + quarter <= start <= here - quarter - width:
+        width /= 2
+        start = _near((below + here - width) / 2, width / 64)
+    return start, width
+
+
+def _near(number: Fraction, grid: Fraction) -> Fraction:
+    """The multiple of a power of two next to a number; the number itself if it is a short binary fraction."""
+    return number if _is_binary(number) and number.denominator < 1 << 10 else Fraction(round(number / grid)) * grid

@@ -1,0 +1,100 @@
+"""Neurons: whatever is neither read for nothing nor fetched by a head, computed in the best of several ways.
+
+In: an s-op. Out: its `Reading`: a staircase if it is short, else whichever is ready first at a bearable number of
+neurons, or takes the fewest.
+Invariant: a way that is tried and not taken leaves neurons that nobody reads; `compress` sweeps them away.
+
+    a and b, of two bits:  0 + 0 x + 1 relu(x - 2) over the number 2a + b
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+from compiler.circuit.bound import is_dyadic
+from compiler.graph.domain import refusal
+from compiler.lowering.attention import Reading
+from compiler.lowering.draft import Draft
+from compiler.lowering.mlp import Staircase
+from compiler.lowering.staircases import Staircases
+from compiler.lowering.steps import Steps
+from compiler.lowering.task import Task
+from compiler.lowering.waists import Waist, Waists
+from rasp.sop import SOp
+from rasp.source import RaspError
+
+_Way: TypeAlias = Callable[[], Reading | None]
+
+
+class Neurons:
+    """Functions that take neurons."""
+
+    def __init__(self, task: Task, draft: Draft, waists: Waists, staircases: Staircases, steps: Steps) -> None:
+        self.task = task
+        self.draft = draft
+        self.waists = waists
+        self.staircases = staircases
+        self.steps = steps
+
+    def computed(self, node: SOp) -> Reading:
+        """The best way to compute a function with neurons: a staircase if it is short, else whichever is best."""
+        stairs = self._stairs(node)
+        at_once = [option for option in stairs if all(self.waists.is_free(term) for term, _ in option[1].terms)]
+        wanted = stairs if self.task.optimize == "size" else at_once
+        if wanted and len(wanted[0][0].kinks) <= self.task.short:
+            return self.staircases.climb(node, *wanted[0])
+        ways: list[_Way] = [partial(self.steps.computed, node)]
+        ways += [partial(self.staircases.climb, node, *option) for option in at_once[:1] + stairs[:1]]
+        found = [option for way in ways if (option := self._cost(way)) is not None]
+        if not stairs and (option := self._cost(partial(self._after_inner, node, not found))) is not None:
+            found.append(option)
+        return self._best(node, found)
+
+    def _stairs(self, node: SOp) -> list[tuple[Staircase, Waist]]:
+        """The staircases that come to the s-op, those of few neurons first."""
+        stairs = [(self.staircases.over(node, waist), waist) for waist in self.waists.short(node)]
+        usable = [s for s in stairs if len(s[0].kinks) <= self.task.limits.neurons and self._is_exact(node, *s)]
+        return sorted(usable, key=lambda s: (len(s[0].kinks), not is_dyadic(s[1].curve.arguments.unit)))
+
+    def _is_exact(self, node: SOp, stairs: Staircase, waist: Waist) -> bool:
+        """Whether what the neurons of a staircase add up to is small enough to be exact beside the steps (C8)."""
+        low, high = waist.curve.arguments.range
+        total = sum(abs(kink.weight) for kink in stairs.kinks) * (high - low)
+        return total <= self.task.precision.sum_whole / 4
+
+    def _best(self, node: SOp, found: list[tuple[Reading, int]]) -> Reading:
+        """What is ready first at a bearable number of neurons, else what takes the fewest."""
+        if not found:
+            raise refusal(
+                "too-large",
+                f"`{self.task.graph.told(node)}` combines its operands in too many ways",
+                "round an operand, or compile with a smaller max_length or vocabulary",
+                node,
+            )
+        affordable = [option for option in found if option[1] <= self.task.wide]
+        if affordable:
+            return min(affordable, key=lambda option: (option[0].ready, option[1]))[0]
+        return min(found, key=lambda option: (option[1], option[0].ready))[0]
+
+    def _cost(self, way: _Way) -> tuple[Reading, int] | None:
+        """Try a way: its reading and how many neurons it adds. What is not chosen is swept away in the end."""
+        before = len(self.draft.neurons)
+        try:
+            reading = way()
+        except RaspError:
+            return None
+        if reading is None:
+            return None
+        if self.task.precision.relative:  # each step rounds again: what is tried on the way counts, so that one wins
+            return reading, len(self.draft.neurons) - before
+        return reading, self.draft.needed(reading.form, before)
+
+    def _after_inner(self, node: SOp, wanted: bool) -> Reading | None:
+        """Compute what the s-op is a function of, then a staircase over that, if that is exact or wanted anyway."""
+        waist = self.waists.innermost(node)
+        if waist is None:
+            return None
+        stairs = self.staircases.over(node, waist)
+        return self.staircases.climb(node, stairs, waist) if wanted or self._is_exact(node, stairs, waist) else None

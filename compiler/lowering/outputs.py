@@ -1,0 +1,196 @@
+"""Outputs: what is decoded from the stream in the end.
+
+In: an output s-op. Out: `Output`: the forms that are read, and the numbers that each value has in them.
+Invariants: values are in the kinds that the program prints, and no two have the same numbers; the numbers are small
+enough to be told apart in the arithmetic (C10): else the rank of the value is decoded instead, digit by digit. A
+quotient is decoded from its two sides, so its values have as many codes as they have fractions (C24).
+
+    10,000 values, in float32: rank % 100 and rank // 100
+    total / length, up to 2:   (0, 1) and (0, 2) are 0, (1, 2) is 1/2, (1, 1) and (2, 2) are 1, ...
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.circuit.circuit import Output
+from compiler.graph.domain import Domain
+from compiler.lowering.attention import Read
+from compiler.lowering.lines import less, number
+from compiler.lowering.task import Task
+from compiler.numbers.direction import Form
+from compiler.numbers.exact import Multiples, counts, whole
+from rasp.sop import Constant, Lookup, Map, SOp
+from rasp.source import RaspError
+from rasp.value import Value
+
+_Rows: TypeAlias = npt.NDArray[np.int64]
+Codes: TypeAlias = tuple[tuple[Value, tuple[Fraction, ...]], ...]
+
+
+def output(name: str, node: SOp, task: Task, read: Read) -> Output:
+    """The output of a name."""
+    large = len(task.analysis.domain(node)) > task.short and not task.precision.relative
+    if task.ranked and large and (parts := _in_parts(name, node, task, read)) is not None:
+        return parts  # held apart
+    if task.ranked:
+        try:
+            return _in_digits(name, node, task, read)
+        except RaspError:  # too many values: then what they are computed from is held apart
+            pass
+    if (parts := _in_parts(name, node, task, read)) is not None:
+        return parts
+    if len(task.analysis.domain(node)) > task.limits.decoded:
+        raise task.analysis.too_many(node)
+    numbers, coded = task.numbered(node)
+    column = Multiples.of([number for _, number in numbers])
+    low, high = column.range
+    if not _is_near(low / column.distance, high / column.distance, task):
+        return _in_digits(name, node, task, read)
+    return Output(name, (read(coded).form,), _codes(name, task, {value: (number,) for value, number in numbers}))
+
+
+def _codes(name: str, task: Task, numbers: Mapping[Value, tuple[Fraction, ...]]) -> Codes:
+    """What an output's values are decoded from, once for equal ones."""
+    return tuple(zip(task.graph.printed(name, numbers), numbers.values(), strict=True))
+
+
+def _in_parts(name: str, node: SOp, task: Task, read: Read) -> Output | None:
+    """A quotient of whole numbers is decoded from the two, so a value has as many codes as it has fractions (C24)."""
+    match node:
+        case Map(op="/", args=(a, b)) if task.analysis.variables(b):
+            wholes = dict.fromkeys([(a, b), task.analysis.whole_parts((a, b))])
+        case _:
+            return None
+    for parts in wholes if not task.ranked else ():
+        if (found := _from(name, a, b, parts, task, read)) is not None:
+            return found
+    rows = _listed(task, a, b, (a, b))
+    if rows is None or any(len(task.analysis.domain(part)) > task.limits.decoded for part in (a, b)):
+        return None
+    forms, columns = [], [*rows.T[:2]]
+    for part, column in zip((a, b), rows.T[2:], strict=True):
+        for digit, numbers in _whole_digits(part, column, task):
+            forms.append(read(digit).form)
+            columns.append(numbers)
+    return _in_columns(name, task, forms, np.stack(columns, axis=1))
+
+
+def _from(name: str, over: SOp, under: SOp, parts: Sequence[SOp], task: Task, read: Read) -> Output | None:
+    """A quotient that is decoded from parts, if they say which it is and their numbers can be told apart."""
+    rows = _listed(task, over, under, parts)
+    if rows is None or not all(_is_near(Fraction(low), Fraction(high), task) for low, high in _ends(rows)):
+        return None
+    return _in_columns(name, task, [read(part).form for part in parts], rows)
+
+
+def _from_what_it_is_computed(name: str, node: SOp, task: Task, read: Read) -> Output | None:
+    """A number that is computed from a few whole ones is decoded from these: the unembedding is the table."""
+    match node:
+        case Map(op="/", args=(over, under)):
+            parts = task.analysis.whole_parts((over, under))
+        case _:
+            over, under = node, Constant(1)
+            parts = task.analysis.whole_parts((node,))
+    return _from(name, over, under, parts, task, read) if parts and parts != (node,) else None
+
+
+def _listed(task: Task, over: SOp, under: SOp, parts: Sequence[SOp]) -> _Rows | None:
+    """Every joint value of a quotient's two sides and of what it is to be decoded from."""
+    rows = task.analysis.joint((over, under, *parts))
+    return None if rows is None or len(rows) > task.limits.decoded else rows[rows[:, 1] != 0]
+
+
+def _ends(rows: _Rows) -> list[tuple[int, int]]:
+    return [*zip(rows.min(axis=0).tolist(), rows.max(axis=0).tolist(), strict=True)][2:]
+
+
+def _in_columns(name: str, task: Task, forms: Sequence[Form], rows: _Rows) -> Output:
+    """What is decoded from forms, whose numbers are the columns behind numerator and denominator."""
+    found = {tuple(code): Fraction(over, under) for over, under, *code in rows.tolist()}
+    values = task.graph.printed(name, found.values())
+    codes = tuple((value, tuple(map(whole, code))) for value, code in zip(values, found, strict=True))
+    return Output(name, tuple(forms), codes)
+
+
+def _whole_digits(node: SOp, column: _Rows, task: Task) -> Iterator[tuple[SOp, _Rows]]:
+    """A whole number, or its digits if it is large, with what they are where it is a column's number."""
+    domain = task.analysis.domain(node)
+    low, high = (int(end) for end in domain.ends)
+    careful = task.ranked and high - low > task.precision.largest_digit // 4
+    if _is_near(Fraction(low), Fraction(high), task) and not careful:
+        alone = not isinstance(node, Map) or not task.ranked
+        yield node if alone else Map("round", (node,)), column
+        return
+    base = math.isqrt(high - low) + 1
+    above = Map("-", (Map("round", (node,)), Constant(low)))
+    rest = Map("%", (above, Constant(base)))
+    yield Map("/", (Map("-", (above, rest)), Constant(base))), (column - low) // base
+    yield rest, (column - low) % base
+
+
+def _is_near(low: Fraction, high: Fraction, task: Task) -> bool:
+    """Whether whole numbers between these can be told apart (C10): their squares count, from 0 and from the middle."""
+    largest = task.precision.largest_digit
+    return high - low <= 2 * largest and (task.precision.relative or 3 * max(-low, high) <= 4 * largest)
+
+
+def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
+    """A large output is decoded from the digits of its rank: squares of larger numbers would be rounded (C10).
+
+    A small one from its rank, where its values themselves would be rounded too much.
+    """
+    domain = task.analysis.domain(node)
+    numbers = domain.numeric and domain.step and not task.ranked
+    size = int((domain.ends[1] - domain.ends[0]) / domain.step) + 1 if numbers else len(domain)
+    if size > task.limits.decoded or (size > len(domain) and len(domain) <= task.short):
+        numbers, size = False, len(domain)
+    many = not numbers and len(domain) > task.short
+    if many and (made := _from_what_it_is_computed(name, node, task, read)) is not None:
+        return made
+    if not numbers and _bends(domain) > task.limits.neurons:
+        raise task.analysis.too_many(node)
+    largest = (2 if task.precision.relative else 1) * task.precision.largest_digit + 1
+    base = largest if size <= largest else min(largest, math.isqrt(size - 1) + 1)
+    places = 1
+    while base**places < size:
+        places += 1
+    ranks = {value: rank for rank, value in enumerate(domain)}
+    if numbers:
+        found, common = counts(domain.numbers)
+        ranks = {v: (x - found[0]) // int(domain.step * common) for v, x in zip(domain, found, strict=True)}
+    codes = {value: [rank // base**i % base for i in range(places)] for value, rank in ranks.items()}
+    if numbers:
+        digits = _quotients(node, domain, ranks, base, places)
+    else:
+        digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]
+    parts = {value: tuple(map(whole, code)) for value, code in codes.items()}
+    return Output(name, tuple(read(digit).form for digit in digits), _codes(name, task, parts))
+
+
+def _bends(domain: Domain) -> int:
+    """Where the rank of a number, as a function of it, bends: as many neurons as its digits take together, at least."""
+    if not domain.numeric or domain.step == 0:
+        return 0
+    return int(np.count_nonzero(np.diff(np.diff(Multiples.of(domain.numbers).counts))))
+
+
+def _quotients(node: SOp, domain: Domain, ranks: Mapping[Value, int], base: int, places: int) -> list[SOp]:
+    """Digits of multiples of a number: the rank is linear, and ``rank % base = rank - base * (rank // base)``.
+
+    So only quotients take neurons, one a step, and they only rise: nothing large is added up and taken away again.
+    """
+    rank = less(node, domain.ends[0])
+    rank = rank if domain.step == 1 else Map("/", (rank, Constant(number(domain.step))))
+    quotients = [rank]
+    for place in range(1, places):
+        table = tuple((value, at // base**place) for value, at in ranks.items())
+        quotients.append(Lookup(table, node))
+    ahead = [Map("*", (quotient, Constant(base))) for quotient in quotients[1:]]
+    return [*(Map("-", pair) for pair in zip(quotients, ahead, strict=False)), quotients[-1]]

@@ -1,0 +1,79 @@
+"""Variables: the named s-ops that can be read off the stream without further work.
+
+In: the names of a graph, and what has been read on the way to the outputs. Out: `Variable`s, for people and tools.
+Invariant: nothing is placed for a variable; from the time it is ready on, its form is the number of its value.
+
+    length: length, from time 1 on;   tokens: tokens=a + 2 tokens=b, which is 0 for the third token
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+
+from compiler.circuit.circuit import Variable
+from compiler.lowering.attention import Reading
+from compiler.lowering.task import Task
+from compiler.numbers.direction import total
+from rasp.sop import Lookup, Map, SOp
+from rasp.value import Value
+
+
+def readable(task: Task, readings: Mapping[SOp, Reading]) -> Iterator[Variable]:
+    """The named s-ops that can be read off the stream without further work."""
+    functions: dict[SOp, list[Lookup]] = {}
+    for read in readings:
+        if isinstance(read, Lookup):
+            functions.setdefault(read.arg, []).append(read)
+    needed = set(task.graph.nodes)
+    for node, name in task.graph.names.items():
+        if isinstance(node, SOp) and node in needed and len(task.analysis.domain(node)) <= task.limits.values:
+            numbers, coded = task.numbered(node)
+            sides = _sides(coded)
+            if coded in readings:
+                reading = readings[coded]
+                yield Variable(name, reading.form, reading.ready, numbers)
+            elif sides and all(side in readings for side in sides):
+                a, b = (readings[side] for side in sides)
+                yield Variable(name, a.form, max(a.ready, b.ready), numbers, over=b.form)
+            elif node in functions:
+                domain = dict.fromkeys(task.analysis.domain(node))
+                yield from _told_apart(name, domain, {read: readings[read] for read in functions[node]})
+
+
+def _sides(node: SOp) -> tuple[SOp, ...]:
+    """What a quotient is a quotient of."""
+    match node:
+        case Map(op="/", args=(a, b)):
+            return a, b
+    return ()
+
+
+def _told_apart(name: str, domain: Mapping[Value, None], functions: Mapping[Lookup, Reading]) -> Iterator[Variable]:
+    """A variable of which functions are read: one that differs for all values, or 1 for each value but one."""
+    tables = {read: {value: answer for value, answer in read.table if value in domain} for read in functions}
+    whole = {read: table for read, table in tables.items() if len(table) == len(domain)}
+    numeric = {read: table for read, table in whole.items() if not any(isinstance(x, str) for x in table.values())}
+    for read, table in numeric.items():
+        if len(set(table.values())) == len(domain):
+            reading = functions[read]
+            yield Variable(name, reading.form, reading.ready, tuple((v, Fraction(table[v])) for v in domain))
+            return
+    ones = {value: read for read, table in numeric.items() if (value := _only_one(table)) is not None}
+    if len(ones) >= len(domain) - 1:
+        yield _by_ones(name, domain, {value: functions[read] for value, read in ones.items()})
+
+
+def _by_ones(name: str, domain: Mapping[Value, None], ones: Mapping[Value, Reading]) -> Variable:
+    """A variable read from the indicators of its values, of all but one at least."""
+    readings = list(enumerate(ones.values(), start=1))
+    form = total(reading.form * i for i, reading in readings)
+    places = {value: Fraction(i) for i, value in enumerate(ones, start=1)}
+    numbers = tuple((value, places.get(value, Fraction(0))) for value in domain)
+    return Variable(name, form, max(reading.ready for _, reading in readings), numbers)
+
+
+def _only_one(table: Mapping[Value, Value]) -> Value | None:
+    """The value for which a table says 1, where it says 0 for all others."""
+    members = [key for key, value in table.items() if value]
+    return members[0] if len(members) == 1 and table[members[0]] == 1 else None

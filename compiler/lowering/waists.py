@@ -1,0 +1,138 @@
+"""Waists: numbers, linear in the stream, that an s-op is a function of.
+
+In: an s-op. Out: its `Waist`s: a sum of s-ops with factors, and the s-op as a function of that one number, which a
+staircase can compute (C8).
+Invariant: each s-op of a sum is read without neurons, or is an operand of the s-op; joint values that lead to
+different values of the s-op have different sums.
+
+    h % 2 == 1 over h:  0 -> False, 1 -> True, 2 -> False, ...
+    x and y over 2x + y:  0 -> False, 1 -> False, 2 -> False, 3 -> True
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from compiler.graph.table import Curve, Scale
+from compiler.lowering.task import Task
+from compiler.numbers.exact import counts, times
+from rasp.operators import PREDICATES
+from rasp.sop import Constant, Lookup, Map, SOp
+from rasp.source import RaspError
+
+
+@dataclass(frozen=True)
+class Waist:
+    """A number, given as a sum of s-ops with factors, and a function of it."""
+
+    terms: tuple[tuple[SOp, Fraction], ...]
+    curve: Curve
+
+
+class Waists:
+    """What the s-ops of a task are functions of."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.analysis = task.analysis
+        self.limits = task.limits
+        self._scales: dict[SOp, Scale] = {}
+        self._digits: dict[tuple[SOp, ...], tuple[tuple[tuple[SOp, Fraction], ...], Scale]] = {}
+
+    def short(self, node: SOp) -> Iterator[Waist]:
+        """Those whose range, in units of their smallest step, is not too large for a staircase (C8)."""
+        return (waist for waist in self._all(node) if waist.curve.steps <= self.limits.steps)
+
+    def _all(self, node: SOp) -> Iterator[Waist]:
+        """Numbers, linear in the stream, that the s-op is a function of."""
+        match node:
+            case Map(op=op, args=(a, b)) if op in PREDICATES and self.task.numeric(a, b):
+                difference = Map("-", (a, b))
+                if self.is_free(difference) and self._is_short(difference):
+                    yield self._along(Map(op, (difference, Constant(0))), difference)
+        chain = [inner for inner in self._chain(node) if self.is_free(inner)]
+        yield from (self._along(node, inner) for inner in chain)
+        variables = self.analysis.variables(node)
+        known = len(variables) == 1 and variables[0] in chain and self._is_plain(variables[0])
+        if not known and self.analysis.count_points(variables) <= self.limits.neurons:
+            yield self._over_digits(node, variables, joint=True)
+        frontier = self.analysis.frontier(node)
+        if set(frontier) != set(variables) and self.analysis.count_points(frontier) <= self.limits.neurons:
+            yield self._over_digits(node, frontier)
+        args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.analysis.variables(arg))
+        coded = {self.task.numbered(arg)[1] for arg in args}
+        new = set(args) not in (set(variables), set(frontier)) and node not in coded
+        if new and self.analysis.count_points(args) <= self.limits.neurons:
+            yield self._over_digits(node, args)
+
+    def innermost(self, node: SOp) -> Waist | None:
+        """The first number on the s-op's chain, whether reading it is free or not."""
+        inner = next(self._chain(node), None)
+        return None if inner is None else self._along(node, inner)
+
+    def is_free(self, node: SOp) -> bool:
+        """Whether reading the s-op takes no neurons: a linear form of variables, or the code of one."""
+        one = (
+            len(self.analysis.variables(node)) <= 1
+            and isinstance(node, Lookup)
+            and not isinstance(node.arg, Map | Lookup)
+        )
+        return one or self.analysis.linear(node) is not None
+
+    def links(self, node: SOp) -> Iterator[SOp]:
+        """The s-ops that the s-op is a function of, one of the other, outermost first."""
+        inner = node
+        while isinstance(inner, Map | Lookup):
+            varying = {arg for arg in inner.inputs if isinstance(arg, SOp) and self.analysis.variables(arg)}
+            if len(varying) != 1:
+                return
+            inner = varying.pop()
+            yield inner
+
+    def _chain(self, node: SOp) -> Iterator[SOp]:
+        """The numeric s-ops that the s-op is a function of, one of the other, outermost first."""
+        return (inner for inner in self.links(node) if self._is_short(inner) and self.task.numeric(inner))
+
+    def _is_short(self, node: SOp) -> bool:
+        """Whether the s-op's values are few enough to be written out."""
+        try:
+            domain = self.analysis.domain(node)
+        except RaspError:
+            return False
+        return not isinstance(domain.values, range) or len(domain) <= self.limits.points
+
+    def _is_plain(self, variable: SOp) -> bool:
+        """Whether a variable of numbers is its own digit: they are 1 apart, and all of them may occur."""
+        return self.analysis.domain(variable).gap == 1 and self.analysis.all_meant((variable,))
+
+    def _along(self, node: SOp, inner: SOp) -> Waist:
+        """The s-op as a function of one that its chain leads to."""
+        if inner not in self._scales:
+            self._scales[inner] = Scale.of([self.analysis.domain(inner).numbers])
+        return Waist(((inner, Fraction(1)),), self.analysis.curve(node, (inner,), self._scales[inner]))
+
+    def _over_digits(self, node: SOp, parts: tuple[SOp, ...], joint: bool = False) -> Waist:
+        """Several s-ops as the digits of one number (C8); those with rounding errors are the low digits."""
+        if parts not in self._digits:
+            self._digits[parts] = self._placed(parts)
+        terms, scale = self._digits[parts]
+        return Waist(terms, self.analysis.curve(node, parts, scale, joint))
+
+    def _placed(self, parts: tuple[SOp, ...]) -> tuple[tuple[tuple[SOp, Fraction], ...], Scale]:
+        """The number of which the s-ops are the digits, as their sum with factors and as a scale."""
+        place = Fraction(1)
+        terms: list[tuple[SOp, Fraction]] = []
+        digits: dict[SOp, list[Fraction]] = {}
+        for part in sorted(parts, key=lambda part: not any(map(self.analysis.noisy, self.analysis.variables(part)))):
+            numbers, coded = self.task.numbered(part)
+            found, common = counts([number for _, number in numbers])
+            ascending = sorted(found)
+            gap = min((b - a for a, b in itertools.pairwise(ascending)), default=common)
+            terms.append((coded, place / Fraction(gap, common)))
+            unit = place / gap
+            digits[part] = [times(unit, count) for count in found]
+            place *= Fraction(ascending[-1] - ascending[0], gap) + 1
+        return tuple(terms), Scale.of([digits[part] for part in parts])

@@ -1,0 +1,79 @@
+"""Pages: a model and an input as one file of HTML.
+
+In: a model with labels, an input. Out: the text of a page, which opens from disk and asks the network for nothing.
+Invariants: data is JSON in which no character can end its element; scripts and styles run by their hash and no others.
+
+    page(model, "headache").count("<script") == 2
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from compiler.model import Transformer
+from compiler.observe.view.facts import facts
+from rasp import whole
+
+SCRIPTS = ("machine.js", "language.js", "figures.js", "explorer.js")
+_ESCAPED = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+
+
+def page(model: Transformer, tokens: Iterable[object]) -> str:
+    """The page of a model on an input. Raises `ModelError` for an input outside of its vocabulary or length."""
+    return filled(facts(model, tokens))
+
+
+def filled(data: dict[str, Any]) -> str:
+    """The page that shows these facts."""
+    script, style = "\n".join(map(_asset, SCRIPTS)), _asset("style.css")
+    pieces = {
+        "policy": _policy(script, style),
+        "title": html.escape(data["title"]),
+        "style": style,
+        "facts": embedded(data),
+        "script": script,
+    }
+    text = _asset("page.html")
+    for name, piece in pieces.items():
+        head, tail = text.split("{{" + name + "}}")  # each once, before any data is in
+        pieces[name] = head + piece
+        text = tail
+    return "".join(pieces.values()) + text
+
+
+def embedded(data: object) -> str:
+    """JSON that can stand inside of a script element: it has no `<`, `>`, `&` and no line separators."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.translate(_ESCAPED).encode("utf-8", "backslashreplace").decode()
+
+
+def write(text: str, path: Path) -> None:
+    """Write a text to a file: whole, or not at all. Raises `OSError`, with the name of that file."""
+    try:
+        with whole.file(path) as beside:
+            beside.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise OSError(problem.errno, problem.strerror, str(path)) from None
+
+
+def _policy(script: str, style: str) -> str:
+    """A content security policy under which nothing is fetched and nothing else runs."""
+    sources = f"script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:"
+    return f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def _asset(name: str) -> str:
+    return resources.files("compiler.observe.view").joinpath("assets", name).read_text(encoding="utf-8")

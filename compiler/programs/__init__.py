@@ -1,0 +1,1 @@
+"""Programs: the library, found, surveyed, and written as a data set."""

@@ -1,0 +1,194 @@
+"""Search: sums over the keys that a query selects, without a score for each pair.
+
+In: values [value, batch, position], 0 at keys that do not count, and the numbers that are compared. Out: for each query
+the sum of the values over the keys of its window whose number equals its own.
+Invariant: sums are those of the selected keys in some order and grouping; a difference of two cumulative sums of whole
+numbers is exact. Nothing larger is made than the values, twice as many ends of ranges, and a few bins.
+
+    number 7 3 7 7, so far: sorted (3 1) (7 0) (7 2) (7 3); the last query finds 3 keys side by side
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from compiler.numbers.direction import Form
+from compiler.runtime.fast.plan import Digits, Step
+from compiler.runtime.fast.rows import Kind
+from compiler.runtime.fast.selection import Order, Window
+
+BINS = 1 << 12
+"""At most this many bins are filled for each input; numbers of more values are sorted."""
+
+
+class Placed:
+    """The key at the one position that a query sees, which differs from value to value."""
+
+    def __init__(self, windows: Sequence[Window], kind: Kind) -> None:
+        self.positions = kind.places([window.places for window in windows])[:, None]
+        self.known: tuple[int, Tensor, Tensor] | None = None
+
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
+        """[value, batch, position] -> [value, batch, position]."""
+        n = values.shape[-1]
+        if self.known is None or self.known[0] != n:
+            positions = self.positions[..., :n]
+            there = (positions >= 0) & (positions < n)
+            self.known = n, positions.clamp(0, n - 1), there.to(values.dtype)
+        _, positions, there = self.known
+        return values.gather(-1, positions.expand(values.shape)) * there
+
+
+class Between:
+    """Keys of a window, whatever they hold: cumulative sums."""
+
+    def __init__(self, window: Window, kind: Kind) -> None:
+        self.whole, self.so_far = window.whole, window.so_far
+        self.first, self.last = kind.places(window.first), kind.places(window.last)
+        self.known: tuple[int, tuple[Tensor, Tensor]] | None = None
+
+    def ends(self, n: int) -> tuple[Tensor, Tensor]:
+        """The first and the last position for each query of an input of n; last is first - 1 if there is none."""
+        if self.known is None or self.known[0] != n:
+            last = self.last[:n].clamp(max=n - 1)
+            first = torch.minimum(self.first[:n], last + 1)
+            self.known = n, (first, torch.maximum(last, first - 1))
+        return self.known[1]
+
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
+        """[value, batch, position] -> [value, batch, position or 1]."""
+        if self.whole:
+            return values.sum(-1, keepdim=True)
+        if self.so_far:
+            return values.cumsum(-1)
+        first, last = self.ends(values.shape[-1])
+        sums = pad(values.cumsum(-1), (1, 0))
+        return sums.index_select(-1, last + 1) - sums.index_select(-1, first)
+
+
+class Extreme(Between):
+    """Whether a key of the window has a number at least as large as the query's. Windows begin at the first key."""
+
+    def __init__(self, order: Order, window: Window, place: Mapping[Form, int], kind: Kind) -> None:
+        super().__init__(window, kind)
+        self.key, self.query = place[order.key], place[order.query]
+
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
+        """1 at keys that count, [1, batch, position] -> 1 or 0, [1, batch, position]."""
+        least = torch.finfo(numbers.dtype).min
+        number = numbers[self.key].masked_fill(values[0] < 0.5, least)
+        if self.whole:
+            largest = number.amax(-1, keepdim=True)
+        else:
+            _, last = self.ends(number.shape[-1])
+            largest = number.cummax(-1).values.index_select(-1, last.clamp(min=0)).masked_fill(last < 0, least)
+        return (largest >= numbers[self.query] - 0.5).to(values.dtype)[None]
+
+
+class Codes:
+    """Numbers that must be equal as one whole number from 0 on, for keys and queries."""
+
+    def __init__(self, digits: Sequence[Digits], place: Mapping[Form, int]) -> None:
+        self.sides = [[place[form] for form in side] for side in zip(*(d.forms() for d in digits), strict=True)]
+        self.lows = [digit.low for digit in digits]
+        self.sizes = [digit.size for digit in digits]
+        self.size = math.prod(self.sizes)
+
+    def both(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes of keys and of queries, [batch, position]."""
+        keys = self.of(0, numbers)
+        return keys, keys if self.sides[0] == self.sides[1] else self.of(1, numbers)
+
+    def of(self, side: int, numbers: Tensor) -> Tensor:
+        """Codes of keys (side 0) or queries (side 1), [batch, position].
+
+        What is out of range, on an input that the program does not mean, is moved into it.
+        """
+        found: Tensor | None = None
+        for row, low, size in zip(self.sides[side], self.lows, self.sizes, strict=True):
+            code = (numbers[row] - low).round_().clamp_(0, size - 1).long()
+            found = code if found is None else found.mul_(size).add_(code)
+        assert found is not None
+        return found
+
+
+class Bins:
+    """Keys with the query's number, at any position: a bin for each number."""
+
+    def __init__(self, codes: Codes) -> None:
+        self.codes = codes
+
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
+        """[value, batch, position] -> [value, batch, position]."""
+        key, query = (code.expand(values.shape) for code in self.codes.both(numbers))
+        bins = values.new_zeros(*values.shape[:2], self.codes.size)
+        return bins.scatter_add_(2, key, values).gather(2, query)
+
+
+class Sorted(Between):
+    """Keys of the window with the query's number: sorted by number and position, they stand side by side."""
+
+    def __init__(self, codes: Codes, window: Window, kind: Kind) -> None:
+        super().__init__(window, kind)
+        self.codes = codes
+
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
+        """[value, batch, position] -> [value, batch, position]."""
+        n = values.shape[-1]
+        key, query = self.codes.both(numbers)
+        first, last = self.ends(n)
+        places, order = (key * n + torch.arange(n, device=key.device)).sort(-1)
+        query = query * n
+        ends = torch.searchsorted(places, torch.cat([query + first, query + last + 1], -1))
+        sums = pad(values.gather(2, order.expand(values.shape)).cumsum(-1), (1, 0))
+        ends = ends.expand(len(values), -1, -1)
+        return sums.gather(2, ends[..., n:]) - sums.gather(2, ends[..., :n])
+
+
+class Pointed(Between):
+    """The key at the one position that has the query's number: the position is looked up."""
+
+    def __init__(self, codes: Codes, window: Window, key_codes: Sequence[int], kind: Kind) -> None:
+        super().__init__(window, kind)
+        self.codes = codes
+        positions = [-1] * codes.size
+        for position, code in enumerate(key_codes):
+            positions[code] = position
+        self.positions = kind.places(positions)
+
+    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
+        """[value, batch, position] -> [value, batch, position]."""
+        first, last = self.ends(values.shape[-1])
+        position = self.positions.take(self.codes.of(1, numbers))
+        there = (position >= first) & (position <= last)
+        position = position.clamp_(0, values.shape[-1] - 1)
+        return values.gather(2, position.expand(values.shape)) * there
+
+
+Search: TypeAlias = Between | Bins | Placed
+
+
+def search(step: Step, windows: Sequence[Window], place: Mapping[Form, int], kind: Kind) -> Search:
+    """How the keys of heads of a group are found, by what is known of the numbers that are compared.
+
+    `windows` are those of the values that are searched; they may differ where nothing else is asked.
+    """
+    selection = step.selection
+    if step.placed:
+        return Placed(windows, kind)
+    if selection.orders:
+        return Extreme(selection.orders[0], selection.window, place, kind)
+    if not selection.matches:
+        return Between(selection.window, kind)
+    codes = Codes(step.digits, place)
+    if step.positions is not None:
+        return Pointed(codes, selection.window, step.positions, kind)
+    if selection.window.whole and codes.size <= BINS:
+        return Bins(codes)
+    return Sorted(codes, selection.window, kind)

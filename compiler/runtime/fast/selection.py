@@ -1,0 +1,398 @@
+"""Selections: what a head selects, in terms that need no scores.
+
+In: a `Circuit` and one of its heads. Out: its `Selection`: tests of the key alone and of the query alone, numbers that
+must be equal, a window of positions; or None where the head's parts do not say.
+Invariant: at the exact numbers of the circuit, a selection has the rows of the head (`Head.rows`), with two exceptions:
+a sure head that fetches a constant selects but the largest of an order, which makes no difference; where a sure head's
+selection is empty, the input is one that the program does not mean.
+
+    >>> import compiler, rasp
+    >>> program = rasp.parse("hist = selector_width(select(tokens, tokens, ==));")
+    >>> circuit = compiler.compile(program, vocab="abcd").circuit
+    >>> print(selection_of(circuit, circuit.layers[0].heads[0]))
+    key(tokens) = tokens in steps of 1
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.circuit.circuit import Circuit, Head, Layer, Part, Stairs, Stream
+from compiler.numbers.direction import BOS, ONE, Direction, Form
+
+MOST_PAIRS = 1 << 24
+"""How many pairs of positions are looked at to find a window."""
+HALF = Fraction(1, 2)
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Match:
+    """The key's number equals the query's. Both are whole multiples of `unit`."""
+
+    query: Form
+    key: Form
+    unit: Fraction
+
+    def __str__(self) -> str:
+        return f"key({self.key}) = {self.query} in steps of {self.unit}"
+
+
+@dataclass(frozen=True)
+class Order:
+    """The key's number is at least the query's; where it is not, it is at least 1 below."""
+
+    query: Form
+    key: Form
+
+    def __str__(self) -> str:
+        return f"key({self.key}) >= {self.query}"
+
+
+@dataclass(frozen=True)
+class Window:
+    """For the query at each position the first and the last position it sees; last < first: none. BOS is not counted.
+
+    Positions behind the end of the input are not there, whatever the window says.
+    """
+
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+
+    @staticmethod
+    def all(length: int, causal: bool) -> Window:
+        """Every position, or every position so far."""
+        return Window((0,) * length, tuple(range(length)) if causal else (length - 1,) * length)
+
+    @functools.cached_property
+    def whole(self) -> bool:
+        """Whether every query sees every position."""
+        return not any(self.first) and set(self.last) == {len(self.last) - 1}
+
+    @functools.cached_property
+    def so_far(self) -> bool:
+        """Whether every query sees the positions up to its own."""
+        return not any(self.first) and self.last == tuple(range(len(self.last)))
+
+    @functools.cached_property
+    def narrow(self) -> bool:
+        """Whether every query sees at most one position."""
+        return all(last <= first for first, last in zip(self.first, self.last, strict=True))
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Of a narrow window the position that each query sees, -1 where it sees none."""
+        return tuple(last if last >= first else -1 for first, last in zip(self.first, self.last, strict=True))
+
+    def before(self, other: Window) -> Window | None:
+        """Both windows as one, where the other always begins behind the end of this one; else None."""
+        found = []
+        for a, b, c, d in zip(self.first, self.last, other.first, other.last, strict=True):
+            if b >= a and d >= c and c != b + 1:
+                return None
+            found.append((c, d) if b < a else (a, b) if d < c else (a, d))
+        return Window(tuple(first for first, _ in found), tuple(last for _, last in found))
+
+    def __str__(self) -> str:
+        if self.whole:
+            return "any position"
+        return "positions so far" if self.so_far else "a window of positions"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A key is selected by a query if everything here holds.
+
+    A bit is a form that is 1 or more where it holds and 0 or less where not. Of `classes`, each a list of pairs (query
+    bit, key bit), one pair must hold at both; at most one does.
+    """
+
+    keys: tuple[Form, ...]
+    queries: tuple[Form, ...]
+    classes: tuple[tuple[tuple[Form, Form], ...], ...]
+    matches: tuple[Match, ...]
+    orders: tuple[Order, ...]
+    window: Window
+
+    def bits(self) -> Iterator[Form]:
+        """Every form that is read as a bit, at the key or at the query."""
+        yield from self.keys
+        yield from self.queries
+        yield from (form for pairs in self.classes for pair in pairs for form in pair)
+
+    def forms(self) -> Iterator[Form]:
+        """Every form that is read."""
+        yield from self.bits()
+        yield from (form for match in self.matches for form in (match.query, match.key))
+        yield from (form for order in self.orders for form in (order.query, order.key))
+
+    def selects(self, query: Stream, key: Stream) -> bool:
+        """Whether the key is selected, as far as that does not depend on the window."""
+        return (
+            all(form.at(key) >= HALF for form in self.keys)
+            and all(form.at(query) >= HALF for form in self.queries)
+            and all(any(q.at(query) >= HALF and k.at(key) >= HALF for q, k in pairs) for pairs in self.classes)
+            and all(match.query.at(query) == match.key.at(key) for match in self.matches)
+            and all(order.key.at(key) >= order.query.at(query) for order in self.orders)
+        )
+
+    def rows(self, streams: Sequence[Stream]) -> Iterator[list[int]]:
+        """For each position, the selected keys, as `Head.rows` gives them."""
+        yield [0]
+        for place, query in enumerate(streams[1:]):
+            seen = range(self.window.first[place], min(self.window.last[place], len(streams) - 2) + 1)
+            yield [key + 1 for key in seen if self.selects(query, streams[key + 1])]
+
+    def __str__(self) -> str:
+        told = [f"key({form})" for form in self.keys] + [str(form) for form in self.queries]
+        told += [" or ".join(f"{q} and key({k})" for q, k in pairs) for pairs in self.classes]
+        told += [*map(str, self.matches), *map(str, self.orders)]
+        return " and ".join([*told, str(self.window)] if not self.window.whole or not told else told)
+
+
+def selection_of(circuit: Circuit, head: Head) -> Selection | None:
+    """What one head selects; None where its parts do not say."""
+    return Selections(circuit).of(head)
+
+
+class Selections:
+    """The selections of a circuit's heads. What is known of the directions is found out once."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        self.circuit = circuit
+        self.units = units(circuit)
+        written = {direction for layer in circuit.layers for direction in layer.writes()} | circuit.offsets.keys()
+        self.places = {d: column for d, column in circuit.positions.items() if d not in written | circuit.tokens.keys()}
+
+    def of(self, head: Head) -> Selection | None:
+        """What the head selects; None where its parts do not say."""
+        weight = _weight(head)
+        if weight is None:
+            return None
+        everything = Window.all(self.circuit.max_length, self.circuit.causal)
+        static = [part for part in head.parts if all(map(self._is_static, part.forms()))]
+        window = self._window(static, weight) if static else everything
+        rest = [part for part in head.parts if part not in static] if window is not None else head.parts
+        found = _Tests()
+        for part in rest:
+            if not self._add(part, weight, found):
+                return None
+        return found.selection(window or everything)
+
+    def _add(self, part: Part, weight: Fraction, found: _Tests) -> bool:
+        """Add one part's tests; False where it has another form than is known here."""
+        match part.kind:
+            case "table":
+                found.add_table([(query * (1 / weight), key) for query, key in part.pairs])
+            case "parabola":
+                query, key = _codes(part, weight)
+                unit = _common([self.unit(query), self.unit(key)])
+                if unit is None:
+                    return False
+                if unit:  # else both are 0 everywhere, so they are equal
+                    found.matches.append(Match(query, key, unit))
+            case "order":
+                if len(part.pairs) != 1 or not _is_constant(part.pairs[0][0]):
+                    return False
+                ((factor, key),) = part.pairs
+                found.add_order(part.baseline + Form.constant(1), key * factor.terms.get(ONE, Fraction(0)))
+        return True
+
+    def unit(self, form: Form) -> Fraction | None:
+        """A number of which every value of the form is a whole multiple, at every position but BOS; None: unknown."""
+        return _unit(self.units, form, self.circuit.stairs)
+
+    # -- positions ---------------------------------------------------------------------------------------------------
+
+    def _is_static(self, form: Form) -> bool:
+        """Whether the form is a function of the position alone."""
+        return all(direction == ONE or direction in self.places for direction in form.terms)
+
+    def column(self, form: Form) -> Numbers | None:
+        """The form at every position, [position], where it is a function of the position alone."""
+        return self._at(form) if self._is_static(form) else None
+
+    def _at(self, form: Form) -> Numbers:
+        """The form at every position, [position]."""
+        found = np.full(self.circuit.max_length, float(form.terms.get(ONE, 0)))
+        for direction, coefficient in form.terms.items():
+            if direction != ONE:
+                found += float(coefficient) * np.array([float(x) for x in self.places[direction]])
+        return found
+
+    def _window(self, parts: Sequence[Part], weight: Fraction) -> Window | None:
+        """The positions that parts of positions alone select, if they lie side by side for every query."""
+        length = self.circuit.max_length
+        tests = [self._test(part, weight) for part in parts]
+        bounds: list[tuple[int, int]] = []
+        step = max(1, MOST_PAIRS // length // 8)
+        if length * length > MOST_PAIRS:
+            return None
+        for start in range(0, length, step):
+            queries = np.arange(start, min(start + step, length))
+            seen = np.tri(length, dtype=bool)[queries] if self.circuit.causal else np.ones((len(queries), length), bool)
+            for pairs, bound in tests:
+                score = sum((query[queries, None] * key for query, key in pairs), np.zeros(seen.shape))
+                seen &= score >= bound[queries, None]
+            count, first = seen.sum(1), seen.argmax(1)
+            last = length - 1 - seen[:, ::-1].argmax(1)
+            if not ((last - first + 1 == count) | (count == 0)).all():
+                return None
+            bounds += zip(np.where(count, first, 0).tolist(), np.where(count, last, -1).tolist(), strict=True)
+        return Window(tuple(first for first, _ in bounds), tuple(last for _, last in bounds))
+
+    def _test(self, part: Part, weight: Fraction) -> tuple[list[tuple[Numbers, Numbers]], Numbers]:
+        """A part at all positions: the factors of its score, and the least score that selects, by query."""
+        if part.kind == "parabola":  # -(q - k)^2 from the numbers themselves: a sure head has no baseline
+            query, key = map(self._at, _codes(part, weight))
+            one = np.ones_like(query)
+            return [(2 * query, key), (-one, key * key)], query * query - 0.5
+        pairs = [(self._at(query), self._at(key)) for query, key in part.pairs]
+        selected = float(weight) if part.kind == "table" else 1.0
+        return pairs, self._at(part.baseline) + selected - 0.5
+
+
+class _Tests:
+    """A selection that grows part by part."""
+
+    def __init__(self) -> None:
+        self.keys: list[Form] = []
+        self.queries: list[Form] = []
+        self.classes: list[tuple[tuple[Form, Form], ...]] = []
+        self.matches: list[Match] = []
+        self.orders: list[Order] = []
+
+    def add_table(self, pairs: Sequence[tuple[Form, Form]]) -> None:
+        """Pairs of bits, one of which must hold on both sides. A single pair is a test of each side."""
+        if len(pairs) != 1:
+            self.classes.append(tuple(pairs))
+            return
+        ((query, key),) = pairs
+        self.queries += [] if query == Form.constant(1) else [query]
+        self.keys += [] if key == Form.constant(1) else [key]
+
+    def add_order(self, query: Form, key: Form) -> None:
+        """A key that is at least the query; at least 1, it is a bit."""
+        if query == Form.constant(1):
+            self.keys.append(key)
+        else:
+            self.orders.append(Order(query, key))
+
+    def selection(self, window: Window) -> Selection:
+        """All of it, each test once."""
+        return Selection(
+            tuple(dict.fromkeys(self.keys)),
+            tuple(dict.fromkeys(self.queries)),
+            tuple(self.classes),
+            tuple(self.matches),
+            tuple(self.orders),
+            window,
+        )
+
+
+def _weight(head: Head) -> Fraction | None:
+    """By how much tables and parabolas are multiplied (C16); None where they are not all alike."""
+    kinds = [part.kind for part in head.parts]
+    weights = {-part.pairs[-1][0].terms.get(ONE, Fraction(0)) for part in head.parts if part.kind == "parabola"}
+    if tables := kinds.count("table"):
+        weights.add((head.selected - kinds.count("order")) / tables)
+    known = all(map(_is_parabola, (part for part in head.parts if part.kind == "parabola")))
+    return (weights or {Fraction(1)}).pop() if known and len(weights) <= 1 and all(w > 0 for w in weights) else None
+
+
+def _is_parabola(part: Part) -> bool:
+    return len(part.pairs) == 2 and _is_constant(part.pairs[1][0])
+
+
+def _codes(part: Part, weight: Fraction) -> tuple[Form, Form]:
+    """The numbers that a parabola ``2qk - k^2`` compares."""
+    (query, key), _ = part.pairs
+    return query * (1 / (2 * weight)), key
+
+
+def _is_constant(form: Form) -> bool:
+    return form.terms.keys() <= {ONE}
+
+
+# -------------------------------------------------------------------------------------------------------------- units
+
+
+def units(circuit: Circuit) -> dict[Direction, Fraction | None]:
+    """For each direction a number of which all it ever holds is a whole multiple, BOS apart; None where none is known.
+
+    At the exact numbers of the circuit; 0 for a direction that holds nothing but 0.
+    """
+    found: dict[Direction, Fraction | None] = {ONE: Fraction(1), BOS: Fraction(1)}
+    for columns in (circuit.tokens, circuit.positions):
+        for direction, column in columns.items():
+            _join(found, direction, _common(column))
+    for direction, offset in circuit.offsets.items():
+        _join(found, direction, offset)
+    for layer in circuit.layers:
+        _join_layer(found, layer, circuit)
+    return found
+
+
+def _join_layer(found: dict[Direction, Fraction | None], layer: Layer, circuit: Circuit) -> None:
+    for head in layer.heads:
+        for channel in head.channels:
+            read = _unit(found, channel.read, circuit.stairs)
+            if head.mode == "sum":
+                _join(found, channel.write, read)
+            else:
+                fetched = head.single or _is_constant(channel.read)
+                _join(found, channel.write, _common([read, channel.default]) if fetched else None)
+    stairs: set[Direction] = set()
+    for neuron in layer.neurons:
+        read = _unit(found, neuron.read, circuit.stairs)
+        for direction, weight in neuron.writes:
+            if direction in circuit.stairs:
+                stairs.add(direction)
+            else:
+                _join(found, direction, None if read is None else read * weight)
+    for direction in stairs:
+        _join(found, direction, circuit.stairs[direction].values.step)
+
+
+Units: TypeAlias = Mapping[Direction, Fraction | None]
+
+
+def _unit(units: Units, form: Form, stairs: Mapping[Direction, Stairs]) -> Fraction | None:
+    """The unit of a form. What is known of each direction may not be enough: a staircase and a line of its argument."""
+    plain = _common(None if (unit := units[d]) is None else c * unit for d, c in form.terms.items() if d != BOS)
+    if plain is not None:
+        return plain
+    for direction, factor in form.terms.items():
+        argument = {d: c for d, c in stairs[direction].read.terms.items() if d != ONE} if direction in stairs else {}
+        slopes = {form.terms.get(d, Fraction(0)) / c for d, c in argument.items()}
+        if len(slopes) == 1 and any(units[d] is None for d in argument):
+            (slope,) = slopes
+            found = stairs[direction]
+            sums = found.sums(slope, factor).step
+            rest = form - found.read * slope - Form({direction: factor})
+            return _common([sums, _unit(units, rest, stairs)])
+    return None
+
+
+def _join(found: dict[Direction, Fraction | None], direction: Direction, unit: Fraction | None) -> None:
+    found[direction] = _common([found.get(direction, Fraction(0)), unit])
+
+
+def _common(numbers: Iterable[Fraction | None]) -> Fraction | None:
+    """The largest number of which all are whole multiples; None if one is not known."""
+    found = Fraction(0)
+    for number in numbers:
+        if number is None:
+            return None
+        below = math.lcm(found.denominator, number.denominator)
+        found = Fraction(math.gcd(int(found * below), int(number * below)), below)
+    return found

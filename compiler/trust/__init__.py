@@ -1,0 +1,1 @@
+"""Trust: models against the interpreter, tensors against the program, and interventions against what is claimed."""

@@ -1,0 +1,82 @@
+"""Which inputs a check tries: all short ones, random ones, and those on which attention has its hardest time.
+
+In: a vocabulary, a longest length, a seeded generator. Out: inputs, tuples of tokens.
+Invariant: the same seed gives the same inputs in every process.
+
+    >>> list(of_length(("a", "b"), 2))
+    [('a', 'a'), ('a', 'b'), ('b', 'a'), ('b', 'b')]
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from compiler.trust.compare.report import Input
+from rasp.interpreter import Run
+from rasp.sop import Aggregate, Selector, SOp, Total, Width, reachable
+from rasp.source import RaspError
+
+LONGEST = 8192
+"""The longest input that is tried, in tokens, whatever a model says that it holds."""
+POOL, POOL_LENGTH, SELECTORS = 60, 32, 20
+"""Random inputs looked at for their rows, their length at most, and how many selectors are looked at."""
+T = TypeVar("T")
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of that many items, the last one shorter."""
+    items = iter(items)
+    while chunk := list(itertools.islice(items, size)):
+        yield chunk
+
+
+def of_length(vocabulary: Sequence[T], length: int) -> Iterator[tuple[T, ...]]:
+    """Every input of a length, in order."""
+    return itertools.product(vocabulary, repeat=length)
+
+
+def random_input(vocabulary: Input, max_length: int, rng: random.Random) -> Input:
+    """An input of any length. Half of them draw from a few tokens only, so that repetitions occur."""
+    few = rng.sample(vocabulary, min(len(vocabulary), rng.choice((1, 2, 3, len(vocabulary), len(vocabulary)))))
+    return tuple(rng.choice(few) for _ in range(rng.randint(1, max_length)))
+
+
+def awkward(vocabulary: Input, max_length: int, rng: random.Random) -> Iterator[Input]:
+    """All equal, one odd, two in turns, sorted, reverse sorted; at the longest length, next to it, and half."""
+    for length in dict.fromkeys((max_length, max(1, max_length - 1), max(1, max_length // 2))):
+        spread = tuple(vocabulary[i * len(vocabulary) // length] for i in range(length))
+        yield from (spread, spread[::-1], (spread[::2] + spread[1::2])[:length])
+        for token in dict.fromkeys((vocabulary[0], vocabulary[-1], rng.choice(vocabulary))):
+            same = (token,) * length
+            odd, at = rng.choice(vocabulary), rng.randrange(length)
+            yield from (same, (odd, *same[1:]), (*same[1:], odd), (*same[:at], odd, *same[at + 1 :]))
+            yield tuple(odd if i % 2 else token for i in range(length))
+
+
+def by_rows(outputs: Iterable[SOp], pool: Iterable[Input], causal: bool) -> Iterator[Input]:
+    """For each selector that is aggregated or counted, of some inputs: the one with most empty rows, and the one that
+    selects most."""
+    nodes = reachable(outputs)
+    selectors = dict.fromkeys(node.selector for node in nodes if isinstance(node, Aggregate | Total | Width))
+    runs = list(_runs(pool, causal))
+    for selector in itertools.islice(selectors, SELECTORS):
+        counted = [(rows, tokens) for run, tokens in runs if (rows := _rows(run, selector))]
+        if counted:
+            yield max(counted, key=lambda one: one[0].count(0) / len(one[0]))[1]
+            yield max(counted, key=lambda one: sum(map(int.bit_count, one[0])) / len(one[0]) ** 2)[1]
+
+
+def _runs(pool: Iterable[Input], causal: bool) -> Iterator[tuple[Run, Input]]:
+    for tokens in pool:
+        yield Run(tokens, causal), tokens
+
+
+def _rows(run: Run, selector: Selector) -> list[int]:
+    try:
+        run.compute([selector])
+    except RaspError:
+        return []
+    return run.seen(selector)

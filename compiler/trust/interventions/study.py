@@ -1,0 +1,157 @@
+"""A study: everything that interventions in one model need, made once.
+
+In: a compiled program, its model, a provenance document. Out: `Swap`s.
+Invariant: the columns that are copied are those that the document lists for the variable, and no others.
+
+    Study(compiled).swap("hist", "abca", "aaaa", position=1).ok
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from compiler.graph.domain import LENGTH
+from compiler.model import ModelError, Scalar, Transformer
+from compiler.observe.provenance import provenance
+from compiler.pipeline import Compiled
+from compiler.trust.compare.report import Input
+from compiler.trust.interventions.claims import Claims, Held
+from compiler.trust.interventions.machine import Machine
+from compiler.trust.interventions.meaning import Meaning, Outcome
+from compiler.trust.interventions.moment import Moment, Moments
+from compiler.trust.interventions.pool import Pair, Pool
+from compiler.trust.interventions.report import Swap, step_name
+from compiler.trust.interventions.stated import Stated, stated
+from rasp.interpreter import read_input
+from rasp.operators import show
+from rasp.settings import token_text
+from rasp.sop import Indices, SOp
+from rasp.source import did_you_mean
+from rasp.value import Value, to_python
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Inputs, the model's runs on them, and what swaps between them mean."""
+
+    pool: Pool
+    machine: Machine
+    meaning: Meaning
+
+
+class Study:
+    """A model, what its provenance says, and inputs to compare its runs on."""
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        model: Transformer | None = None,
+        document: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.compiled = compiled
+        self.model = model or compiled.model
+        self.document = document or provenance(self.model)
+        self.seed = seed
+        self.claims = Claims.of(self.document, compiled.graph, compiled.circuit)
+        self.moments = Moments(self.claims)
+        self.bench = self._bench()
+
+    def _bench(self, also: Iterable[Input] = ()) -> Bench:
+        nodes = [node for node in self.compiled.graph.nodes if isinstance(node, SOp)]
+        needed = dict.fromkeys([*nodes, *(held.node for held in self.claims.held), LENGTH, Indices()])
+        pool = Pool.of(self.compiled, list(needed), self.seed, also)
+        machine = Machine(self.model, [list(map(token_text, tokens)) for tokens in pool.inputs])
+        return Bench(pool, machine, Meaning(self.compiled.graph, pool))
+
+    @cached_property
+    def stated(self) -> dict[str, list[Stated]]:
+        """What the document states of the columns of each variable."""
+        return {data["name"]: list(stated(data)) for data in self.document["variables"]}
+
+    def held(self, name: str) -> Held:
+        """A variable of the document. Raises `ModelError` if there is none of this name."""
+        if name not in self.claims.named:
+            known = list(self.claims.named)
+            hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            raise ModelError(f'the provenance lists no variable "{name}"', hint)
+        return self.claims.named[name]
+
+    def swap(
+        self,
+        variable: str,
+        base: Iterable[object],
+        source: Iterable[object],
+        position: int | None = None,
+        step: int | None = None,
+    ) -> Swap:
+        """Copy a variable's columns from one run into another: what the model answers, and what the program does."""
+        held = self.held(variable)
+        one, other = tuple(read_input(base)), tuple(read_input(source))
+        step = held.step if step is None else step
+        self._require_swap(held, one, other, position, step)
+        bench = self.bench if {one, other} <= set(self.bench.pool.inputs) else self._bench([one, other])
+        numbers = {tokens: number for number, tokens in enumerate(bench.pool.inputs)}
+        if not {one, other} <= numbers.keys():
+            raise ModelError("the program has no answer on one of the inputs, or does not mean it", "give another one")
+        pair = Pair(numbers[one], numbers[other], position)
+        moment = self.moments.at(held, step)
+        [outcome] = bench.meaning.of(moment, [pair])
+        return self.swaps(bench, moment, [pair], [outcome])[0]
+
+    def _require_swap(self, held: Held, base: Input, source: Input, position: int | None, step: int) -> None:
+        if len(base) != len(source):
+            raise ModelError("the two inputs have different lengths", "an intervention needs two inputs of one length")
+        if position is not None and not 0 <= position < len(base):
+            raise ModelError(f"there is no position {position}", f"positions go from 0 to {len(base) - 1}")
+        if step not in held.steps(self.claims.last):
+            steps = ", ".join(f"{one} ({step_name(one)})" for one in held.steps(self.claims.last))
+            raise ModelError(f"{held.name} is not in the stream after step {step}", f"it is after {steps}")
+
+    def swaps(self, bench: Bench, moment: Moment, pairs: Sequence[Pair], outcomes: Sequence[Outcome]) -> list[Swap]:
+        """What the model answers where the columns are copied, beside what it must; pairs are of one length."""
+        streams = bench.machine.swapped(moment.step, moment.columns, pairs)
+        found = bench.machine.answers(streams[-1])
+        answers = [{name: rows[row] for name, rows in found.items()} for row in range(len(pairs))]
+        swaps = [
+            self._swap(bench, moment, pair, outcome, answer)
+            for pair, outcome, answer in zip(pairs, outcomes, answers, strict=True)
+        ]
+        for row, (swap, outcome) in enumerate(zip(swaps, outcomes, strict=True)):
+            if not swap.ok:
+                swaps[row] = replace(
+                    swap, first=self._first_wrong(moment, outcome, [stream[row] for stream in streams])
+                )
+        return swaps
+
+    def _swap(self, bench: Bench, moment: Moment, pair: Pair, outcome: Outcome, found: dict[str, list[Scalar]]) -> Swap:
+        return Swap(
+            moment.held.name,
+            moment.step,
+            pair.position,
+            bench.pool.inputs[pair.base],
+            bench.pool.inputs[pair.source],
+            self._answers(bench.pool.values[pair.base]),
+            found,
+            None if outcome.reason else self._answers(outcome.outputs),
+            outcome.reason,
+        )
+
+    def _first_wrong(self, moment: Moment, outcome: Outcome, streams: Sequence[Tensor]) -> str:
+        """The first column of a later variable that does not hold what is stated for what the program says."""
+        later = [(held, values) for held in self.claims.held if (values := outcome.later.get(held.node)) is not None]
+        for step, stream in enumerate(streams[1:], start=moment.step + 1):
+            for held, values in later:
+                for entry in self.stated.get(held.name, ()):
+                    for at in entry.wrong(stream[1:, entry.column], step, values):
+                        where = f"column {entry.column}, after {step_name(step)}, at position {at}"
+                        return f"{held.name}, which is {show(values[at])} there: {where}"
+        return ""
+
+    def _answers(self, values: Mapping[SOp, list[Value]]) -> dict[str, list[Scalar]]:
+        return {name: list(map(to_python, values[node])) for name, node in self.compiled.graph.outputs.items()}

@@ -1,0 +1,205 @@
+"""Meaning: what the program in a checkpoint asks for, as tables to hold a model's heads and logits against.
+
+In: the lowered graph of the program. Out: `Meaning`: its counts, its aggregates by what they select, and the truth of
+each selector over classes of joint values.
+Invariant: nothing here comes from the tensors or from the labels; only the language and the analysis are trusted.
+
+    select(indices, length - 1 - indices, ==)  ->  truth[query class, key class]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+
+from compiler.graph.domain import TOKEN, Analysis
+from compiler.graph.relation import Comparison, Conjunction
+from compiler.graph.simplify import rebuilt
+from compiler.graph.specialise import Graph
+from compiler.trust.verify.space import Bits, Classes, Codes, Space
+from rasp.sop import Aggregate, Constant, Map, Node, Selector, SOp, Total, Width, reachable
+from rasp.value import Value
+
+Cases: TypeAlias = tuple[Conjunction, ...]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Which keys a query selects: classes of the compared s-ops, and a table for each comparison of each case."""
+
+    cases: Cases
+    keys: tuple[SOp, ...]
+    queries: tuple[SOp, ...]
+
+
+class Meaning:
+    """The attention of a graph: what is counted, what is aggregated, by which relations."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.analysis: Analysis = graph.analysis
+        self.outputs = refined(graph)
+        self.space = Space(graph.analysis, graph.name)
+        nodes = reachable([*self.outputs.values()])
+        self.sums: list[Width | Total] = [node for node in nodes if isinstance(node, Width | Total)]
+        self.groups: dict[Cases, list[Aggregate]] = {}
+        for node in nodes:
+            if isinstance(node, Aggregate):
+                self.groups.setdefault(self.cases(node.selector), []).append(node)
+        for group in self.groups.values():
+            if len(fetched := self.fetched(group)) > 1:
+                self.space.together.append((fetched, self.of_one_key))
+        for sums in self._summed():
+            self.space.together.append((sums, self.of_sums))
+        self._classes: dict[SOp, tuple[Classes, tuple[Value, ...]]] = {}
+        self._holds: dict[tuple[SOp, SOp, Comparison], tuple[Bits, Bits]] = {}
+
+    def fetched(self, group: Sequence[Aggregate]) -> tuple[Aggregate, ...]:
+        """The aggregates of one selector that fetch from one key, on every input on which an output that asks for them
+        has an answer: with several outputs, what one of them cannot average may be averaged by another."""
+        one = [node for node in group if self.analysis.selects_one(node)]
+        return tuple(group if one and len(self.outputs) == 1 else one)
+
+    def _summed(self) -> list[tuple[SOp, ...]]:
+        """The counts and the sums over keys that are chosen from the same ones, where there are several."""
+        groups: dict[object, list[SOp]] = {}
+        for node in self.sums:
+            groups.setdefault(self.analysis.counted_among(node), []).append(node)
+        return [tuple(group) for group in groups.values() if len(group) > 1]
+
+    def of_sums(self, nodes: tuple[SOp, ...]) -> Bits:
+        """Which joint values a count and sums over one selector can have: what so many keys add up to."""
+        shape = self.space.shape(nodes)
+        rows = self.analysis.joint(nodes)
+        if rows is None:
+            return np.ones(shape, dtype=np.bool_)
+        found = np.zeros(shape, dtype=np.bool_)
+        places = [{value: i for i, value in enumerate(self.space.values(node))} for node in nodes]
+        found[tuple([place[x] for x in column] for place, column in zip(places, rows.T.tolist(), strict=True))] = True
+        return found
+
+    def of_one_key(self, nodes: tuple[SOp, ...]) -> Bits:
+        """Which joint values aggregates of one selector can have: all are of the one selected key, or the defaults."""
+        found = np.zeros(self.space.shape(nodes), dtype=np.bool_)
+        group = [node for node in nodes if isinstance(node, Aggregate)]
+        sides = [self.classes(node.value) for node in group]
+        places = [{value: i for i, value in enumerate(self.space.values(node))} for node in group]
+        _, members = self.space.joint([classes for classes, _ in sides])
+        rows = [
+            np.array([place.get(value, -1) for value in values], dtype=np.int64)[codes]
+            for place, (_, values), codes in zip(places, sides, members, strict=True)
+        ]
+        kept = np.logical_and.reduce([row >= 0 for row in rows])
+        found[tuple(row[kept] for row in rows)] = True
+        if not self.analysis.never_empty(group[0].selector):
+            found[tuple(place[node.default] for place, node in zip(places, group, strict=True))] = True
+        return found
+
+    def cases(self, selector: Selector) -> Cases:
+        """The selector as an `or` of conjunctions."""
+        return tuple(self.analysis.disjuncts(selector))
+
+    def relation(self, cases: Cases) -> Relation:
+        """The relation of some cases."""
+        parts = [part for case in cases for part in case.parts]
+        return Relation(
+            cases,
+            tuple(dict.fromkeys(key for key, _, _ in parts)),
+            tuple(dict.fromkeys(query for _, query, _ in parts)),
+        )
+
+    def classes(self, node: SOp) -> tuple[Classes, tuple[Value, ...]]:
+        """An s-op's value at each joint value of its variables; undefined is "cannot occur"."""
+        if node not in self._classes:
+            variables = self.analysis.variables(node)
+            self.space.shape(variables)
+            table = self.analysis.full_table(node)
+            atoms = self.space.union([variables])
+            shape = [len(self.space.values(var)) for var in variables]
+            codes = np.broadcast_to(table.codes, shape).astype(np.int64)
+            codes = codes.transpose([variables.index(atom) for atom in atoms])
+            undefined = [code for code, value in enumerate(table.values) if value is None]
+            codes = np.where(np.isin(codes, undefined), -1, codes) if undefined else codes
+            values = tuple(0 if value is None else value for value in table.values)
+            self._classes[node] = Classes(atoms, codes, len(values)), values
+        return self._classes[node]
+
+    def truth(self, relation: Relation, queries: Sequence[Codes], keys: Sequence[Codes]) -> tuple[Bits, Bits]:
+        """[query, key]: whether the relation holds, and whether the program has no answer where the two meet."""
+        shape = (len(queries[0]) if queries else 1, len(keys[0]) if keys else 1)
+        found, undefined = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_)
+        for case in relation.cases:
+            all_hold = np.ones(shape, dtype=np.bool_)
+            for key, query, comparison in case.parts:
+                holds, fails = self._compared(key, query, comparison)
+                pick = np.ix_(queries[relation.queries.index(query)], keys[relation.keys.index(key)])
+                all_hold &= holds[pick]
+                undefined |= fails[pick]
+            found |= all_hold
+        return found & ~undefined, undefined
+
+    def _compared(self, key: SOp, query: SOp, comparison: Comparison) -> tuple[Bits, Bits]:
+        """[query value, key value]: whether the comparison holds, and whether it is undefined."""
+        if (key, query, comparison) not in self._holds:
+            keys, queries = self.classes(key)[1], self.classes(query)[1]
+            ranks = _ranks([*keys, *queries])
+            k, q = ranks[: len(keys)][None, :], ranks[len(keys) :][:, None]
+            holds = np.zeros((len(queries), len(keys)), dtype=np.bool_)
+            for sign, one in (("<", k < q), ("=", k == q), (">", k > q)):
+                if sign in comparison:
+                    holds |= one
+            names = np.array([isinstance(value, str) for value in (*keys, *queries)])
+            mixed = names[: len(keys)][None, :] != names[len(keys) :][:, None]
+            ordered = not comparison >= {"<", ">"} and bool(comparison & {"<", ">"})
+            if comparison >= {"<", ">"}:
+                holds |= mixed
+            self._holds[key, query, comparison] = holds & ~(mixed & ordered), mixed & ordered
+        return self._holds[key, query, comparison]
+
+
+def _ranks(values: Sequence[Value]) -> Codes:
+    """Places among the values in ascending order, equal ones alike; numbers come before strings."""
+    numbers = sorted({Fraction(value) for value in values if not isinstance(value, str)})
+    rank: dict[Fraction | str, int] = {value: place for place, value in enumerate(numbers)}
+    for text in sorted({value for value in values if isinstance(value, str)}):
+        rank[text] = len(rank)
+    return np.array([rank[v if isinstance(v, str) else Fraction(v)] for v in values], dtype=np.int64)
+
+
+def refined(graph: Graph) -> dict[str, SOp]:
+    """The outputs, where an aggregate of a constant over an `or` asks for each of its cases alone.
+
+    It is found where any case selects a key: ``c if (found_1 > 0 or found_2 > 0) else default``.
+    """
+    new: dict[Node, Node] = {}
+    for node in graph.nodes:
+        made = rebuilt(node, new)
+        if isinstance(made, Aggregate) and len(graph.analysis.domain(made.value)) == 1:
+            cases = graph.analysis.disjuncts(made.selector)
+            if len(cases) > 1:
+                made = _any_of(cases, graph.analysis.domain(made.value).values[0], made.default)
+        new[node] = made
+    return {name: _sop(new[node]) for name, node in graph.outputs.items()}
+
+
+def _any_of(cases: Sequence[Conjunction], value: Value, default: Value) -> SOp:
+    found: SOp = Constant(False)
+    for case in cases:
+        count = Aggregate(case.selector(), Constant(1), 0)
+        found = Map("or", (found, Map(">", (count, Constant(0)))))
+    return Map("if", (found, Constant(value), Constant(default)))
+
+
+def _sop(node: Node) -> SOp:
+    assert isinstance(node, SOp)
+    return node
+
+
+def token_order(meaning: Meaning, vocabulary: Sequence[str]) -> list[int]:
+    """For each value of the token's axis, its row of the embedding."""
+    place = {text: row for row, text in enumerate(vocabulary)}
+    return [place[str(text)] for text in meaning.space.values(TOKEN)]
