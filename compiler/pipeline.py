@@ -29,7 +29,7 @@ from compiler.circuit.wider import also
 from compiler.graph.domain import Limits, Refusal, Setting, refusal
 from compiler.graph.specialise import Graph, Graphs
 from compiler.graph.witness import required, witnesses
-from compiler.lowering import cares, lower
+from compiler.lowering import lower, policies
 from compiler.numbers.precision import FLOAT32, PRECISIONS, Precision
 from compiler.observe.plan import Plan, plan
 from compiler.observe.remedies import LONG, Remedy, explained, remedies
@@ -461,14 +461,14 @@ def _certified(
 ) -> tuple[Circuit, Certificate]:
     first: tuple[Circuit, Certificate] | None = None
     refused: RaspError | None = None
-    known = cares(graph, precision)
-    ways = [(mode, care) for care in known]
-    ways += [("size", care) for care in known[:2] if mode != "size" and not again]
-    for way, care in ways:
+    known = policies(graph, precision)
+    ways = [(mode, policy) for policy in known]
+    ways += [("size", policy) for policy in known[:2] if mode != "size" and not again]
+    for way, policy in ways:
         if first is not None and time.process_time() > end:
             break
         try:
-            circuit = reuse(lower(graph, way, care, precision), reused)
+            circuit = reuse(lower(graph, way, policy, precision), reused)
         except RaspError as problem:
             refused = refused or problem
             continue

@@ -457,22 +457,22 @@ def _steepest(
     read: Form, numbers: npt.NDArray[np.float64], group: list[tuple[Neuron, Fraction]], error: float
 ) -> float:
     """The largest slope of a staircase within the error of any of its arguments."""
-    kinks = sorted((*_kink(neuron.read, read), real(weight)) for neuron, weight in group)
-    at = np.array([place for place, _, _ in kinks])
-    change = np.array([weight for _, _, weight in kinks])  # a kink adds its weight to the slope, from left to right
-    start = sum(-weight for _, side, weight in kinks if side < 0)
+    knots = sorted((*_knot(neuron.read, read), real(weight)) for neuron, weight in group)
+    at = np.array([place for place, _, _ in knots])
+    change = np.array([weight for _, _, weight in knots])  # a knot adds its weight to the slope, from left to right
+    start = sum(-weight for _, side, weight in knots if side < 0)
     slopes = np.abs(start + np.concatenate([[0.0], np.cumsum(change)]))
     first, last = np.searchsorted(at, numbers - error, "left"), np.searchsorted(at, numbers + error, "right")
     ends = np.stack([first, last + 1], axis=1).ravel()  # the slopes from each `first` to its `last`
     return float(np.maximum.reduceat(np.append(slopes, 0.0), ends)[::2].max())
 
 
-def _kink(read: Form, waist: Form) -> tuple[float, float]:
-    """Where a neuron bends, and its side: it reads the waist or its opposite, less a constant."""
-    direction = next((d for d in waist.terms if d != ONE), ONE)
-    side = 1 if direction == ONE or read.terms.get(direction) == waist.terms[direction] else -1
+def _knot(read: Form, pivot: Form) -> tuple[float, float]:
+    """Where a neuron bends, and its side: it reads the pivot or its opposite, less a constant."""
+    direction = next((d for d in pivot.terms if d != ONE), ONE)
+    side = 1 if direction == ONE or read.terms.get(direction) == pivot.terms[direction] else -1
     zero = whole(0)
-    return -side * real(read.terms.get(ONE, zero) - side * waist.terms.get(ONE, zero)), float(side)
+    return -side * real(read.terms.get(ONE, zero) - side * pivot.terms.get(ONE, zero)), float(side)
 
 
 def _largest_score(part: Part, pairs: Sequence[tuple[Bound, Bound]]) -> float:

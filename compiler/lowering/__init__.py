@@ -12,9 +12,9 @@ column of the embedding, a channel of a head, or neurons, whichever is the cheap
 Invariant: readings are exact in exact arithmetic; a reading that is ready at time t is read at later times only.
 
 Where to look: `reader` (1, 2, and who is asked for the rest), `heads` and `counting` (3), `pushed` (4), `neurons`,
-which chooses between `staircases` over `waists` and the `steps` of choices, products and `logic` (5). All of them ask
-the `task` what is wanted and known, and place things in the `draft`, called as `names` says. `outputs` and `variables`
-are what is read off in the end; `care` is what can be done against rounding.
+which chooses between `staircases` over `pivots` and the `steps` of choices, products and `logic` (5). All of them ask
+the `context` what is wanted and known, and place things in the `builder`, called as `names` says. `outputs` and
+`variables` are what is read off in the end; `policy` is what can be done against rounding.
 
     >>> from compiler.graph.domain import Setting
     >>> from compiler.graph.specialise import specialise
@@ -29,24 +29,24 @@ from __future__ import annotations
 from compiler.circuit.circuit import Circuit
 from compiler.circuit.compress import compress
 from compiler.graph.specialise import Graph
-from compiler.lowering.care import DEFAULT_CARE, Care, cares
-from compiler.lowering.draft import Draft
+from compiler.lowering.builder import Builder
+from compiler.lowering.context import WIDE, Context
 from compiler.lowering.names import Names
 from compiler.lowering.outputs import output
+from compiler.lowering.policy import DEFAULT_POLICY, Policy, policies
 from compiler.lowering.reader import Reader
-from compiler.lowering.task import WIDE, Task
 from compiler.lowering.variables import readable
 from compiler.numbers.precision import FLOAT32, Precision
 
-__all__ = ["WIDE", "Care", "cares", "lower"]
+__all__ = ["WIDE", "Policy", "lower", "policies"]
 
 
 def lower(
-    graph: Graph, optimize: str = "balanced", care: Care = DEFAULT_CARE, precision: Precision = FLOAT32
+    graph: Graph, optimize: str = "balanced", policy: Policy = DEFAULT_POLICY, precision: Precision = FLOAT32
 ) -> Circuit:
     """Build the circuit of a graph. `optimize` is one of "depth", "balanced", "size"."""
-    task = Task(graph, optimize, care, precision)
-    draft = Draft(Names(graph), precision)
-    reader = Reader(task, draft)
-    outputs = [output(name, node, task, reader.read) for name, node in graph.outputs.items()]
-    return compress(draft.finished(outputs, [*readable(task, reader.readings)]))
+    context = Context(graph, optimize, policy, precision)
+    builder = Builder(Names(graph), precision)
+    reader = Reader(context, builder)
+    outputs = [output(name, node, context, reader.read) for name, node in graph.outputs.items()]
+    return compress(builder.finished(outputs, [*readable(context, reader.readings)]))

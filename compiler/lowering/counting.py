@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 from compiler.graph.domain import Domain
 from compiler.graph.relation import ALWAYS, EQUAL, Comparison, Conjunction
+from compiler.lowering.context import Context
 from compiler.lowering.names import Names
-from compiler.lowering.task import Task
 from rasp.sop import Indices, Lookup, SOp, Tokens
 
 LONG_ORDER = 12
@@ -29,9 +29,9 @@ _Compared: TypeAlias = tuple[SOp, SOp, Comparison]
 class Counting:
     """What to count for a case."""
 
-    def __init__(self, task: Task, names: Names) -> None:
-        self.task = task
-        self.analysis = task.analysis
+    def __init__(self, context: Context, names: Names) -> None:
+        self.context = context
+        self.analysis = context.analysis
         self.names = names
 
     def of(self, case: Conjunction) -> list[tuple[int, Conjunction]]:
@@ -60,7 +60,7 @@ class Counting:
         """
         keys, queries = (self.analysis.domain(node) for node in (key, query))
         strict = comparison - EQUAL
-        if self.task.optimize != "size" and not all(self._is_embedded(node) for node in (key, query)):
+        if self.context.optimize != "size" and not all(self._is_embedded(node) for node in (key, query)):
             return None  # digits of a computed number may take a layer
         if len(strict) != 1 or min(len(keys), len(queries)) <= LONG_ORDER:
             return None

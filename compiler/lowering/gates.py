@@ -19,9 +19,9 @@ from fractions import Fraction
 
 from compiler.circuit.circuit import Neuron, Stairs
 from compiler.lowering.attention import Read, Reading, weighted
-from compiler.lowering.draft import Draft, after_mlp
+from compiler.lowering.builder import Builder, after_mlp
+from compiler.lowering.context import Context
 from compiler.lowering.lines import less
-from compiler.lowering.task import Task
 from compiler.numbers.direction import Form
 from compiler.numbers.exact import Multiples
 from rasp.sop import Constant, Map, SOp
@@ -34,10 +34,10 @@ _Bend = tuple[Reading, Fraction, Fraction]
 class Gates:
     """Functions of two operands, neuron by neuron."""
 
-    def __init__(self, task: Task, draft: Draft, read: Read) -> None:
-        self.task = task
-        self.analysis = task.analysis
-        self.draft = draft
+    def __init__(self, context: Context, builder: Builder, read: Read) -> None:
+        self.context = context
+        self.analysis = context.analysis
+        self.builder = builder
         self.read = read
 
     def compared(self, node: SOp, op: str, a: SOp, b: SOp) -> Reading | None:
@@ -45,7 +45,7 @@ class Gates:
         one, other = self.analysis.domain(a), self.analysis.domain(b)
         apart = one.ends[0] - other.ends[0]
         unit = _common([one.step, other.step, apart]) or Fraction(1)
-        if max(abs(end) for end in (*one.ends, *other.ends)) / unit > self.task.precision.sum_whole / 8:
+        if max(abs(end) for end in (*one.ends, *other.ends)) / unit > self.context.precision.sum_whole / 8:
             return None
         number = weighted([(self.read(a), 1 / unit), (self.read(b), -1 / unit)])
         at_least, above = _steps(number, False), _steps(number, True)
@@ -66,7 +66,7 @@ class Gates:
     def product(self, node: SOp, a: SOp, b: SOp) -> Reading | None:
         """``a b`` for whole a of few values: a gate for each of them but the least."""
         steps, gated = self.analysis.domain(a), self.analysis.domain(b)
-        if not steps.whole or len(steps) > self.task.limits.gates:
+        if not steps.whole or len(steps) > self.context.limits.gates:
             return None
         (low, high), (least, most) = steps.ends, gated.ends
         size = Fraction(math.ceil((most - least) / steps.gap))
@@ -87,14 +87,14 @@ class Gates:
         if ends is None:
             return None
         first, last = ends
-        if isinstance(b, Constant) and len(self.analysis.domain(a)) <= self.task.limits.points:
+        if isinstance(b, Constant) and len(self.analysis.domain(a)) <= self.context.limits.points:
             return self._by_number(a, Fraction(b.value), first, last)
-        x, (least, greatest) = self.read(a), self.task.range(a)
-        y, most = self._up_to(b, greatest + 1) if least >= 0 else (self.read(b), self.task.range(b)[1])
+        x, (least, greatest) = self.read(a), self.context.range(a)
+        y, most = self._up_to(b, greatest + 1) if least >= 0 else (self.read(b), self.context.range(b)[1])
         bends: list[_Bend] = []
         for j in range(first + 1, last + 1):
             bends += _gate(y, weighted([(x, Fraction(1)), (y, Fraction(-j))]), most, Fraction(-1))
-        low = self.task.range(a)[0]
+        low = self.context.range(a)[0]
         bends.append((x, low, Fraction(1)))
         bends += [(y, Fraction(0), Fraction(-first))] if first else []
         found = self._added(node, less(node, low), bends, (-low, most - 1 - low))
@@ -102,13 +102,13 @@ class Gates:
 
     def _up_to(self, node: SOp, most: Fraction) -> tuple[Reading, Fraction]:
         """A number, or another one where it is larger, ``m - relu(m - x)``, and its larger end."""
-        low, high = self.task.range(node)
+        low, high = self.context.range(node)
         if high <= most or most <= low:
             return self.read(node), high
         left = weighted([self._number(most), (self.read(node), Fraction(-1))])
         end = Constant(int(most))
         holds = Map("if", (Map("<", (node, end)), Map("-", (end, node)), Constant(0)))
-        found = self.draft.neuron(node, left, most - low, holds, f"{most} - {{}}")
+        found = self.builder.neuron(node, left, most - low, holds, f"{most} - {{}}")
         return weighted([self._number(most), (found, Fraction(-1))]), most
 
     def _by_number(self, a: SOp, number: Fraction, first: int, last: int) -> Reading:
@@ -130,7 +130,7 @@ class Gates:
         (direction,) = found.form.terms
         numbers = self.analysis.domain(a).numbers
         values = Multiples.of([Fraction(x // number - first) for x in numbers])
-        self.draft.stairs[direction] = Stairs(x.form, Multiples.of(numbers), values)
+        self.builder.stairs[direction] = Stairs(x.form, Multiples.of(numbers), values)
         return weighted([(x, Fraction(1)), (found, -number), self._number(-first * number)])
 
     def rounded(self, node: SOp, a: SOp, b: SOp) -> Reading | None:
@@ -150,18 +150,18 @@ class Gates:
 
     def held(self, node: SOp, a: SOp) -> Reading:
         """A whole number in a direction of its own: what it is a sum of may be larger than it can be."""
-        low, high = self.task.range(a)
+        low, high = self.context.range(a)
         read = weighted([(self.read(a), Fraction(1)), self._number(-low)])
-        found = self.draft.neuron(node, read, high - low, less(node, low))
+        found = self.builder.neuron(node, read, high - low, less(node, low))
         return weighted([(found, Fraction(1)), self._number(low)])
 
     def _quotients(self, a: SOp, b: SOp, rounded: bool = False) -> tuple[int, int] | None:
         """The least and the greatest quotient, if they are few, and what divides is positive."""
-        if self.task.range(b)[1] <= 0 or self.task.range(b)[0] < 0:
+        if self.context.range(b)[1] <= 0 or self.context.range(b)[0] < 0:
             return None
         pairs = self.analysis.joint((a, b))
         if pairs is None:
-            found = [x / max(y, Fraction(1)) for x in self.task.range(a) for y in self.task.range(b)]
+            found = [x / max(y, Fraction(1)) for x in self.context.range(a) for y in self.context.range(b)]
             ends = (
                 (round(min(found)), round(max(found))) if rounded else (math.floor(min(found)), math.floor(max(found)))
             )
@@ -175,7 +175,7 @@ class Gates:
                 twice = 2 * (over - down * under)
                 down = down + ((twice > under) | ((twice == under) & (down % 2 == 1)))
             ends = int(down.min()), int(down.max())
-        return ends if ends[1] - ends[0] <= self.task.limits.gates else None
+        return ends if ends[1] - ends[0] <= self.context.limits.gates else None
 
     def _number(self, number: Fraction | int) -> tuple[Reading, Fraction]:
         return self.read(Constant(1)), Fraction(number)
@@ -184,15 +184,15 @@ class Gates:
         """The neurons, all into one direction; 0 where there are none, since only one quotient or value occurs."""
         if not bends:
             return Reading(Form.constant(0), 0, exact=True)
-        direction = self.draft.direction(node, holds)
-        self.draft.ranges[direction] = ends
+        direction = self.builder.direction(node, holds)
+        self.builder.ranges[direction] = ends
         ready, exact = 0, True
         for reading, _, _ in bends:
-            ready, exact = max(ready, after_mlp(self.draft.settled(reading).ready)), exact and reading.exact
-        label = self.draft.names.label(node)
+            ready, exact = max(ready, after_mlp(self.builder.settled(reading).ready)), exact and reading.exact
+        label = self.builder.names.label(node)
         for reading, less_than, weight in bends:
             read = reading.form - Form.constant(less_than)
-            self.draft.neurons.append((ready, Neuron((label,), read, ((direction, weight),))))
+            self.builder.neurons.append((ready, Neuron((label,), read, ((direction, weight),))))
         return Reading(Form.of(direction), ready, exact)
 
 

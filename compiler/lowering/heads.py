@@ -19,10 +19,10 @@ from fractions import Fraction
 from compiler.circuit.circuit import Channel, Head
 from compiler.graph.relation import Conjunction
 from compiler.lowering.attention import Read, Reading, Scores, Scoring, scores, weighted
+from compiler.lowering.builder import Builder, Mode, OpenHead, after_attention
+from compiler.lowering.context import Context
 from compiler.lowering.counting import Counting
-from compiler.lowering.draft import Draft, Mode, OpenHead, after_attention
 from compiler.lowering.lines import less
-from compiler.lowering.task import Task
 from compiler.numbers.direction import Direction, Form
 from rasp.sop import Aggregate, Constant, Map, SOp, Total, Width
 
@@ -35,45 +35,45 @@ class Heads:
 
     def __init__(
         self,
-        task: Task,
-        draft: Draft,
+        context: Context,
+        builder: Builder,
         read: Read,
         exactly: Read,
         evidence: Callable[[SOp], tuple[Reading, Fraction] | None],
     ) -> None:
-        self.task = task
-        self.analysis = task.analysis
-        self.precision = task.precision
-        self.draft = draft
-        self.counting = Counting(task, draft.names)
+        self.context = context
+        self.analysis = context.analysis
+        self.precision = context.precision
+        self.builder = builder
+        self.counting = Counting(context, builder.names)
         self.read = read
         self.exactly = exactly
         self.evidence = evidence
 
     def total(self, node: Width | Total) -> Reading:
         """A "sum" head for each exclusive case, adding each key's number, 1 for a count, into one direction."""
-        direction = self.draft.direction(node)
+        direction = self.builder.direction(node)
         cases = self.analysis.exclusive(node.selector)
         counted = [term for case in cases for term in self.counting.of(case)]
         value = self.read(node.value if isinstance(node, Total) else Constant(1))
-        self.draft.ranges[direction] = self._sums(node)
+        self.builder.ranges[direction] = self._sums(node)
         if isinstance(node, Width) and all(sign > 0 for sign, _ in counted):
-            self.draft.exclusive.add(direction)
+            self.builder.exclusive.add(direction)
         readings = [
             self._channel("sum", (case,), weighted([(value, Fraction(sign))]), Fraction(0), direction, node)
             for sign, case in counted
         ]
-        whole = self.task.whole and self.analysis.domain(node).whole
+        whole = self.context.whole and self.analysis.domain(node).whole
         if whole:
-            self.draft.offsets[direction] = self.precision.offset
+            self.builder.offsets[direction] = self.precision.offset
         ready = max(reading.ready for reading in readings)
         return Reading(Form.of(direction), ready, exact=whole or not self.precision.counts_need_offset)
 
     def _sums(self, node: Width | Total) -> tuple[Fraction, Fraction]:
         """The least and the greatest sum, on the way to it too: what is left out may be added first and taken away."""
         if isinstance(node, Width):
-            return Fraction(0), Fraction(self.task.graph.setting.max_length)
-        largest = max(map(abs, self.task.range(node)))
+            return Fraction(0), Fraction(self.context.graph.setting.max_length)
+        largest = max(map(abs, self.context.range(node)))
         return -largest, largest
 
     def aggregate(self, node: Aggregate) -> Reading:
@@ -98,9 +98,9 @@ class Heads:
         origin = values[0] if len(values) == 1 else Fraction(0)
         if self.precision.relative and not self.analysis.selects_one(node) and self.analysis.domain(node.value).whole:
             origin = Fraction((values[0] + values[-1]) // 2)  # what is averaged is rounded in proportion to its size
-        direction = self.draft.direction(node, less(self.draft.names.meant(node), origin))
-        low, high = self.task.range(node)
-        self.draft.ranges[direction] = low - origin, high - origin
+        direction = self.builder.direction(node, less(self.builder.names.meant(node), origin))
+        low, high = self.context.range(node)
+        self.builder.ranges[direction] = low - origin, high - origin
         value = self.read(node.value)
         moved = Reading(value.form - Form.constant(origin), value.ready, value.exact)
         found = self._channel("mean", cases, moved, default - origin, direction, node)
@@ -108,9 +108,9 @@ class Heads:
 
     def _one_of(self, node: Aggregate, cases: list[Conjunction], default: Fraction) -> Reading:
         """At most one case selects a key, so what the cases find, counted from the default, adds up."""
-        direction = self.draft.direction(node, less(self.draft.names.meant(node), default))
-        low, high = self.task.range(node)
-        self.draft.ranges[direction] = low - default, high - default
+        direction = self.builder.direction(node, less(self.builder.names.meant(node), default))
+        low, high = self.context.range(node)
+        self.builder.ranges[direction] = low - default, high - default
         value = self.read(node.value)
         moved = Reading(value.form - Form.constant(default), value.ready, value.exact)
         parts = [self._channel("mean", (case,), moved, Fraction(0), direction, node) for case in cases]
@@ -129,8 +129,8 @@ class Heads:
         """Let the head that selects by these cases carry one more value into the direction."""
         sure = mode == "mean" and any(map(self.analysis.surely_matches, cases))
         order = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
-        apart = self.task.several and self._selects_one(cases, node)
-        shared = self.draft.heads((mode, order, apart, cases))
+        apart = self.context.several and self._selects_one(cases, node)
+        shared = self.builder.heads((mode, order, apart, cases))
         if not shared:
             found = scores(cases, self._scoring(order, sure))
             shared.append(self._open(mode, found, sure, cases, node))
@@ -146,7 +146,7 @@ class Heads:
         return Reading(Form.of(direction), opened.written, exact)
 
     def _scoring(self, order: bool, sure: bool) -> Scoring:
-        codes, largest = self.task.codes, self.precision.largest_code
+        codes, largest = self.context.codes, self.precision.largest_code
         return Scoring(self.analysis, codes, self.read, self.exactly, self.evidence, order, not sure, largest)
 
     def _selects_one(self, cases: tuple[Conjunction, ...], node: SOp) -> bool:
@@ -155,9 +155,9 @@ class Heads:
 
     def _open(self, mode: Mode, found: Scores, sure: bool, cases: tuple[Conjunction, ...], node: SOp) -> OpenHead:
         head = Head(
-            name=self.draft.names.label(node),
-            node=self.draft.names.meant(node),
-            selects=self.draft.names.selected(cases),
+            name=self.builder.names.label(node),
+            node=self.builder.names.meant(node),
+            selects=self.builder.names.selected(cases),
             mode=mode,
             parts=tuple(found.parts),
             sure=sure,

@@ -14,9 +14,9 @@ from fractions import Fraction
 
 from compiler.circuit.circuit import Neuron
 from compiler.lowering.attention import Read, Reading, weighted
-from compiler.lowering.draft import Draft, after_mlp
+from compiler.lowering.builder import Builder, after_mlp
+from compiler.lowering.context import Context
 from compiler.lowering.lines import added
-from compiler.lowering.task import Task
 from compiler.numbers.direction import Form
 from rasp.sop import Constant, Map, SOp
 
@@ -24,24 +24,24 @@ from rasp.sop import Constant, Map, SOp
 class Logic:
     """Bits computed from bits."""
 
-    def __init__(self, task: Task, draft: Draft, read: Read) -> None:
-        self.task = task
-        self.analysis = task.analysis
-        self.limits = task.limits
-        self.draft = draft
+    def __init__(self, context: Context, builder: Builder, read: Read) -> None:
+        self.context = context
+        self.analysis = context.analysis
+        self.limits = context.limits
+        self.builder = builder
         self.read = read
         self._evidence: dict[SOp, tuple[Reading, Fraction] | None] = {}
 
     def conjunction(self, node: Map) -> Reading:
         """An `and` of as many operands as it nests."""
-        read = self._sum([self.read(self.task.truth(x)) for x in _operands(node)])
-        return self.draft.neuron(node, read, Fraction(1), node)
+        read = self._sum([self.read(self.context.truth(x)) for x in _operands(node)])
+        return self.builder.neuron(node, read, Fraction(1), node)
 
     def disjunction(self, node: Map) -> Reading:
         """An `or`: not all of the opposites, or what its evidence says."""
         if (evidence := self.evidence(node)) is not None:
             return self._not(self._none(node, self._not(evidence[0])))
-        none = self._sum([self._not(self.read(self.task.truth(x))) for x in _operands(node)])
+        none = self._sum([self._not(self.read(self.context.truth(x))) for x in _operands(node)])
         return self._not(self._none(node, none))
 
     def evidence(self, node: SOp) -> tuple[Reading, Fraction] | None:
@@ -62,7 +62,7 @@ class Logic:
 
     def _none(self, node: SOp, read: Reading) -> Reading:
         """The opposite of an `or`."""
-        return self.draft.neuron(node, read, Fraction(1), Map("not", (node,)), "not {}")
+        return self.builder.neuron(node, read, Fraction(1), Map("not", (node,)), "not {}")
 
     def _sum(self, bits: Sequence[Reading]) -> Reading:
         """``a and b and c = relu(a + b + c - 2)``: what the neuron reads."""
@@ -72,7 +72,7 @@ class Logic:
     def _gathered(self, node: SOp, cases: Sequence[tuple[SOp, ...]]) -> tuple[Reading, Fraction]:
         """The evidence of all cases: what takes neurons is added up in one direction, the rest is read as it is."""
         held = [self._weight(case) for case in cases if len(case) > 1]
-        direction = self.draft.direction(node, added(held) if held else None, "evidence for {}")
+        direction = self.builder.direction(node, added(held) if held else None, "evidence for {}")
         free, largest, ready, exact = [], Fraction(0), 0, True
         bound = Fraction(0)
         for case in cases:
@@ -82,20 +82,20 @@ class Logic:
                 free.append((reading, Fraction(1)))
                 continue
             read = weighted([(reading, Fraction(1)), *((bit, most) for bit in bits)])
-            written = after_mlp(self.draft.settled(read).ready)
+            written = after_mlp(self.builder.settled(read).ready)
             bent = read.form - Form.constant(most * len(bits))
-            neuron = Neuron((self.draft.names.label(node),), bent, ((direction, Fraction(1)),))
-            self.draft.neurons.append((written, neuron))
+            neuron = Neuron((self.builder.names.label(node),), bent, ((direction, Fraction(1)),))
+            self.builder.neurons.append((written, neuron))
             largest, ready, exact = largest + most, max(ready, written), exact and read.exact
         if largest:
-            self.draft.ranges[direction] = Fraction(0), largest
+            self.builder.ranges[direction] = Fraction(0), largest
             free.append((Reading(Form.of(direction), ready, exact), Fraction(1)))
         return weighted(free), bound
 
     def _is_nested(self, node: SOp) -> bool:
         """An `and` or `or` of too many variables for a short staircase."""
         logical = isinstance(node, Map) and node.op in ("and", "or")
-        return logical and self.analysis.count_points(self.analysis.variables(node)) > self.task.short
+        return logical and self.analysis.count_points(self.analysis.variables(node)) > self.context.short
 
     def _cases(self, node: SOp) -> list[tuple[SOp, ...]] | None:
         """The s-op as an `or` of `and`s; an `or` of plain s-ops counts as plain. None where there are too many."""
@@ -116,10 +116,10 @@ class Logic:
         """Evidence for an `and` is ``relu(e + M (bits - m))``: one operand e may itself be evidence up to M, and there
         are m bits. Returns e, the bits and M."""
         summed = self._summed(case)
-        bits = [self.read(self.task.truth(x)) for x in case if x is not summed]
+        bits = [self.read(self.context.truth(x)) for x in case if x is not summed]
         evidence, most = [bits.pop()] if summed is None else [], Fraction(1)
         if summed is not None:
-            evidence = [self.read(self.task.truth(x)) for x in _operands(summed)]  # type: ignore[arg-type]
+            evidence = [self.read(self.context.truth(x)) for x in _operands(summed)]  # type: ignore[arg-type]
             most = Fraction(len(evidence))
         return weighted([(bit, Fraction(1)) for bit in evidence]), bits, most
 
@@ -130,8 +130,8 @@ class Logic:
     def _weight(self, case: tuple[SOp, ...]) -> SOp:
         """What evidence a case adds: how many operands of the `or` in it are true, or 1, where the rest is true."""
         summed = self._summed(case)
-        operands = [] if summed is None else [*map(self.task.truth, _operands(summed))]  # type: ignore[arg-type]
-        rest = [self.task.truth(x) for x in case if x is not summed]
+        operands = [] if summed is None else [*map(self.context.truth, _operands(summed))]  # type: ignore[arg-type]
+        rest = [self.context.truth(x) for x in case if x is not summed]
         both = rest[0]
         for bit in rest[1:]:
             both = Map("and", (both, bit))

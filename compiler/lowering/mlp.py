@@ -1,6 +1,6 @@
-"""Staircases: a function of one number with finitely many arguments, as kinks of ReLUs.
+"""Staircases: a function of one number with finitely many arguments, as knots of ReLUs.
 
-In: the points (x, y) of the function. Out: `Staircase`, a line plus kinks; each kink becomes one neuron.
+In: the points (x, y) of the function. Out: `Staircase`, a line plus knots; each knot becomes one neuron.
 Invariant: at every given x the sum is y exactly; between the points it is linear (docs/constructions.md, C8).
 
     >>> print(staircase([(Fraction(x), Fraction(x * x)) for x in range(3)], flat=False))
@@ -19,7 +19,7 @@ from compiler.numbers.exact import counts, ratio
 
 
 @dataclass(frozen=True)
-class Kink:
+class Knot:
     """``weight * relu(side * (x - at))``: active to the right (side 1) or to the left (side -1) of `at`."""
 
     at: Fraction
@@ -33,20 +33,20 @@ class Kink:
 
 @dataclass(frozen=True)
 class Staircase:
-    """``constant + slope * x + sum of kinks``."""
+    """``constant + slope * x + sum of knots``."""
 
     constant: Fraction
     slope: Fraction
-    kinks: tuple[Kink, ...]
+    knots: tuple[Knot, ...]
     flat: bool = False  # made with plateaus
 
     def __call__(self, x: Fraction) -> Fraction:
         """The value at x, exactly."""
-        bends = (kink.weight * max(kink.side * (x - kink.at), Fraction(0)) for kink in self.kinks)
+        bends = (knot.weight * max(knot.side * (x - knot.at), Fraction(0)) for knot in self.knots)
         return self.constant + self.slope * x + sum(bends, Fraction(0))
 
     def __str__(self) -> str:
-        return " + ".join([str(self.constant), f"{self.slope} x", *map(str, self.kinks)])
+        return " + ".join([str(self.constant), f"{self.slope} x", *map(str, self.knots)])
 
 
 Points = Sequence[tuple[Fraction, Fraction]]
@@ -56,7 +56,7 @@ def staircase(points: Points, flat: bool) -> Staircase:
     """The function through the points, ascending in x, bent where its slope changes.
 
     With `flat`, it keeps each y over a quarter of the distance to the next point on both sides, so that a small error
-    of x leaves y untouched; that costs up to one more kink a step. Without, a slope that is no binary fraction is
+    of x leaves y untouched; that costs up to one more knot a step. Without, a slope that is no binary fraction is
     replaced by a level piece and a ramp whose width is a power of two, so that whole numbers stay exact in floats.
     """
     corners = _plateaus(points) if flat else _short(points)
@@ -73,12 +73,12 @@ def staircase(points: Points, flat: bool) -> Staircase:
     largest = max(abs(low), abs(high))
     to_right = right.size(largest) + _lean(bends, low, high) <= left.size(largest)
     line, side = (right, 1) if to_right else (left, -1)
-    return Staircase(line.constant, line.slope, tuple(Kink(x, side, bend) for x, bend in bends), flat)
+    return Staircase(line.constant, line.slope, tuple(Knot(x, side, bend) for x, bend in bends), flat)
 
 
 @dataclass(frozen=True)
 class _Line:
-    """The line at one end, where all kinks are inactive."""
+    """The line at one end, where all knots are inactive."""
 
     slope: Fraction
     constant: Fraction
@@ -100,7 +100,7 @@ def _slopes(corners: Points) -> list[tuple[int, int]]:
 
 
 def _lean(bends: Points, low: Fraction, high: Fraction) -> Fraction:
-    """By how much more the kinks add up to in size if they are active to the right than if they are to the left."""
+    """By how much more the knots add up to in size if they are active to the right than if they are to the left."""
     (first, last, *places), unit = counts([low, high, *(place for place, _ in bends)])
     weights, weight_unit = counts([weight for _, weight in bends])
     lean = sum(abs(weight) * (first + last - 2 * place) for weight, place in zip(weights, places, strict=True))

@@ -1,7 +1,7 @@
 """Names: what directions, heads and neurons are called, for people.
 
 In: s-ops of a graph. Out: `Names`: a label for each, and what a head selects in words.
-Invariant: names decide nothing; two s-ops may have one label (a `Draft` tells their directions apart).
+Invariant: names decide nothing; two s-ops may have one label (a `Builder` tells their directions apart).
 
     tokens=a    depth >= 2    (indices)^2    positions where its tokens = my tokens
 """

@@ -16,12 +16,12 @@ from typing import TypeAlias
 from compiler.circuit.bound import is_dyadic
 from compiler.graph.domain import refusal
 from compiler.lowering.attention import Reading
-from compiler.lowering.draft import Draft
+from compiler.lowering.builder import Builder
+from compiler.lowering.context import Context
 from compiler.lowering.mlp import Staircase
+from compiler.lowering.pivots import Pivot, Pivots
 from compiler.lowering.staircases import Staircases
 from compiler.lowering.steps import Steps
-from compiler.lowering.task import Task
-from compiler.lowering.waists import Waist, Waists
 from rasp.sop import SOp
 from rasp.source import RaspError
 
@@ -31,19 +31,21 @@ _Way: TypeAlias = Callable[[], Reading | None]
 class Neurons:
     """Functions that take neurons."""
 
-    def __init__(self, task: Task, draft: Draft, waists: Waists, staircases: Staircases, steps: Steps) -> None:
-        self.task = task
-        self.draft = draft
-        self.waists = waists
+    def __init__(
+        self, context: Context, builder: Builder, pivots: Pivots, staircases: Staircases, steps: Steps
+    ) -> None:
+        self.context = context
+        self.builder = builder
+        self.pivots = pivots
         self.staircases = staircases
         self.steps = steps
 
     def computed(self, node: SOp) -> Reading:
         """The best way to compute a function with neurons: a staircase if it is short, else whichever is best."""
         stairs = self._stairs(node)
-        at_once = [option for option in stairs if all(self.waists.is_free(term) for term, _ in option[1].terms)]
-        wanted = stairs if self.task.optimize == "size" else at_once
-        if wanted and len(wanted[0][0].kinks) <= self.task.short:
+        at_once = [option for option in stairs if all(self.pivots.is_free(term) for term, _ in option[1].terms)]
+        wanted = stairs if self.context.optimize == "size" else at_once
+        if wanted and len(wanted[0][0].knots) <= self.context.short:
             return self.staircases.climb(node, *wanted[0])
         ways: list[_Way] = [partial(self.steps.computed, node)]
         ways += [partial(self.staircases.climb, node, *option) for option in at_once[:1] + stairs[:1]]
@@ -52,49 +54,49 @@ class Neurons:
             found.append(option)
         return self._best(node, found)
 
-    def _stairs(self, node: SOp) -> list[tuple[Staircase, Waist]]:
+    def _stairs(self, node: SOp) -> list[tuple[Staircase, Pivot]]:
         """The staircases that come to the s-op, those of few neurons first."""
-        stairs = [(self.staircases.over(node, waist), waist) for waist in self.waists.short(node)]
-        usable = [s for s in stairs if len(s[0].kinks) <= self.task.limits.neurons and self._is_exact(node, *s)]
-        return sorted(usable, key=lambda s: (len(s[0].kinks), not is_dyadic(s[1].curve.arguments.unit)))
+        stairs = [(self.staircases.over(node, pivot), pivot) for pivot in self.pivots.short(node)]
+        usable = [s for s in stairs if len(s[0].knots) <= self.context.limits.neurons and self._is_exact(node, *s)]
+        return sorted(usable, key=lambda s: (len(s[0].knots), not is_dyadic(s[1].curve.arguments.unit)))
 
-    def _is_exact(self, node: SOp, stairs: Staircase, waist: Waist) -> bool:
+    def _is_exact(self, node: SOp, stairs: Staircase, pivot: Pivot) -> bool:
         """Whether what the neurons of a staircase add up to is small enough to be exact beside the steps (C8)."""
-        low, high = waist.curve.arguments.range
-        total = sum(abs(kink.weight) for kink in stairs.kinks) * (high - low)
-        return total <= self.task.precision.sum_whole / 4
+        low, high = pivot.curve.arguments.range
+        total = sum(abs(knot.weight) for knot in stairs.knots) * (high - low)
+        return total <= self.context.precision.sum_whole / 4
 
     def _best(self, node: SOp, found: list[tuple[Reading, int]]) -> Reading:
         """What is ready first at a bearable number of neurons, else what takes the fewest."""
         if not found:
             raise refusal(
                 "too-large",
-                f"`{self.task.graph.told(node)}` combines its operands in too many ways",
+                f"`{self.context.graph.told(node)}` combines its operands in too many ways",
                 "round an operand, or compile with a smaller max_length or vocabulary",
                 node,
             )
-        affordable = [option for option in found if option[1] <= self.task.wide]
+        affordable = [option for option in found if option[1] <= self.context.wide]
         if affordable:
             return min(affordable, key=lambda option: (option[0].ready, option[1]))[0]
         return min(found, key=lambda option: (option[1], option[0].ready))[0]
 
     def _cost(self, way: _Way) -> tuple[Reading, int] | None:
         """Try a way: its reading and how many neurons it adds. What is not chosen is swept away in the end."""
-        before = len(self.draft.neurons)
+        before = len(self.builder.neurons)
         try:
             reading = way()
         except RaspError:
             return None
         if reading is None:
             return None
-        if self.task.precision.relative:  # each step rounds again: what is tried on the way counts, so that one wins
-            return reading, len(self.draft.neurons) - before
-        return reading, self.draft.needed(reading.form, before)
+        if self.context.precision.relative:  # each step rounds again: what is tried on the way counts, so that one wins
+            return reading, len(self.builder.neurons) - before
+        return reading, self.builder.needed(reading.form, before)
 
     def _after_inner(self, node: SOp, wanted: bool) -> Reading | None:
         """Compute what the s-op is a function of, then a staircase over that, if that is exact or wanted anyway."""
-        waist = self.waists.innermost(node)
-        if waist is None:
+        pivot = self.pivots.innermost(node)
+        if pivot is None:
             return None
-        stairs = self.staircases.over(node, waist)
-        return self.staircases.climb(node, stairs, waist) if wanted or self._is_exact(node, stairs, waist) else None
+        stairs = self.staircases.over(node, pivot)
+        return self.staircases.climb(node, stairs, pivot) if wanted or self._is_exact(node, stairs, pivot) else None

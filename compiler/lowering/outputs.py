@@ -22,8 +22,8 @@ import numpy.typing as npt
 from compiler.circuit.circuit import Output
 from compiler.graph.domain import Domain
 from compiler.lowering.attention import Read
+from compiler.lowering.context import Context
 from compiler.lowering.lines import less, number
-from compiler.lowering.task import Task
 from compiler.numbers.direction import Form
 from compiler.numbers.exact import Multiples, counts, whole
 from rasp.sop import Constant, Lookup, Map, SOp
@@ -34,98 +34,98 @@ _Rows: TypeAlias = npt.NDArray[np.int64]
 Codes: TypeAlias = tuple[tuple[Value, tuple[Fraction, ...]], ...]
 
 
-def output(name: str, node: SOp, task: Task, read: Read) -> Output:
+def output(name: str, node: SOp, context: Context, read: Read) -> Output:
     """The output of a name."""
-    large = len(task.analysis.domain(node)) > task.short and not task.precision.relative
-    if task.ranked and large and (parts := _in_parts(name, node, task, read)) is not None:
+    large = len(context.analysis.domain(node)) > context.short and not context.precision.relative
+    if context.ranked and large and (parts := _in_parts(name, node, context, read)) is not None:
         return parts  # held apart
-    if task.ranked:
+    if context.ranked:
         try:
-            return _in_digits(name, node, task, read)
+            return _in_digits(name, node, context, read)
         except RaspError:  # too many values: then what they are computed from is held apart
             pass
-    if (parts := _in_parts(name, node, task, read)) is not None:
+    if (parts := _in_parts(name, node, context, read)) is not None:
         return parts
-    if len(task.analysis.domain(node)) > task.limits.decoded:
-        raise task.analysis.too_many(node)
-    numbers, coded = task.numbered(node)
+    if len(context.analysis.domain(node)) > context.limits.decoded:
+        raise context.analysis.too_many(node)
+    numbers, coded = context.numbered(node)
     column = Multiples.of([number for _, number in numbers])
     low, high = column.range
-    if not _is_near(low / column.distance, high / column.distance, task):
-        return _in_digits(name, node, task, read)
-    return Output(name, (read(coded).form,), _codes(name, task, {value: (number,) for value, number in numbers}))
+    if not _is_near(low / column.distance, high / column.distance, context):
+        return _in_digits(name, node, context, read)
+    return Output(name, (read(coded).form,), _codes(name, context, {value: (number,) for value, number in numbers}))
 
 
-def _codes(name: str, task: Task, numbers: Mapping[Value, tuple[Fraction, ...]]) -> Codes:
+def _codes(name: str, context: Context, numbers: Mapping[Value, tuple[Fraction, ...]]) -> Codes:
     """What an output's values are decoded from, once for equal ones."""
-    return tuple(zip(task.graph.printed(name, numbers), numbers.values(), strict=True))
+    return tuple(zip(context.graph.printed(name, numbers), numbers.values(), strict=True))
 
 
-def _in_parts(name: str, node: SOp, task: Task, read: Read) -> Output | None:
+def _in_parts(name: str, node: SOp, context: Context, read: Read) -> Output | None:
     """A quotient of whole numbers is decoded from the two, so a value has as many codes as it has fractions (C24)."""
     match node:
-        case Map(op="/", args=(a, b)) if task.analysis.variables(b):
-            wholes = dict.fromkeys([(a, b), task.analysis.whole_parts((a, b))])
+        case Map(op="/", args=(a, b)) if context.analysis.variables(b):
+            wholes = dict.fromkeys([(a, b), context.analysis.whole_parts((a, b))])
         case _:
             return None
-    for parts in wholes if not task.ranked else ():
-        if (found := _from(name, a, b, parts, task, read)) is not None:
+    for parts in wholes if not context.ranked else ():
+        if (found := _from(name, a, b, parts, context, read)) is not None:
             return found
-    rows = _listed(task, a, b, (a, b))
-    if rows is None or any(len(task.analysis.domain(part)) > task.limits.decoded for part in (a, b)):
+    rows = _listed(context, a, b, (a, b))
+    if rows is None or any(len(context.analysis.domain(part)) > context.limits.decoded for part in (a, b)):
         return None
     forms, columns = [], [*rows.T[:2]]
     for part, column in zip((a, b), rows.T[2:], strict=True):
-        for digit, numbers in _whole_digits(part, column, task):
+        for digit, numbers in _whole_digits(part, column, context):
             forms.append(read(digit).form)
             columns.append(numbers)
-    return _in_columns(name, task, forms, np.stack(columns, axis=1))
+    return _in_columns(name, context, forms, np.stack(columns, axis=1))
 
 
-def _from(name: str, over: SOp, under: SOp, parts: Sequence[SOp], task: Task, read: Read) -> Output | None:
+def _from(name: str, over: SOp, under: SOp, parts: Sequence[SOp], context: Context, read: Read) -> Output | None:
     """A quotient that is decoded from parts, if they say which it is and their numbers can be told apart."""
-    rows = _listed(task, over, under, parts)
-    if rows is None or not all(_is_near(Fraction(low), Fraction(high), task) for low, high in _ends(rows)):
+    rows = _listed(context, over, under, parts)
+    if rows is None or not all(_is_near(Fraction(low), Fraction(high), context) for low, high in _ends(rows)):
         return None
-    return _in_columns(name, task, [read(part).form for part in parts], rows)
+    return _in_columns(name, context, [read(part).form for part in parts], rows)
 
 
-def _from_what_it_is_computed(name: str, node: SOp, task: Task, read: Read) -> Output | None:
+def _from_what_it_is_computed(name: str, node: SOp, context: Context, read: Read) -> Output | None:
     """A number that is computed from a few whole ones is decoded from these: the unembedding is the table."""
     match node:
         case Map(op="/", args=(over, under)):
-            parts = task.analysis.whole_parts((over, under))
+            parts = context.analysis.whole_parts((over, under))
         case _:
             over, under = node, Constant(1)
-            parts = task.analysis.whole_parts((node,))
-    return _from(name, over, under, parts, task, read) if parts and parts != (node,) else None
+            parts = context.analysis.whole_parts((node,))
+    return _from(name, over, under, parts, context, read) if parts and parts != (node,) else None
 
 
-def _listed(task: Task, over: SOp, under: SOp, parts: Sequence[SOp]) -> _Rows | None:
+def _listed(context: Context, over: SOp, under: SOp, parts: Sequence[SOp]) -> _Rows | None:
     """Every joint value of a quotient's two sides and of what it is to be decoded from."""
-    rows = task.analysis.joint((over, under, *parts))
-    return None if rows is None or len(rows) > task.limits.decoded else rows[rows[:, 1] != 0]
+    rows = context.analysis.joint((over, under, *parts))
+    return None if rows is None or len(rows) > context.limits.decoded else rows[rows[:, 1] != 0]
 
 
 def _ends(rows: _Rows) -> list[tuple[int, int]]:
     return [*zip(rows.min(axis=0).tolist(), rows.max(axis=0).tolist(), strict=True)][2:]
 
 
-def _in_columns(name: str, task: Task, forms: Sequence[Form], rows: _Rows) -> Output:
+def _in_columns(name: str, context: Context, forms: Sequence[Form], rows: _Rows) -> Output:
     """What is decoded from forms, whose numbers are the columns behind numerator and denominator."""
     found = {tuple(code): Fraction(over, under) for over, under, *code in rows.tolist()}
-    values = task.graph.printed(name, found.values())
+    values = context.graph.printed(name, found.values())
     codes = tuple((value, tuple(map(whole, code))) for value, code in zip(values, found, strict=True))
     return Output(name, tuple(forms), codes)
 
 
-def _whole_digits(node: SOp, column: _Rows, task: Task) -> Iterator[tuple[SOp, _Rows]]:
+def _whole_digits(node: SOp, column: _Rows, context: Context) -> Iterator[tuple[SOp, _Rows]]:
     """A whole number, or its digits if it is large, with what they are where it is a column's number."""
-    domain = task.analysis.domain(node)
+    domain = context.analysis.domain(node)
     low, high = (int(end) for end in domain.ends)
-    careful = task.ranked and high - low > task.precision.largest_digit // 4
-    if _is_near(Fraction(low), Fraction(high), task) and not careful:
-        alone = not isinstance(node, Map) or not task.ranked
+    careful = context.ranked and high - low > context.precision.largest_digit // 4
+    if _is_near(Fraction(low), Fraction(high), context) and not careful:
+        alone = not isinstance(node, Map) or not context.ranked
         yield node if alone else Map("round", (node,)), column
         return
     base = math.isqrt(high - low) + 1
@@ -135,28 +135,28 @@ def _whole_digits(node: SOp, column: _Rows, task: Task) -> Iterator[tuple[SOp, _
     yield rest, (column - low) % base
 
 
-def _is_near(low: Fraction, high: Fraction, task: Task) -> bool:
+def _is_near(low: Fraction, high: Fraction, context: Context) -> bool:
     """Whether whole numbers between these can be told apart (C10): their squares count, from 0 and from the middle."""
-    largest = task.precision.largest_digit
-    return high - low <= 2 * largest and (task.precision.relative or 3 * max(-low, high) <= 4 * largest)
+    largest = context.precision.largest_digit
+    return high - low <= 2 * largest and (context.precision.relative or 3 * max(-low, high) <= 4 * largest)
 
 
-def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
+def _in_digits(name: str, node: SOp, context: Context, read: Read) -> Output:
     """A large output is decoded from the digits of its rank: squares of larger numbers would be rounded (C10).
 
     A small one from its rank, where its values themselves would be rounded too much.
     """
-    domain = task.analysis.domain(node)
-    numbers = domain.numeric and domain.step and not task.ranked
+    domain = context.analysis.domain(node)
+    numbers = domain.numeric and domain.step and not context.ranked
     size = int((domain.ends[1] - domain.ends[0]) / domain.step) + 1 if numbers else len(domain)
-    if size > task.limits.decoded or (size > len(domain) and len(domain) <= task.short):
+    if size > context.limits.decoded or (size > len(domain) and len(domain) <= context.short):
         numbers, size = False, len(domain)
-    many = not numbers and len(domain) > task.short
-    if many and (made := _from_what_it_is_computed(name, node, task, read)) is not None:
+    many = not numbers and len(domain) > context.short
+    if many and (made := _from_what_it_is_computed(name, node, context, read)) is not None:
         return made
-    if not numbers and _bends(domain) > task.limits.neurons:
-        raise task.analysis.too_many(node)
-    largest = (2 if task.precision.relative else 1) * task.precision.largest_digit + 1
+    if not numbers and _bends(domain) > context.limits.neurons:
+        raise context.analysis.too_many(node)
+    largest = (2 if context.precision.relative else 1) * context.precision.largest_digit + 1
     base = largest if size <= largest else min(largest, math.isqrt(size - 1) + 1)
     places = 1
     while base**places < size:
@@ -171,7 +171,7 @@ def _in_digits(name: str, node: SOp, task: Task, read: Read) -> Output:
     else:
         digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]
     parts = {value: tuple(map(whole, code)) for value, code in codes.items()}
-    return Output(name, tuple(read(digit).form for digit in digits), _codes(name, task, parts))
+    return Output(name, tuple(read(digit).form for digit in digits), _codes(name, context, parts))
 
 
 def _bends(domain: Domain) -> int:

@@ -11,26 +11,26 @@ unless it is known already: others may ask for the same aggregate, and have an a
 from __future__ import annotations
 
 from compiler.graph.simplify import rebuilt
+from compiler.lowering.context import Context
 from compiler.lowering.names import Names
-from compiler.lowering.task import Task
 from rasp.sop import Aggregate, Constant, Lookup, Map, Node, SOp, reachable
 
 
-def pushed(node: SOp, task: Task, names: Names) -> SOp | None:
+def pushed(node: SOp, context: Context, names: Names) -> SOp | None:
     """A function of values picked by one selector is the pick of the function's value."""
-    analysis = task.analysis
+    analysis = context.analysis
     variables = analysis.variables(node)
     picks = [var for var in variables if isinstance(var, Aggregate) and analysis.picks(var)]
     if len(picks) < len(variables) or len({pick.selector for pick in picks}) != 1:
         return None
     at_key = _substituted(node, {pick: pick.value for pick in picks})
-    if not task.numeric(at_key):  # some keys are picked on no input that is meant, and what they have is no number
+    if not context.numeric(at_key):  # some keys are picked on no input that is meant, and what they have is no number
         return None
     empty = analysis.table(_substituted(node, {pick: Constant(pick.default) for pick in picks}))
     default = next((value for _, value in empty if not isinstance(value, str)), 0)  # else no such row has an answer
     found = Aggregate(picks[0].selector, at_key, default)
     one = any(map(analysis.selects_one, picks))
-    if found not in task.own and not analysis.is_made(found):
+    if found not in context.own and not analysis.is_made(found):
         analysis.made(found, one)
     elif analysis.selects_one(found) and not one:
         return None

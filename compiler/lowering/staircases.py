@@ -1,7 +1,7 @@
 """Staircases of neurons: a function of one number, added to the stream.
 
-In: an s-op as a function of a number (a `Waist`). Out: `Reading`s; each kink of the function is a neuron (C8).
-Invariant: a number that is read `exactly` is whole and free of rounding, where the task's care has it so (C19).
+In: an s-op as a function of a number (a `Pivot`). Out: `Reading`s; each knot of the function is a neuron (C8).
+Invariant: a number that is read `exactly` is whole and free of rounding, where the context's policy has it so (C19).
 
     h > 2  over h:  0 + 0 x + 2 relu(x - 9/4) + -2 relu(x - 11/4)
 """
@@ -13,85 +13,85 @@ from fractions import Fraction
 
 from compiler.circuit.circuit import Neuron, Stairs
 from compiler.lowering.attention import Read, Reading, is_short, weighted
-from compiler.lowering.draft import Draft, after_mlp
+from compiler.lowering.builder import Builder, after_mlp
+from compiler.lowering.context import Context
 from compiler.lowering.lines import less
-from compiler.lowering.mlp import Kink, Staircase, staircase
-from compiler.lowering.task import Task
-from compiler.lowering.waists import Waist, Waists
+from compiler.lowering.mlp import Knot, Staircase, staircase
+from compiler.lowering.pivots import Pivot, Pivots
 from compiler.numbers.direction import Direction, Form
 from rasp.sop import SOp, Total, Width
 
 
 class Staircases:
-    """Functions of one number, each a neuron a kink."""
+    """Functions of one number, each a neuron a knot."""
 
-    def __init__(self, task: Task, draft: Draft, waists: Waists, read: Read) -> None:
-        self.analysis = task.analysis
-        self.precision = task.precision
-        self.whole = task.whole
-        self.draft = draft
-        self.waists = waists
+    def __init__(self, context: Context, builder: Builder, pivots: Pivots, read: Read) -> None:
+        self.analysis = context.analysis
+        self.precision = context.precision
+        self.whole = context.whole
+        self.builder = builder
+        self.pivots = pivots
         self.read = read
         self._exact: dict[SOp, Reading] = {}
 
-    def over(self, node: SOp, waist: Waist) -> Staircase:
-        """A bit that is read from a noisy number has plateaus. Others are interpolated: they cancel in scores (C5)."""
-        noisy = any(self._noisy(var) for term, _ in waist.terms for var in self.analysis.variables(term))
-        return staircase(waist.curve.corners(), flat=noisy and len(self.analysis.domain(node)) <= 2)
+    def over(self, node: SOp, pivot: Pivot) -> Staircase:
+        """A bit read from an inexact number has plateaus. Others are interpolated: they cancel in scores (C5)."""
+        inexact = any(self._inexact(var) for term, _ in pivot.terms for var in self.analysis.variables(term))
+        return staircase(pivot.curve.corners(), flat=inexact and len(self.analysis.domain(node)) <= 2)
 
-    def climb(self, node: SOp, stairs: Staircase, below: Waist) -> Reading:
-        """The s-op, by the staircase over a number: a line, which is only read, and the kinks."""
-        waist = self._number(below)
-        line = waist.form * stairs.slope + Form.constant(stairs.constant)
-        if not stairs.kinks:
-            return Reading(line, waist.ready, waist.exact and is_short(stairs.slope) and is_short(stairs.constant))
-        ready, label = after_mlp(waist.ready), self.draft.names.label(node)
+    def climb(self, node: SOp, stairs: Staircase, below: Pivot) -> Reading:
+        """The s-op, by the staircase over a number: a line, which is only read, and the knots."""
+        pivot = self._number(below)
+        line = pivot.form * stairs.slope + Form.constant(stairs.constant)
+        if not stairs.knots:
+            return Reading(line, pivot.ready, pivot.exact and is_short(stairs.slope) and is_short(stairs.constant))
+        ready, label = after_mlp(pivot.ready), self.builder.names.label(node)
         along = [(term, factor * stairs.slope) for term, factor in below.terms]
-        holds = less(self.draft.names.meant(node), stairs.constant, along)
-        direction = self.draft.direction(node, holds, "{} less a line" if stairs.slope else "{}")
+        holds = less(self.builder.names.meant(node), stairs.constant, along)
+        direction = self.builder.direction(node, holds, "{} less a line" if stairs.slope else "{}")
         bends = below.curve.beyond(stairs.slope, stairs.constant)
-        self.draft.ranges[direction] = bends.range
-        self.draft.stairs[direction] = Stairs(waist.form, below.curve.arguments, bends)
-        self._ramps(label, stairs.kinks, waist.form, direction, ready)
-        exact = waist.exact and all(is_short(kink.at) and is_short(kink.weight) for kink in stairs.kinks)
+        self.builder.ranges[direction] = bends.range
+        self.builder.stairs[direction] = Stairs(pivot.form, below.curve.arguments, bends)
+        self._ramps(label, stairs.knots, pivot.form, direction, ready)
+        exact = pivot.exact and all(is_short(knot.at) and is_short(knot.weight) for knot in stairs.knots)
         return Reading(line + Form.of(direction), ready, exact)
 
     def exactly(self, node: SOp) -> Reading:
         """A whole number, free of rounding if that can be had: what is read from a mean is added to an offset (C19)."""
-        noisy = any(map(self._noisy, self.analysis.variables(node)))
-        waists = [*self.waists.short(node)] if self.whole and noisy else []
-        if not waists:
+        inexact = any(map(self._inexact, self.analysis.variables(node)))
+        pivots = [*self.pivots.short(node)] if self.whole and inexact else []
+        if not pivots:
             return self.read(node)
         if node not in self._exact:
-            self._exact[node] = self._upon_offset(node, min(waists, key=lambda waist: len(waist.curve.codes)))
+            self._exact[node] = self._upon_offset(node, min(pivots, key=lambda pivot: len(pivot.curve.codes)))
         return self._exact[node]
 
-    def _upon_offset(self, node: SOp, below: Waist) -> Reading:
-        """A staircase whose line is a kink too, so that one direction holds all of it, and the offset for good."""
-        waist = self._number(below)
+    def _upon_offset(self, node: SOp, below: Pivot) -> Reading:
+        """A staircase whose line is a knot too, so that one direction holds all of it, and the offset for good."""
+        pivot = self._number(below)
         low, high = below.curve.arguments.range
         stairs = staircase(below.curve.points(), flat=False)
-        side = stairs.kinks[0].side if stairs.kinks else 1
-        line = Kink(low if side > 0 else high, side, stairs.slope * side)
+        side = stairs.knots[0].side if stairs.knots else 1
+        line = Knot(low if side > 0 else high, side, stairs.slope * side)
         constant = stairs.constant + stairs.slope * line.at
-        direction, ready = self.draft.direction(node, less(node, constant)), after_mlp(waist.ready)
+        direction, ready = self.builder.direction(node, less(node, constant)), after_mlp(pivot.ready)
         bends = below.curve.beyond(Fraction(0), constant)
-        self.draft.ranges[direction] = bends.range
-        self.draft.stairs[direction] = Stairs(waist.form, below.curve.arguments, bends)
-        self.draft.offsets[direction] = self.precision.offset + constant
-        self._ramps(self.draft.names.label(node), [line, *stairs.kinks], waist.form, direction, ready)
+        self.builder.ranges[direction] = bends.range
+        self.builder.stairs[direction] = Stairs(pivot.form, below.curve.arguments, bends)
+        self.builder.offsets[direction] = self.precision.offset + constant
+        self._ramps(self.builder.names.label(node), [line, *stairs.knots], pivot.form, direction, ready)
         return Reading(Form.of(direction) - Form.constant(self.precision.offset), ready, exact=True)
 
-    def _number(self, waist: Waist) -> Reading:
-        return self.draft.settled(weighted([(self.read(term), factor) for term, factor in waist.terms]))
+    def _number(self, pivot: Pivot) -> Reading:
+        return self.builder.settled(weighted([(self.read(term), factor) for term, factor in pivot.terms]))
 
-    def _noisy(self, variable: SOp) -> bool:
+    def _inexact(self, variable: SOp) -> bool:
         """Whether the variable carries rounding errors."""
         whole = self.whole or not self.precision.counts_need_offset
-        return self.analysis.noisy(variable) and not (whole and isinstance(variable, Width | Total))
+        return self.analysis.inexact(variable) and not (whole and isinstance(variable, Width | Total))
 
-    def _ramps(self, label: str, kinks: Sequence[Kink], read: Form, direction: Direction, ready: int) -> None:
-        for kink in kinks:
-            bent = (read - Form.constant(kink.at)) * kink.side
-            neuron = Neuron((f"{label}, step at {kink.at}",), bent, ((direction, kink.weight),))
-            self.draft.neurons.append((ready, neuron))
+    def _ramps(self, label: str, knots: Sequence[Knot], read: Form, direction: Direction, ready: int) -> None:
+        for knot in knots:
+            bent = (read - Form.constant(knot.at)) * knot.side
+            neuron = Neuron((f"{label}, step at {knot.at}",), bent, ((direction, knot.weight),))
+            self.builder.neurons.append((ready, neuron))

@@ -16,12 +16,12 @@ from fractions import Fraction
 from compiler.circuit.circuit import Neuron
 from compiler.graph.simplify import rebuilt
 from compiler.lowering.attention import Read, Reading, weighted
-from compiler.lowering.draft import Draft, after_mlp
+from compiler.lowering.builder import Builder, after_mlp
+from compiler.lowering.context import Context
 from compiler.lowering.gates import Gates
 from compiler.lowering.lines import less
 from compiler.lowering.logic import Logic
-from compiler.lowering.task import Task
-from compiler.lowering.waists import Waists
+from compiler.lowering.pivots import Pivots
 from compiler.numbers.direction import Form
 from rasp.operators import PREDICATES
 from rasp.sop import Constant, Lookup, Map, Node, SOp, reachable
@@ -30,11 +30,13 @@ from rasp.sop import Constant, Lookup, Map, Node, SOp, reachable
 class Steps:
     """Operations from their operands' readings."""
 
-    def __init__(self, task: Task, draft: Draft, waists: Waists, logic: Logic, gates: Gates, read: Read) -> None:
-        self.task = task
-        self.analysis = task.analysis
-        self.draft = draft
-        self.waists = waists
+    def __init__(
+        self, context: Context, builder: Builder, pivots: Pivots, logic: Logic, gates: Gates, read: Read
+    ) -> None:
+        self.context = context
+        self.analysis = context.analysis
+        self.builder = builder
+        self.pivots = pivots
         self.logic = logic
         self.gates = gates
         self.read = read
@@ -46,16 +48,16 @@ class Steps:
                 return self.logic.conjunction(node)
             case Map(op="or"):
                 return self.logic.disjunction(node)
-            case Map(op="if", args=(condition, a, b)) if self.task.numeric(a, b):
+            case Map(op="if", args=(condition, a, b)) if self.context.numeric(a, b):
                 cases, other = self._cases(node)
                 if len(cases) > 2:
                     return self._first_of(node, cases, other)
-                return self._choice(node, self.task.truth(condition), a, b)
-            case Map(op="*", args=(a, b)) if a is not b and self.task.numeric(a, b):
+                return self._choice(node, self.context.truth(condition), a, b)
+            case Map(op="*", args=(a, b)) if a is not b and self.context.numeric(a, b):
                 return self._product(node, a, b)
-            case Map(op="%", args=(a, b)) if self.task.numeric(a, b):
+            case Map(op="%", args=(a, b)) if self.context.numeric(a, b):
                 return self.gates.remainder(node, a, b) or self._in_branches(node)
-            case Map(op="round", args=(Map(op="/", args=(a, b)),)) if self.task.numeric(a, b):
+            case Map(op="round", args=(Map(op="/", args=(a, b)),)) if self.context.numeric(a, b):
                 return self.gates.rounded(node, a, b) or self._in_branches(node)
             case Map(op=op, args=(a, b)) if op in PREDICATES:
                 return self._compared(node, op, a, b) or self._in_branches(node)
@@ -63,36 +65,36 @@ class Steps:
 
     def _compared(self, node: SOp, op: str, a: SOp, b: SOp) -> Reading | None:
         """Numbers by their difference; strings by that of their codes, which are the same for all s-ops."""
-        if self.task.numeric(a, b):
+        if self.context.numeric(a, b):
             return self.gates.compared(node, op, a, b)
         domains = [self.analysis.domain(side) for side in (a, b)]
         if op in ("==", "!=") and not any(domain.averaged for domain in domains):
             return self.gates.compared(
-                node, op, *(self.task.codes.of(*one) for one in zip((a, b), domains, strict=True))
+                node, op, *(self.context.codes.of(*one) for one in zip((a, b), domains, strict=True))
             )
         return None
 
     def _choice(self, node: SOp, condition: SOp, a: SOp, b: SOp) -> Reading:
         """``b + c (a - b)``; ``c d = relu(d - least + M (c - 1)) + least c``, M at least the range of d (C9)."""
         difference = Map("-", (a, b))
-        least, greatest = self.task.range(difference)
+        least, greatest = self.context.range(difference)
         wide = greatest - least
         size = Fraction(2) ** max(0, math.ceil(wide) - 1).bit_length()
         bit, gap, other = self.read(condition), self.read(difference), self.read(b)
         bent = gap.form + bit.form * size - Form.constant(least + size)
         holds = Map("if", (condition, less(difference, least), Constant(0)))
         read = Reading(bent, max(bit.ready, gap.ready), bit.exact and gap.exact)
-        gated = self.draft.neuron(node, read, wide, holds, "{}, gated")
+        gated = self.builder.neuron(node, read, wide, holds, "{}, gated")
         return weighted([(other, Fraction(1)), (gated, Fraction(1)), (bit, least)])
 
     def _cases(self, node: SOp) -> tuple[list[tuple[SOp, SOp]], SOp]:
         """Choices inside each other, as conditions with what is chosen by the first that is true, and what else is."""
         cases: list[tuple[SOp, SOp]] = []
-        while not (cases and self.task.is_shared(node)) and (choice := self._as_choice(node)) is not None:
+        while not (cases and self.context.is_shared(node)) and (choice := self._as_choice(node)) is not None:
             condition, chosen, node = choice.args
-            if not self.task.numeric(chosen, node):
+            if not self.context.numeric(chosen, node):
                 return [], node
-            cases.append((self.task.truth(condition), chosen))
+            cases.append((self.context.truth(condition), chosen))
         return cases, node
 
     def _as_choice(self, node: SOp) -> Map | None:
@@ -100,7 +102,7 @@ class Steps:
         if isinstance(node, Map):
             return node if node.op == "if" else None
         choice = self._chosen(node) if isinstance(node, Lookup) else None
-        if choice is None or self.task.is_shared(choice):
+        if choice is None or self.context.is_shared(choice):
             return None
         condition, a, b = choice.args
         return Map("if", (condition, self._on_branch(node, choice, a), self._on_branch(node, choice, b)))
@@ -108,12 +110,12 @@ class Steps:
     def _first_of(self, node: SOp, cases: Sequence[tuple[SOp, SOp]], other: SOp) -> Reading:
         """All cases in one layer: ``relu(a_k - low + M (c_k - 1 - c_1 - ... - c_(k-1)))`` is open for the first that is
         true, and one more neuron where none is (C25)."""
-        ends = [end for part in (*(chosen for _, chosen in cases), other) for end in self.task.range(part)]
+        ends = [end for part in (*(chosen for _, chosen in cases), other) for end in self.context.range(part)]
         low, high = min(ends), max(ends)
         size = Fraction(2) ** max(0, math.ceil(high - low) - 1).bit_length()
         one = self.read(Constant(1))
-        direction = self.draft.direction(node, less(node, low))
-        self.draft.ranges[direction] = Fraction(0), high - low
+        direction = self.builder.direction(node, less(node, low))
+        self.builder.ranges[direction] = Fraction(0), high - low
         before: list[tuple[Reading, Fraction]] = []
         reads: list[Reading] = []
         for condition, chosen in cases:
@@ -122,10 +124,10 @@ class Steps:
             reads.append(weighted([*opened, *before]))
             before.append((bit, -size))
         reads.append(weighted([(self.read(other), Fraction(1)), (one, -low), *before]))
-        ready = max(after_mlp(self.draft.settled(read).ready) for read in reads)
-        label = self.draft.names.label(node)
+        ready = max(after_mlp(self.builder.settled(read).ready) for read in reads)
+        label = self.builder.names.label(node)
         for read in reads:
-            self.draft.neurons.append((ready, Neuron((label,), read.form, ((direction, Fraction(1)),))))
+            self.builder.neurons.append((ready, Neuron((label,), read.form, ((direction, Fraction(1)),))))
         found = Reading(Form.of(direction), ready, all(read.exact for read in reads))
         return weighted([(found, Fraction(1)), (one, low)])
 
@@ -149,7 +151,7 @@ class Steps:
 
     def _chosen(self, node: SOp) -> Map | None:
         """The choice that the s-op is a function of, if that is so."""
-        choices = (inner for inner in self.waists.links(node) if isinstance(inner, Map) and inner.op == "if")
+        choices = (inner for inner in self.pivots.links(node) if isinstance(inner, Map) and inner.op == "if")
         return next(choices, None)
 
     def _on_branch(self, node: SOp, choice: SOp, branch: SOp) -> SOp:

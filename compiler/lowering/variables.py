@@ -13,22 +13,22 @@ from fractions import Fraction
 
 from compiler.circuit.circuit import Variable
 from compiler.lowering.attention import Reading
-from compiler.lowering.task import Task
+from compiler.lowering.context import Context
 from compiler.numbers.direction import total
 from rasp.sop import Lookup, Map, SOp
 from rasp.value import Value
 
 
-def readable(task: Task, readings: Mapping[SOp, Reading]) -> Iterator[Variable]:
+def readable(context: Context, readings: Mapping[SOp, Reading]) -> Iterator[Variable]:
     """The named s-ops that can be read off the stream without further work."""
     functions: dict[SOp, list[Lookup]] = {}
     for read in readings:
         if isinstance(read, Lookup):
             functions.setdefault(read.arg, []).append(read)
-    needed = set(task.graph.nodes)
-    for node, name in task.graph.names.items():
-        if isinstance(node, SOp) and node in needed and len(task.analysis.domain(node)) <= task.limits.values:
-            numbers, coded = task.numbered(node)
+    needed = set(context.graph.nodes)
+    for node, name in context.graph.names.items():
+        if isinstance(node, SOp) and node in needed and len(context.analysis.domain(node)) <= context.limits.values:
+            numbers, coded = context.numbered(node)
             sides = _sides(coded)
             if coded in readings:
                 reading = readings[coded]
@@ -37,7 +37,7 @@ def readable(task: Task, readings: Mapping[SOp, Reading]) -> Iterator[Variable]:
                 a, b = (readings[side] for side in sides)
                 yield Variable(name, a.form, max(a.ready, b.ready), numbers, over=b.form)
             elif node in functions:
-                domain = dict.fromkeys(task.analysis.domain(node))
+                domain = dict.fromkeys(context.analysis.domain(node))
                 yield from _told_apart(name, domain, {read: readings[read] for read in functions[node]})
 
 

@@ -107,7 +107,7 @@ def test_many_functions_beside_a_full_set_of_indicators_cost_no_column() -> None
 
 
 def test_neurons_that_read_the_same_are_one() -> None:
-    """Two functions with kinks at the same places share their neurons; the answers stay."""
+    """Two functions with knots at the same places share their neurons; the answers stay."""
     source = "h = selector_width(select(tokens, tokens, ==));\na = h % 3;\nb = (h % 3) * 5 + h;"
     made = compiler.compile(rasp.parse(source), ["a", "b"], vocab="ab", max_length=12)
     for layer in made.circuit.layers:

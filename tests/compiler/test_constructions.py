@@ -16,7 +16,7 @@ import compiler
 import rasp
 from compiler.circuit.certify import certify
 from compiler.circuit.emit import emit
-from compiler.lowering import Care, lower
+from compiler.lowering import Policy, lower
 from compiler.lowering.mlp import staircase
 from compiler.model import Config, Scalar, Transformer
 from compiler.numbers.precision import FLOAT16, FLOAT32, FLOAT64
@@ -333,7 +333,7 @@ def test_c8_a_threshold_is_two_neurons_at_most_whatever_the_domain(threshold: in
     assert_right(compiled, [("a" * count).ljust(1_000, "b") for count in counts if 0 <= count <= 1_000])
 
 
-def test_c8_a_truth_value_of_a_noisy_number_is_a_clean_bit() -> None:
+def test_c8_a_truth_value_of_a_inexact_number_is_a_clean_bit() -> None:
     compiled = made('o = indicator(selector_width(select(tokens, "a", ==)) > 20) + 0 * indices;', "ab", 512)
     inputs = [("a" * count).ljust(512, "b") for count in (0, 19, 20, 21, 22, 512)]
     assert error(compiled, inputs) < 512 * ROUNDING
@@ -475,7 +475,7 @@ def test_c17_a_circuit_without_a_margin_is_not_certified() -> None:
 # --------------------------------------------------------------------------------------------------- C18 clean bits
 
 
-def test_c18_a_step_is_a_bit_beyond_its_ramp_however_noisy_the_number() -> None:
+def test_c18_a_step_is_a_bit_beyond_its_ramp_however_inexact_the_number() -> None:
     """relu(x - t) - relu(x - t - 1) in float32 is exactly 0 or 1 for every x that keeps a quarter from t and t + 1."""
     torch.manual_seed(0)
     for threshold in (0.25, 17.25, 1_000.25):
@@ -497,20 +497,20 @@ def test_c19_adding_to_the_offset_rounds_to_whole_numbers() -> None:
         most = int(precision.whole - precision.offset) - 1
         whole = torch.randint(0, min(most, 1 << 20), (100_000,)).double()
         noise = (torch.rand(100_000).double() - 0.5) * (0.98 - 2.0 ** (9 - precision.bits))
-        noisy = (whole + noise).to(dtype)  # storing it rounds once more
-        noisy = torch.where((noisy.double() - whole).abs() < 0.5, noisy, whole.to(dtype))
-        added = torch.tensor(offset, dtype=dtype) + noisy
+        inexact = (whole + noise).to(dtype)  # storing it rounds once more
+        inexact = torch.where((inexact.double() - whole).abs() < 0.5, inexact, whole.to(dtype))
+        added = torch.tensor(offset, dtype=dtype) + inexact
         assert torch.equal(added - torch.tensor(offset, dtype=dtype), whole.to(dtype))
 
 
-def test_c19_whole_counts_rescue_what_noisy_ones_cannot_do() -> None:
-    """A comparison of counts at a length where the parabola of the noisy count is not certified, at one neuron more."""
+def test_c19_whole_counts_rescue_what_inexact_ones_cannot_do() -> None:
+    """A comparison of counts at a length where the parabola of the inexact one is not certified, at a neuron more."""
     source = "h = selector_width(select(tokens, tokens, ==));\no = selector_width(select(h, h, ==));"
     graph = made(source, "abcd", 100).graph
-    noisy, whole = lower(graph), lower(graph, care=Care(whole=True))
-    assert not certify(noisy).ok
+    inexact, whole = lower(graph), lower(graph, policy=Policy(whole=True))
+    assert not certify(inexact).ok
     assert certify(whole).ok
-    neurons = [sum(len(layer.neurons) for layer in circuit.layers) for circuit in (noisy, whole)]
+    neurons = [sum(len(layer.neurons) for layer in circuit.layers) for circuit in (inexact, whole)]
     assert neurons[1] <= neurons[0] + 2  # one for each layer that counts
 
 
@@ -519,7 +519,7 @@ def test_c19_counts_leave_their_layer_whole(length: int) -> None:
     """The stream of the running model, after the layer's MLP, holds integers to the bit."""
     source = "o = selector_width(select(tokens, tokens, ==));"
     graph = made(source, "ab", length).graph
-    circuit = lower(graph, care=Care(whole=True))
+    circuit = lower(graph, policy=Policy(whole=True))
     assert certify(circuit).ok
     weights = emit(circuit)
     model = Transformer(Config.from_json(weights.config))

@@ -50,10 +50,10 @@ def test_between_two_points_a_staircase_is_straight_or_level_first(given_points:
 @given(
     st.lists(st.tuples(st.integers(-50, 50), st.integers(-50, 50)), min_size=2, max_size=12, unique_by=lambda p: p[0])
 )
-def test_whole_points_have_kinks_that_are_binary_fractions(pairs: list[tuple[int, int]]) -> None:
+def test_whole_points_have_knots_that_are_binary_fractions(pairs: list[tuple[int, int]]) -> None:
     for flat in (False, True):
-        for kink in staircase(ints(*sorted(pairs)), flat=flat).kinks:
-            assert all(x.denominator & (x.denominator - 1) == 0 for x in (kink.at, kink.weight))
+        for knot in staircase(ints(*sorted(pairs)), flat=flat).knots:
+            assert all(x.denominator & (x.denominator - 1) == 0 for x in (knot.at, knot.weight))
 
 
 @given(bits, st.fractions(min_value=0, max_value=1))
@@ -66,28 +66,28 @@ def test_a_plateau_keeps_its_value_up_to_a_quarter_of_the_way(given_points: Poin
 
 
 @given(points)
-def test_all_kinks_of_a_staircase_look_to_one_side(given_points: Points) -> None:
+def test_all_knots_of_a_staircase_look_to_one_side(given_points: Points) -> None:
     stairs = staircase(given_points, flat=False)
-    assert len({kink.side for kink in stairs.kinks}) <= 1
-    assert len(stairs.kinks) <= max(2 * len(given_points) - 3, 0)
+    assert len({knot.side for knot in stairs.knots}) <= 1
+    assert len(stairs.knots) <= max(2 * len(given_points) - 3, 0)
 
 
-def test_kinks_look_to_the_side_on_which_they_add_up_to_less() -> None:
-    """A kink far from the end at which it is inactive costs its whole height in rounding."""
+def test_knots_look_to_the_side_on_which_they_add_up_to_less() -> None:
+    """A knot far from the end at which it is inactive costs its whole height in rounding."""
     early = ints((0, 0), (1, 1), (2, 2), (3, 2), (100, 2))
     late = ints(*((x, 2 - y) for x, y in early), (0, 0))[:5]
     mirrored = [(Fraction(-x), y) for x, y in reversed(early)]
-    assert [kink.side for kink in staircase(early, flat=False).kinks] == [-1]
-    assert [kink.side for kink in staircase(mirrored, flat=False).kinks] == [1]
-    assert [kink.side for kink in staircase(late, flat=False).kinks] == [-1]
+    assert [knot.side for knot in staircase(early, flat=False).knots] == [-1]
+    assert [knot.side for knot in staircase(mirrored, flat=False).knots] == [1]
+    assert [knot.side for knot in staircase(late, flat=False).knots] == [-1]
 
 
-def test_a_line_has_no_kink_and_a_threshold_two() -> None:
-    assert staircase([(Fraction(x), Fraction(3 * x - 1)) for x in range(50)], flat=False).kinks == ()
+def test_a_line_has_no_knot_and_a_threshold_two() -> None:
+    assert staircase([(Fraction(x), Fraction(3 * x - 1)) for x in range(50)], flat=False).knots == ()
     assert staircase(ints((7, 4)), flat=True)(Fraction(1_000)) == 4
     threshold = [(Fraction(x), Fraction(x > 5)) for x in range(50)]
-    assert len(staircase(threshold, flat=False).kinks) == 2
-    assert len(staircase(threshold, flat=True).kinks) == 2
+    assert len(staircase(threshold, flat=False).knots) == 2
+    assert len(staircase(threshold, flat=True).knots) == 2
 
 
 def test_a_flat_staircase_is_level_beyond_its_ends() -> None:

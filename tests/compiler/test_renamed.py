@@ -10,7 +10,7 @@ import torch
 
 import compiler
 import rasp
-from compiler.lowering.draft import Draft
+from compiler.lowering.builder import Builder
 from compiler.observe.provenance import provenance
 from compiler.observe.view.facts import facts
 from compiler.pipeline import Compiled
@@ -28,14 +28,14 @@ def renamed(monkeypatch: pytest.MonkeyPatch) -> None:
     words = random.Random(3)
     used: set[str] = {"one", "bos"}  # as in a draft
 
-    def unused(_: Draft, name: str) -> str:
+    def unused(_: Builder, name: str) -> str:
         found = words.choice(TRICKY)
         while found in used:
             found += words.choice(["=", " >= ", " #2", "a", "[0]", ".1", ": ", "é"])
         used.add(found)
         return found
 
-    monkeypatch.setattr(Draft, "unused", unused)
+    monkeypatch.setattr(Builder, "unused", unused)
 
 
 def both(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Compiled, Compiled]:

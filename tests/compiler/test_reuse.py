@@ -94,7 +94,7 @@ def test_a_circuit_in_which_two_live_in_one_column_is_refused() -> None:
         replace(made, layers=kept).verify()
 
 
-def test_what_a_noisy_value_may_leave_behind_is_an_error_of_the_next() -> None:
+def test_what_a_inexact_value_may_leave_behind_is_an_error_of_the_next() -> None:
     """A mean that should be 0 can be a little less, and a neuron for positive numbers does not see that."""
     made = chain()
     third = Head(
@@ -113,10 +113,10 @@ def test_what_a_noisy_value_may_leave_behind_is_an_error_of_the_next() -> None:
     )
     last = Layer([], [bend(Form.of(SECOND), THIRD)])
     layers = (Layer([third], []), Layer([], [bend(Form.of(FIRST), SECOND)]), last)
-    noisy = reuse(replace(made, layers=layers), "size")
-    assert noisy.homes[THIRD] == FIRST
-    alone = certify(replace(noisy, layers=layers, homes={}))
-    assert certify(noisy).decisions[-1].error > alone.decisions[-1].error + 1e-5
+    inexact = reuse(replace(made, layers=layers), "size")
+    assert inexact.homes[THIRD] == FIRST
+    alone = certify(replace(inexact, layers=layers, homes={}))
+    assert certify(inexact).decisions[-1].error > alone.decisions[-1].error + 1e-5
 
 
 @pytest.mark.parametrize("name", REUSING)

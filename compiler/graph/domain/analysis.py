@@ -185,9 +185,9 @@ class Analysis:
         """Whether the s-op is surely the same at all positions."""
         return self._rows.is_uniform(node)
 
-    def noisy(self, var: SOp) -> bool:
+    def inexact(self, var: SOp) -> bool:
         """Whether a variable is a count or a mean, which a head computes up to rounding only."""
-        return self._rows.noisy(var)
+        return self._rows.inexact(var)
 
     def coded(self, node: Aggregate, original: Aggregate, codes: Mapping[Value, Fraction]) -> None:
         """Note that an aggregate averages the numbers that stand for what another one averages, string by string.

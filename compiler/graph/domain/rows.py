@@ -286,7 +286,7 @@ class Rows:
         """The s-ops found so far to be the same at all positions."""
         return [node for node, same in self._uniform.items() if same]
 
-    def noisy(self, var: SOp) -> bool:
+    def inexact(self, var: SOp) -> bool:
         """Whether a variable is a count or a mean, which a head computes up to rounding only."""
         if not isinstance(var, Aggregate):
             return isinstance(var, Width | Total)

@@ -1,6 +1,6 @@
-"""The draft: the circuit under construction, as far as it has been placed.
+"""The builder: the circuit under construction, as far as it has been placed.
 
-In: columns of the embedding, heads with their channels, neurons, each with the time when it has written. Out: `Draft`,
+In: columns of the embedding, heads with their channels, neurons, each with its time of writing. Out: `Builder`,
 and from it the layers of a `Circuit`.
 Invariants: every direction has a name of its own; nothing that is placed is moved or taken away (what is not read in
 the end, `compress` sweeps away).
@@ -51,7 +51,7 @@ class OpenHead:
     channels: list[Channel] = field(default_factory=list)
 
 
-class Draft:
+class Builder:
     """A circuit under construction: what has been placed."""
 
     def __init__(self, names: Names, precision: Precision) -> None:

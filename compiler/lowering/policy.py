@@ -1,10 +1,10 @@
-"""Care: what is done against rounding, at a price, and in which order it is tried.
+"""Policy: what is done against rounding, at a price, and in which order it is tried.
 
-In: a graph and an arithmetic. Out: `Care`s; the first whose circuit can be certified is taken.
-Invariant: care changes how numbers are held, never which numbers they are in exact arithmetic.
+In: a graph and an arithmetic. Out: `Policy`s; the first whose circuit can be certified is taken.
+Invariant: a policy changes how numbers are held, never which numbers they are in exact arithmetic.
 
-    sort, in float32:   Care(), Care(whole=True), Care(whole=True, ranked=True)
-    sort, in bfloat16:  Care(), Care(ranked=True)
+    sort, in float32:   Policy(), Policy(whole=True), Policy(whole=True, ranked=True)
+    sort, in bfloat16:  Policy(), Policy(ranked=True)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from compiler.numbers.precision import Precision
 from rasp.sop import Constant, Map, Node, Select, Total, Width
 
 
-class Care(NamedTuple):
+class Policy(NamedTuple):
     """What is done against rounding, at a price."""
 
     whole: bool = False
@@ -25,16 +25,16 @@ class Care(NamedTuple):
     """Outputs are decoded from the ranks of their values, which are whole numbers, at a neuron a value (C10)."""
 
 
-DEFAULT_CARE = Care()
+DEFAULT_POLICY = Policy()
 
 
-def cares(graph: Graph, precision: Precision) -> tuple[Care, ...]:
+def policies(graph: Graph, precision: Precision) -> tuple[Policy, ...]:
     """What to try, in order: rounding at once where counts are computed with, else if need be; ranks in the end.
 
     A sum or difference of counts that is only decoded, or compared with what is no count, can do without.
     """
     if not precision.counts_need_offset:
-        return Care(), Care(ranked=True)
+        return Policy(), Policy(ranked=True)
     counts: set[Node] = {node for node in graph.nodes if isinstance(node, Width | Total)}
     for node in graph.nodes:  # inputs come first
         if counts.intersection(node.inputs) and _is_linear(node):
@@ -42,7 +42,7 @@ def cares(graph: Graph, precision: Precision) -> tuple[Care, ...]:
     readers = [node for node in graph.nodes if counts.intersection(node.inputs) and node not in counts]
     compared = [node for node in readers if isinstance(node, Select) and sum(x in counts for x in node.inputs) == 1]
     wholes = (False, True) if len(compared) == len(readers) else (True, False)
-    return *map(Care, wholes), Care(whole=True, ranked=True)
+    return *map(Policy, wholes), Policy(whole=True, ranked=True)
 
 
 def _is_linear(node: Node) -> bool:

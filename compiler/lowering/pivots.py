@@ -1,6 +1,6 @@
-"""Waists: numbers, linear in the stream, that an s-op is a function of.
+"""Pivots: numbers, linear in the stream, that an s-op is a function of.
 
-In: an s-op. Out: its `Waist`s: a sum of s-ops with factors, and the s-op as a function of that one number, which a
+In: an s-op. Out: its `Pivot`s: a sum of s-ops with factors, and the s-op as a function of that one number, which a
 staircase can compute (C8).
 Invariant: each s-op of a sum is read without neurons, or is an operand of the s-op; joint values that lead to
 different values of the s-op have different sums.
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from compiler.graph.table import Curve, Scale
-from compiler.lowering.task import Task
+from compiler.lowering.context import Context
 from compiler.numbers.exact import counts, times
 from rasp.operators import PREDICATES
 from rasp.sop import Constant, Lookup, Map, SOp
@@ -25,31 +25,31 @@ from rasp.source import RaspError
 
 
 @dataclass(frozen=True)
-class Waist:
+class Pivot:
     """A number, given as a sum of s-ops with factors, and a function of it."""
 
     terms: tuple[tuple[SOp, Fraction], ...]
     curve: Curve
 
 
-class Waists:
-    """What the s-ops of a task are functions of."""
+class Pivots:
+    """What the s-ops of a context are functions of."""
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.analysis = task.analysis
-        self.limits = task.limits
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.analysis = context.analysis
+        self.limits = context.limits
         self._scales: dict[SOp, Scale] = {}
         self._digits: dict[tuple[SOp, ...], tuple[tuple[tuple[SOp, Fraction], ...], Scale]] = {}
 
-    def short(self, node: SOp) -> Iterator[Waist]:
+    def short(self, node: SOp) -> Iterator[Pivot]:
         """Those whose range, in units of their smallest step, is not too large for a staircase (C8)."""
-        return (waist for waist in self._all(node) if waist.curve.steps <= self.limits.steps)
+        return (pivot for pivot in self._all(node) if pivot.curve.steps <= self.limits.steps)
 
-    def _all(self, node: SOp) -> Iterator[Waist]:
+    def _all(self, node: SOp) -> Iterator[Pivot]:
         """Numbers, linear in the stream, that the s-op is a function of."""
         match node:
-            case Map(op=op, args=(a, b)) if op in PREDICATES and self.task.numeric(a, b):
+            case Map(op=op, args=(a, b)) if op in PREDICATES and self.context.numeric(a, b):
                 difference = Map("-", (a, b))
                 if self.is_free(difference) and self._is_short(difference):
                     yield self._along(Map(op, (difference, Constant(0))), difference)
@@ -63,12 +63,12 @@ class Waists:
         if set(frontier) != set(variables) and self.analysis.count_points(frontier) <= self.limits.neurons:
             yield self._over_digits(node, frontier)
         args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.analysis.variables(arg))
-        coded = {self.task.numbered(arg)[1] for arg in args}
+        coded = {self.context.numbered(arg)[1] for arg in args}
         new = set(args) not in (set(variables), set(frontier)) and node not in coded
         if new and self.analysis.count_points(args) <= self.limits.neurons:
             yield self._over_digits(node, args)
 
-    def innermost(self, node: SOp) -> Waist | None:
+    def innermost(self, node: SOp) -> Pivot | None:
         """The first number on the s-op's chain, whether reading it is free or not."""
         inner = next(self._chain(node), None)
         return None if inner is None else self._along(node, inner)
@@ -94,7 +94,7 @@ class Waists:
 
     def _chain(self, node: SOp) -> Iterator[SOp]:
         """The numeric s-ops that the s-op is a function of, one of the other, outermost first."""
-        return (inner for inner in self.links(node) if self._is_short(inner) and self.task.numeric(inner))
+        return (inner for inner in self.links(node) if self._is_short(inner) and self.context.numeric(inner))
 
     def _is_short(self, node: SOp) -> bool:
         """Whether the s-op's values are few enough to be written out."""
@@ -108,26 +108,26 @@ class Waists:
         """Whether a variable of numbers is its own digit: they are 1 apart, and all of them may occur."""
         return self.analysis.domain(variable).gap == 1 and self.analysis.all_meant((variable,))
 
-    def _along(self, node: SOp, inner: SOp) -> Waist:
+    def _along(self, node: SOp, inner: SOp) -> Pivot:
         """The s-op as a function of one that its chain leads to."""
         if inner not in self._scales:
             self._scales[inner] = Scale.of([self.analysis.domain(inner).numbers])
-        return Waist(((inner, Fraction(1)),), self.analysis.curve(node, (inner,), self._scales[inner]))
+        return Pivot(((inner, Fraction(1)),), self.analysis.curve(node, (inner,), self._scales[inner]))
 
-    def _over_digits(self, node: SOp, parts: tuple[SOp, ...], joint: bool = False) -> Waist:
+    def _over_digits(self, node: SOp, parts: tuple[SOp, ...], joint: bool = False) -> Pivot:
         """Several s-ops as the digits of one number (C8); those with rounding errors are the low digits."""
         if parts not in self._digits:
             self._digits[parts] = self._placed(parts)
         terms, scale = self._digits[parts]
-        return Waist(terms, self.analysis.curve(node, parts, scale, joint))
+        return Pivot(terms, self.analysis.curve(node, parts, scale, joint))
 
     def _placed(self, parts: tuple[SOp, ...]) -> tuple[tuple[tuple[SOp, Fraction], ...], Scale]:
         """The number of which the s-ops are the digits, as their sum with factors and as a scale."""
         place = Fraction(1)
         terms: list[tuple[SOp, Fraction]] = []
         digits: dict[SOp, list[Fraction]] = {}
-        for part in sorted(parts, key=lambda part: not any(map(self.analysis.noisy, self.analysis.variables(part)))):
-            numbers, coded = self.task.numbered(part)
+        for part in sorted(parts, key=lambda part: not any(map(self.analysis.inexact, self.analysis.variables(part)))):
+            numbers, coded = self.context.numbered(part)
             found, common = counts([number for _, number in numbers])
             ascending = sorted(found)
             gap = min((b - a for a, b in itertools.pairwise(ascending)), default=common)

@@ -1,6 +1,6 @@
-"""The task: what is to be lowered, for whom, and which numbers stand for the values of its s-ops.
+"""The context: what is to be lowered, for whom, and which numbers stand for the values of its s-ops.
 
-In: a graph, what is optimised, how much care is taken, an arithmetic. Out: `Task`, which every part of the
+In: a graph, what is optimised, how much policy is taken, an arithmetic. Out: `Context`, which every part of the
 realisation asks; it knows the values of s-ops and nothing of what has been placed.
 Invariants: numbers stand for themselves where there are no strings beside them, and wherever they are averaged.
 
@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from compiler.graph.specialise import Graph
 from compiler.lowering.attention import Codes
-from compiler.lowering.care import Care
+from compiler.lowering.policy import Policy
 from compiler.numbers.precision import Precision
 from rasp.sop import Aggregate, Lookup, Node, SOp
 from rasp.value import Value
@@ -32,15 +32,15 @@ Numbered: TypeAlias = tuple[tuple[Value, Fraction], ...]
 """The values of a domain, each with the number that stands for it."""
 
 
-class Task:
+class Context:
     """A graph to be lowered, and how; what is known of the values of its s-ops."""
 
-    def __init__(self, graph: Graph, optimize: str, care: Care, precision: Precision) -> None:
+    def __init__(self, graph: Graph, optimize: str, policy: Policy, precision: Precision) -> None:
         self.graph = graph
         self.optimize = optimize
         self.precision = precision
-        self.whole = care.whole and precision.counts_need_offset
-        self.ranked = care.ranked
+        self.whole = policy.whole and precision.counts_need_offset
+        self.ranked = policy.ranked
         self.analysis = graph.analysis
         self.limits = graph.setting.limits
         self.own = frozenset(graph.nodes)
