@@ -97,7 +97,7 @@ coverage: $(READY)
 	$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report > build/coverage/report.txt
 	@head -12 build/coverage/report.txt
-	@tail -1 build/coverage/report.txt
+	@grep '^TOTAL' build/coverage/report.txt
 
 newer:
 	@.ci/newer
