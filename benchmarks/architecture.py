@@ -299,7 +299,7 @@ def page(made: Stages) -> str:
     return f"""# One program through every pass
 
 Made by `python -m benchmarks.architecture --write docs/architecture.md`; a test compares. *In*, *out* and *invariant*
-are the docstrings of the modules. Numbered constructions (C19) are in
+are the docstrings of the modules. Words are in [glossary.md](glossary.md), numbered constructions (C19) in
 [constructions.md](constructions.md), what each folder is for in the [README](../README.md#the-map).
 
 {block(picture())}
