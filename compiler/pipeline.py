@@ -413,7 +413,7 @@ def build(
 
 
 def _built(graph: Graph, optimize: str, precision: Precision, end: float, again: bool) -> tuple[Circuit, Certificate]:
-    """The first circuit that can be certified: as wanted, else with more care, else with shorter staircases.
+    """The first circuit that can be certified: as wanted, else by a costlier policy, else with shorter staircases.
 
     If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
     parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns. No other

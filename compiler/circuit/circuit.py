@@ -1,13 +1,15 @@
 """The circuit: layers of heads and neurons over named directions, target independent and exact.
 
-In: what `lower` builds. Out: `Circuit`, which `allocate` and `emit` turn into weights for any architecture.
+In: what `lower` builds. Out: `Circuit`, which `emit` turns into weights for any architecture.
 Invariants: a head reads what earlier layers wrote, a neuron what its own layer's heads wrote too; every direction is
 written before it is read; at the BOS position every direction has a constant known when compiling (`Circuit.bos`).
 
 A printed example, `reverse` over "abc" (shortened):
 
-    L0H0 length       sums 1 over all keys -> length
-    L1H0 reverse      key 2k * query (n - 1 - i) ... reads tokens -> reverse
+    embedding: tokens = [-1, 0, 1] by token
+    L0H0 length: where 0 >= 0; sums key(1) -> length
+    L1H0 reverse: where (2 length - 2 indices - 4) * key(indices - 1) ... at its largest; averages key(tokens)
+    output reverse: nearest to reverse of 3 values
 """
 
 from __future__ import annotations

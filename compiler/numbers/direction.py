@@ -1,7 +1,7 @@
 """Directions: linear algebra by name.
 
 In: names, and the s-ops they stand for. Out: `Direction`, an axis of the residual stream, and `Form`, a linear
-functional over directions with exact coefficients. Columns are assigned much later (`allocate`); until then a matrix is
+functional over directions with exact coefficients. Columns are assigned much later (`emit`); until then a matrix is
 what it does to directions.
 Invariants: a direction is itself and no other, whatever it is called: its name is for people and decides nothing. A
 form has no zero coefficient. `ONE` is 1 at every position; `BOS` is 1 at the hidden position 0 only.

@@ -36,8 +36,9 @@ def test_the_document_names_inputs_assumptions_decisions_and_hashes(tmp_path: Pa
 MEANS = 'o = aggregate(select(indices, indices, <=), indicator(tokens == "a"));'
 
 
-def test_a_refusal_names_what_was_seen_to_help() -> None:
+def test_a_refusal_names_what_was_seen_to_help(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each remedy is tried again here: it compiles, and to the size that was named."""
+    monkeypatch.setattr("compiler.observe.remedies.SECONDS", 60.0)  # what is found depends on how busy the machine is
     with pytest.raises(rasp.RaspError) as refused:
         compiler.compile(rasp.parse(MEANS), vocab="ab", max_length=48, dtype="float16")
     (diagnostic,) = refused.value.diagnostics
