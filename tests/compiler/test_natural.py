@@ -161,6 +161,13 @@ PROGRAMS = {
     "variance, by deviations": Natural(
         "m = aggregate(full_s, tokens_int); y = aggregate(full_s, (tokens_int - m) ^ 2);", 20_000, DIGITS, 16
     ),
+    "covariance": Natural(
+        "x = aggregate(full_s, tokens_int); p = aggregate(full_s, indices);"
+        "y = aggregate(full_s, tokens_int * indices) - x * p;",
+        20_000,
+        DIGITS,
+        16,
+    ),
     "product of counts": Natural("y = count(tokens_int, 1) * count(tokens_int, 2);", 20_000, DIGITS, 16),
     "quotient": Natural("a = count(tokens_int, 1); y = round(length * a / (a + 1));", 20_000, DIGITS, 16),
     "dot product": Natural(
@@ -188,7 +195,8 @@ SLOWLY_VERIFIED = {
     "highest so far",
 }
 MARKS = dict.fromkeys(SLOWLY_VERIFIED, (pytest.mark.slow,)) | {
-    "mean of the squares": (pytest.mark.slow, pytest.mark.nightly)  # 1.6 thousand million logits
+    "mean of the squares": (pytest.mark.slow, pytest.mark.nightly),  # 1.6 thousand million logits
+    "covariance": (pytest.mark.slow, pytest.mark.nightly),
 }
 BEYOND_VERIFY = {"highest so far"}
 """Those with more joint values than are looked at: 2 to the 26."""

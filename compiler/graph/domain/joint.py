@@ -36,6 +36,8 @@ MAX_ROWS = 1 << 20
 """Joint values that are listed; where there are more, nothing is said."""
 MAX_SUMS = 1 << 18
 """Sums of keys that are listed; they are found key by key."""
+MAX_MARKS = 1 << 30
+"""Marks in a box of sums that are moved, one row by one."""
 _ARITHMETIC = {op: ON_INTS[op] for op in ("+", "-", "*")}
 _TRUTHS: dict[str, Callable[..., npt.NDArray[Any]]] = {
     **{op: ON_INTS[op] for op in PREDICATES},
@@ -176,6 +178,34 @@ class Joint:
 
     def _added(self, each: Rows, least: int) -> Rows | None:
         """All sums of at least so many rows, up to the longest input; None where they are too many."""
+        found = self._in_a_box(each, least)
+        return found if found is not None else self._listed(each, least)
+
+    def _in_a_box(self, each: Rows, least: int) -> Rows | None:
+        """The same as marks in a box of all sums, counted from the least: adding a row moves all marks at once."""
+        low = each.min(axis=0)
+        steps, n = each - low, self.setting.max_length
+        sizes = (n * steps.max(axis=0) + 1).tolist()
+        if math.prod(sizes) * n * len(each) > MAX_MARKS:
+            return None
+        last = np.zeros(sizes, dtype=np.bool_)
+        last[(0,) * len(sizes)] = True
+        found = [np.argwhere(last)] if least == 0 else []
+        for keys in range(1, n + 1):
+            ends = (keys * steps.max(axis=0) + 1).tolist()  # where there may be marks
+            moved = np.zeros(sizes, dtype=np.bool_)
+            for step in steps.tolist():
+                shown = tuple(slice(at, end) for at, end in zip(step, ends, strict=True))
+                moved[shown] |= last[tuple(slice(0, end - at) for at, end in zip(step, ends, strict=True))]
+            last = moved
+            if keys >= least:
+                found.append(np.argwhere(last) + keys * low)
+            if sum(map(len, found)) > MAX_ROWS:
+                return None
+        return _distinct(np.concatenate(found))
+
+    def _listed(self, each: Rows, least: int) -> Rows | None:
+        """The same as rows that are added to each other."""
         last = np.zeros((1, each.shape[1]), dtype=np.int64)
         levels = [last]
         for _ in range(self.setting.max_length):
