@@ -1,4 +1,4 @@
-"""Realisation: gives every s-op that is needed a place in the residual stream, on demand, as early as possible.
+"""Lowering: gives every s-op that is needed a place in the residual stream, on demand, as early as possible.
 
 In: a `Graph`. Out: a `Circuit`. Going back from the outputs, each numeric s-op becomes a `Reading`: a linear form, a
 column of the embedding, a channel of a head, or neurons, whichever is the cheapest that applies:

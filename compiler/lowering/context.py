@@ -1,7 +1,7 @@
 """The context: what is to be lowered, for whom, and which numbers stand for the values of its s-ops.
 
-In: a graph, what is optimised, how much policy is taken, an arithmetic. Out: `Context`, which every part of the
-realisation asks; it knows the values of s-ops and nothing of what has been placed.
+In: a graph, what is optimised, a policy against rounding, an arithmetic. Out: `Context`, which every part of the
+the lowering asks; it knows the values of s-ops and nothing of what has been placed.
 Invariants: numbers stand for themselves where there are no strings beside them, and wherever they are averaged.
 
     tokens over "abc": a, b, c are -1, 0, 1;  indices: 0, 1, 2 are 0, 1, 2;  means of 1, 2 and "a": "a" is 3

@@ -47,7 +47,7 @@ def output(name: str, node: SOp, context: Context, read: Read) -> Output:
     if (parts := _in_parts(name, node, context, read)) is not None:
         return parts
     if len(context.analysis.domain(node)) > context.limits.decoded:
-        raise context.analysis.too_many(node)
+        raise context.analysis.too_many(node, context.limits.decoded)
     numbers, coded = context.numbered(node)
     column = Multiples.of([number for _, number in numbers])
     low, high = column.range
@@ -92,12 +92,8 @@ def _from(name: str, over: SOp, under: SOp, parts: Sequence[SOp], context: Conte
 
 def _from_what_it_is_computed(name: str, node: SOp, context: Context, read: Read) -> Output | None:
     """A number that is computed from a few whole ones is decoded from these: the unembedding is the table."""
-    match node:
-        case Map(op="/", args=(over, under)):
-            parts = context.analysis.whole_parts((over, under))
-        case _:
-            over, under = node, Constant(1)
-            parts = context.analysis.whole_parts((node,))
+    over, under = node.args if isinstance(node, Map) and node.op == "/" else (node, Constant(1))
+    parts = context.analysis.whole_parts((over, under))
     return _from(name, over, under, parts, context, read) if parts and parts != (node,) else None
 
 
@@ -155,7 +151,7 @@ def _in_digits(name: str, node: SOp, context: Context, read: Read) -> Output:
     if many and (made := _from_what_it_is_computed(name, node, context, read)) is not None:
         return made
     if not numbers and _bends(domain) > context.limits.neurons:
-        raise context.analysis.too_many(node)
+        raise context.analysis.too_many(node, context.limits.neurons)
     largest = (2 if context.precision.relative else 1) * context.precision.largest_digit + 1
     base = largest if size <= largest else min(largest, math.isqrt(size - 1) + 1)
     places = 1

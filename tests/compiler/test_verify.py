@@ -10,15 +10,20 @@ import copy
 import itertools
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 import compiler
 import rasp
 from compiler.model import ModelError, Transformer
-from compiler.trust.verify import verify, verify_model
+from compiler.numbers.precision import FLOAT32
+from compiler.trust.verify import _Decoded, _Verifier, verify, verify_model
+from compiler.trust.verify.machine import Machine
 from tests.mutations import SMALL, answers, everything, mutants, print_rates, small
 from tests.places import PROGRAMS
 
@@ -158,3 +163,29 @@ def test_no_mutant_that_answers_wrongly_verifies(name: str) -> None:
 
 if __name__ == "__main__":
     print_rates(rates)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_read_with_one_row_of_weights_is_judged_alike_added_up(seed: int) -> None:
+    """The lead is the same, what it may be off by is no smaller; where nothing is inexact it is 0 both ways."""
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-8, 9, (2, 5)).astype(np.float64)
+    shares = rng.choice([0.5, 1.0, -2.0, 3.0], 3)
+    weights = np.concatenate([weights, shares[:, None] * weights[rng.integers(0, 2, 3)]])
+    rows = rng.integers(-4, 5, (60, 5)).astype(np.float64)
+    errors = np.zeros(5) if seed % 2 else rng.random(5) / 1_000
+    right = (rows @ weights).argmax(axis=1)
+    judge = SimpleNamespace(machine=Machine(FLOAT32, cast(Any, None)))
+    meant = np.arange(5)
+
+    def judged(read: _Decoded, codes: npt.NDArray[np.int64]) -> tuple[float, float]:
+        return _Verifier._led(cast(Any, judge), read, codes[:, None] == meant)
+
+    plain = _Decoded(rows, errors, weights)
+    together, codes = plain.together(right)
+    assert together.rows.shape[1] < rows.shape[1] and len(codes) <= len(right)
+    (lead, off), (other_lead, other_off) = judged(plain, right), judged(together, codes)
+    if seed % 2:
+        assert (lead, off) == (other_lead, other_off) and off == 0.0
+    else:
+        assert other_off / other_lead >= off / lead * (1 - 1e-9) if lead > 0 else other_lead <= 0

@@ -135,9 +135,9 @@ class Analysis:
         """What s-ops of whole numbers are computed from by whole-number arithmetic."""
         return self._domains.joint.parts(nodes)
 
-    def too_many(self, node: SOp) -> RaspError:
+    def too_many(self, node: SOp, most: int) -> RaspError:
         """The error for an s-op that is to be told apart, and has too many values for that."""
-        return self._domains.too_many(node)
+        return self._domains.too_many(node, most)
 
     def joint(self, nodes: Sequence[SOp]) -> npt.NDArray[np.int64] | None:
         """The distinct joint values of s-ops of whole numbers, a column each; None where unknown, or too many."""

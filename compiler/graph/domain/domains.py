@@ -46,8 +46,8 @@ class Domains:
         self.variables = Variables()
         self.linear = LinearForms(setting.max_length, self.variables, self.of)
         self.tables = Tables(setting, requires, self.variables, self.of)
-        self.joint = Joint(setting, self.variables, self.tables, self.of)
         self.rows = Rows(setting, self.variables, self.linear, self.tables, self.of)
+        self.joint = Joint(setting, self.variables, self.tables, self.of, self.rows.disjuncts)
         self._domains: dict[SOp, Domain] = {}
         self._refused: dict[SOp, Refusal] = {}
 
@@ -221,11 +221,9 @@ class Domains:
             raise self._beyond(node, len(domain), most)
         return domain
 
-    def too_many(self, node: SOp) -> Refusal:
+    def too_many(self, node: SOp, most: int) -> Refusal:
         """The error for an s-op that is to be told apart, and has too many values for that."""
-        count = len(self.of(node))
-        most = self.limits.decoded if count > self.limits.decoded else self.limits.neurons
-        return self._beyond(node, count, most)
+        return self._beyond(node, len(self.of(node)), most)
 
     def _beyond(self, node: SOp, count: int, most: int) -> Refusal:
         return refusal(

@@ -24,10 +24,11 @@ from compiler.graph.domain.setting import Setting
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import Variables, bounded
-from compiler.graph.relation import PREDICATE_OF, Comparison, disjuncts
+from compiler.graph.relation import PREDICATE_OF, Conjunction
 from compiler.graph.table import LARGEST_INT, ON_INTS
-from rasp.operators import PREDICATES, Undefined
-from rasp.sop import Constant, Map, SOp, Total, Width
+from rasp.operators import PREDICATES
+from rasp.sop import Constant, Map, Selector, SOp, Total, Width
+from rasp.source import RaspError
 
 Rows: TypeAlias = npt.NDArray[np.int64]
 _Split: TypeAlias = tuple[object, SOp]
@@ -51,8 +52,16 @@ _TRUTHS: dict[str, Callable[..., npt.NDArray[Any]]] = {
 class Joint:
     """The joint values of the s-ops of one setting."""
 
-    def __init__(self, setting: Setting, variables: Variables, tables: Tables, domain: Callable[[SOp], Domain]) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        variables: Variables,
+        tables: Tables,
+        domain: Callable[[SOp], Domain],
+        cases: Callable[[Selector], list[Conjunction]],
+    ) -> None:
         self.setting = setting
+        self.cases = cases
         self.variables = variables
         self.tables = tables
         self.domain = domain
@@ -163,11 +172,15 @@ class Joint:
             return var, var
         value = var.value if isinstance(var, Total) else Constant(1)
         try:
-            (case,) = disjuncts(var.selector, self.setting.limits.cases)
-        except (ValueError, Undefined):  # several cases, too many, or one without a value
+            cases = self.cases(var.selector)
+        except RaspError:  # too many, or one without a value
+            cases = []
+        if len(cases) != 1:
             return var.selector, value
-        kept = frozenset(part for part in case.parts if not isinstance(part[1], Constant))
-        asked = [_asked(key, query, how) for key, query, how in case.parts if isinstance(query, Constant)]
+        kept = frozenset(part for part in cases[0].parts if not isinstance(part[1], Constant))
+        asked: list[SOp] = [
+            Map(PREDICATE_OF[how], (key, query)) for key, query, how in cases[0].parts if isinstance(query, Constant)
+        ]
         return kept, Map("if", (reduce(_both, asked), value, Constant(0))) if asked else value
 
     def _summed(self, together: tuple[SOp, ...]) -> Rows | None:
@@ -314,10 +327,6 @@ def _distinct(rows: Rows) -> Rows:
     places = np.array([math.prod(sizes[i + 1 :]) for i in range(len(sizes))], dtype=np.int64)
     _, first = np.unique((rows - low) @ places, return_index=True)
     return np.asarray(rows[first])
-
-
-def _asked(key: SOp, query: SOp, comparison: Comparison) -> SOp:
-    return Map(PREDICATE_OF[comparison], (key, query))
 
 
 def _both(one: SOp, other: SOp) -> SOp:

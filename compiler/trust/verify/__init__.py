@@ -516,11 +516,12 @@ class _Decoded:
         """
         sums: list[list[tuple[int, float]]] = []
         for column in range(len(self.weights)):
-            home = next((one for one in sums if _share(self.weights, one[0][0], column) is not None), None)
-            if home is None:
-                sums.append([(column, 1.0)])
+            for one in sums:
+                if (share := _share(self.weights, one[0][0], column)) is not None:
+                    one.append((column, share))
+                    break
             else:
-                home.append((column, _share(self.weights, home[0][0], column) or 0.0))
+                sums.append([(column, 1.0)])
         units = [min(grid(self.rows[:, c]) * grid(share) for c, share in one) for one in sums]
         sizes = [sum(float(np.abs(self.rows[:, c]).max(initial=0.0)) * abs(share) for c, share in one) for one in sums]
         if any(len(one) > 1 and size / unit > 2.0**53 for one, size, unit in zip(sums, sizes, units, strict=True)):
@@ -528,13 +529,13 @@ class _Decoded:
         rows = np.stack([sum(self.rows[:, c] * share for c, share in one) for one in sums], axis=1)
         errors = [sum(float(self.errors[c]) * abs(share) for c, share in one) * (1 + OWN) for one in sums]
         weights = self.weights[[one[0][0] for one in sums]]
-        more = sum(
-            size * np.abs(weight) for one, size, weight in zip(sums, sizes, weights, strict=True) if len(one) > 1
-        )
+        more = np.zeros(self.weights.shape[1]) if self.more is None else self.more
+        for one, size, weight in zip(sums, sizes, weights, strict=True):
+            if len(one) > 1:
+                more = more + size * np.abs(weight)
         _, first = np.unique(np.column_stack([right, rows]), axis=0, return_index=True)
         terms = self.terms + len(self.weights) - len(sums)
         unit = min([self.unit, *(grid(self.rows[:, c]) * grid(self.weights[c]) for c in range(len(self.weights)))])
-        more = None if isinstance(more, int) and self.more is None else more + (0 if self.more is None else self.more)
         return _Decoded(rows[first], np.array(errors), weights, more, terms, unit), right[first]
 
     def part(self, start: int, end: int) -> _Decoded:
