@@ -198,8 +198,6 @@ MARKS = dict.fromkeys(SLOWLY_VERIFIED, (pytest.mark.slow,)) | {
     "mean of the squares": (pytest.mark.slow, pytest.mark.nightly),  # 1.6 thousand million logits
     "covariance": (pytest.mark.slow, pytest.mark.nightly),
 }
-BEYOND_VERIFY = {"highest so far"}
-"""Those with more joint values than are looked at: 2 to the 26."""
 
 
 @cache
@@ -233,11 +231,7 @@ def test_what_people_write_is_certified_small_and_right(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=MARKS[name]) if name in MARKS else name
-        for name in PROGRAMS
-        if name not in BEYOND_VERIFY
-    ],
+    [pytest.param(name, marks=MARKS[name]) if name in MARKS else name for name in PROGRAMS],
 )
 def test_what_people_write_is_verified(name: str) -> None:
     verdict = verify_model(made(name).model)

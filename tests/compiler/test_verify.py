@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,7 +23,7 @@ import compiler
 import rasp
 from compiler.model import ModelError, Transformer
 from compiler.numbers.precision import FLOAT32
-from compiler.trust.verify import _Decoded, _Verifier, verify, verify_model
+from compiler.trust.verify import _Decoded, _Verifier, cases, meaning, neurons, space, verify, verify_model
 from compiler.trust.verify.machine import Machine
 from tests.mutations import SMALL, answers, everything, mutants, print_rates, small
 from tests.places import PROGRAMS
@@ -42,7 +43,11 @@ def model_of(text: str, **settings: Any) -> Transformer:
 
 def rates(name: str, count: int, seed: int) -> Counter[str]:
     """What becomes of mutants of a program: which answer wrongly, and which are refused."""
-    program, vocabulary, length = small(name)
+    return rates_of(*small(name), count, seed)
+
+
+def rates_of(program: rasp.Program, vocabulary: str, length: int, count: int, seed: int) -> Counter[str]:
+    """The same for any program, at inputs that can all be tried."""
     model, inputs = compiler.compile(program).model, everything(vocabulary, length)
     right, found = answers(model, inputs), Counter[str]()
     for mutant in itertools.islice(mutants(model, seed), count):
@@ -161,10 +166,6 @@ def test_no_mutant_that_answers_wrongly_verifies(name: str) -> None:
     assert found["wrong and refused"] == found["wrong"] >= MUTANTS // 5, found
 
 
-if __name__ == "__main__":
-    print_rates(rates)
-
-
 @pytest.mark.parametrize("seed", range(30))
 def test_what_is_read_with_one_row_of_weights_is_judged_alike_added_up(seed: int) -> None:
     """The lead is the same, what it may be off by is no smaller; where nothing is inexact it is 0 both ways."""
@@ -189,3 +190,54 @@ def test_what_is_read_with_one_row_of_weights_is_judged_alike_added_up(seed: int
         assert (lead, off) == (other_lead, other_off) and off == 0.0
     else:
         assert other_off / other_lead >= off / lead * (1 - 1e-9) if lead > 0 else other_lead <= 0
+
+
+HIGHEST = """#@ output: y
+up_to = select(indices, indices, <=);
+y = tokens;
+for c in {letters} {{ y = c if selector_width(select(tokens, c, ==) and up_to) > 0 else y; }}
+"""
+
+
+def highest(letters: str, length: int) -> rasp.Program:
+    """The highest letter up to here, one choice a letter, in the order given."""
+    return rasp.parse(HIGHEST.format(letters=list(letters)).replace("'", '"')).replace(
+        vocab="".join(sorted(letters)), max_length=length
+    )
+
+
+def test_a_chain_of_choices_verifies_case_by_case() -> None:
+    """18 letters that may be found or not, and the token: 4.7 million joint values."""
+    letters = "abcdefghijklmnopqr"
+    model = compiler.compile(highest(letters, 20)).model
+    assert verify_model(model).ok
+    for row in (1, 9):  # a neuron that stands for one choice speaks later, or too loudly
+        for name, change in (("b_in", -1.0), ("W_out", 2.0)):
+            broken = copy.deepcopy(model)
+            with torch.no_grad():
+                tensor = broken.get_parameter(f"blocks.0.mlp.{name}")
+                tensor[row] = tensor[row] + change if name == "b_in" else tensor[row] * change
+            verdict = verify_model(broken)
+            assert not verdict.ok, f"{name}[{row}]"
+
+
+def test_no_mutant_that_answers_wrongly_verifies_case_by_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With so few joint values that are tabulated, the choices of five letters are looked at in cases."""
+    for module in (neurons, meaning, space):
+        monkeypatch.setattr(module, "MAX_POINTS", 100)
+    looked_at: list[int] = []
+
+    def counted(asked: meaning.Meaning, writing: Sequence[cases.Neuron]) -> space.Known:
+        looked_at.append(len(writing))
+        return cases.in_cases(asked, writing)
+
+    monkeypatch.setattr(neurons, "in_cases", counted)
+    program = highest("bdaec", 4)
+    assert verify_model(compiler.compile(program).model).ok and looked_at
+    found = rates_of(program, "abcde", 4, MUTANTS, seed=3)
+    assert found["wrong and refused"] == found["wrong"] >= MUTANTS // 5, found
+    assert found["harmless and refused"] < found["mutants"] // 2, found
+
+
+if __name__ == "__main__":
+    print_rates(rates)

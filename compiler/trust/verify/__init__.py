@@ -327,7 +327,7 @@ class _Verifier:
         def at_bos(column: Reals) -> list[tuple[float, Known]]:
             return [(float(column[c]), stream[c].bos) for c in np.flatnonzero(column)]
 
-        everywhere, first = mlp(self.machine, tokens, weights), mlp(self.machine, at_bos, weights)
+        everywhere, first = (mlp(self.machine, self.meaning, side, weights) for side in (tokens, at_bos))
         found = list(stream)
         for c in everywhere.keys() | first.keys():
             what = f"L{number}, column {c}"

@@ -20,7 +20,7 @@ from compiler.graph.domain import TOKEN, Analysis
 from compiler.graph.relation import Comparison, Conjunction
 from compiler.graph.simplify import rebuilt
 from compiler.graph.specialise import Graph
-from compiler.trust.verify.space import Bits, Classes, Codes, Space
+from compiler.trust.verify.space import MAX_POINTS, Bits, Classes, Codes, Space
 from rasp.sop import Aggregate, Constant, Map, Node, Selector, SOp, Total, Width, reachable
 from rasp.value import Value
 
@@ -113,10 +113,16 @@ class Meaning:
         )
 
     def classes(self, node: SOp) -> tuple[Classes, tuple[Value, ...]]:
-        """An s-op's value at each joint value of its variables; undefined is "cannot occur"."""
+        """An s-op's value at each joint value of its variables; undefined is "cannot occur".
+
+        Where those are too many, the s-op is an atom: what it is computed from is not told.
+        """
         if node not in self._classes:
             variables = self.analysis.variables(node)
-            self.space.shape(variables)
+            if self.space.points([variables]) > MAX_POINTS:
+                values = tuple(self.space.values(node))
+                self._classes[node] = Classes((node,), np.arange(len(values)), len(values)), values
+                return self._classes[node]
             table = self.analysis.full_table(node)
             atoms = self.space.union([variables])
             shape = [len(self.space.values(var)) for var in variables]

@@ -105,11 +105,14 @@ class Space:
 
     def shape(self, atoms: Atoms) -> tuple[int, ...]:
         """The lengths of the axes. Raises `CannotVerify` for too large a table."""
-        shape = tuple(len(self.values(atom)) for atom in atoms)
-        if math.prod(shape) > MAX_POINTS:
+        if (count := self.points([atoms])) > MAX_POINTS:
             names = ", ".join(map(self.name, atoms))
-            raise CannotVerify(f"{math.prod(shape)} joint values of {names} are more than {MAX_POINTS}")
-        return shape
+            raise CannotVerify(f"{count} joint values of {names} are more than {MAX_POINTS}")
+        return tuple(len(self.values(atom)) for atom in atoms)
+
+    def points(self, parts: Iterable[Atoms]) -> int:
+        """How many joint values the atoms of several tables have."""
+        return math.prod(len(self.values(atom)) for atom in {atom for atoms in parts for atom in atoms})
 
     def union(self, parts: Iterable[Atoms]) -> Atoms:
         """All atoms of several tables, in the order of every table here."""
@@ -181,6 +184,13 @@ class Space:
         for coefficient, known in terms:
             table = table + coefficient * self.spread(known.table, known.atoms, atoms)
         return atoms, np.asarray(table)
+
+    def merged(self, terms: Iterable[tuple[float, Known]]) -> tuple[tuple[Atoms, Reals], ...]:
+        """A sum of multiples, as one table for each set of atoms that one of them depends on."""
+        tables: dict[Atoms, Reals] = {}
+        for coefficient, known in terms:
+            tables[known.atoms] = tables.get(known.atoms, np.array(0.0)) + coefficient * known.table
+        return tuple(tables.items())
 
     def classes(self, known: Known) -> tuple[Classes, Reals]:
         """The distinct numbers of a function, ascending, and where each stands."""
