@@ -20,7 +20,7 @@ import numpy as np
 
 from compiler.graph.domain import TOKEN
 from compiler.trust.verify.meaning import Meaning
-from compiler.trust.verify.space import Atoms, CannotVerify, Known, Reals
+from compiler.trust.verify.space import MAX_POINTS, Atoms, CannotVerify, Known, Reals
 from rasp.depth import deep_recursion
 from rasp.operators import OPERATORS, Undefined
 from rasp.sop import Constant, Lookup, Map, SOp, TokenKind, Tokens, reachable
@@ -66,8 +66,10 @@ def in_cases(meaning: Meaning, neurons: Sequence[Neuron]) -> Known:
             continue
         numbers = np.array([*(table.get(_kind(value), math.nan) for value in values), math.nan])
         return Known(classes.atoms, numbers[classes.codes])
-    names = ", ".join(sorted(meaning.space.name(atom) for atom in atoms))
-    raise CannotVerify(f"what neurons make of {names} is a function of no s-op of the program, as far as was looked")
+    count, names = meaning.space.points([tuple(atoms)]), ", ".join(sorted(meaning.space.name(atom) for atom in atoms))
+    raise CannotVerify(
+        f"{count} joint values of {names} are more than {MAX_POINTS}, and come to no s-op of the program"
+    )
 
 
 def _kind(value: Value) -> tuple[type, Value]:

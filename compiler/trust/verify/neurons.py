@@ -141,7 +141,7 @@ class _Readers:
         high = self.total + self.bias
         if not self.exact(self.total, high).all():
             names = ", ".join(dict.fromkeys(self.machine.space.name(a) for _, known in self.terms for a in known.atoms))
-            raise CannotVerify(f"neurons that are not exact read the joint values of {names}, which are too many")
+            raise CannotVerify(f"the joint values of {names} are more than {MAX_POINTS}, and neurons round them")
         self.machine.require_fit(self.total + largest(self.bias), self.total + largest(self.bias))
         parts = self.machine.space.merged(self.terms)
         each = zip(self.signs.tolist(), self.bias.tolist(), weights.tolist(), strict=True)
