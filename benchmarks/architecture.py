@@ -16,24 +16,13 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import compiler
 import rasp
-from compiler.circuit.certify import certify
 from compiler.circuit.circuit import Circuit
-from compiler.circuit.compress import compress
-from compiler.circuit.reuse import reuse
-from compiler.lowering import policies
-from compiler.lowering.builder import Builder
-from compiler.lowering.context import Context
-from compiler.lowering.names import Names
-from compiler.lowering.outputs import output
-from compiler.lowering.reader import Reader
-from compiler.lowering.variables import readable
-from compiler.pipeline import Compiled
+from compiler.pipeline import PASSES, Compiled
 from compiler.trust.compare import check
 from compiler.trust.verify import verify_model
 
@@ -42,8 +31,6 @@ WIDTH = 58
 """Characters of a box of the picture."""
 MODE = "size"
 """What is optimised for: only then do columns change hands in so small a model."""
-WAY_TAKEN = "balanced"
-"""How the driver lowers the circuit that it takes here: for "size" it tries this way too, and keeps the smaller."""
 LINE = 118
 """Characters of a line of the page."""
 INPUT = "bac"
@@ -58,6 +45,18 @@ answer = aggregate(select(indices, 0, ==), low);
 SHOWN = ("blocks.0.attn.W_K", "blocks.0.mlp.W_in", "blocks.0.mlp.W_out", "unembed.W_U")
 """The tensors that are printed; of the others, their shapes."""
 
+TITLES = {
+    "syntax": "Syntax",
+    "sop": "S-ops",
+    "graph": "Graph",
+    "lowered": "Circuit, as lowered",
+    "compressed": "Circuit, after sharing columns",
+    "circuit": "Circuit, after reuse of columns",
+    "certificate": "Certificate",
+    "weights": "Weights",
+    "fast": "Fast path",
+}
+"""What each form is called here; `rasp compile --emit` calls it by the name before."""
 WORDS = {
     "Syntax": """
 The tree of the statements, every operator in brackets. To the parser the settings in the header are comments.
@@ -93,6 +92,10 @@ refuses in the end.
 Directions have become columns, forms matrices, exact numbers floats. All shapes and columns are printed, and four of
 the tensors. The second dimension of `W_K` reads two columns, which is the sum above. `W_in` reads the count twice, and
 what is erased. `W_U` scores the two values of the answer.
+""",
+    "Fast path": """
+Heads whose scores say where they look run by looking there: `selection` is what the scores of a head mean. The plan is
+certified again. It is made when the model is run on long inputs, not when it is compiled.
 """,
     "Model": """
 The weights in an ordinary transformer. What it says of its parts comes from the labels that travel with it.
@@ -157,36 +160,9 @@ class Section:
         return f"## {self.title}\n\n{link}\n\n{promise}\n\n{words}\n\n{block(self.form, self.language)}\n"
 
 
-@dataclass(frozen=True)
-class Stages:
-    """The program, compiled, and the circuits on the way."""
-
-    compiled: Compiled
-
-    @cached_property
-    def lowered(self) -> Circuit:
-        """The circuit as it has been placed, with all that was tried: what `lower` makes before it compresses."""
-        graph, precision = self.compiled.graph, self.compiled.precision
-        context = Context(graph, WAY_TAKEN, policies(graph, precision)[0], precision)
-        builder = Builder(Names(graph), precision)
-        reader = Reader(context, builder)
-        outputs = [output(name, node, context, reader.read) for name, node in graph.outputs.items()]
-        return builder.finished(outputs, [*readable(context, reader.readings)])
-
-    @cached_property
-    def compressed(self) -> Circuit:
-        """The same over fewer columns."""
-        return compress(self.lowered)
-
-    @cached_property
-    def reused(self) -> Circuit:
-        """The same with columns that change hands."""
-        return reuse(self.compressed, MODE)
-
-
-def stages() -> Stages:
-    """The stages of the page's program."""
-    return Stages(compiler.compile(rasp.parse(TEXT), optimize=MODE))
+def made() -> Compiled:
+    """The page's program, compiled."""
+    return compiler.compile(rasp.parse(TEXT), optimize=MODE)
 
 
 def promises(file: Path) -> Iterator[tuple[str, str]]:
@@ -255,38 +231,32 @@ def tensors(text: str) -> str:
     return "\n\n".join([shapes, columns, *(one for one in rest if one.partition(":")[0] in SHOWN)])
 
 
-def sections(made: Stages) -> Iterator[Section]:
-    """The page, pass by pass."""
-    compiled = made.compiled
-    model, certificate = compiled.model, certify(made.reused)
-    decided = [str(certificate), "", *map(str, certificate.decisions), "", *map(str, certificate.sizes)]
-    reused = changes(made.compressed, made.reused) + _homes(made.reused)
-    run = f"model.run({INPUT!r}) = {model.run(INPUT)}\n\n{compiled.trace(INPUT)}"
-    verdict = wrapped(verify_model(model).shown(everything=True))
-    yield Section("Syntax", "rasp/parser.py", compiled.emit("syntax"))
-    yield Section("S-ops", "rasp/elaborate.py", compiled.emit("sop"))
-    yield Section("Graph", "compiler/graph/specialise.py", compiled.emit("graph"))
-    yield Section("Circuit, as lowered", "compiler/lowering", str(made.lowered), note=size(made.lowered))
-    yield Section(
-        "Circuit, after sharing columns",
-        "compiler/circuit/compress.py",
-        changes(made.lowered, made.compressed),
-        "diff",
-        f"{size(made.compressed)}, as a change of the form above",
-    )
-    yield Section(
-        "Circuit, after reuse of columns",
-        "compiler/circuit/reuse.py",
-        reused,
-        "diff",
-        f"{size(made.reused)}, as a change of the form above",
-    )
-    yield Section("Certificate", "compiler/circuit/certify.py", "\n".join(decided))
-    yield Section("Weights", "compiler/circuit/emit.py", tensors(compiled.emit("weights")))
+def sections(compiled: Compiled) -> Iterator[Section]:
+    """The page, pass by pass; then what is done with what they made."""
+    circuits = {"lowered": compiled.lowered, "compressed": compiled.compressed, "circuit": compiled.circuit}
+    last: Circuit | None = None
+    for one in PASSES:
+        circuit, form = circuits.get(one.makes), compiled.emit(one.makes)
+        if circuit is None:
+            shown = Section(TITLES[one.makes], path(one.by), tensors(form) if one.makes == "weights" else form)
+        elif last is None:
+            shown = Section(TITLES[one.makes], path(one.by), form, note=size(circuit))
+        else:
+            form, note = changes(last, circuit) + _homes(circuit), f"{size(circuit)}, as a change of the form above"
+            shown = Section(TITLES[one.makes], path(one.by), form, "diff", note)
+        yield shown
+        last = circuit or last
+    run = f"model.run({INPUT!r}) = {compiled.model.run(INPUT)}\n\n{compiled.trace(INPUT)}"
     yield Section("Model", "compiler/model.py", compiled.info())
     yield Section("Run", "compiler/observe/trace.py", run)
-    yield Section("Check", "compiler/trust/compare", str(check(compiled)))
-    yield Section("Verify", "compiler/trust/verify", verdict)
+    yield Section("Check", "compiler/trust/compare", wrapped(str(check(compiled))))
+    yield Section("Verify", "compiler/trust/verify", wrapped(verify_model(compiled.model).shown(everything=True)))
+
+
+def path(module: str) -> str:
+    """Where a module stands."""
+    found = ROOT / module.replace(".", "/")
+    return str((found if found.is_dir() else found.with_suffix(".py")).relative_to(ROOT))
 
 
 def _homes(circuit: Circuit) -> str:
@@ -294,7 +264,7 @@ def _homes(circuit: Circuit) -> str:
     return "".join(f"\n+column of {home}: then {later}" for later, home in circuit.homes.items())
 
 
-def page(made: Stages) -> str:
+def page(compiled: Compiled) -> str:
     """The whole page."""
     return f"""# One program through every pass
 
@@ -314,7 +284,7 @@ neurons, a head that fetches, and an output with two values.
 
 {block(TEXT)}
 
-{chr(10).join(map(str, sections(made))).rstrip()}
+{chr(10).join(map(str, sections(compiled))).rstrip()}
 """
 
 
@@ -325,11 +295,11 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there instead of printing it")
     options = parser.parse_args(words)
-    made = page(stages())
+    text = page(made())
     if options.write:
-        options.write.write_text(made, encoding="utf-8")
+        options.write.write_text(text, encoding="utf-8")
     else:
-        print(made, end="")
+        print(text, end="")
     return 0
 
 

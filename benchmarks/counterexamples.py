@@ -26,8 +26,9 @@ from compiler.graph.domain import Setting
 from compiler.graph.specialise import specialise
 from compiler.graph.witness import required
 from compiler.lowering import WIDE
+from compiler.lowering.build import build
 from compiler.model import Config, Transformer
-from compiler.pipeline import Compiled, build
+from compiler.pipeline import Compiled
 from compiler.trust.compare.inputs import awkward, random_input
 from rasp import RaspError
 from rasp.answers import answers as printed
@@ -118,13 +119,14 @@ def random_programs(search: Search, checks: int, rng: random.Random, optimize: s
         node = seeded(seed, depth)
         setting = Setting(VOCABULARY, length, causal)
         try:
-            circuit, certificate = build(specialise({"out": node}, {}, setting), optimize)
+            built = build(specialise({"out": node}, {}, setting), optimize)
         except RaspError as refusal:
             search.found[f"random programs refused: {refusal.diagnostics[0].code}"] += 1
             continue
-        if not certificate.ok:
+        if not built.certificate.ok:
             search.found["random programs refused: not-certified"] += 1
             continue
+        circuit = built.circuit
         search.found["random programs"] += 1
         inputs = [*awkward(VOCABULARY, length, rng)][:20]
         inputs += [random_input(VOCABULARY, length, rng) for _ in range(PER_PROGRAM - len(inputs))]

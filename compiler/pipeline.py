@@ -8,34 +8,27 @@ Invariant: nothing is computed here; each stage is one call.
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from fractions import Fraction
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from compiler.circuit.certificate import Certificate
-from compiler.circuit.certify import certify
 from compiler.circuit.circuit import Circuit
-from compiler.circuit.emit import Weights, emit
-from compiler.circuit.reuse import reuse
+from compiler.circuit.emit import Weights
 from compiler.circuit.wider import also
 from compiler.graph.domain import Limits, Refusal, Setting, refusal
 from compiler.graph.specialise import Graph, Graphs
 from compiler.graph.witness import required, witnesses
-from compiler.lowering import lower, policies
-from compiler.numbers.precision import FLOAT32, PRECISIONS, Precision
+from compiler.lowering.build import MODES, TRIES, Built, build, emitted
+from compiler.numbers.precision import PRECISIONS, Precision
 from compiler.observe.plan import Plan, plan
 from compiler.observe.remedies import LONG, Remedy, explained, remedies
 from compiler.runtime.origin import declared, hashes, located, program_of, recorded
 from rasp import Diagnostic, Program, RaspError
-from rasp.depth import deep_recursion
 from rasp.settings import token_text
 from rasp.sop import Node, SOp, listing, reachable
 
@@ -45,22 +38,9 @@ if TYPE_CHECKING:
     from compiler.observe.view import View
     from compiler.runtime.fast.model import Fast
 
-_Built: TypeAlias = tuple[Circuit, Certificate]
-STAGES = ("syntax", "sop", "graph", "circuit", "weights")
-MODES = ("depth", "balanced", "size")
-"""What a compilation can be optimised for."""
 DEFAULT_LIMITS = Limits()
-MAX_FRAMES = 2_500
-"""Calls inside each other while a circuit is built: some twelve for each step that is computed from another."""
 MAX_SHOWN = 5
 """How many files a note names."""
-TRIES = 10.0
-"""Seconds of processor time after which no other circuit is tried, where those before it are not certified."""
-LARGE = 1 << 11
-"""Parameters from which on it is tried whether means computed another way take fewer."""
-COMFORT = 0.75
-"""Errors up to this part of their margins are taken at once: `verify`, whose bounds are wider, then agrees."""
-FEWER_STEPS = "such a model would have as many layers: compute it in fewer steps"
 
 
 @dataclass(frozen=True)
@@ -120,7 +100,7 @@ class Compiled:
     def graph(self) -> Graph:
         """The s-ops specialised to the setting, with domains: what the circuit was made from, if one can be made."""
         try:
-            return self._built[0].graph or self._graphs[0]
+            return self._built.circuit.graph or self._graphs[0]
         except RaspError:
             return self._graphs[0]
 
@@ -129,7 +109,7 @@ class Compiled:
         return Graphs(self.sop, self.program.called, self.setting, required(self.program))
 
     @cached_property
-    def _built(self) -> tuple[Circuit, Certificate]:
+    def _built(self) -> Built:
         started = time.monotonic()
         try:
             found = self.built()
@@ -138,7 +118,7 @@ class Compiled:
         vars(self)["_started"] = started
         return found
 
-    def built(self, seconds: float = TRIES) -> tuple[Circuit, Certificate]:
+    def built(self, seconds: float = TRIES) -> Built:
         """The circuit and its certificate, whether that holds or not; no other circuit is begun after some seconds.
 
         Raises `RaspError` where none can be made.
@@ -151,7 +131,7 @@ class Compiled:
     @property
     def circuit(self) -> Circuit:
         """Heads and neurons over named directions. Raises `RaspError` if not certified, unless that is waived."""
-        circuit, certificate = self._built
+        circuit, certificate = self._built.circuit, self._built.certificate
         if not certificate.ok and not self.uncertified:
             emitted(circuit)  # numbers that the dtype cannot hold are another reason, which nobody can waive
             raise explained(self, self._refusal(certificate), self.graph, vars(self)["_started"])
@@ -191,7 +171,7 @@ class Compiled:
     @property
     def certificate(self) -> Certificate:
         """The margin and the error of every decision of the circuit."""
-        return self._built[1]
+        return self._built.certificate
 
     @cached_property
     def weights(self) -> Weights:
@@ -232,22 +212,22 @@ class Compiled:
 
         return Fast(self.model, plan(self.circuit, scored=True))
 
-    def emit(self, stage: str) -> str:
-        """One stage as text."""
-        match stage:
-            case "syntax":
-                return str(self.program.syntax)
-            case "sop":
-                needed = set(reachable(self.sop.values()))
-                named = {name: node for node, name in self.program.names.items() if node in needed}
-                return listing(named | self.sop)
-            case "graph":
-                return str(self.graph)
-            case "circuit":
-                return str(self.circuit)
-            case "weights":
-                return str(self.weights)
-        raise refusal("no-such-stage", f"there is no stage {stage!r}", f"choose one of {', '.join(STAGES)}")
+    @property
+    def lowered(self) -> Circuit:
+        """The circuit as it was placed, with all that was tried."""
+        return self._built.lowered
+
+    @property
+    def compressed(self) -> Circuit:
+        """The same over as few columns as it needs."""
+        return self._built.compressed
+
+    def emit(self, form: str) -> str:
+        """What one of the `PASSES` makes, as text."""
+        made = {one.makes: one.form for one in PASSES}
+        if form not in made:
+            raise refusal("no-such-form", f"there is no form {form!r}", f"choose one of {', '.join(made)}")
+        return made[form](self)
 
     def make(self) -> Compiled:
         """Make every stage, so that mistakes show now; an input without an answer is looked for before the work."""
@@ -304,6 +284,43 @@ class Compiled:
         return self.model.info()
 
 
+class Pass(NamedTuple):
+    """One step of the way from the text to the model."""
+
+    makes: str
+    """The form that it makes, by the name that `--emit` and `check` know it by."""
+    by: str
+    """The module that does it."""
+    form: Callable[[Compiled], str]
+    """The form of a program, as text."""
+
+
+def _listed(compiled: Compiled) -> str:
+    """The s-ops that the outputs need, by name."""
+    needed = set(reachable(compiled.sop.values()))
+    return listing({name: node for node, name in compiled.program.names.items() if node in needed} | compiled.sop)
+
+
+def _decided(compiled: Compiled) -> str:
+    """The certificate, decision by decision."""
+    found = compiled.certificate
+    return "\n".join([str(found), "", *map(str, found.decisions), "", *map(str, found.sizes)])
+
+
+PASSES = (
+    Pass("syntax", "rasp.parser", lambda compiled: str(compiled.program.syntax)),
+    Pass("sop", "rasp.elaborate", _listed),
+    Pass("graph", "compiler.graph.specialise", lambda compiled: str(compiled.graph)),
+    Pass("lowered", "compiler.lowering", lambda compiled: str(compiled.lowered)),
+    Pass("compressed", "compiler.circuit.compress", lambda compiled: str(compiled.compressed)),
+    Pass("circuit", "compiler.circuit.reuse", lambda compiled: str(compiled.circuit)),
+    Pass("certificate", "compiler.circuit.certify", _decided),
+    Pass("weights", "compiler.circuit.emit", lambda compiled: str(compiled.weights)),
+    Pass("fast", "compiler.runtime.fast.plan", lambda compiled: str(compiled.fast.plan or compiled.fast.reason)),
+)
+"""The passes in order. `check` runs each form that answers, so that a wrong answer names its pass."""
+
+
 def _left_out(document: tuple[str, str]) -> Diagnostic:
     name, reason = document
     hint = "the model is saved without it; compile for fewer or shorter inputs"
@@ -349,137 +366,6 @@ def same(one: Transformer, other: Transformer) -> bool:
     """Whether two models have one config and the same weights."""
     theirs = other.state_dict()
     return one.config == other.config and all(tensor.equal(theirs[name]) for name, tensor in one.state_dict().items())
-
-
-def emitted(circuit: Circuit) -> Weights:
-    """The weights. Raises `RaspError` where one is larger than any number of the dtype."""
-    try:
-        found = emit(circuit)
-    except OverflowError:
-        hint = "use less extreme numbers, or compile with a smaller max_length"
-        raise refusal("too-large", f"weights would be larger than any float; {_extreme(circuit)}", hint) from None
-    try:
-        found.verify()
-    except ValueError as problem:
-        hint = "use less extreme numbers, or compile with another --dtype, or a smaller max_length"
-        raise refusal("too-large", f"{problem}; {_extreme(circuit)}", hint) from None
-    return found
-
-
-def _extreme(circuit: Circuit) -> str:
-    """The number of a program that is furthest from 1, in words."""
-    named = [(abs(number), variable.name) for variable in circuit.variables for _, number in variable.numbers]
-    named += [(abs(end), direction.name) for direction, ends in circuit.ranges.items() for end in ends]
-    size, name = max(
-        (one for one in named if one[0]), key=lambda one: max(one[0], 1 / one[0]), default=(Fraction(1), "no s-op")
-    )
-    return f"the most extreme number is in `{name}`: {Decimal(size.numerator) / Decimal(size.denominator):.2g}"
-
-
-def build(
-    graphs: Graph | Iterable[Graph],
-    optimize: str = "balanced",
-    precision: Precision = FLOAT32,
-    seconds: float = TRIES,
-) -> tuple[Circuit, Certificate]:
-    """The circuit of the first graph whose circuit can be certified; else that of the first of which one can be made.
-
-    Where that is `LARGE`, a smaller one of another graph is taken, if it is no deeper, or that is for "size". No other
-    circuit is begun after so many seconds.
-    """
-    end = time.process_time() + seconds
-    graphs = [graphs] if isinstance(graphs, Graph) else graphs
-    first: tuple[Circuit, Certificate] | RaspError | None = None
-    tried: set[tuple[SOp, ...]] = set()
-    for graph in graphs:
-        if (same := tuple(graph.outputs.values())) in tried:
-            continue
-        tried.add(same)
-        try:
-            found = _built(graph, optimize, precision, end, again=len(tried) > 1)
-        except RaspError as problem:
-            first = first or problem
-            continue
-        if first is None or isinstance(first, RaspError):
-            first = found
-        else:
-            first = _smaller(first, found, optimize) if first[1].ok else _nearer(first, found)
-        if time.process_time() > end or (first[1].ok and first[0].parameters() < LARGE):
-            break
-    if isinstance(first, RaspError):
-        raise first
-    assert first is not None
-    return first
-
-
-def _built(graph: Graph, optimize: str, precision: Precision, end: float, again: bool) -> tuple[Circuit, Certificate]:
-    """The first circuit that can be certified: as wanted, else by a costlier policy, else with shorter staircases.
-
-    If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
-    parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns. No other
-    circuit is begun after the `end`. Where another graph was tried before, only what has ever helped is tried `again`.
-    """
-    too_deep = "the program computes too many steps, each from the one before"
-    with _garbage_kept(), deep_recursion(MAX_FRAMES, too_deep, hint=FEWER_STEPS):
-        if optimize != "size":
-            return _certified(graph, optimize, optimize, precision, end, again)
-        made = [_certified(graph, "size", "size", precision, end, again)]
-        if time.process_time() < end:
-            made.append(_certified(graph, "balanced", "size", precision, end, again))
-        return min(made, key=lambda found: (not found[1].ok, found[0].parameters()))
-
-
-def _smaller(one: _Built, other: _Built, optimize: str) -> _Built:
-    """The second of two, if it is certified as the first is, smaller, and no deeper where layers count."""
-    deeper = optimize != "size" and len(other[0].layers) > len(one[0].layers)
-    return other if other[1].ok and not deeper and other[0].parameters() < one[0].parameters() else one
-
-
-def _nearer(one: _Built, other: _Built) -> _Built:
-    """The first of two of which none is comfortable, unless the other alone is certified, or alone fits the dtype."""
-    better = (other[1].ok, other[1].overflow is None) > (one[1].ok, one[1].overflow is None)
-    return other if better else one
-
-
-@contextmanager
-def _garbage_kept() -> Iterator[None]:
-    """No search for garbage meanwhile: of the many objects that are made here, hardly any is let go in a cycle.
-
-    With torch in memory it would look through a million others every time.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _certified(
-    graph: Graph, mode: str, reused: str, precision: Precision, end: float, again: bool
-) -> tuple[Circuit, Certificate]:
-    first: tuple[Circuit, Certificate] | None = None
-    refused: RaspError | None = None
-    known = policies(graph, precision)
-    ways = [(mode, policy) for policy in known]
-    ways += [("size", policy) for policy in known[:2] if mode != "size" and not again]
-    for way, policy in ways:
-        if first is not None and time.process_time() > end:
-            break
-        try:
-            circuit = reuse(lower(graph, way, policy, precision), reused)
-        except RaspError as problem:
-            refused = refused or problem
-            continue
-        found = circuit, certify(circuit)
-        if found[1].ok and found[1].tightest.tightness <= COMFORT:
-            return found
-        first = found if first is None else _nearer(first, found)
-    if first is None:
-        assert refused is not None
-        raise refused
-    return first
 
 
 def compile(

@@ -65,7 +65,7 @@ def test_every_stage_of_every_program_answers_as_the_interpreter(
     length, count = whole_lengths(len(compiled.setting.vocabulary))
     report = compiler.check(compiled, samples=SAMPLES, max_exhaustive=count)
     assert not report.differences, report
-    assert report.stages == ["analysis", "graph", "circuit", "weights", "model"]
+    assert report.stages == ["analysis", "graph", "lowered", "compressed", "circuit", "weights", "model"]
     assert report.ok or not declared, "under the other attention a program may have few answers"
     assert report.inputs > report.skipped and report.exact > 0
     if not program.settings.requires:

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from compiler.circuit.emit import emit
 from compiler.graph.domain import Setting
 from compiler.graph.specialise import specialise
+from compiler.lowering.build import build
 from compiler.model import Config, Transformer
-from compiler.pipeline import build
 from rasp import RaspError, evaluate
 from rasp.sop import SOp, listing
 from rasp.value import to_python
@@ -38,12 +38,12 @@ def outcome(node: SOp, causal: bool, rng: random.Random, count: int = 40) -> str
     """ "certified", or the code of the refusal. Fails where a certified model differs from the interpreter."""
     try:
         graph = specialise({"out": node}, {}, Setting(VOCABULARY, MAX_LENGTH, causal))
-        circuit, certificate = build(graph)
+        built = build(graph)
     except RaspError as refused:
         return refused.diagnostics[0].code
-    if not certificate.ok:
+    if not built.certificate.ok:
         return "not-certified"
-    weights = emit(circuit)
+    weights = emit(built.circuit)
     model = Transformer(Config.from_json(weights.config))
     model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in weights.tensors.items()})
     known = []
@@ -54,9 +54,9 @@ def outcome(node: SOp, causal: bool, rng: random.Random, count: int = 40) -> str
             continue
     found = model.run_batch([tokens for tokens, _ in known])
     for (tokens, expected), answer in zip(known, found, strict=True):
-        assert answer == expected, f"causal={causal} on {tokens}:\n{listing({'out': node})}\n{certificate}"
+        assert answer == expected, f"causal={causal} on {tokens}:\n{listing({'out': node})}\n{built.certificate}"
     for tokens, expected in sorted(known, key=lambda pair: len(pair[0]))[:3]:
-        exact = circuit.run([VOCABULARY.index(token) for token in tokens])["out"]
+        exact = built.circuit.run([VOCABULARY.index(token) for token in tokens])["out"]
         assert [to_python(value) for value in exact] == expected
     return "certified"
 

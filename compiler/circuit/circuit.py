@@ -14,7 +14,7 @@ A printed example, `reverse` over "abc" (shortened):
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, reduce
@@ -282,6 +282,13 @@ class Circuit:
             times |= {channel.write: 2 * number - 1 for head in layer.heads for channel in head.channels}
             times |= {direction: 2 * number for neuron in layer.neurons for direction, _ in neuron.writes}
         return times
+
+    def timed(self, variables: Iterable[Variable]) -> Iterator[Variable]:
+        """The variables, each ready when all that it is read from is complete; not those of which a part is missing."""
+        written = self.written()
+        for variable in variables:
+            if written.keys() >= variable.directions:
+                yield replace(variable, ready=max((written[d] for d in variable.directions), default=0))
 
     def erased(self) -> dict[Direction, int]:
         """When each direction that is erased is no longer there: 2L after layer L."""

@@ -259,7 +259,6 @@ class _Whole:
 
 
 def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
-    written = circuit.written()
     kept = _kept_offsets(circuit)
     variables = [
         replace(
@@ -280,11 +279,7 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
             replace(output, digits=tuple(form.substitute(forms) for form in output.digits))
             for output in circuit.outputs
         ),
-        variables=tuple(
-            replace(variable, ready=max((written[d] for d in variable.directions), default=0))
-            for variable in variables
-            if written.keys() >= variable.directions
-        ),
+        variables=tuple(circuit.timed(variables)),
     )
 
 

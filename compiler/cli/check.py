@@ -5,7 +5,7 @@ the variables, and the swaps that went wrong.
 Invariant: exit code 0 only where everything agreed and there was something to compare.
 
     $ rasp check programs/sort.rasp
-    4680 short inputs, 1000 random, 62 awkward: analysis, graph, circuit, weights, model agree with the interpreter
+    4680 short inputs, 1000 random, 62 awkward: analysis, graph, circuits, weights, model agree with the interpreter
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`rasp compile`: from a program to a checkpoint, a stage of it, or its cost."""
+"""`rasp compile`: from a program to a checkpoint, one of its forms on the way, or its cost."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from rasp.source import RaspError, error, render
 if TYPE_CHECKING:
     from compiler.pipeline import Compiled
 
-STAGES = ("syntax", "sop", "graph", "circuit", "weights")
+FORMS = ("syntax", "sop", "graph", "lowered", "compressed", "circuit", "certificate", "weights", "fast")
+"""What the passes make, in order: the driver is not loaded to know it."""
 
 
 def compile_(call: argparse.Namespace) -> int:
-    """Compile a program: save the checkpoint, print one stage, or print what each way to optimise would cost."""
+    """Compile a program: save the checkpoint, print one form of it, or print what each way to optimise would cost."""
     if call.out is None and call.emit is None and not call.plan and not call.suggest:
         raise error(
             "usage",
             "nothing to do",
-            hint="-o DIR saves a checkpoint, --emit STAGE prints a stage, --plan costs, --suggest helps",
+            hint="-o DIR saves a checkpoint, --emit FORM prints a form, --plan costs, --suggest helps",
         )
     from compiler.pipeline import Compiled
 
@@ -89,5 +90,5 @@ def define(commands: Commands) -> None:
         default="float32",
         help="what the weights are held and computed in (default float32)",
     )
-    flags.add_argument("--emit", metavar="STAGE", choices=STAGES, help="print a stage: " + ", ".join(STAGES))
+    flags.add_argument("--emit", metavar="FORM", choices=FORMS, help="print what a pass makes: " + ", ".join(FORMS))
     setting_flags(flags)

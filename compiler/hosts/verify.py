@@ -24,7 +24,8 @@ from compiler.pipeline import Compiled
 from compiler.runtime.origin import program_of
 from compiler.trust.compare.inputs import awkward, chunks, of_length, random_input
 from compiler.trust.compare.report import Input
-from compiler.trust.compare.subject import Batch, Rows, Subject
+from compiler.trust.compare.stages import Rows
+from compiler.trust.compare.subject import Batch, Subject
 from rasp.settings import token_text
 from rasp.source import counted
 

@@ -14,7 +14,8 @@ Invariant: readings are exact in exact arithmetic; a reading that is ready at ti
 Where to look: `reader` (1, 2, and who is asked for the rest), `heads` and `counting` (3), `pushed` (4), `neurons`,
 which chooses between `staircases` over `pivots` and the `steps` of choices, products and `logic` (5). All of them ask
 the `context` what is wanted and known, and place things in the `builder`, called as `names` says. `outputs` and
-`variables` are what is read off in the end; `policy` is what can be done against rounding.
+`variables` are what is read off in the end; `policy` is what can be done against rounding, and `build` tries what can
+be done until a circuit is certified.
 
     >>> from compiler.graph.domain import Setting
     >>> from compiler.graph.specialise import specialise
@@ -27,7 +28,6 @@ the `context` what is wanted and known, and place things in the `builder`, calle
 from __future__ import annotations
 
 from compiler.circuit.circuit import Circuit
-from compiler.circuit.compress import compress
 from compiler.graph.specialise import Graph
 from compiler.lowering.builder import Builder
 from compiler.lowering.context import WIDE, Context
@@ -49,4 +49,4 @@ def lower(
     builder = Builder(Names(graph), precision)
     reader = Reader(context, builder)
     outputs = [output(name, node, context, reader.read) for name, node in graph.outputs.items()]
-    return compress(builder.finished(outputs, [*readable(context, reader.readings)]))
+    return builder.finished(outputs, [*readable(context, reader.readings)])

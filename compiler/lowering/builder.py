@@ -151,7 +151,7 @@ class Builder:
     def finished(self, outputs: Sequence[Output], variables: Sequence[Variable]) -> Circuit:
         """The circuit, with everything that has been placed."""
         setting = self.names.graph.setting
-        return Circuit(
+        circuit = Circuit(
             setting.texts,
             setting.max_length,
             setting.causal,
@@ -159,7 +159,7 @@ class Builder:
             self._positions,
             tuple(self._layers()),
             tuple(outputs),
-            tuple(variables),
+            (),
             self.ranges,
             self.stairs,
             self.precision,
@@ -168,6 +168,7 @@ class Builder:
             graph=self.names.graph,
             titles=self.names.titles,
         )
+        return replace(circuit, variables=tuple(circuit.timed(variables)))
 
     def _layers(self) -> Iterator[Layer]:
         heads = [opened for shared in self._heads.values() for opened in shared]

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from compiler.circuit.certificate import Certificate
-from compiler.circuit.circuit import Circuit
 from compiler.graph.specialise import Graph
 from compiler.lowering import WIDE
+from compiler.lowering.build import Built
 from rasp.sop import Aggregate, Indices, Node, Select, Selector, SOp, Tokens, Total, Width, reachable
 from rasp.source import counted
 
@@ -64,11 +64,11 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(graph: Graph, build: Callable[[Graph, str], tuple[Circuit, Certificate]]) -> Plan:
+def plan(graph: Graph, build: Callable[[Graph, str], Built]) -> Plan:
     """Build the circuit that each mode would come to, and measure it."""
     layers, heads = rasp_count(graph.outputs)
     return Plan(
-        layers, heads, tuple(_measured(name, *build(graph, name)) for name in WIDE), tuple(dict.fromkeys(_early(graph)))
+        layers, heads, tuple(_measured(name, build(graph, name)) for name in WIDE), tuple(dict.fromkeys(_early(graph)))
     )
 
 
@@ -83,7 +83,8 @@ def _early(graph: Graph) -> Iterator[str]:
                 yield graph.name(arg)
 
 
-def _measured(name: str, circuit: Circuit, certificate: Certificate) -> Mode:
+def _measured(name: str, built: Built) -> Mode:
+    circuit = built.circuit
     return Mode(
         name,
         layers=len(circuit.layers),
@@ -92,7 +93,7 @@ def _measured(name: str, circuit: Circuit, certificate: Certificate) -> Mode:
         neurons=sum(len(layer.mlp) for layer in circuit.layers),
         columns=len(set(circuit.columns().values())),
         parameters=circuit.parameters(),
-        certificate=certificate,
+        certificate=built.certificate,
     )
 
 

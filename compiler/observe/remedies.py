@@ -172,7 +172,7 @@ def _at(compiled: Compiled, max_length: int) -> Compiled:
 
 def _tried(what: str, changed: Compiled, end: float) -> Remedy | None:
     try:
-        circuit, certificate = changed.built(max(0.0, end - time.monotonic()))
+        built = changed.built(max(0.0, end - time.monotonic()))
     except RaspError:
         return None
-    return Remedy(what, circuit.parameters()) if certificate.ok else None
+    return Remedy(what, built.circuit.parameters()) if built.certificate.ok else None

@@ -3,33 +3,29 @@
 import pytest
 
 from benchmarks import architecture
+from compiler.pipeline import Compiled
 from tests.places import ROOT
 
 
 @pytest.fixture(scope="module")
-def made() -> architecture.Stages:
-    return architecture.stages()
+def made() -> Compiled:
+    return architecture.made()
 
 
-def test_the_page_is_what_the_stages_print(made: architecture.Stages) -> None:
+def test_the_page_is_what_the_stages_print(made: Compiled) -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     again = "`python -m benchmarks.architecture --write docs/architecture.md` makes the page anew"
     assert page == architecture.page(made), again
 
 
-def test_the_circuit_of_the_page_is_the_one_that_the_driver_takes(made: architecture.Stages) -> None:
-    assert str(made.reused) == str(made.compiled.circuit)
-    assert [*made.reused.columns().values()] == [*made.compiled.circuit.columns().values()]
-
-
-def test_every_pass_over_the_circuit_changes_it(made: architecture.Stages) -> None:
-    sizes = [circuit.parameters() for circuit in (made.lowered, made.compressed, made.reused)]
+def test_every_pass_over_the_circuit_changes_it(made: Compiled) -> None:
+    sizes = [circuit.parameters() for circuit in (made.lowered, made.compressed, made.circuit)]
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == len(sizes)
 
 
-def test_the_program_of_the_page_needs_heads_neurons_and_an_output(made: architecture.Stages) -> None:
-    layers = made.reused.layers
-    assert all(layer.heads for layer in layers) and layers[0].neurons and layers[0].erasers and made.reused.outputs
+def test_the_program_of_the_page_needs_heads_neurons_and_an_output(made: Compiled) -> None:
+    layers = made.circuit.layers
+    assert all(layer.heads for layer in layers) and layers[0].neurons and layers[0].erasers and made.circuit.outputs
 
 
 def test_the_picture_shows_every_room() -> None:
@@ -39,7 +35,7 @@ def test_the_picture_shows_every_room() -> None:
     assert not missing
 
 
-def test_every_form_fits_a_screen(made: architecture.Stages) -> None:
+def test_every_form_fits_a_screen(made: Compiled) -> None:
     lines = {section.title: section.form.splitlines() for section in architecture.sections(made)}
     assert max(map(len, lines.values())) <= 70
     assert max(len(line) for form in lines.values() for line in form) <= 120

@@ -30,7 +30,7 @@ def test_it_says_what_was_tried(target: str, rasp, room: Path) -> None:
 
 @pytest.mark.parametrize(
     ("target", "stages"),
-    [("reverse.rasp", "analysis, graph, circuit, weights, model, fast agree"), ("reversed", "model, fast agree")],
+    [("reverse.rasp", "analysis, graph, circuits, weights, model, fast agree"), ("reversed", "model, fast agree")],
 )
 def test_the_fast_path_too(target: str, stages: str, rasp, room: Path) -> None:
     done = rasp("check", target, "--fast", "--samples", "20", "--max-exhaustive", "39")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import compiler
+from compiler.cli.compile import FORMS
+from compiler.pipeline import PASSES
 from compiler.runtime.checkpoint import save
 from rasp import Diagnostic, Program, parse
-
-STAGES = ("syntax", "sop", "graph", "circuit", "weights")
 
 
 def test_a_checkpoint_is_five_files(room: Path) -> None:
@@ -45,11 +45,15 @@ def test_flags_override_the_header(rasp, room: Path) -> None:
     assert rasp("run", "doubled", "--list", '["hi", "hi", "hi", "hi"]').code == 2
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_every_stage_is_printed(stage: str, rasp, room: Path) -> None:
-    done = rasp("compile", "reverse.rasp", "--emit", stage)
+@pytest.mark.parametrize("form", FORMS)
+def test_what_every_pass_makes_is_printed(form: str, rasp, room: Path) -> None:
+    done = rasp("compile", "reverse.rasp", "--emit", form)
     assert (done.code, done.err) == (0, "")
     assert done.out.strip()
+
+
+def test_the_command_knows_every_pass() -> None:
+    assert tuple(one.makes for one in PASSES) == FORMS
 
 
 def test_info_names_the_heads(rasp, room: Path) -> None:

@@ -21,11 +21,13 @@ from safetensors.torch import load_file
 import compiler
 import rasp
 from compiler.model import Config, Transformer
+from compiler.pipeline import PASSES
 from compiler.runtime import checkpoint
 from compiler.trust.compare import Place, Report, check
 from compiler.trust.compare.inputs import awkward, by_rows
-from compiler.trust.compare.report import Difference, Input
-from compiler.trust.compare.subject import Batch, Rows, Subject, of_compilation
+from compiler.trust.compare.report import CIRCUITS, Difference, Input
+from compiler.trust.compare.stages import ANALYSIS, NO_ANSWERS, Rows, stages_of
+from compiler.trust.compare.subject import Batch, Subject, of_compilation
 from rasp import Program
 from rasp.sop import SOp
 from tests.places import ROOT
@@ -44,7 +46,7 @@ def small(target: Program | Path, **settings: Any) -> Report:
 def test_a_right_program_passes_at_every_stage() -> None:
     report = small(reference())
     assert report.ok
-    assert report.stages == ["analysis", "graph", "circuit", "weights", "model"]
+    assert report.stages == ["analysis", "graph", "lowered", "compressed", "circuit", "weights", "model"]
     assert (report.short, report.random, report.skipped) == (60, 60, 0)
     assert "agree with the interpreter" in str(report)
 
@@ -244,14 +246,22 @@ def test_a_wrong_stage_above_the_model_is_named_with_its_s_op(monkeypatch: pytes
     assert difference.place == Place("near", "graph", [1], [2])
 
 
-def test_a_wrong_circuit_is_named_with_its_s_op() -> None:
-    program = reference(TWO_STEPS)
-    made = compiler.compile(program)
+@pytest.mark.parametrize("form", CIRCUITS)
+def test_the_pass_that_makes_a_wrong_circuit_is_named_with_its_s_op(form: str) -> None:
+    """From one pass on the circuit is that of another program, as if the pass had miscompiled this one."""
+    made = compiler.compile(reference(TWO_STEPS))
     wrong = compiler.compile(reference(TWO_STEPS.replace("seen, seen, <", "seen, seen, <=")))
-    vars(made)["_built"] = replace(wrong.circuit, graph=made.graph), wrong.certificate
+    spoilt = {one: replace(getattr(wrong, one), graph=made.graph) for one in CIRCUITS[CIRCUITS.index(form) :]}
+    vars(made)["_built"] = replace(made._built, **spoilt)
     (difference,) = check(made, samples=10).differences
-    assert difference.stage == "circuit"
+    assert difference.stage == form
     assert difference.place is not None and difference.place.sop == "place"
+
+
+def test_every_pass_is_checked_or_has_no_answers() -> None:
+    made = [one.makes for one in PASSES if one.makes not in NO_ANSWERS]
+    stages = [*stages_of(compiler.compile(reference()), fast=True)]
+    assert made == [stage for stage in stages if stage not in (ANALYSIS, "model")]
 
 
 # ------------------------------------------------------------------------------------------------- beside other inputs

@@ -10,6 +10,7 @@ import pytest
 import compiler
 import rasp
 from compiler.circuit.circuit import Output
+from compiler.circuit.compress import compress
 from compiler.circuit.emit import Weights, emit, logits
 from compiler.lowering import Policy, lower
 from compiler.model import Config
@@ -110,7 +111,7 @@ def test_a_config_holds_each_value_once_in_the_kind_that_the_program_prints(
     text: str, values: list[object], ranked: bool
 ) -> None:
     graph = compiler.compile(rasp.parse(text), vocab="abc", max_length=3).graph
-    [output] = emit(lower(graph, policy=Policy(ranked=ranked))).config["outputs"]
+    [output] = emit(compress(lower(graph, policy=Policy(ranked=ranked)))).config["outputs"]
     assert list(map(repr, output["values"])) == list(map(repr, values))
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import compiler
 import rasp
+from compiler.circuit.compress import compress
 from compiler.graph.domain import Setting
 from compiler.graph.specialise import specialise
 from compiler.lowering import lower
@@ -32,7 +33,7 @@ def test_the_circuit_of_a_random_program_is_right_in_exact_arithmetic(causal: bo
     node = Programs(choices).sop(3)  # type: ignore[arg-type]
     note(str(node))
     try:
-        circuit = lower(specialise({"o": node}, {}, Setting(VOCABULARY, 3, causal)))
+        circuit = compress(lower(specialise({"o": node}, {}, Setting(VOCABULARY, 3, causal))))
     except RaspError as refused:
         event(refused.diagnostics[0].code)
         return

@@ -21,7 +21,7 @@ from rasp import Program
 from tests.inputs import every
 from tests.library import LIBRARY
 
-STAGES = ["analysis", "graph", "circuit", "weights", "model", "fast"]
+STAGES = ["analysis", "graph", "lowered", "compressed", "circuit", "weights", "model", "fast"]
 SMALL = {"histogram": ("abc", 6), "sort": ("abc", 6), "paper/dyck_1_ptf": ("()", 9), "decoders/copy": ("ab|", 6)}
 MUTANTS = 25
 
@@ -40,7 +40,7 @@ def looked_at(target: Program | Compiled | Path, jobs: int = 1) -> Report:
 def test_a_program_has_one_more_stage(name: str) -> None:
     report = looked_at(small(name))
     assert (report.ok, report.stages) == (True, STAGES)
-    assert "analysis, graph, circuit, weights, model, fast agree with the interpreter" in str(report)
+    assert "analysis, graph, circuits, weights, model, fast agree with the interpreter" in str(report)
 
 
 def test_the_fast_path_is_taken_each_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,11 @@ from compiler.circuit.emit import emit
 from compiler.cli import main
 from compiler.graph.domain import Setting
 from compiler.graph.specialise import specialise
+from compiler.lowering.build import build
 from compiler.model import Config, ModelError, Scalar, Transformer
 from compiler.numbers.direction import BOS
 from compiler.numbers.precision import PRECISIONS
-from compiler.pipeline import Compiled, build, faster
+from compiler.pipeline import Compiled, faster
 from compiler.runtime.fast.heads import Attention
 from compiler.runtime.fast.model import Fast
 from compiler.runtime.fast.plan import Plan, _Replaced, plan
@@ -159,15 +160,13 @@ def outcome(seed: int, depth: int, length: int, dtype: str = "float32") -> str:
     """What becomes of a random program. Fails where the fast path differs from the interpreter."""
     node, causal, rng = seeded(seed, depth), seed % 2 == 1, random.Random(seed)
     try:
-        circuit, certificate = build(
-            specialise({"out": node}, {}, Setting(VOCABULARY, length, causal)), precision=PRECISIONS[dtype]
-        )
+        built = build(specialise({"out": node}, {}, Setting(VOCABULARY, length, causal)), precision=PRECISIONS[dtype])
     except RaspError:
         return "refused"
-    found = plan(circuit)
+    found = plan(built.circuit)
     if isinstance(found, str):
         return "plain"
-    weights = emit(circuit)
+    weights = emit(built.circuit)
     model = Transformer(Config.from_json(weights.config))
     model.load_state_dict({name: torch.from_numpy(t).to(model.embed.W_E.dtype) for name, t in weights.tensors.items()})
     inputs = [rng.choices(VOCABULARY, k=rng.randint(1, length)) for _ in range(20)]
@@ -177,7 +176,7 @@ def outcome(seed: int, depth: int, length: int, dtype: str = "float32") -> str:
             assert answer == [to_python(value) for value in evaluate(node, tokens, causal=causal)], (seed, tokens)
         except RaspError:
             continue
-    return "fast" if certificate.ok else "fast, though the model is not certified"
+    return "fast" if built.certificate.ok else "fast, though the model is not certified"
 
 
 def test_random_programs_give_the_interpreters_answers() -> None:

@@ -19,9 +19,10 @@ import rasp
 from compiler.graph.domain import Setting
 from compiler.graph.specialise import specialise
 from compiler.graph.witness import required
+from compiler.lowering.build import build
 from compiler.model import ModelError, Reading, Transformer
 from compiler.numbers.exact import Multiples
-from compiler.pipeline import Compiled, build
+from compiler.pipeline import Compiled
 from compiler.runtime.fast.generation import Logs, Nearest, Next, Recurrence, RecurrentReading, recurrence
 from compiler.runtime.fast.model import Fast
 from compiler.runtime.fast.plan import Plan, _Replaced, plan
@@ -166,10 +167,11 @@ def test_random_programs(first: int) -> None:
     for seed in range(first, first + 100):
         node = seeded(seed, 2 + seed % 5)
         try:
-            circuit, certificate = build(specialise({"out": node}, {}, Setting(VOCABULARY, 8, True)))
+            built = build(specialise({"out": node}, {}, Setting(VOCABULARY, 8, True)))
         except RaspError:
             continue
-        found = plan(circuit) if certificate.ok else "not certified"
+        circuit = built.circuit
+        found = plan(circuit) if built.certificate.ok else "not certified"
         if isinstance(found, str):
             continue
         made, rng = Recurrence(found), random.Random(seed)

@@ -12,8 +12,9 @@ import rasp
 from compiler.circuit.circuit import Circuit, Head, Stream
 from compiler.graph.domain import Setting
 from compiler.graph.specialise import specialise
+from compiler.lowering.build import build
 from compiler.numbers.direction import ONE
-from compiler.pipeline import Compiled, build
+from compiler.pipeline import Compiled
 from compiler.runtime.fast.selection import Selection, Selections, Window, selection_of, units
 from rasp import RaspError, evaluate
 from tests.library import LIBRARY, both_attentions
@@ -177,7 +178,7 @@ def test_c21_selections_of_random_programs_have_the_rows_of_their_heads() -> Non
     for seed in range(60):
         node, rng, causal = seeded(seed, 4), random.Random(seed), seed % 2 == 1
         try:
-            circuit, _ = build(specialise({"out": node}, {}, Setting(VOCABULARY, 6, causal)))
+            circuit = build(specialise({"out": node}, {}, Setting(VOCABULARY, 6, causal))).circuit
         except RaspError:
             continue
         for _ in range(3):

@@ -4,7 +4,7 @@ In: a program or a checkpoint folder. Out: `Report`: how many inputs, how many s
 Invariants: an input on which the interpreter raises is skipped and counted, and a check that skips more than half
 fails; the same seed gives the same inputs, in one process and in many.
 
-    363 short inputs, 1000 random, 40 awkward: analysis, graph, circuit, weights, model agree with the interpreter
+    363 short inputs, 1000 random, 40 awkward: analysis, graph, ..., weights, model agree with the interpreter
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from compiler.trust.compare.inputs import (
     of_length,
     random_input,
 )
-from compiler.trust.compare.report import Difference, Input, Place, Report
+from compiler.trust.compare.report import CIRCUITS, Difference, Input, Place, Report
 from compiler.trust.compare.subject import Batch, Finding, Subject, of_checkpoint, of_compilation, recipe_of
 from compiler.trust.compare.workers import Compare, comparing
 from rasp import Program
@@ -37,7 +37,7 @@ __all__ = ["Difference", "Place", "Progress", "Report", "check"]
 Progress: TypeAlias = Callable[[int, int], None]
 CHUNK = 256
 CIRCUIT_TOKENS, CIRCUIT_LENGTH = 300, 24
-"""The exact simulation of the circuit is slow: it sees inputs of about this many tokens in all, and of this length."""
+"""The exact simulation of circuits is slow: they see inputs of about this many tokens in all, and of this length."""
 SEARCHED = 20
 """How many times as many inputs are looked at where `requires` leaves some out."""
 MOST = 50_000_000
@@ -81,7 +81,7 @@ class _Check:
         self.compare = compare
         self.progress = progress
         self.report = Report(list(subject.stages), seed=seed)
-        self.quick = [stage for stage in subject.stages if stage != "circuit"]
+        self.quick = [stage for stage in subject.stages if stage not in CIRCUITS]
         self.vocabulary = subject.setting.vocabulary
         self.longest = min(subject.setting.max_length, LONGEST)
         rng = random.Random(seed)
@@ -92,7 +92,7 @@ class _Check:
         self.few: dict[str, list[Input]] = {"short": [], "random": [], "awkward": []}
 
     def all(self, max_exhaustive: int, seconds: float | None) -> None:
-        """Short inputs, random ones, awkward ones; in the end the circuit on a few of each. Ends at a difference."""
+        """Short inputs, random ones, awkward ones; in the end the circuits on a few of each. Ends at a difference."""
         if seconds is None:
             self._short(max_exhaustive)
         else:
@@ -150,7 +150,7 @@ class _Check:
                 return
 
     def _batches(self, kind: str, inputs: Iterable[Input]) -> Iterator[Batch]:
-        """Batches for all stages but the circuit, for which the first few short enough inputs are noted."""
+        """Batches for all stages but the circuits, for which the first few short enough inputs are noted."""
         few = self.few[kind]
         left = CIRCUIT_TOKENS // len(self.few)
         for chunk in chunks(inputs, CHUNK):
@@ -161,9 +161,10 @@ class _Check:
             yield Batch(chunk, self.quick)
 
     def _try_circuit(self, inputs: Sequence[Input]) -> None:
-        if self.report.differences or "circuit" not in self.report.stages:
+        circuits = [stage for stage in self.report.stages if stage in CIRCUITS]
+        if self.report.differences or not circuits:
             return
-        for finding in self.compare(Batch(chunk, ("circuit",)) for chunk in chunks(inputs, 16)):
+        for finding in self.compare(Batch(chunk, circuits) for chunk in chunks(inputs, 16)):
             self.report.exact += finding.tried - finding.skipped
             if self._differs(finding):
                 return

@@ -3,7 +3,7 @@
 In: what the stages answered. Out: `Report`, as text and as JSON data.
 Invariant: a report is good news only if most of its inputs had an answer to compare.
 
-    363 short inputs, 1000 random, 40 awkward: analysis, graph, circuit, weights, model agree with the interpreter
+    363 short inputs, 1000 random, 40 awkward: analysis, graph, circuits, weights, model agree with the interpreter
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from rasp.value import Value, to_python
 
 MOST_ROWS = 8
 """How many inputs of a batch are printed."""
+CIRCUITS = ("lowered", "compressed", "circuit")
+"""The stages that are run exactly, in rational numbers: slowly, on few inputs."""
 Input: TypeAlias = tuple[Value, ...]
 
 
@@ -140,14 +142,15 @@ class Report:
         if not self.ok:
             return f"{counts}: too few had an answer to tell anything"
         agree = "agrees" if len(self.stages) == 1 else "agree"
-        return f"{counts}: {', '.join(self.stages)} {agree} with the interpreter"
+        told = ", ".join(self.stages).replace(", ".join(CIRCUITS), "circuits")
+        return f"{counts}: {told} {agree} with the interpreter"
 
     def details(self) -> str:
         """In a line: what was tried completely, where the slow stage looked, how fast it went."""
         upto = "of one token" if self.complete == 1 else f"of up to {self.complete} tokens"
         parts = [f"every input {upto} is among them"] if self.complete else []
         if self.exact:
-            parts.append(f"the circuit, in exact arithmetic, ran on {self.exact} of them")
+            parts.append(f"the circuits, in exact arithmetic, ran on {self.exact} of them")
         return "; ".join([*parts, f"seed {self.seed}, {self.seconds:.1f} s"])
 
     def to_json(self) -> dict[str, Any]:

@@ -12,36 +12,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import rasp
 from compiler.graph.claims import Claim, Refuted, claims, refuted
 from compiler.graph.domain import Setting
 from compiler.graph.witness import required
-from compiler.model import ModelError, NotFiniteError, Scalar, Transformer
+from compiler.model import ModelError, Scalar, Transformer
 from compiler.observe.trace import trace
 from compiler.pipeline import Compiled, faster
-from compiler.runtime.fast.model import Fast
 from compiler.runtime.origin import declared, program_of
 from compiler.trust.compare.inputs import chunks
-from compiler.trust.compare.report import Difference, Input, Place
+from compiler.trust.compare.report import CIRCUITS, Difference, Input, Place
+from compiler.trust.compare.stages import (
+    ANALYSIS,
+    FAST,
+    Stage,
+    answers_of,
+    circuit_of,
+    ids,
+    of_fast_path,
+    of_model,
+    plain,
+    shown,
+    stages_of,
+)
 from rasp import RaspError
-from rasp.answers import normalised
 from rasp.interpreter import evaluate_each
 from rasp.settings import token_text
 from rasp.sop import SOp
-from rasp.source import error
-from rasp.value import Value, to_python
 
-Rows: TypeAlias = list[list[Scalar]]
-Stage: TypeAlias = Callable[[Sequence[Input]], dict[str, Rows]]
-Answers: TypeAlias = list[list[list[Value] | RaspError]]
-"""For each input, for each of some s-ops, its values, or why it has none."""
-ANALYSIS, FAST = "analysis", "fast"
-"""The stage that is what the compiler takes for granted of the program's values, and the fast path."""
 SHRUNK = 16
 """How many smaller inputs are tried at a time."""
 SHRINKING = 1_000_000
@@ -100,10 +102,6 @@ class Subject:
         """The inputs that are meant."""
         return self.compiled.setting
 
-    @cached_property
-    def _texts(self) -> dict[str, int]:
-        return {text: number for number, text in enumerate(self.setting.texts)}
-
     def meant(self, inputs: Sequence[Input]) -> list[Input]:
         """The inputs that the program promises something about: what it requires is True everywhere."""
         needed = required(self.compiled.program)
@@ -119,13 +117,13 @@ class Subject:
     def compare(self, batch: Batch) -> Finding:
         """Run the interpreter and the stages on the inputs of a batch."""
         outputs = list(self.compiled.sop)
-        answers = _answers(list(self.compiled.sop.values()), batch.inputs, self.setting.causal)
+        answers = answers_of(list(self.compiled.sop.values()), batch.inputs, self.setting.causal)
         known, expected, reason = [], [], ""
         for tokens, answer in zip(batch.inputs, answers, strict=True):
             problems = [values for values in answer if isinstance(values, RaspError)]
             if len(problems) < len(answer):
                 known.append(tokens)
-                expected.append([None if isinstance(values, RaspError) else _plain(values) for values in answer])
+                expected.append([None if isinstance(values, RaspError) else plain(values) for values in answer])
             reason = reason or (problems[0].diagnostics[0].message if len(problems) == len(answer) else "")
         columns = {name: [row[i] for row in expected] for i, name in enumerate(outputs)}
         wrong = self._first_wrong(known, columns, batch.stages)
@@ -138,7 +136,7 @@ class Subject:
             if stage == ANALYSIS:
                 answered = [tokens for i, tokens in enumerate(inputs) if all(rows[i] for rows in expected.values())]
                 if (refuted := self.analysed(answered)) is not None:
-                    return Wrong(stage, refuted.name, [refuted.tokens], 0, _plain(refuted.values), [], refuted)
+                    return Wrong(stage, refuted.name, [refuted.tokens], 0, plain(refuted.values), [], refuted)
                 continue
             found = self.stages[stage](inputs)
             for output, rows in expected.items():
@@ -212,35 +210,39 @@ class Subject:
         if wrong.stage == FAST:
             return None
         try:
-            places = {"graph": self._in_graph, "circuit": self._in_circuit}.get(wrong.stage, self._in_stream)
-            first = next(places(wrong.tokens), None)
+            first = next(self._places(wrong.stage, wrong.tokens), None)
         except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, RuntimeError):
             return None  # labels that do not fit the model
         return first or Place(wrong.output, "unembedding", wrong.expected, wrong.found)
+
+    def _places(self, stage: str, tokens: Input) -> Iterator[Place]:
+        if stage == "graph":
+            return self._in_graph(tokens)
+        return self._in_circuit(stage, tokens) if stage in CIRCUITS else self._in_stream(tokens)
 
     def _known(self, name: str | None, tokens: Input) -> list[Scalar] | None:
         """What the interpreter says about an s-op of the program."""
         node = self.compiled.program.node(name) if name is not None and name in self.compiled.program else None
         [answer] = evaluate_each([node], [tokens], self.setting.causal) if isinstance(node, SOp) else [None]
-        return None if answer is None or isinstance(answer, RaspError) else _plain(answer[0])
+        return None if answer is None or isinstance(answer, RaspError) else plain(answer[0])
 
     def _in_graph(self, tokens: Input) -> Iterator[Place]:
         graph = self.compiled.graph
         for node in graph.nodes:
             if isinstance(node, SOp) and (expected := self._known(graph.names.get(node), tokens)) is not None:
                 [answer] = evaluate_each([node], [tokens], self.setting.causal)
-                found = _shown(answer if isinstance(answer, RaspError) else answer[0])
+                found = shown(answer if isinstance(answer, RaspError) else answer[0])
                 if found != expected:
                     yield Place(graph.names[node], "graph", expected, found)
 
-    def _in_circuit(self, tokens: Input) -> Iterator[Place]:
-        circuit = self.compiled.circuit
-        streams = list(circuit.stages(self.ids(tokens)))
+    def _in_circuit(self, stage: str, tokens: Input) -> Iterator[Place]:
+        circuit = circuit_of(self.compiled, stage)
+        streams = list(circuit.stages(ids(self.compiled, tokens)))
         for variable in sorted(circuit.variables, key=lambda variable: variable.ready):
             if (expected := self._known(variable.name, tokens)) is not None:
                 nearest = [variable.decode(stream) for stream in streams[variable.ready][1:]]
-                if _plain(nearest) != expected:
-                    yield Place(variable.name, _step(variable.ready), expected, _plain(nearest))
+                if plain(nearest) != expected:
+                    yield Place(variable.name, _step(variable.ready), expected, plain(nearest))
 
     def _in_stream(self, tokens: Input) -> Iterator[Place]:
         rows = trace(self.model(), self.compiled.program, tokens).rows
@@ -248,10 +250,6 @@ class Subject:
             ready, found = next((i, values) for i, values in enumerate(row.found) if values is not None)
             if found != row.expected:
                 yield Place(row.name, _step(ready), row.expected, found)
-
-    def ids(self, tokens: Input) -> list[int]:
-        """Token ids."""
-        return [self._texts[text] for text in _texts(tokens)]
 
 
 def _step(number: int) -> str:
@@ -292,94 +290,9 @@ def _smaller(tokens: Input, vocabulary: Input) -> Iterator[Input]:
             yield (*tokens[:i], earlier, *tokens[i + 1 :])
 
 
-def _texts(tokens: Input) -> list[str]:
-    return [token if type(token) is str else token_text(token) for token in tokens]
-
-
-def _plain(values: Sequence[Value]) -> list[Scalar]:
-    """Values to be compared: large whole numbers are not rounded to floats."""
-    return [to_python(normalised(value, False)) if type(value) is Fraction else value for value in values]  # type: ignore[misc]
-
-
-# ------------------------------------------------------------------------------------------------------------ stages
-
-
 def of_compilation(compiled: Compiled, fast: bool = False) -> Subject:
     """A compiled program and each of its stages; with `fast`, the fast path is the last of them."""
-    subject = Subject(compiled, {}, lambda: compiled.model)
-
-    def graph(inputs: Sequence[Input]) -> dict[str, Rows]:
-        outputs = compiled.graph.outputs
-        found = _answers(list(outputs.values()), inputs, compiled.setting.causal)
-        return {name: [_shown(answers[i]) for answers in found] for i, name in enumerate(outputs)}
-
-    def analysis(inputs: Sequence[Input]) -> dict[str, Rows]:
-        raise AssertionError("the analysis has claims, not answers")
-
-    def circuit(inputs: Sequence[Input]) -> dict[str, Rows]:
-        return _transposed([_all_plain(compiled.circuit.run(subject.ids(tokens))) for tokens in inputs])
-
-    def weights(inputs: Sequence[Input]) -> dict[str, Rows]:
-        values = {output.name: output.values for output in compiled.model.config.outputs}
-        found = compiled.weights.run_batch([subject.ids(tokens) for tokens in inputs])
-        return {name: [[values[name][i] for i in best] for best in rows] for name, rows in found.items()}
-
-    stages: dict[str, Stage] = {
-        ANALYSIS: analysis,
-        "graph": graph,
-        "circuit": circuit,
-        "weights": weights,
-        "model": _model_stage(compiled.model),
-    }
-    return Subject(compiled, stages | (_fast_stage(compiled.fast) if fast else {}), lambda: compiled.model)
-
-
-def _answers(nodes: Sequence[SOp], inputs: Sequence[Input], causal: bool) -> Answers:
-    """What each of the s-ops comes to, whether or not the others have an answer."""
-    together = evaluate_each(nodes, inputs, causal)
-    if len(nodes) == 1:
-        return [[answer] if isinstance(answer, RaspError) else list(answer) for answer in together]
-    return [
-        [_answers([node], [tokens], causal)[0][0] for node in nodes] if isinstance(answer, RaspError) else list(answer)
-        for tokens, answer in zip(inputs, together, strict=True)
-    ]
-
-
-def _shown(answer: list[Value] | RaspError) -> list[Scalar]:
-    return [f"error: {answer.diagnostics[0].message}"] if isinstance(answer, RaspError) else _plain(answer)
-
-
-def _all_plain(answers: dict[str, list[Value]]) -> dict[str, list[Scalar]]:
-    return {name: _plain(values) for name, values in answers.items()}
-
-
-def _transposed(answers: list[dict[str, list[Scalar]]]) -> dict[str, Rows]:
-    return {name: [answer[name] for answer in answers] for name in answers[0]}
-
-
-def _model_stage(model: Transformer) -> Stage:
-    def run(inputs: Sequence[Input]) -> dict[str, Rows]:
-        texts = list(map(_texts, inputs))
-        return {output.name: _decided(model, texts, output.name) for output in model.config.outputs}
-
-    return run
-
-
-def _decided(model: Transformer, texts: list[list[str]], output: str) -> Rows:
-    """What the model answers, or what it says instead, where its logits decide nothing."""
-    try:
-        return model.run_batch(texts, output)
-    except NotFiniteError as problem:
-        if len(texts) == 1:
-            return [[f"error: {problem.message}"]]
-        return [_decided(model, [text], output)[0] for text in texts]
-
-
-def _fast_stage(model: Fast) -> dict[str, Stage]:
-    """The fast path, whatever is quicker. Raises `RaspError` where there is none: it would pass for checked."""
-    if model.plan is None:
-        raise error("no-fast-path", f"there is no fast path to check: {model.reason}", hint="check without --fast")
-    return {FAST: _model_stage(Fast(model, model.plan, prefer="fast"))}
+    return Subject(compiled, stages_of(compiled, fast), lambda: compiled.model)
 
 
 def of_checkpoint(folder: Path, fast: bool = False) -> Subject:
@@ -397,7 +310,7 @@ def of_checkpoint(folder: Path, fast: bool = False) -> Subject:
     held = config.vocabulary, config.max_length, config.causal, tuple(output.name for output in config.outputs)
     if told != held:
         raise ModelError(f"{folder} was not compiled under the settings that it names", "compile the program again")
-    stages = {"model": _model_stage(model)} | (_fast_stage(faster(model)) if fast else {})
+    stages = {"model": of_model(model)} | (of_fast_path(faster(model)) if fast else {})
     return Subject(compiled, stages, lambda: model)
 
 

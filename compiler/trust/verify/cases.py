@@ -66,7 +66,8 @@ def in_cases(meaning: Meaning, neurons: Sequence[Neuron]) -> Known:
             continue
         numbers = np.array([*(table.get(_kind(value), math.nan) for value in values), math.nan])
         return Known(classes.atoms, numbers[classes.codes])
-    count, names = meaning.space.points([tuple(atoms)]), ", ".join(sorted(meaning.space.name(atom) for atom in atoms))
+    count = meaning.space.points([tuple(atoms)])
+    names = ", ".join(sorted(meaning.space.name(atom) for atom in atoms))
     raise CannotVerify(
         f"{count} joint values of {names} are more than {MAX_POINTS}, and come to no s-op of the program"
     )
