@@ -15,7 +15,7 @@ import operator
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, assert_never
 
 import torch
 
@@ -27,7 +27,7 @@ from rasp import Program, RaspError
 from rasp.interpreter import Run
 from rasp.settings import token_text
 from rasp.sop import Aggregate, Node, Selector, Total, Width, reachable
-from rasp.syntax import Assign, Define, For, Name, Statement
+from rasp.syntax import Assign, Command, Define, Draw, Evaluate, For, Load, Name, Statement
 from rasp.value import Value
 
 SAMPLES = 64
@@ -221,6 +221,10 @@ def _bound(statements: Iterable[Statement]) -> Iterator[Name]:
                 yield statement.name
             case For():
                 yield from _bound(statement.body)
+            case Evaluate() | Load() | Draw() | Command():
+                pass
+            case _:
+                assert_never(statement)
 
 
 def _patterns(model: Transformer, tokens: Sequence[Value]) -> list[list[Rows]]:

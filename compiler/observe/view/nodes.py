@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, assert_never
 
 from rasp import sop
 from rasp.operators import Undefined, convert
@@ -31,6 +31,8 @@ def tagged(value: Value) -> str:
             return f"f{value.numerator}/{value.denominator}"
         case str():
             return f"s{value}"
+        case _:
+            assert_never(value)
 
 
 def table(roots: Iterable[Node], vocabulary: Sequence[Value]) -> tuple[list[list[Any]], dict[Node, int]]:
