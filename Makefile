@@ -44,15 +44,15 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# The page's scripts and its style sheet. The scripts share their names, so what is declared and what is used is looked up in all of
+# The page's scripts and its style sheets. The scripts share their names, so what is declared, used and hidden is looked up in all of
 # them together, as the page runs them. The formatter cannot break a text, so the longest line is looked for.
 page: $(READY)
 	$(BIN)/oxfmt --check $(ASSETS)
 	$(BIN)/oxlint $(ASSETS)
 	@mkdir -p build
-	cat $(ASSETS)/*.js > build/page.js
+	find $(ASSETS) -name '*.js' | sort | xargs cat > build/page.js
 	$(BIN)/oxlint --no-ignore build/page.js
-	! LC_ALL=C.UTF-8 grep -nE '.{121}' $(ASSETS)/*.js $(ASSETS)/*.css
+	! LC_ALL=C.UTF-8 grep -rnE --include='*.js' --include='*.css' '.{121}' $(ASSETS)
 
 types: $(READY)
 	$(BIN)/mypy

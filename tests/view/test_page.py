@@ -20,11 +20,12 @@ import rasp
 from compiler.model import ModelError
 from compiler.observe.view import show
 from compiler.observe.view.facts import example_of, facts
-from compiler.observe.view.page import embedded, filled, page, write
+from compiler.observe.view.page import SCRIPTS, embedded, filled, page, write
 from compiler.observe.view.sparse import packed, unpacked
 from tests.places import PROGRAMS, ROOT
 from tests.view.conftest import Model
 
+ASSETS = ROOT / "compiler" / "observe" / "view" / "assets"
 TEXTS = st.text(st.characters(codec="utf-8"))
 
 
@@ -97,6 +98,11 @@ def test_a_page_may_fetch_nothing_and_run_only_its_own_script(model_of: Model) -
     assert not any(name.startswith("on") for _, attrs in elements.found for name in attrs)
     assert set(re.findall(r"https?://[^\"'\s]+", text)) <= {"http://www.w3.org/2000/svg"}
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)
+
+
+def test_every_script_is_a_part_of_the_page() -> None:
+    found = {path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.js")}
+    assert found == {*SCRIPTS} and len(found) == len(SCRIPTS), "and each is in it once"
 
 
 @pytest.mark.parametrize("name", ["sort", "paper/dyck_2_ptf", "paper/dyck_3_ptf", "paper/long_addition"])

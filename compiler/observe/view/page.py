@@ -22,7 +22,18 @@ from compiler.model import Transformer
 from compiler.observe.view.facts import facts
 from rasp import whole
 
-SCRIPTS = ("machine.js", "language.js", "figures.js", "explorer.js")
+SCRIPTS = (
+    *("machine/rounding.js", "machine/sparse.js", "machine/machine.js"),
+    *("language/values.js", "language/operators.js", "language/interpret.js"),
+    *("figures/elements.js", "figures/grid.js", "figures/plot.js"),
+    *("circuit/columns.js", "circuit/forms.js", "circuit/parts.js"),
+    "state.js",
+    *("views/pieces.js", "views/input.js", "views/strip.js", "views/rail.js", "views/program.js"),
+    *("views/matrices.js", "views/attention.js", "views/selectors.js", "views/heads.js", "views/neurons.js"),
+    *("views/steps.js", "views/ends.js", "views/variables.js", "views/stream.js"),
+    *("focus.js", "keyboard.js", "explorer.js"),
+)
+"""They become one script: each declares functions for those below it, and the last one starts."""
 _ESCAPED = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
