@@ -286,6 +286,25 @@ def test_it_fits_a_phone_and_follows_the_colour_scheme(scheme: str, model_of: Mo
     assert (watched.tab.evaluate(ground) > 384) == (scheme == "dark")
 
 
+def test_dark_by_preference_and_dark_by_choice_are_one_palette(model_of: Model, visit: Open) -> None:
+    colours = """() => {
+        const kinds = ["color", "backgroundColor", "borderTopColor", "fill", "stroke", "boxShadow"];
+        const used = (node) => kinds.map((kind) => getComputedStyle(node)[kind]).join();
+        return [...document.querySelectorAll("*")].map(used);
+    }"""
+    found = {}
+    for scheme in ("light", "dark"):
+        tab = visit(model_of("reverse"), "abcde", scheme=scheme).tab
+        tab.emulate_media(reduced_motion="reduce")  # no colour is on its way
+        tab.click(".badge:has-text('L1H0')")
+        for chosen in ("", "light", "dark"):
+            tab.evaluate("chosen => { document.documentElement.dataset.theme = chosen; }", chosen)
+            found[scheme, chosen] = tab.evaluate(colours)
+    assert found["light", ""] == found["light", "light"] == found["dark", "light"]
+    assert found["dark", ""] == found["dark", "dark"] == found["light", "dark"]
+    assert found["light", ""] != found["dark", ""]
+
+
 def test_every_part_of_a_large_program_can_be_looked_at(model_of: Model, visit: Open) -> None:
     watched = visit(model_of("paper/dyck_2_ptf"), "({}){}({)}")
     for number in range(watched.tab.locator(".station").count()):

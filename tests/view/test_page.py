@@ -20,7 +20,7 @@ import rasp
 from compiler.model import ModelError
 from compiler.observe.view import show
 from compiler.observe.view.facts import example_of, facts
-from compiler.observe.view.page import SCRIPTS, embedded, filled, page, write
+from compiler.observe.view.page import SCRIPTS, STYLES, embedded, filled, page, write
 from compiler.observe.view.sparse import packed, unpacked
 from tests.places import PROGRAMS, ROOT
 from tests.view.conftest import Model
@@ -100,9 +100,10 @@ def test_a_page_may_fetch_nothing_and_run_only_its_own_script(model_of: Model) -
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)
 
 
-def test_every_script_is_a_part_of_the_page() -> None:
-    found = {path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.js")}
-    assert found == {*SCRIPTS} and len(found) == len(SCRIPTS), "and each is in it once"
+def test_every_script_and_every_style_sheet_is_a_part_of_the_page() -> None:
+    found = {path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.*")}
+    assert found == {*SCRIPTS, *STYLES, "page.html"}
+    assert len(found) == len(SCRIPTS) + len(STYLES) + 1, "and each is in it once"
 
 
 @pytest.mark.parametrize("name", ["sort", "paper/dyck_2_ptf", "paper/dyck_3_ptf", "paper/long_addition"])
@@ -193,11 +194,11 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def _palettes() -> list[dict[str, str]]:
     """The named colours of the style sheet, for light and for dark."""
-    style = (ROOT / "compiler/observe/view/assets/style.css").read_text()
-    blocks = re.findall(r"color-scheme: (?:light|dark);(.*?)}", style, flags=re.DOTALL)
-    found = [dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in blocks]
-    assert len(found) == 3 and found[1] == found[2], "dark by preference and dark by choice are one palette"
-    return found[:2]
+    style = "".join(path.read_text() for path in sorted((ASSETS / "style").iterdir()))
+    found = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\);", style)
+    assert len(found) > 15 and len(dict.fromkeys(name for name, _, _ in found)) == len(found), "each is named once"
+    assert 2 * len(found) == len(re.findall(r"#[0-9a-f]{6}\b", style)), "there are no others"
+    return [{name: light for name, light, _ in found}, {name: dark for name, _, dark in found}]
 
 
 def _luminance(colour: str, deficient: bool = False) -> float:

@@ -34,6 +34,12 @@ SCRIPTS = (
     *("focus.js", "keyboard.js", "explorer.js"),
 )
 """They become one script: each declares functions for those below it, and the last one starts."""
+STYLES = (
+    *("style/palette.css", "style/base.css", "style/header.css", "style/input.css", "style/rail.css"),
+    *("style/panels.css", "style/program.css", "style/chips.css", "style/figures.css", "style/tables.css"),
+    "style/screens.css",
+)
+"""They become one style sheet, in which of two equal rules the later one holds."""
 _ESCAPED = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
@@ -44,7 +50,7 @@ def page(model: Transformer, tokens: Iterable[object]) -> str:
 
 def filled(data: dict[str, Any]) -> str:
     """The page that shows these facts."""
-    script, style = "\n".join(map(_asset, SCRIPTS)), _asset("style.css")
+    script, style = "\n".join(map(_asset, SCRIPTS)), "\n".join(map(_asset, STYLES))
     pieces = {
         "policy": _policy(script, style),
         "title": html.escape(data["title"]),
