@@ -23,8 +23,9 @@ import compiler
 import rasp
 from compiler.model import ModelError, Transformer
 from compiler.numbers.precision import FLOAT32
-from compiler.trust.verify import _Decoded, _Verifier, cases, meaning, neurons, space, verify, verify_model
+from compiler.trust.verify import cases, meaning, neurons, space, verify, verify_model
 from compiler.trust.verify.machine import Machine
+from compiler.trust.verify.outputs import Decoded, Outputs
 from tests.mutations import SMALL, answers, everything, mutants, print_rates, small
 from tests.places import PROGRAMS
 
@@ -179,10 +180,10 @@ def test_what_is_read_with_one_row_of_weights_is_judged_alike_added_up(seed: int
     judge = SimpleNamespace(machine=Machine(FLOAT32, cast(Any, None)))
     meant = np.arange(5)
 
-    def judged(read: _Decoded, codes: npt.NDArray[np.int64]) -> tuple[float, float]:
-        return _Verifier._led(cast(Any, judge), read, codes[:, None] == meant)
+    def judged(read: Decoded, codes: npt.NDArray[np.int64]) -> tuple[float, float]:
+        return Outputs._led(cast(Any, judge), read, codes[:, None] == meant)
 
-    plain = _Decoded(rows, errors, weights)
+    plain = Decoded(rows, errors, weights)
     together, codes = plain.together(right)
     assert together.rows.shape[1] < rows.shape[1] and len(codes) <= len(right)
     (lead, off), (other_lead, other_off) = judged(plain, right), judged(together, codes)

@@ -20,7 +20,7 @@ from compiler.graph.domain import TOKEN, Analysis
 from compiler.graph.relation import Comparison, Conjunction
 from compiler.graph.simplify import rebuilt
 from compiler.graph.specialise import Graph
-from compiler.trust.verify.space import MAX_POINTS, Bits, Classes, Codes, Space
+from compiler.trust.verify.space import MAX_PAIRS, MAX_POINTS, Bits, CannotVerify, Classes, Codes, Space
 from rasp.sop import Aggregate, Constant, Map, Node, Selector, SOp, Total, Width, reachable
 from rasp.value import Value
 
@@ -147,6 +147,21 @@ class Meaning:
                 undefined |= fails[pick]
             found |= all_hold
         return found & ~undefined, undefined
+
+    def agreement(
+        self, relation: Relation, queries: Sequence[Classes], keys: Sequence[Classes]
+    ) -> tuple[Bits, Bits, list[Codes], list[Codes]]:
+        """Truth of a relation over joint classes of its own s-ops and of others; the others' class in each."""
+        asked = [self.classes(node)[0] for node in relation.queries]
+        offered = [self.classes(node)[0] for node in relation.keys]
+        _, q = self.space.joint([*queries, *asked])
+        _, k = self.space.joint([*keys, *offered])
+        wide, high = len(q[0]), len(k[0])
+        if wide * high > MAX_PAIRS:
+            raise CannotVerify(f"{wide} queries times {high} keys are more than {MAX_PAIRS} pairs")
+        truth, undefined = self.truth(relation, q[len(queries) :], k[len(keys) :])
+        shape = (wide, high)
+        return np.broadcast_to(truth, shape), np.broadcast_to(undefined, shape), q[: len(queries)], k[: len(keys)]
 
     def _compared(self, key: SOp, query: SOp, comparison: Comparison) -> tuple[Bits, Bits]:
         """[query value, key value]: whether the comparison holds, and whether it is undefined."""

@@ -29,6 +29,8 @@ Atoms: TypeAlias = tuple[SOp, ...]
 
 MAX_POINTS = 1 << 22
 """Most joint values of atoms that anything is tabulated over."""
+MAX_PAIRS = 1 << 24
+"""Most pairs of a query class and a key class, or of a row and a logit, that are looked at."""
 
 
 class CannotVerify(Exception):

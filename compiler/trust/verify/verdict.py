@@ -1,0 +1,69 @@
+"""Verdicts: what a verification says of a model.
+
+In: the decisions that were found, the settings that were verified, the problem that ended the search. Out: `Verdict`.
+Invariant: verified is what has decisions, all of which hold, and no problem.
+
+    verified: 12 decisions hold; the tightest: output hist, nearest value: margin 32, error 0.0068
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from compiler.circuit.certificate import ASSUMPTIONS, PADDING, Certificate
+from compiler.trust.verify.beliefs import Tried
+from rasp.source import counted
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found: every decision with its margin and error, or the problem that stopped the search."""
+
+    certificate: Certificate
+    settings: dict[str, Any]
+    problem: str = ""
+    tried: Tried | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the model surely gives the interpreter's answers."""
+        return not self.problem and bool(self.certificate.decisions) and self.certificate.ok
+
+    @property
+    def reason(self) -> str:
+        """Why it is not verified; empty if it is."""
+        if self.ok:
+            return ""
+        failing = [decision for decision in self.certificate.decisions if not decision.holds]
+        return self.problem or (f"{failing[0]}" if failing else "the model decides nothing")
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as JSON data."""
+        found: dict[str, Any] = {"verified": self.ok, "reason": self.reason or None, "settings": self.settings}
+        found["tried"] = None if self.tried is None else self.tried.to_json()
+        if self.certificate.decisions:
+            return found | {k: v for k, v in self.certificate.to_json().items() if k != "certified"}
+        return found | {"dtype": self.certificate.dtype, "assumptions": list(ASSUMPTIONS), "decisions": []}
+
+    def shown(self, everything: bool = False) -> str:
+        """The verdict and the inputs it is about, in a few lines; every decision too, if wanted."""
+        about = self.settings
+        vocabulary = " ".join(about["vocab"][:12]) + (" ..." if len(about["vocab"]) > 12 else "")
+        inputs = f"1 to {about['max_length']} of the {counted(len(about['vocab']), 'token')} {vocabulary}"
+        meant = f", where {', '.join(about['requires'])}" if about["requires"] else ""
+        lines = [str(self), f"for {', '.join(about['output'])} on inputs of {inputs}, {about['attention']}{meant}"]
+        if everything:
+            lines += [f"  {decision}" for decision in self.certificate.decisions]
+        if self.ok:
+            lines.append(f"in {self.certificate.dtype}, assumed: " + "; ".join(ASSUMPTIONS))
+            lines.append(f"in batches of several lengths too: {PADDING}")
+            lines.append(str(self.tried))
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        if not self.ok:
+            return f"NOT verified: {self.reason}"
+        count = len(self.certificate.decisions)
+        hold = "holds" if count == 1 else "hold"
+        return f"verified: {counted(count, 'decision')} {hold}; the tightest: {self.certificate.tightest}"
