@@ -125,7 +125,8 @@ class Room(NamedTuple):
 
 
 WAY = (
-    Room("rasp/", "the language: parse, elaborate, interpret", "s-ops"),
+    Room("rasp/text/", "parse, or say where and why not", "a syntax tree"),
+    Room("rasp/running/", "run the program on names, once", "s-ops"),
     Room("compiler/graph/", "specialise to a vocabulary and a length", "Graph: s-ops with their domains"),
     Room("compiler/lowering/", "heads and neurons, placed on demand", "Circuit: over named directions"),
     Room("compiler/circuit/", "compress, reuse, certify, emit", "Weights, with certificate and labels"),
@@ -133,6 +134,9 @@ WAY = (
     Room("compiler/runtime/", "checkpoints and the fast path", ""),
 )
 BESIDE = (
+    ("rasp/meaning/", "what an s-op is; the interpreter, the reference for all"),
+    ("rasp/ask/", "warnings, values as text, pictures, colours; what is written on"),
+    ("rasp/console/", "the console: `rasp` alone, `%%rasp` in notebooks"),
     ("compiler/numbers/", "exact numbers, dtypes, forms: under graph, lowering, circuit"),
     ("compiler/pipeline.py", "the driver: calls the stages above, in that order"),
     ("compiler/observe/", "reads a model: traces, provenance, pages, plans, remedies"),

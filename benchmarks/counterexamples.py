@@ -31,10 +31,10 @@ from compiler.model import Config, Transformer
 from compiler.pipeline import Compiled
 from compiler.trust.compare.inputs import awkward, random_input
 from rasp import RaspError
-from rasp.answers import answers as printed
-from rasp.interpreter import evaluate_each
+from rasp.meaning.answers import answers as printed
+from rasp.meaning.interpreter import evaluate_each
+from rasp.meaning.sop import SOp, listing
 from rasp.settings import token_text
-from rasp.sop import SOp, listing
 from rasp.value import Value, to_python
 from tests.random_programs import VOCABULARY, seeded
 

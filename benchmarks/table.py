@@ -22,7 +22,7 @@ from benchmarks.timing import TooLong, limit, machine
 from compiler.model import LayerShape
 from compiler.pipeline import Compiled
 from rasp import RaspError
-from rasp.sop import Aggregate, Node, Selector, Width, reachable
+from rasp.meaning.sop import Aggregate, Node, Selector, Width, reachable
 
 LONGEST = 120.0
 BUDGET = 1.0

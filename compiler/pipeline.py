@@ -29,8 +29,8 @@ from compiler.observe.plan import Plan, plan
 from compiler.observe.remedies import LONG, Remedy, explained, remedies
 from compiler.runtime.origin import declared, hashes, located, program_of, recorded
 from rasp import Diagnostic, Program, RaspError
+from rasp.meaning.sop import Node, SOp, listing, reachable
 from rasp.settings import token_text
-from rasp.sop import Node, SOp, listing, reachable
 
 if TYPE_CHECKING:
     from compiler.model import Transformer
@@ -308,8 +308,8 @@ def _decided(compiled: Compiled) -> str:
 
 
 PASSES = (
-    Pass("syntax", "rasp.parser", lambda compiled: str(compiled.program.syntax)),
-    Pass("sop", "rasp.elaborate", _listed),
+    Pass("syntax", "rasp.text.parser", lambda compiled: str(compiled.program.syntax)),
+    Pass("sop", "rasp.running.elaborate", _listed),
     Pass("graph", "compiler.graph.specialise", lambda compiled: str(compiled.graph)),
     Pass("lowered", "compiler.lowering", lambda compiled: str(compiled.lowered)),
     Pass("compressed", "compiler.circuit.compress", lambda compiled: str(compiled.compressed)),

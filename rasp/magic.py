@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from rasp.answers import answers
-from rasp.console import Console
-from rasp.environment import Missing, RaspValue
-from rasp.interpreter import evaluate
-from rasp.session import Session
-from rasp.sop import Node, SOp
-from rasp.source import error
+from rasp.console.console import Console
+from rasp.console.session import Session
+from rasp.meaning.answers import answers
+from rasp.meaning.interpreter import evaluate
+from rasp.meaning.sop import Node, SOp
+from rasp.running.environment import Missing, RaspValue
+from rasp.text.source import error
 from rasp.value import to_python
 
 

@@ -16,18 +16,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rasp.answers import answers
-from rasp.elaborate import MAX_FILE, Elaborator, library
-from rasp.environment import Function, Given, Missing, RaspValue, describe, is_atom
-from rasp.generate import tokens_behind
-from rasp.interpreter import Input, Matrix, evaluate
-from rasp.lint import lint, precedence
-from rasp.operators import show
-from rasp.parser import parse_source
+from rasp.ask.generate import tokens_behind
+from rasp.ask.lint import lint, precedence
+from rasp.meaning.answers import answers
+from rasp.meaning.interpreter import Input, Matrix, evaluate
+from rasp.meaning.operators import show
+from rasp.meaning.sop import Constant, Node, Selector, SOp
+from rasp.running.elaborate import MAX_FILE, Elaborator, library
+from rasp.running.environment import Function, Given, Missing, RaspValue, describe, is_atom
 from rasp.settings import Settings, read_settings
-from rasp.sop import Constant, Node, Selector, SOp
-from rasp.source import SURROGATE, Diagnostic, RaspError, Source, Span, did_you_mean, error
-from rasp.syntax import Module
+from rasp.text.parser import parse_source
+from rasp.text.source import SURROGATE, Diagnostic, RaspError, Source, Span, did_you_mean, error
+from rasp.text.syntax import Module
 from rasp.value import Value, from_python, to_python
 
 MAX_SHOWN = 16
@@ -288,7 +288,7 @@ class Face:
 
     def _repr_svg_(self) -> str | None:
         """For notebooks: an s-op's values, a selector's grid, on an example of the program; None for anything else."""
-        from rasp.picture import portrait
+        from rasp.ask.picture import portrait
 
         settings = self.program.settings
         given = [list(example.input) for example in settings.examples] + [list((settings.vocab or "hello")[:5])]

@@ -22,10 +22,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from rasp.interpreter import Input, read_input
-from rasp.operators import Number, Undefined, bounded
-from rasp.source import SURROGATE, Diagnostic, RaspError, Span, counted, did_you_mean, error
-from rasp.syntax import Comment
+from rasp.meaning.interpreter import Input, read_input
+from rasp.meaning.operators import Number, Undefined, bounded
+from rasp.text.source import SURROGATE, Diagnostic, RaspError, Span, counted, did_you_mean, error
+from rasp.text.syntax import Comment
 from rasp.value import Value, from_python
 
 Attention: TypeAlias = Literal["bidirectional", "causal"]

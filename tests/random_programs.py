@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from hypothesis import strategies as st
 
-from rasp.sop import (
+from rasp.meaning.sop import (
     Aggregate,
     And,
     Constant,

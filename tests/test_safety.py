@@ -29,7 +29,7 @@ from compiler.model import ModelError
 from compiler.pipeline import Compiled
 from compiler.runtime import checkpoint
 from compiler.trust.compare import check
-from rasp.source import RaspError
+from rasp.text.source import RaspError
 from tests.places import ROOT
 
 TEXT = '#@ vocab: "ab"\n#@ max_length: 4\no = selector_width(select(tokens, tokens, ==));'

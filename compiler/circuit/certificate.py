@@ -12,8 +12,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from rasp.sop import Node
-from rasp.source import counted
+from rasp.meaning.sop import Node
+from rasp.text.source import counted
 
 ASSUMPTIONS = (
     "products of two stored numbers are exact",

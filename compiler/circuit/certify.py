@@ -41,7 +41,7 @@ from compiler.circuit.emit import centre, logits, scaling, sharpness
 from compiler.circuit.sizes import Sizes
 from compiler.numbers.direction import BOS, ONE, Direction, Form
 from compiler.numbers.exact import Multiples, real, whole
-from rasp.source import counted
+from rasp.text.source import counted
 
 
 class Certifier:

@@ -24,8 +24,8 @@ from compiler.graph.specialise import Graph
 from compiler.numbers.direction import BOS, ONE, Direction, Form, total
 from compiler.numbers.exact import Multiples, plus, times, whole
 from compiler.numbers.precision import FLOAT32, Precision
-from rasp.sop import Node, SOp
-from rasp.source import counted
+from rasp.meaning.sop import Node, SOp
+from rasp.text.source import counted
 from rasp.value import Value
 
 Stream = dict[Direction, Fraction]

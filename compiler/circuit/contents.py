@@ -19,8 +19,8 @@ from compiler.circuit.functions import Function, function
 from compiler.graph.domain import TOKEN, args, cone
 from compiler.graph.specialise import Graph
 from compiler.numbers.direction import BOS, ONE, Direction
-from rasp.sop import Lookup, Map, Node, SOp, Tokens, outline
-from rasp.source import RaspError
+from rasp.meaning.sop import Lookup, Map, Node, SOp, Tokens, outline
+from rasp.text.source import RaspError
 
 MOST = 96
 """Longest text of what a direction holds."""

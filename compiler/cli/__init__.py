@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from compiler.cli import check, compile, dataset, draw, export, generate, info, lint, new, programs, run, verify, view
 from compiler.cli.call import BROKEN_PIPE, DONE, INTERRUPTED, MISTAKE, Parser
-from rasp.source import Diagnostic, RaspError, render
+from rasp.text.source import Diagnostic, RaspError, render
 
 COMMANDS = (run, generate, compile, check, verify, export, info, draw, view, lint, programs, new, dataset)
 MAX_DIGITS = 20_000
@@ -72,7 +72,7 @@ def _dispatch(words: Sequence[str] | None) -> int:
     top = parser()
     call = top.parse_args(words)
     if "action" not in call:
-        from rasp.repl import main as console
+        from rasp.console.repl import main as console
 
         return console()
     code: int = call.action(call)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import NoReturn, TypeAlias
 
 from compiler.cli.targets import json_of
-from rasp.source import did_you_mean, error
+from rasp.text.source import did_you_mean, error
 
 DONE, FOUND, MISTAKE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 

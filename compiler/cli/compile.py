@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.call import DONE, FOUND, Commands, command, setting_flags
 from compiler.cli.targets import program_at, source_path, warn
-from rasp.source import RaspError, error, render
+from rasp.text.source import RaspError, error, render
 
 if TYPE_CHECKING:
     from compiler.pipeline import Compiled

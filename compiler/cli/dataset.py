@@ -7,7 +7,7 @@ import argparse
 from compiler.cli.call import DONE, Commands, command, positive, whole
 from compiler.cli.programs import library_flags
 from compiler.cli.targets import progress_bar
-from rasp.source import counted
+from rasp.text.source import counted
 
 
 def dataset(call: argparse.Namespace) -> int:

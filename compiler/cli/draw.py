@@ -7,15 +7,15 @@ from pathlib import Path
 
 from compiler.cli.call import DONE, Commands, command, setting_flags
 from compiler.cli.targets import program_at, source_path, tokens_of
-from rasp.source import error
+from rasp.text.source import error
 
 KINDS = (".svg", ".pdf", ".png")
 
 
 def draw(call: argparse.Namespace) -> int:
     """Draw how a program computes its output on an input: print it, or write a picture (PDF and PNG need graphviz)."""
-    from rasp.answers import answers
-    from rasp.drawing import flow, write
+    from rasp.ask.drawing import flow, write
+    from rasp.meaning.answers import answers
 
     program = program_at(source_path(call.file), call)
     tokens = program.settings.read(tokens_of(call.input, call.list))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from compiler.cli.call import DONE, Commands, command, positive, setting_flags, whole
 from compiler.cli.targets import model_at, note_no_fast_path, program_at, refuse_overrides, target_path, tokens_of
 from rasp.settings import token_text
-from rasp.source import Diagnostic, counted, error, render
+from rasp.text.source import Diagnostic, counted, error, render
 from rasp.value import from_python
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import json
 
 from compiler.cli.call import DONE, FOUND, Commands, command
 from compiler.cli.targets import program_at, source_path
-from rasp.source import render
+from rasp.text.source import render
 
 
 def lint(call: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from compiler.cli.call import DONE, Commands, command
-from rasp.source import error
+from rasp.text.source import error
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 FOLDER = Path("programs")

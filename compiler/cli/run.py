@@ -72,7 +72,7 @@ def _model(path: Path, call: argparse.Namespace) -> Transformer:
 
 def _answer_lines(answer: Answer, as_json: bool) -> Iterator[str]:
     """One line an output: JSON, or the language's own print format (named where there are several)."""
-    from rasp.show import sequence
+    from rasp.ask.show import sequence
     from rasp.value import from_python
 
     for name, values in answer.items():

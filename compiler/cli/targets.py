@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from rasp.source import SURROGATE, Diagnostic, did_you_mean, error, render
+from rasp.text.source import SURROGATE, Diagnostic, did_you_mean, error, render
 
 if TYPE_CHECKING:
     from compiler.model import Transformer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.call import DONE, Commands, command, setting_flags
 from compiler.cli.targets import model_at, program_at, refuse_overrides, target_path, tokens_of, warn
-from rasp.source import error
+from rasp.text.source import error
 
 if TYPE_CHECKING:
     from compiler.model import Transformer

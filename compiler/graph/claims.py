@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from compiler.graph.domain import Domain
 from compiler.graph.specialise import Graph
-from rasp.interpreter import Run
-from rasp.sop import Aggregate, Node, Selector, SOp, outline, reachable
-from rasp.source import RaspError
+from rasp.meaning.interpreter import Run
+from rasp.meaning.sop import Aggregate, Node, Selector, SOp, outline, reachable
+from rasp.text.source import RaspError
 from rasp.value import Value
 
 

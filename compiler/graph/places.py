@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from compiler.graph.domain import LENGTH, Setting
-from rasp.interpreter import evaluate_each
-from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Tokens, Total, Width, reachable
-from rasp.source import RaspError
+from rasp.meaning.interpreter import evaluate_each
+from rasp.meaning.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Tokens, Total, Width, reachable
+from rasp.text.source import RaspError
 from rasp.value import Value
 
 LONGEST = 256

@@ -21,9 +21,9 @@ from functools import reduce
 from compiler.graph.domain import TOKEN, Analysis, args
 from compiler.graph.relation import EQUAL
 from compiler.graph.simplify import rebuilt, width
-from rasp.operators import MIRRORED, PREDICATES
-from rasp.sop import Aggregate, Constant, Lookup, Map, Node, Select, Selector, SOp, Tokens, Total, reachable
-from rasp.source import RaspError
+from rasp.meaning.operators import MIRRORED, PREDICATES
+from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Node, Select, Selector, SOp, Tokens, Total, reachable
+from rasp.text.source import RaspError
 from rasp.value import Value
 
 MOST_POWER = 4

@@ -1,7 +1,7 @@
 """Relations: a selector as an `or` of `and`s of comparisons, with `not` pushed down to the comparisons.
 
-In: a selector of `rasp.sop`. Out: a list of `Conjunction`s. A comparison of one key with one query is a subset of
-{"<", "=", ">"}, so any `and`, `or`, `not` of comparisons of the same pair is again one comparison.
+In: a selector of `rasp.meaning.sop`. Out: a list of `Conjunction`s. A comparison of one key with one query is a subset
+of {"<", "=", ">"}, so any `and`, `or`, `not` of comparisons of the same pair is again one comparison.
 Invariant: no conjunction contains an empty comparison (it would select nothing) or a full one (it would say nothing).
 
     select(t, t, <) or (select(t, t, ==) and select(indices, indices, <))
@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rasp.operators import PREDICATES
-from rasp.sop import And, Constant, Node, Not, Or, Predicate, Select, Selector, SOp
+from rasp.meaning.operators import PREDICATES
+from rasp.meaning.sop import And, Constant, Node, Not, Or, Predicate, Select, Selector, SOp
 from rasp.value import Value
 
 Comparison: TypeAlias = frozenset[str]

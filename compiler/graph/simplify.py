@@ -13,8 +13,8 @@ from typing import Any
 from compiler.graph.domain import LENGTH, Setting
 from compiler.graph.places import of_place
 from compiler.graph.relation import EQUAL, Conjunction, disjuncts
-from rasp.operators import MIRRORED, OPERATORS, Undefined
-from rasp.sop import (
+from rasp.meaning.operators import MIRRORED, OPERATORS, Undefined
+from rasp.meaning.sop import (
     Aggregate,
     And,
     Constant,

@@ -19,9 +19,9 @@ import networkx as nx
 from compiler.graph.domain import Analysis, Setting
 from compiler.graph.ratios import Ratios
 from compiler.graph.simplify import simplify
-from rasp.answers import is_boolean, normalised
-from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, Constant, Node, SOp, Total, Width, aligned, listed, outline, reachable
+from rasp.meaning.answers import is_boolean, normalised
+from rasp.meaning.interpreter import evaluate
+from rasp.meaning.sop import Aggregate, Constant, Node, SOp, Total, Width, aligned, listed, outline, reachable
 from rasp.value import Value
 
 MAX_NAME = 48

@@ -6,7 +6,7 @@ A table that does not depend on a variable has length 1 there, as numpy broadcas
 Invariants: values are told apart by kind, so 1, 1.0 and True have three codes; None is "undefined"; every value occurs.
 
     >>> index = along((0, 1, 2), axis=0, axes=1)
-    >>> from rasp.sop import Indices
+    >>> from rasp.meaning.sop import Indices
     >>> apply(Map("*", (Indices(), Indices())), [index, index]).at_points()
     [0, 1, 4]
 """
@@ -25,8 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.numbers.exact import Multiples, integers, whole
-from rasp.operators import OPERATORS, Undefined
-from rasp.sop import Lookup, Map
+from rasp.meaning.operators import OPERATORS, Undefined
+from rasp.meaning.sop import Lookup, Map
 from rasp.value import Value
 
 Codes: TypeAlias = npt.NDArray[Any]

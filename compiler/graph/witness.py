@@ -15,9 +15,9 @@ from dataclasses import replace
 
 from compiler.graph.domain import Setting, nothing_meant, refusal
 from rasp import Diagnostic, Program, RaspError
-from rasp.interpreter import evaluate_each
+from rasp.meaning.interpreter import evaluate_each
+from rasp.meaning.sop import SOp
 from rasp.settings import token_text
-from rasp.sop import SOp
 from rasp.value import Value
 
 

@@ -100,7 +100,7 @@ HOSTS = {
 def host_named(name: str) -> Host:
     """The host of this name. Raises `ModelError` for any other."""
     from compiler.model import ModelError
-    from rasp.source import did_you_mean
+    from rasp.text.source import did_you_mean
 
     if name not in HOSTS:
         known = f"it is one of {', '.join(HOSTS)}"

@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from compiler.model import Transformer
-from rasp.source import counted
+from rasp.text.source import counted
 
 if TYPE_CHECKING:
     from compiler.hosts import Host, Page

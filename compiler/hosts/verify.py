@@ -27,7 +27,7 @@ from compiler.trust.compare.report import Input
 from compiler.trust.compare.stages import Rows
 from compiler.trust.compare.subject import Batch, Subject
 from rasp.settings import token_text
-from rasp.source import counted
+from rasp.text.source import counted
 
 if TYPE_CHECKING:
     from compiler.hosts import Forward

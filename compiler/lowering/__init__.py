@@ -19,7 +19,7 @@ be done until a circuit is certified.
 
     >>> from compiler.graph.domain import Setting
     >>> from compiler.graph.specialise import specialise
-    >>> from rasp.sop import Constant, Indices, Map
+    >>> from rasp.meaning.sop import Constant, Indices, Map
     >>> print(lower(specialise({"double": Map("*", (Indices(), Constant(2)))}, {}, Setting(("a",), 3, causal=False))))
     embedding: indices = [0, 1, 2] by position
     output double: nearest to 2 indices of 3 values

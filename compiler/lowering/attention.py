@@ -21,8 +21,8 @@ from compiler.circuit.circuit import Part
 from compiler.graph.domain import Analysis, Domain, refusal
 from compiler.graph.relation import EQUAL, Comparison, Conjunction, compare
 from compiler.numbers.direction import Form, total
-from rasp.operators import Undefined
-from rasp.sop import Constant, Lookup, Map, SOp
+from rasp.meaning.operators import Undefined
+from rasp.meaning.sop import Constant, Lookup, Map, SOp
 from rasp.value import Value
 
 SMALL_TABLE = 3

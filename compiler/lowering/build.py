@@ -28,8 +28,8 @@ from compiler.graph.specialise import Graph
 from compiler.lowering import lower, policies
 from compiler.numbers.precision import FLOAT32, Precision
 from rasp import RaspError
-from rasp.depth import deep_recursion
-from rasp.sop import SOp
+from rasp.meaning.sop import SOp
+from rasp.running.depth import deep_recursion
 
 MODES = ("depth", "balanced", "size")
 """What a compilation can be optimised for."""

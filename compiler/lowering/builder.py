@@ -23,7 +23,7 @@ from compiler.lowering.names import Names
 from compiler.numbers.direction import Direction, Form
 from compiler.numbers.exact import counts, times
 from compiler.numbers.precision import Precision
-from rasp.sop import SOp
+from rasp.meaning.sop import SOp
 
 Mode: TypeAlias = Literal["mean", "sum"]
 Alike: TypeAlias = tuple[Mode, bool, bool, tuple[Conjunction, ...]]

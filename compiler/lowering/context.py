@@ -20,7 +20,7 @@ from compiler.graph.specialise import Graph
 from compiler.lowering.attention import Codes
 from compiler.lowering.policy import Policy
 from compiler.numbers.precision import Precision
-from rasp.sop import Aggregate, Lookup, Node, SOp
+from rasp.meaning.sop import Aggregate, Lookup, Node, SOp
 from rasp.value import Value
 
 SHORT = {"depth": 64, "balanced": 64, "size": 8}

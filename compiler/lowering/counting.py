@@ -18,7 +18,7 @@ from compiler.graph.domain import Domain
 from compiler.graph.relation import ALWAYS, EQUAL, Comparison, Conjunction
 from compiler.lowering.context import Context
 from compiler.lowering.names import Names
-from rasp.sop import Indices, Lookup, SOp, Tokens
+from rasp.meaning.sop import Indices, Lookup, SOp, Tokens
 
 LONG_ORDER = 12
 """Numbers of more values are put in order by two digits where keys are counted (C4)."""

@@ -24,7 +24,7 @@ from compiler.lowering.context import Context
 from compiler.lowering.lines import less
 from compiler.numbers.direction import Form
 from compiler.numbers.exact import Multiples
-from rasp.sop import Constant, Map, SOp
+from rasp.meaning.sop import Constant, Map, SOp
 
 QUARTER = Fraction(1, 4)
 _Bend = tuple[Reading, Fraction, Fraction]

@@ -24,7 +24,7 @@ from compiler.lowering.context import Context
 from compiler.lowering.counting import Counting
 from compiler.lowering.lines import less
 from compiler.numbers.direction import Direction, Form
-from rasp.sop import Aggregate, Constant, Map, SOp, Total, Width
+from rasp.meaning.sop import Aggregate, Constant, Map, SOp, Total, Width
 
 
 class Heads:

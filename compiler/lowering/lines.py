@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from rasp.sop import Constant, Map, SOp
+from rasp.meaning.sop import Constant, Map, SOp
 from rasp.value import Value
 
 

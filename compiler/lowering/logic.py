@@ -18,7 +18,7 @@ from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context
 from compiler.lowering.lines import added
 from compiler.numbers.direction import Form
-from rasp.sop import Constant, Map, SOp
+from rasp.meaning.sop import Constant, Map, SOp
 
 
 class Logic:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from compiler.graph.relation import Conjunction, symbol
 from compiler.graph.specialise import Graph
 from compiler.numbers.exact import counts
-from rasp.sop import Lookup, Map, Node, SOp
+from rasp.meaning.sop import Lookup, Map, Node, SOp
 from rasp.value import Value
 
 

@@ -22,8 +22,8 @@ from compiler.lowering.mlp import Staircase
 from compiler.lowering.pivots import Pivot, Pivots
 from compiler.lowering.staircases import Staircases
 from compiler.lowering.steps import Steps
-from rasp.sop import SOp
-from rasp.source import RaspError
+from rasp.meaning.sop import SOp
+from rasp.text.source import RaspError
 
 _Way: TypeAlias = Callable[[], Reading | None]
 

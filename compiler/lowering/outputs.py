@@ -26,8 +26,8 @@ from compiler.lowering.context import Context
 from compiler.lowering.lines import less, number
 from compiler.numbers.direction import Form
 from compiler.numbers.exact import Multiples, counts, whole
-from rasp.sop import Constant, Lookup, Map, SOp
-from rasp.source import RaspError
+from rasp.meaning.sop import Constant, Lookup, Map, SOp
+from rasp.text.source import RaspError
 from rasp.value import Value
 
 _Rows: TypeAlias = npt.NDArray[np.int64]

@@ -19,9 +19,9 @@ from fractions import Fraction
 from compiler.graph.table import Curve, Scale
 from compiler.lowering.context import Context
 from compiler.numbers.exact import counts, times
-from rasp.operators import PREDICATES
-from rasp.sop import Constant, Lookup, Map, SOp
-from rasp.source import RaspError
+from rasp.meaning.operators import PREDICATES
+from rasp.meaning.sop import Constant, Lookup, Map, SOp
+from rasp.text.source import RaspError
 
 
 @dataclass(frozen=True)

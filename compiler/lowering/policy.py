@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from compiler.graph.specialise import Graph
 from compiler.numbers.precision import Precision
-from rasp.sop import Constant, Map, Node, Select, Total, Width
+from rasp.meaning.sop import Constant, Map, Node, Select, Total, Width
 
 
 class Policy(NamedTuple):

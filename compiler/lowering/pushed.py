@@ -13,7 +13,7 @@ from __future__ import annotations
 from compiler.graph.simplify import rebuilt
 from compiler.lowering.context import Context
 from compiler.lowering.names import Names
-from rasp.sop import Aggregate, Constant, Lookup, Map, Node, SOp, reachable
+from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Node, SOp, reachable
 
 
 def pushed(node: SOp, context: Context, names: Names) -> SOp | None:

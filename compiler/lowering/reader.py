@@ -23,7 +23,7 @@ from compiler.lowering.pushed import pushed
 from compiler.lowering.staircases import Staircases
 from compiler.lowering.steps import Steps
 from compiler.numbers.direction import Form
-from rasp.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Total, Width
+from rasp.meaning.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Total, Width
 
 
 class Reader:

@@ -19,7 +19,7 @@ from compiler.lowering.lines import less
 from compiler.lowering.mlp import Knot, Staircase, staircase
 from compiler.lowering.pivots import Pivot, Pivots
 from compiler.numbers.direction import Direction, Form
-from rasp.sop import SOp, Total, Width
+from rasp.meaning.sop import SOp, Total, Width
 
 
 class Staircases:

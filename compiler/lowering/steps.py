@@ -23,8 +23,8 @@ from compiler.lowering.lines import less
 from compiler.lowering.logic import Logic
 from compiler.lowering.pivots import Pivots
 from compiler.numbers.direction import Form
-from rasp.operators import PREDICATES
-from rasp.sop import Constant, Lookup, Map, Node, SOp, reachable
+from rasp.meaning.operators import PREDICATES
+from rasp.meaning.sop import Constant, Lookup, Map, Node, SOp, reachable
 
 
 class Steps:

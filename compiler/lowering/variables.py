@@ -15,7 +15,7 @@ from compiler.circuit.circuit import Variable
 from compiler.lowering.attention import Reading
 from compiler.lowering.context import Context
 from compiler.numbers.direction import total
-from rasp.sop import Lookup, Map, SOp
+from rasp.meaning.sop import Lookup, Map, SOp
 from rasp.value import Value
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from compiler.numbers.exact import plus, times, whole
-from rasp.sop import SOp
+from rasp.meaning.sop import SOp
 
 
 @dataclass(frozen=True, eq=False, slots=True)

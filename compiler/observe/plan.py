@@ -17,8 +17,8 @@ from compiler.circuit.certificate import Certificate
 from compiler.graph.specialise import Graph
 from compiler.lowering import WIDE
 from compiler.lowering.build import Built
-from rasp.sop import Aggregate, Indices, Node, Select, Selector, SOp, Tokens, Total, Width, reachable
-from rasp.source import counted
+from rasp.meaning.sop import Aggregate, Indices, Node, Select, Selector, SOp, Tokens, Total, Width, reachable
+from rasp.text.source import counted
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from compiler.graph.domain import Refusal
 from compiler.graph.specialise import Graph, Graphs
 from compiler.graph.witness import required
 from compiler.numbers.precision import PRECISIONS
-from rasp.sop import Aggregate, Constant, Map, Node, SOp, Width, reachable
-from rasp.source import RaspError, Span, counted
+from rasp.meaning.sop import Aggregate, Constant, Map, Node, SOp, Width, reachable
+from rasp.text.source import RaspError, Span, counted
 
 if TYPE_CHECKING:
     from compiler.pipeline import Compiled

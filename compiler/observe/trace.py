@@ -18,10 +18,10 @@ import torch
 
 from compiler.model import Scalar, Transformer, value_from_json
 from rasp import Program, RaspError
-from rasp.answers import is_boolean, normalised
+from rasp.ask.show import cell
+from rasp.meaning.answers import is_boolean, normalised
+from rasp.meaning.sop import Node, SOp
 from rasp.program import Face
-from rasp.show import cell
-from rasp.sop import Node, SOp
 from rasp.value import from_python, to_python
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import rasp
 from rasp.program import shipped_programs
-from rasp.source import did_you_mean, error
+from rasp.text.source import did_you_mean, error
 
 BASICS = "basics"
 """The theme of the programs that stand in no folder of a theme."""

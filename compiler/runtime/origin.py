@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import rasp
 from rasp import Program
-from rasp.elaborate import MAX_FILES, MAX_LOADED
 from rasp.program import LIBRARY, Place
+from rasp.running.elaborate import MAX_FILES, MAX_LOADED
 from rasp.value import to_python
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeAlias, TypeVar
 
-from rasp.source import error
+from rasp.text.source import error
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -15,9 +15,9 @@ from itertools import chain
 from compiler.graph.domain.linear import Terms
 from compiler.graph.specialise import Graph
 from rasp import RaspError
-from rasp.interpreter import Run
-from rasp.operators import show
-from rasp.sop import Aggregate, Selector, SOp
+from rasp.meaning.interpreter import Run
+from rasp.meaning.operators import show
+from rasp.meaning.sop import Aggregate, Selector, SOp
 from rasp.value import Value
 
 MOST_POINTS = 2_000

@@ -32,7 +32,7 @@ from compiler.pipeline import Compiled
 from compiler.runtime.fast.model import Fast
 from compiler.trust.verify import verify_model
 from rasp import RaspError
-from rasp.interpreter import evaluate_each
+from rasp.meaning.interpreter import evaluate_each
 from rasp.settings import token_text
 from rasp.value import Value, to_python
 from tests.adversarial.facts import false_beliefs

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from rasp import RaspError
-from rasp.elaborate import Elaborator
-from rasp.interpreter import evaluate_each
-from rasp.parser import parse_text
+from rasp.meaning.interpreter import evaluate_each
+from rasp.meaning.sop import Aggregate, Constant, Selector, SOp
+from rasp.running.elaborate import Elaborator
 from rasp.settings import token_text
-from rasp.sop import Aggregate, Constant, Selector, SOp
+from rasp.text.parser import parse_text
 from rasp.value import Value
 from tests.adversarial.grammar import EDGES, FAR, Grammar, Name, Sort
 

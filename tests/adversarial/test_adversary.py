@@ -23,7 +23,7 @@ import compiler
 import rasp
 from compiler.graph.domain import Analysis, Domain
 from compiler.pipeline import Compiled
-from rasp.sop import Aggregate, And, Lookup, Map, Node, Not, Or, Select, Selector, Tokens, Width, reachable
+from rasp.meaning.sop import Aggregate, And, Lookup, Map, Node, Not, Or, Select, Selector, Tokens, Width, reachable
 from tests.adversarial import shrink
 from tests.adversarial.__main__ import main, run, summary
 from tests.adversarial.facts import false_beliefs

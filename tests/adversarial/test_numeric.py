@@ -15,7 +15,7 @@ import pytest
 
 import rasp
 from rasp import RaspError
-from rasp.interpreter import evaluate_each
+from rasp.meaning.interpreter import evaluate_each
 from tests.adversarial.__main__ import summary
 from tests.adversarial.judge import judge
 from tests.adversarial.numeric import DTYPES, KINDS, WORDS, _tidy, drawn

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from compiler.hosts.verify import Verification
-from rasp.source import counted
+from rasp.text.source import counted
 
 ONE = '#@ output: o\n#@ vocab: "a"\n#@ max_length: 1\n#@ attention: causal\no = tokens;\n'
 LAYER = '#@ output: o\n#@ vocab: "ab"\n#@ max_length: 2\no = selector_width(select(tokens, tokens, ==));\n'

@@ -21,7 +21,7 @@ from compiler.graph.witness import is_meant
 from compiler.pipeline import Compiled
 from compiler.programs.library import library
 from rasp import Program, RaspError
-from rasp.sop import Constant, Node, SOp, reachable
+from rasp.meaning.sop import Constant, Node, SOp, reachable
 from rasp.value import Value, to_python
 from tests.cli.conftest import Rasp
 from tests.places import RASP

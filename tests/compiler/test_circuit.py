@@ -9,7 +9,7 @@ import pytest
 
 from compiler.circuit.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Part
 from compiler.numbers.direction import BOS, ONE, Direction, Form
-from rasp.sop import Constant
+from rasp.meaning.sop import Constant
 
 LETTER, PLACE, FOUND, BENT = map(Direction, ["letter", "place", "found", "bent"])
 

@@ -29,7 +29,7 @@ from compiler.trust.compare.report import CIRCUITS, Difference, Input
 from compiler.trust.compare.stages import ANALYSIS, NO_ANSWERS, Rows, stages_of
 from compiler.trust.compare.subject import Batch, Subject, of_compilation
 from rasp import Program
-from rasp.sop import SOp
+from rasp.meaning.sop import SOp
 from tests.places import ROOT
 
 HISTOGRAM = '#@ vocab: "abc"\n#@ max_length: 6\no = selector_width(select(tokens, tokens, ==));'

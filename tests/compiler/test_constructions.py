@@ -24,7 +24,7 @@ from compiler.numbers.precision import FLOAT16, FLOAT32, FLOAT64
 from compiler.pipeline import Compiled
 from compiler.trust.compare import check
 from compiler.trust.verify import verify_model
-from rasp.sop import Total
+from rasp.meaning.sop import Total
 from tests.inputs import every
 
 ROUNDING = 2.0**-24

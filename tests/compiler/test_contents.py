@@ -16,7 +16,7 @@ from compiler.circuit.circuit import Circuit, Stream
 from compiler.circuit.functions import Among, AtLeast, Function, Is, Listed, Number, Square, function
 from compiler.numbers.direction import Direction
 from compiler.pipeline import Compiled
-from rasp.interpreter import evaluate_each
+from rasp.meaning.interpreter import evaluate_each
 from rasp.value import Value
 from tests.places import ALL_PROGRAMS, PROGRAMS
 

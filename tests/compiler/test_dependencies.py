@@ -12,8 +12,8 @@ from compiler.graph.claims import claims, refuted
 from compiler.graph.domain import Setting
 from compiler.graph.specialise import Graph, specialise
 from compiler.trust.compare import check
-from rasp.interpreter import evaluate_each
-from rasp.sop import Aggregate, SOp
+from rasp.meaning.interpreter import evaluate_each
+from rasp.meaning.sop import Aggregate, SOp
 from tests.inputs import every
 
 ORDER = "select(tokens_int, tokens_int, <) or (select(tokens_int, tokens_int, ==) and select(indices, indices, <))"

@@ -11,9 +11,23 @@ from hypothesis import strategies as st
 import rasp
 from compiler.graph.domain import LENGTH, Analysis, Domain, Limits, Setting, is_length
 from compiler.graph.table import Scale
-from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, And, Constant, Indices, Lookup, Map, Node, Or, Select, Selector, SOp, Tokens, Width
-from rasp.source import RaspError
+from rasp.meaning.interpreter import evaluate
+from rasp.meaning.sop import (
+    Aggregate,
+    And,
+    Constant,
+    Indices,
+    Lookup,
+    Map,
+    Node,
+    Or,
+    Select,
+    Selector,
+    SOp,
+    Tokens,
+    Width,
+)
+from rasp.text.source import RaspError
 from rasp.value import Value
 from tests.inputs import every
 from tests.random_programs import Programs

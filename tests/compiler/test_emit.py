@@ -17,7 +17,7 @@ from compiler.model import Config
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.precision import FLOAT32
 from compiler.pipeline import Compiled
-from rasp.source import RaspError
+from rasp.text.source import RaspError
 
 SOURCES = {
     "tokens": "o = tokens;",

@@ -9,7 +9,7 @@ import pytest
 import compiler
 import rasp
 from compiler.graph.specialise import Graph
-from rasp.sop import Node, SOp
+from rasp.meaning.sop import Node, SOp
 from tests.places import ALL_PROGRAMS
 
 

@@ -16,8 +16,8 @@ from compiler.graph.domain import Setting
 from compiler.graph.specialise import specialise
 from compiler.lowering import lower
 from compiler.trust.compare import check
-from rasp.interpreter import evaluate
-from rasp.source import RaspError
+from rasp.meaning.interpreter import evaluate
+from rasp.text.source import RaspError
 from rasp.value import Value
 from tests.inputs import every
 from tests.random_programs import Programs

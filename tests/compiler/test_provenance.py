@@ -24,7 +24,7 @@ from compiler.model import ModelError, Transformer
 from compiler.observe.provenance import DOCUMENT, provenance
 from compiler.pipeline import Compiled
 from compiler.runtime import checkpoint
-from rasp.interpreter import evaluate_each
+from rasp.meaning.interpreter import evaluate_each
 from rasp.settings import token_text
 from tests.library import LIBRARY as EVERY_PROGRAM
 from tests.library import sampled

@@ -17,8 +17,8 @@ from compiler.graph.witness import required
 from compiler.pipeline import Compiled
 from compiler.trust.compare import check
 from compiler.trust.verify import verify_model
-from rasp.interpreter import evaluate
-from rasp.sop import Aggregate, Indices, Lookup, Map, SOp, Total, Width
+from rasp.meaning.interpreter import evaluate
+from rasp.meaning.sop import Aggregate, Indices, Lookup, Map, SOp, Total, Width
 from tests.inputs import every
 from tests.random_ratios import drawn
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.graph.relation import ALWAYS, Conjunction, compare, disjuncts, exclusive
-from rasp.interpreter import evaluate
-from rasp.operators import Undefined
-from rasp.sop import And, Constant, Indices, Map, Not, Or, Select, Selector, SOp, Tokens
+from rasp.meaning.interpreter import evaluate
+from rasp.meaning.operators import Undefined
+from rasp.meaning.sop import And, Constant, Indices, Map, Not, Or, Select, Selector, SOp, Tokens
 from rasp.value import Value
 from tests.inputs import every
 

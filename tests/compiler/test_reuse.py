@@ -18,7 +18,7 @@ from compiler.circuit.reuse import reuse
 from compiler.numbers.direction import Direction, Form
 from compiler.observe.provenance import provenance
 from compiler.pipeline import Compiled
-from rasp.sop import Constant
+from rasp.meaning.sop import Constant
 from tests.places import PROGRAMS
 
 REUSING = ["languages/nested_brackets_3_deep", "languages/prefix_formula", "neighbours/oscillates", "decoders/reverse"]

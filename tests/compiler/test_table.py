@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from compiler.graph.table import LARGEST_INT, Curve, Scale, Table, along, apply, constant, points
-from rasp.operators import OPERATORS, Undefined
-from rasp.sop import Constant, Indices, Lookup, Map, Tokens
+from rasp.meaning.operators import OPERATORS, Undefined
+from rasp.meaning.sop import Constant, Indices, Lookup, Map, Tokens
 from rasp.value import Value
 
 values = st.one_of(

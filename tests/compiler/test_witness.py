@@ -9,7 +9,7 @@ import pytest
 import rasp
 from compiler.graph.domain import Limits, Setting
 from compiler.graph.witness import is_meant, witnesses
-from rasp.source import RaspError
+from rasp.text.source import RaspError
 
 
 def found(text: str, **limits: int) -> list[rasp.Diagnostic]:

@@ -27,8 +27,8 @@ from compiler.runtime.fast.generation import Logs, Nearest, Next, Recurrence, Re
 from compiler.runtime.fast.model import Fast
 from compiler.runtime.fast.plan import Plan, _Replaced, plan
 from rasp import RaspError
-from rasp.interpreter import evaluate_each
-from rasp.sop import SOp, listing
+from rasp.meaning.interpreter import evaluate_each
+from rasp.meaning.sop import SOp, listing
 from rasp.value import Value
 from tests.compiler.test_generate import PROMPTS, every_decoder, program
 from tests.library import LIBRARY

@@ -8,9 +8,9 @@ from fractions import Fraction
 import pytest
 
 from rasp import RaspError, evaluate
-from rasp.answers import answers, is_boolean, normalised
-from rasp.operators import OPERATORS, TRUTHS, Undefined
-from rasp.sop import Aggregate, Constant, Indices, Lookup, Map, Select, SOp, Tokens, Width
+from rasp.meaning.answers import answers, is_boolean, normalised
+from rasp.meaning.operators import OPERATORS, TRUTHS, Undefined
+from rasp.meaning.sop import Aggregate, Constant, Indices, Lookup, Map, Select, SOp, Tokens, Width
 from rasp.value import Value
 from tests.random_programs import seeded
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import rasp
-from rasp.source import Diagnostic, RaspError, Source, Span, did_you_mean, render, render_json
+from rasp.text.source import Diagnostic, RaspError, Source, Span, did_you_mean, render, render_json
 
 CASES = sorted((Path(__file__).parent / "diagnostics").glob("*.rasp"))
 

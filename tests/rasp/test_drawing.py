@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import rasp
-from rasp.drawing import Flow, flow, render, texts, write
-from rasp.picture import svg
-from rasp.sop import reachable
+from rasp.ask.drawing import Flow, flow, render, texts, write
+from rasp.ask.picture import svg
+from rasp.meaning.sop import reachable
 from tests.places import PROGRAMS
 from tests.rasp.test_picture import cells
 from tests.rasp.test_picture import texts as shown

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from rasp.elaborate import Elaborator
-from rasp.environment import Function
-from rasp.interpreter import evaluate
-from rasp.parser import parse_text
-from rasp.sop import Node, Selector
-from rasp.source import RaspError
+from rasp.meaning.interpreter import evaluate
+from rasp.meaning.sop import Node, Selector
+from rasp.running.elaborate import Elaborator
+from rasp.running.environment import Function
+from rasp.text.parser import parse_text
+from rasp.text.source import RaspError
 from rasp.value import kind_of_all, to_python
 
 HERE = Path(__file__).parent

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rasp
-from rasp.interpreter import evaluate, evaluate_each
-from rasp.operators import OPERATORS, PREDICATES, Undefined
-from rasp.sop import (
+from rasp.meaning.interpreter import evaluate, evaluate_each
+from rasp.meaning.operators import OPERATORS, PREDICATES, Undefined
+from rasp.meaning.sop import (
     Aggregate,
     And,
     Constant,
@@ -31,7 +31,7 @@ from rasp.sop import (
     Tokens,
     Width,
 )
-from rasp.source import RaspError
+from rasp.text.source import RaspError
 from rasp.value import Value, kind, kind_of_all
 from tests.random_programs import VOCABULARY, seeded
 

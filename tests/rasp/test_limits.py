@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rasp
-from rasp.console import Console
-from rasp.session import Session
-from rasp.source import RaspError
+from rasp.console.console import Console
+from rasp.console.session import Session
+from rasp.text.source import RaspError
 from tests.places import BASICS
 
 ENDLESS = [

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import rasp
-from rasp.lint import precedence
-from rasp.parser import parse_text
-from rasp.syntax import Module
+from rasp.ask.lint import precedence
+from rasp.text.parser import parse_text
+from rasp.text.syntax import Module
 
 
 def codes(text: str) -> list[str]:
@@ -142,7 +142,7 @@ def test_a_long_chain_is_told_once() -> None:
 
 
 def test_the_prelude_has_no_traps() -> None:
-    text = (Path(rasp.__file__).parent / "prelude.rasp").read_text("utf-8")
+    text = (Path(rasp.__file__).parent / "running" / "prelude.rasp").read_text("utf-8")
     module = parse_text(text).module
     assert module is not None
     assert precedence(module) == []

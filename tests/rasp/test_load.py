@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import rasp
-from rasp.console import Console
-from rasp.source import RaspError
+from rasp.console.console import Console
+from rasp.text.source import RaspError
 
 
 @pytest.fixture

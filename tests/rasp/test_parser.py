@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rasp import tables
-from rasp.parser import parse_text
-from rasp.syntax import Assign, Binary, Command
+from rasp.text import tables
+from rasp.text.parser import parse_text
+from rasp.text.syntax import Assign, Binary, Command
 
 
 def codes(text: str) -> list[str]:
@@ -88,7 +88,7 @@ def test_at_most_twenty_errors() -> None:
 
 
 def test_stored_tables_are_up_to_date() -> None:
-    """If this fails: python -m rasp.tables"""
+    """If this fails: python -m rasp.text.tables"""
     folder = Path(tables.__file__).parent
     fresh = json.loads(tables.stored((folder / "grammar.lark").read_text("utf-8")))
     assert json.loads((folder / "grammar.json").read_text("utf-8"))["key"] == fresh["key"]

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 import rasp
-from rasp import picture
+from rasp.ask import picture
 
 SVG = "{http://www.w3.org/2000/svg}"
 TEXTS = st.text(st.characters(codec=None), max_size=20)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import rasp
-from rasp.elaborate import library
-from rasp.environment import Function
+from rasp.meaning.sop import Constant, Indices, Node, SOp, Tokens, Width
+from rasp.running.elaborate import library
+from rasp.running.environment import Function
 from rasp.settings import Example
-from rasp.sop import Constant, Indices, Node, SOp, Tokens, Width
-from rasp.source import RaspError
+from rasp.text.source import RaspError
 from tests.places import BASICS
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import rasp
 from rasp.settings import Example, Settings, token_text
-from rasp.source import RaspError
+from rasp.text.source import RaspError
 
 
 def header(*lines: str) -> Settings:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import rasp
-from rasp import show
-from rasp.sop import Node
+from rasp.ask import show
+from rasp.meaning.sop import Node
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rasp.sop import Constant, Indices, Lookup, Map, Node, Not, Select, SOp, Tokens, outline
+from rasp.meaning.sop import Constant, Indices, Lookup, Map, Node, Not, Select, SOp, Tokens, outline
 
 SUM = Map("+", (Map("*", (Indices(), Constant(2))), Constant(1)))
 

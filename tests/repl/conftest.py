@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from rasp.console import Console
-from rasp.repl import run_pipe
-from rasp.session import Session
+from rasp.console.console import Console
+from rasp.console.repl import run_pipe
+from rasp.console.session import Session
 
 Say = Callable[[str], str]
 

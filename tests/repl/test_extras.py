@@ -13,19 +13,19 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Error, Keyword, Name, Number, String
 
 import rasp
-from rasp.completion import candidates
-from rasp.console import Console
-from rasp.drawing import flow
-from rasp.elaborate import library
-from rasp.environment import Function
-from rasp.extras import program_of
+from rasp.ask.drawing import flow
+from rasp.ask.pygments_lexer import RaspLexer
+from rasp.console.completion import candidates
+from rasp.console.console import Console
+from rasp.console.extras import program_of
+from rasp.console.manual import PAGES
 from rasp.magic import load_ipython_extension
-from rasp.manual import PAGES
-from rasp.parser import parse_text
-from rasp.pygments_lexer import RaspLexer
+from rasp.meaning.sop import listing
+from rasp.running.elaborate import library
+from rasp.running.environment import Function
 from rasp.settings import Settings
-from rasp.sop import listing
-from rasp.source import RaspError
+from rasp.text.parser import parse_text
+from rasp.text.source import RaspError
 from tests.places import ALL_PROGRAMS, ROOT
 
 MISSING = "graphviz (https://graphviz.org) is not installed: with it `draw` makes SVG and PDF too"
@@ -336,7 +336,7 @@ def test_the_kind_of_a_word(text: str, kind) -> None:
 
 
 def test_the_lexer_names_the_library_as_it_is() -> None:
-    from rasp import pygments_lexer
+    from rasp.ask import pygments_lexer
 
     known = {*pygments_lexer.SOPS, *pygments_lexer.LIBRARY, "True", "False"}
     assert known == {*library().values}

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rasp import console
-from rasp.console import Console
-from rasp.session import Session
+from rasp.console import console
+from rasp.console.console import Console
+from rasp.console.session import Session
 from tests.places import ALL_PROGRAMS, RASP
 
 FOLDER = Path(__file__).parent / "transcripts"
@@ -165,7 +165,7 @@ def test_mutated_programs(text: str, places: list[float], parts: list[str]) -> N
 def test_running_a_program_does_not_load_the_console() -> None:
     code = "import compiler.cli, rasp, sys; rasp.parse('x = tokens;'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"prompt_toolkit", "pygments", "rasp.console", "rasp.repl", "rasp.terminal"} & set(loaded)
-    code = "import rasp.repl, sys; print(*sys.modules)"
+    assert not {"prompt_toolkit", "pygments", "rasp.console"} & set(loaded)
+    code = "import rasp.console.repl, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"prompt_toolkit", "torch", "numpy", "compiler"} & set(loaded)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rasp.console import Console
-from rasp.session import Session
+from rasp.console.console import Console
+from rasp.console.session import Session
 from tests.places import ROOT
 
 FILES = sorted((ROOT / "tests" / "rasp" / "golden").glob("*.jsonl"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from rasp.terminal import is_complete
+from rasp.console.terminal import is_complete
 from tests.places import RASP
 
 CODES = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][0-9A-B]|[=>])")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rasp.repl import WELCOME
+from rasp.console.repl import WELCOME
 
 FOLDER = Path(__file__).parent / "transcripts"
 Replay = Callable[[str], str]

@@ -14,10 +14,10 @@ import rasp
 from compiler.observe.view.nodes import table
 from compiler.runtime.origin import program_of
 from rasp import Program, RaspError
-from rasp.answers import is_boolean
+from rasp.ask.show import cell
+from rasp.meaning.answers import is_boolean
+from rasp.meaning.sop import SOp
 from rasp.settings import token_text
-from rasp.show import cell
-from rasp.sop import SOp
 from rasp.value import Value, to_python
 from tests.places import ALL_PROGRAMS, PROGRAMS, ROOT
 from tests.view.conftest import Model, Open

@@ -10,7 +10,7 @@ Where to look: `setting` says what a compilation is for, and how it declines; `v
 `analysis` answers all questions, with the help of `variables`, `linear` forms, `tables`, `rows` of selectors, and
 `domains`, in which these meet.
 
-    >>> from rasp.sop import Constant, Indices, Map
+    >>> from rasp.meaning.sop import Constant, Indices, Map
     >>> setting = Setting(("a", "b"), max_length=3, causal=False)
     >>> print(Analysis(setting).domain(Map("*", (Indices(), Constant(2)))))
     {0, 2, 4}

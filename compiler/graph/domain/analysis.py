@@ -5,7 +5,7 @@ Invariants: everything is computed once; what is said holds on every input that 
 answer. More is known after `made`, never less.
 
     >>> from compiler.graph.domain.variables import LENGTH
-    >>> from rasp.sop import Constant, Indices, Map, Select
+    >>> from rasp.meaning.sop import Constant, Indices, Map, Select
     >>> analysis = Analysis(Setting(("a", "b"), max_length=3, causal=False))
     >>> last = Map("-", (LENGTH, Constant(1)))
     >>> print(analysis.domain(last), analysis.never_empty(Select(Indices(), last, "==")))
@@ -27,8 +27,8 @@ from compiler.graph.domain.tables import Point
 from compiler.graph.domain.values import Domain
 from compiler.graph.relation import Conjunction
 from compiler.graph.table import Curve, Scale, Table
-from rasp.sop import Aggregate, Node, Selector, SOp
-from rasp.source import RaspError
+from rasp.meaning.sop import Aggregate, Node, Selector, SOp
+from rasp.text.source import RaspError
 from rasp.value import Value
 
 

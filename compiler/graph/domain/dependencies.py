@@ -19,7 +19,7 @@ from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import POSITION, Variables, args
 from compiler.graph.relation import EQUAL, Compared, Conjunction
-from rasp.sop import Aggregate, Constant, Lookup, Map, Selector, SOp, Total, Width
+from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Selector, SOp, Total, Width
 from rasp.value import Value
 
 

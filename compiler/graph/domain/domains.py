@@ -24,9 +24,9 @@ from compiler.graph.domain.setting import Refusal, Setting, nothing_meant, refus
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables
-from rasp.operators import OPERATORS, PREDICATES
-from rasp.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, outline, reachable
-from rasp.source import RaspError
+from rasp.meaning.operators import OPERATORS, PREDICATES
+from rasp.meaning.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, outline, reachable
+from rasp.text.source import RaspError
 from rasp.value import Value
 
 Pairs: TypeAlias = npt.NDArray[np.int64]

@@ -26,9 +26,9 @@ from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import Variables, bounded
 from compiler.graph.relation import PREDICATE_OF, Conjunction
 from compiler.graph.table import LARGEST_INT, ON_INTS
-from rasp.operators import PREDICATES
-from rasp.sop import Constant, Map, Selector, SOp, Total, Width
-from rasp.source import RaspError
+from rasp.meaning.operators import PREDICATES
+from rasp.meaning.sop import Constant, Map, Selector, SOp, Total, Width
+from rasp.text.source import RaspError
 
 Rows: TypeAlias = npt.NDArray[np.int64]
 _Split: TypeAlias = tuple[object, SOp]

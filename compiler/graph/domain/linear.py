@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import POSITION, TOKEN, Variables, args, cone, is_length
-from rasp.sop import Constant, Lookup, Map, SOp
+from rasp.meaning.sop import Constant, Lookup, Map, SOp
 
 Terms: TypeAlias = Mapping[SOp | None, Fraction]
 """A linear form of s-ops: the coefficient of each; None stands for the constant 1."""

@@ -20,8 +20,8 @@ from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, POSITION, Variables
 from compiler.graph.relation import EQUAL, Compared, Conjunction, compare, disjuncts, exclusive
-from rasp.operators import MIRRORED, Undefined
-from rasp.sop import Aggregate, Constant, Map, Selector, SOp, Total, Width
+from rasp.meaning.operators import MIRRORED, Undefined
+from rasp.meaning.sop import Aggregate, Constant, Map, Selector, SOp, Total, Width
 
 MOST_PLACES = 8
 """Whole numbers in a row that are asked for one by one."""

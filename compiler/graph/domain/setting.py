@@ -13,10 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.graph.relation import MAX_DISJUNCTS
-from rasp.operators import MAX_SHOWN_BITS, Undefined, convert
+from rasp.meaning.operators import MAX_SHOWN_BITS, Undefined, convert
+from rasp.meaning.sop import Node
 from rasp.settings import token_text
-from rasp.sop import Node
-from rasp.source import Diagnostic, RaspError
+from rasp.text.source import Diagnostic, RaspError
 from rasp.value import Value
 
 

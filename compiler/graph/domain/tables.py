@@ -25,7 +25,7 @@ from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables, args, cone
 from compiler.graph.table import Curve, Scale, Table
 from compiler.numbers.exact import whole
-from rasp.sop import Constant, Lookup, Map, SOp, Tokens
+from rasp.meaning.sop import Constant, Lookup, Map, SOp, Tokens
 from rasp.value import Value
 
 Point: TypeAlias = tuple[Value, ...]

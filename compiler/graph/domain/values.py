@@ -18,7 +18,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from compiler.numbers.exact import counts, whole
-from rasp.operators import show
+from rasp.meaning.operators import show
 from rasp.value import Value
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 
-from rasp.sop import And, Constant, Indices, Lookup, Map, Node, Select, Selector, SOp, Tokens, Width
+from rasp.meaning.sop import And, Constant, Indices, Lookup, Map, Node, Select, Selector, SOp, Tokens, Width
 
 TOKEN = Tokens("str")
 """The variable behind every conversion of the input element: its text, which tells elements apart."""

@@ -24,10 +24,10 @@ from compiler.observe.view.nodes import table, tagged
 from compiler.observe.view.sparse import packed
 from compiler.runtime.origin import program_of
 from rasp import Program, RaspError
-from rasp.answers import is_boolean
-from rasp.drawing import texts
+from rasp.ask.drawing import texts
+from rasp.meaning.answers import is_boolean
+from rasp.meaning.sop import Node, Selector, SOp, reachable
 from rasp.settings import token_text
-from rasp.sop import Node, Selector, SOp, reachable
 
 MAX_NODES = 20_000
 """A program of more s-ops than this is not computed in the page."""
@@ -122,7 +122,7 @@ def _output(value: Scalar) -> str:
 
 def _highlighted(source: str) -> list[list[list[str]]]:
     """The lines of a text, each as pairs of a kind and a piece."""
-    from rasp.pygments_lexer import RaspLexer
+    from rasp.ask.pygments_lexer import RaspLexer
 
     lines: list[list[list[str]]] = [[]]
     for kind, text in RaspLexer(ensurenl=False, stripnl=False).get_tokens(source):

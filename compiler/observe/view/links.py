@@ -24,10 +24,10 @@ from compiler.graph.specialise import Graph
 from compiler.graph.witness import is_meant
 from compiler.model import Transformer
 from rasp import Program, RaspError
-from rasp.interpreter import Run
+from rasp.meaning.interpreter import Run
+from rasp.meaning.sop import Aggregate, Node, Selector, Total, Width, reachable
 from rasp.settings import token_text
-from rasp.sop import Aggregate, Node, Selector, Total, Width, reachable
-from rasp.syntax import Assign, Command, Define, Draw, Evaluate, For, Load, Name, Statement
+from rasp.text.syntax import Assign, Command, Define, Draw, Evaluate, For, Load, Name, Statement
 from rasp.value import Value
 
 SAMPLES = 64

@@ -3,7 +3,7 @@
 In: nodes, and the tokens of the vocabulary. Out: a list of entries, inputs first, which name each other by number.
 Invariant: values keep their kind and are exact: `i3`, `f1/3`, `T`, `F`, `sabc`.
 
-    >>> from rasp.sop import Constant, Indices, Map
+    >>> from rasp.meaning.sop import Constant, Indices, Map
     >>> table([Map("+", (Indices(), Constant(1)))], [])[0]
     [['indices'], ['constant', 'i1'], ['map', '+', [0, 1]]]
 """
@@ -14,9 +14,9 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any, assert_never
 
-from rasp import sop
-from rasp.operators import Undefined, convert
-from rasp.sop import Node, reachable
+from rasp.meaning import sop
+from rasp.meaning.operators import Undefined, convert
+from rasp.meaning.sop import Node, reachable
 from rasp.value import Value
 
 

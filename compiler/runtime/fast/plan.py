@@ -25,7 +25,7 @@ from compiler.circuit.circuit import Channel, Circuit, Head, Layer, Neuron
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import real
 from compiler.runtime.fast.selection import Match, Selection, Selections
-from rasp.source import counted
+from rasp.text.source import counted
 
 CODES = 1 << 62
 """Numbers that are compared together become one whole number below this."""

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from compiler.trust.compare.report import Input
-from rasp.interpreter import Run
-from rasp.sop import Aggregate, Selector, SOp, Total, Width, reachable
-from rasp.source import RaspError
+from rasp.meaning.interpreter import Run
+from rasp.meaning.sop import Aggregate, Selector, SOp, Total, Width, reachable
+from rasp.text.source import RaspError
 
 LONGEST = 8192
 """The longest input that is tried, in tokens, whatever a model says that it holds."""

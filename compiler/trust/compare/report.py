@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from compiler.model import Scalar
 from rasp.settings import token_text
-from rasp.source import counted
+from rasp.text.source import counted
 from rasp.value import Value, to_python
 
 MOST_ROWS = 8

@@ -19,11 +19,11 @@ from compiler.pipeline import Compiled
 from compiler.runtime.fast.model import Fast
 from compiler.trust.compare.report import CIRCUITS, Input
 from rasp import RaspError
-from rasp.answers import normalised
-from rasp.interpreter import evaluate_each
+from rasp.meaning.answers import normalised
+from rasp.meaning.interpreter import evaluate_each
+from rasp.meaning.sop import SOp
 from rasp.settings import token_text
-from rasp.sop import SOp
-from rasp.source import error
+from rasp.text.source import error
 from rasp.value import Value, to_python
 
 Rows: TypeAlias = list[list[Scalar]]

@@ -40,9 +40,9 @@ from compiler.trust.compare.stages import (
     stages_of,
 )
 from rasp import RaspError
-from rasp.interpreter import evaluate_each
+from rasp.meaning.interpreter import evaluate_each
+from rasp.meaning.sop import SOp
 from rasp.settings import token_text
-from rasp.sop import SOp
 
 SHRUNK = 16
 """How many smaller inputs are tried at a time."""

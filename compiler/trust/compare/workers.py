@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from compiler.trust.compare.subject import Batch, Finding, Recipe, Subject
-from rasp.source import error
+from rasp.text.source import error
 
 Compare: TypeAlias = Callable[[Iterable[Batch]], Iterator[Finding]]
 AHEAD = 3

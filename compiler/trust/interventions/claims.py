@@ -19,7 +19,7 @@ from compiler.circuit.circuit import Circuit
 from compiler.circuit.contents import Contents
 from compiler.graph.domain import TOKEN
 from compiler.graph.specialise import Graph
-from rasp.sop import Node, SOp, Tokens, reachable
+from rasp.meaning.sop import Node, SOp, Tokens, reachable
 
 CONSTANT = ("one", "bos")
 """The roles of columns that hold the same at every token."""

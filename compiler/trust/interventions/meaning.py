@@ -20,8 +20,8 @@ from compiler.graph.specialise import Graph
 from compiler.trust.interventions.moment import Moment, Unit, View
 from compiler.trust.interventions.pool import Known, Pair, Pool
 from rasp import RaspError
-from rasp.interpreter import Run
-from rasp.sop import Aggregate, Node, Selector, SOp, Total, Width
+from rasp.meaning.interpreter import Run
+from rasp.meaning.sop import Aggregate, Node, Selector, SOp, Total, Width
 from rasp.value import Value
 
 PARTS = 8

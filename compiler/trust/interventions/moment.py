@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 from compiler.graph.domain import LENGTH, Analysis
 from compiler.trust.interventions.claims import Claims, Held, Part, Place
-from rasp.sop import Aggregate, Indices, Node, SOp, Tokens, Total, Width, reachable
+from rasp.meaning.sop import Aggregate, Indices, Node, SOp, Tokens, Total, Width, reachable
 
 View: TypeAlias = Literal["base", "source", "later"]
 """What is seen of an s-op: its value in the base run, that in the other run, or what was computed after the swap."""

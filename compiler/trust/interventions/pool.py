@@ -20,9 +20,9 @@ from compiler.pipeline import Compiled
 from compiler.trust.compare.inputs import awkward, chunks, random_input
 from compiler.trust.compare.report import Input
 from rasp import RaspError
-from rasp.interpreter import evaluate_each
+from rasp.meaning.interpreter import evaluate_each
+from rasp.meaning.sop import SOp
 from rasp.settings import token_text
-from rasp.sop import SOp
 from rasp.value import Value
 
 Known: TypeAlias = Mapping[SOp, list[Value]]

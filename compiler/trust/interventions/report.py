@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from compiler.model import Scalar
 from rasp.settings import token_text
-from rasp.source import counted
+from rasp.text.source import counted
 from rasp.value import Value, to_python
 
 if TYPE_CHECKING:

@@ -27,11 +27,11 @@ from compiler.trust.interventions.moment import Moment, Moments
 from compiler.trust.interventions.pool import Pair, Pool
 from compiler.trust.interventions.report import Swap, step_name
 from compiler.trust.interventions.stated import Stated, stated
-from rasp.interpreter import read_input
-from rasp.operators import show
+from rasp.meaning.interpreter import read_input
+from rasp.meaning.operators import show
+from rasp.meaning.sop import Indices, SOp
 from rasp.settings import token_text
-from rasp.sop import Indices, SOp
-from rasp.source import did_you_mean
+from rasp.text.source import did_you_mean
 from rasp.value import Value, to_python
 
 

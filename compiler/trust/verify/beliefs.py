@@ -19,10 +19,10 @@ from compiler.graph.claims import Refuted, claims, refuted
 from compiler.graph.domain import Setting
 from compiler.graph.specialise import Graph
 from compiler.trust.compare.inputs import awkward, chunks, of_length, random_input
-from rasp.interpreter import evaluate_each
+from rasp.meaning.interpreter import evaluate_each
+from rasp.meaning.sop import SOp
 from rasp.settings import token_text
-from rasp.sop import SOp
-from rasp.source import RaspError, counted
+from rasp.text.source import RaspError, counted
 from rasp.value import Value
 
 ALL = 1_000

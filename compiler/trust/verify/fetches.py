@@ -19,7 +19,7 @@ import numpy as np
 from compiler.trust.verify.machine import OWN, Machine
 from compiler.trust.verify.meaning import Cases, Meaning
 from compiler.trust.verify.space import CannotVerify, Classes, Codes, Known, Reals, Space, largest
-from rasp.sop import Aggregate
+from rasp.meaning.sop import Aggregate
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from compiler.trust.verify.neurons import Added, mlp
 from compiler.trust.verify.outputs import Outputs
 from compiler.trust.verify.space import CannotVerify, Known, Reals, constant, grid, largest
 from compiler.trust.verify.sums import named
+from rasp.meaning.sop import Indices, SOp
 from rasp.settings import token_text
-from rasp.sop import Indices, SOp
 
 if TYPE_CHECKING:
     from compiler.model import Transformer

@@ -21,7 +21,7 @@ from compiler.graph.relation import Comparison, Conjunction
 from compiler.graph.simplify import rebuilt
 from compiler.graph.specialise import Graph
 from compiler.trust.verify.space import MAX_PAIRS, MAX_POINTS, Bits, CannotVerify, Classes, Codes, Space
-from rasp.sop import Aggregate, Constant, Map, Node, Selector, SOp, Total, Width, reachable
+from rasp.meaning.sop import Aggregate, Constant, Map, Node, Selector, SOp, Total, Width, reachable
 from rasp.value import Value
 
 Cases: TypeAlias = tuple[Conjunction, ...]

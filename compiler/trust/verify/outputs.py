@@ -23,9 +23,9 @@ from compiler.trust.verify.columns import Column
 from compiler.trust.verify.machine import OWN, Machine
 from compiler.trust.verify.meaning import Meaning
 from compiler.trust.verify.space import MAX_PAIRS, Bits, CannotVerify, Codes, Known, Reals, Space, grid
-from rasp.answers import answers as printed
-from rasp.sop import SOp
-from rasp.source import counted
+from rasp.meaning.answers import answers as printed
+from rasp.meaning.sop import SOp
+from rasp.text.source import counted
 from rasp.value import Value, to_python
 
 CHUNK = 1 << 20

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.graph.domain import Analysis, bounded
-from rasp.sop import SOp
+from rasp.meaning.sop import SOp
 from rasp.value import Value
 
 Reals: TypeAlias = npt.NDArray[np.float64]

@@ -16,7 +16,7 @@ import numpy as np
 from compiler.trust.verify.columns import Sum
 from compiler.trust.verify.meaning import Meaning
 from compiler.trust.verify.space import Bits, CannotVerify, Classes, Codes, Known, Reals
-from rasp.sop import Aggregate, Constant, Total, Width
+from rasp.meaning.sop import Aggregate, Constant, Total, Width
 
 
 def named(meaning: Meaning, sums: Sequence[Sum]) -> tuple[Known, float] | None:

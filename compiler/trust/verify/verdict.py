@@ -13,7 +13,7 @@ from typing import Any
 
 from compiler.circuit.certificate import ASSUMPTIONS, PADDING, Certificate
 from compiler.trust.verify.beliefs import Tried
-from rasp.source import counted
+from rasp.text.source import counted
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,354 @@
+"""S-ops and selectors: the interned DAG that running a program leaves behind.
+
+In: values and other nodes. Out: nodes. Functions, loops, lists, dicts and names are gone; what is left is the
+computation itself, as data.
+Invariant: nodes are immutable and interned, so equal nodes *are* the same object (`is`), and an input's `id` is
+smaller than its user's. Constants are told apart by kind, so 1, 1.0 and True are three nodes.
+
+    >>> a = Map("+", (Indices(), Constant(1))); a is Map("+", (Indices(), Constant(1)))
+    True
+    >>> print(listing({"a": a}))
+    %0 = indices
+    a  = (%0 + 1)
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeAlias, dataclass_transform
+
+from rasp.meaning.operators import OPERATORS, show
+from rasp.value import Value
+
+TokenKind: TypeAlias = Literal["asis", "str", "int", "float", "bool"]
+Predicate: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
+
+_interned: weakref.WeakValueDictionary[Any, Node] = weakref.WeakValueDictionary()
+_ids = itertools.count()
+
+
+def _key(field: object) -> object:
+    """What tells a field from others: a node by identity, values by kind too."""
+    if isinstance(field, Node):
+        return field
+    if not isinstance(field, tuple):
+        return type(field), field
+    if field and isinstance(field[0], tuple):  # a table
+        values = tuple(itertools.chain.from_iterable(field))
+        return values, tuple(map(type, values))
+    return tuple(map(_key, field))
+
+
+class _Interning(type):
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = super().__call__(*args, **kwargs)
+        key = (cls, *(_key(getattr(made, name)) for name in cls.__match_args__))  # type: ignore[attr-defined]
+        node = _interned.get(key)
+        if node is None:
+            object.__setattr__(made, "id", next(_ids))
+            node = _interned[key] = made
+        return node
+
+
+class Node(metaclass=_Interning):
+    """An s-op or a selector."""
+
+    __slots__ = ("__weakref__", "id")
+    id: int
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes this one is computed from, in order."""
+        return ()
+
+    def written(self, *inputs: str) -> str:
+        """The node as RASP text, given the text of its inputs."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.written(*(str(node) for node in self.inputs))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}>"
+
+
+class SOp(Node):
+    """A function from an input of length n to n values."""
+
+    __slots__ = ()
+
+
+class Selector(Node):
+    """A function from an input of length n to an n x n boolean matrix, [query, key]."""
+
+    __slots__ = ()
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def _form(cls: type) -> Any:
+    return dataclass(frozen=True, eq=False, repr=False, slots=True)(cls)
+
+
+@_form
+class Tokens(SOp):
+    """The input itself: `asis` leaves the elements alone, the others apply Python's `str`, `int`, `float`, `bool`."""
+
+    convert: TokenKind
+
+    def written(self, *inputs: str) -> str:
+        return f"tokens_{self.convert}"
+
+
+@_form
+class Indices(SOp):
+    """The position, 0 to n - 1."""
+
+    def written(self, *inputs: str) -> str:
+        return "indices"
+
+
+@_form
+class Constant(SOp):
+    """The same value everywhere."""
+
+    value: Value
+
+    def written(self, *inputs: str) -> str:
+        return show(self.value)
+
+
+@_form
+class Map(SOp):
+    """An operation of the operator table, position by position."""
+
+    op: str
+    args: tuple[SOp, ...]
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.args
+
+    def written(self, *inputs: str) -> str:
+        notation = OPERATORS[self.op].notation
+        return notation.format(inputs[0], ", ".join(inputs[1:])) if self.op == "in" else notation.format(*inputs)
+
+
+@_form
+class Lookup(SOp):
+    """A finite table applied position by position; a key that is missing is an error.
+
+    A list or string of length n is the table from -n .. n - 1 (`sequence` keeps its length for the error message).
+    """
+
+    table: tuple[tuple[Value, Value], ...]
+    arg: SOp
+    sequence: int | None = None
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.arg,)
+
+    def written(self, *inputs: str) -> str:
+        entries = self.table if self.sequence is None else self.table[self.sequence :]
+        few = entries if len(entries) <= 8 else entries[:7]
+        shown = [f"{show(key)}: {show(value)}" if self.sequence is None else show(value) for key, value in few]
+        text = ", ".join(shown if few is entries else [*shown, f"... {len(entries) - 7} more"])
+        return f"{{{text}}}[{inputs[0]}]" if self.sequence is None else f"[{text}][{inputs[0]}]"
+
+
+@_form
+class Aggregate(SOp):
+    """For each query, the one selected value, the mean of several selected numbers, or the default of an empty row."""
+
+    selector: Selector
+    value: SOp
+    default: Value = 0
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.selector, self.value)
+
+    def written(self, *inputs: str) -> str:
+        return f"aggregate({inputs[0]}, {inputs[1]}, {show(self.default)})"
+
+
+@_form
+class Width(SOp):
+    """For each query, the number of selected keys (`selector_width`)."""
+
+    selector: Selector
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.selector,)
+
+    def written(self, *inputs: str) -> str:
+        return f"selector_width({inputs[0]})"
+
+
+@_form
+class Total(SOp):
+    """For each query, the sum of the selected keys' numbers: a mean times a width. No program writes it by itself."""
+
+    selector: Selector
+    value: SOp
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.selector, self.value)
+
+    def written(self, *inputs: str) -> str:
+        return f"total({inputs[0]}, {inputs[1]})"
+
+
+@_form
+class Select(Selector):
+    """[query, key] is `key OP query`: the key's value stands on the left."""
+
+    key: SOp
+    query: SOp
+    predicate: Predicate
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.key, self.query)
+
+    def written(self, *inputs: str) -> str:
+        return f"select({inputs[0]}, {inputs[1]}, {self.predicate})"
+
+
+@_form
+class Not(Selector):
+    """The complement of a selector."""
+
+    arg: Selector
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.arg,)
+
+    def written(self, *inputs: str) -> str:
+        return f"(not {inputs[0]})"
+
+
+@_form
+class And(Selector):
+    """The intersection of two selectors."""
+
+    left: Selector
+    right: Selector
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.left, self.right)
+
+    def written(self, *inputs: str) -> str:
+        return f"({inputs[0]} and {inputs[1]})"
+
+
+@_form
+class Or(Selector):
+    """The union of two selectors."""
+
+    left: Selector
+    right: Selector
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.left, self.right)
+
+    def written(self, *inputs: str) -> str:
+        return f"({inputs[0]} or {inputs[1]})"
+
+
+def reachable(roots: Iterable[Node], known: Callable[[Node], bool] = lambda node: False) -> list[Node]:
+    """Every node the roots are computed from, and the roots, inputs first. Iterative: a graph may be deep.
+
+    The order follows from the roots alone. What is `known` is left out, and so is what only it is computed from.
+    """
+    done: dict[Node, None] = {}
+    todo = [(root, False) for root in roots][::-1]
+    while todo:
+        node, opened = todo.pop()
+        if opened:
+            done.setdefault(node)
+        elif node not in done and not known(node):
+            todo.append((node, True))
+            todo += [(arg, False) for arg in reversed(node.inputs) if arg not in done]
+    return list(done)
+
+
+def twin(node: Node) -> Any:
+    """The same computation as a node of its own, outside of the interning: a console gives each its own name."""
+    made = copy.copy(node)
+    object.__setattr__(made, "id", next(_ids))
+    return made
+
+
+def interned(roots: Iterable[Node]) -> dict[Node, Node]:
+    """The interned node of every node the roots are computed from: twins fall together again."""
+    made: dict[Node, Node] = {}
+
+    def remade(part: Any) -> Any:
+        if isinstance(part, tuple) and any(isinstance(item, Node) for item in part):
+            return tuple(made[item] for item in part)
+        return made[part] if isinstance(part, Node) else part
+
+    for node in reachable(roots):
+        made[node] = type(node)(*[remade(getattr(node, field.name)) for field in fields(node)])  # type: ignore[arg-type]
+    return made
+
+
+def outline(node: Node, names: Mapping[Node, str], most: int = 80) -> str:
+    """The node's name, or its text in so many characters: parts that have a name by it, the innermost left out."""
+    text = ""
+    for depth in itertools.count(1):
+        deeper = _down_to(node, depth, names)
+        if deeper == text or (text and len(deeper) > most):
+            break
+        text = deeper
+    return text if len(text) <= most else f"{text[: most // 2 - 2]}...{text[1 - most // 2 :]}"
+
+
+def _down_to(node: Node, depth: int, names: Mapping[Node, str]) -> str:
+    """The text of a node, `...` for what is computed in more steps than `depth`."""
+    if node in names:
+        return names[node]
+    if depth == 0 and node.inputs:
+        return "..."
+    return node.written(*(_down_to(part, depth - 1, names) for part in node.inputs))
+
+
+def listed(roots: Mapping[str, Node]) -> list[tuple[str, str, Node]]:
+    """The DAG in lines, inputs first: what each node is called, how it is written, and the node itself.
+
+    Roots carry their names, constants are written in place. A further name of a root has a line of its own.
+    """
+    names: dict[Node, str] = {}
+    lines: list[tuple[str, str, Node]] = []
+    called: dict[Node, str] = {}
+    for name, node in roots.items():
+        called.setdefault(node, name)
+    for node in reachable(roots.values()):
+        text = node.written(*(names[arg] for arg in node.inputs))
+        if isinstance(node, Constant) and node not in called:
+            names[node] = text
+            continue
+        names[node] = called.get(node, f"%{len(lines)}")
+        lines.append((names[node], text, node))
+    return lines + [(name, names[node], node) for name, node in roots.items() if called[node] != name]
+
+
+def listing(roots: Mapping[str, Node]) -> str:
+    """The DAG as text, one node a line."""
+    return "\n".join(aligned([(name, text) for name, text, _ in listed(roots)]))
+
+
+def aligned(lines: Sequence[tuple[str, str]]) -> list[str]:
+    """Lines ``name = text``, one equals sign below the other."""
+    width = max((len(name) for name, _ in lines), default=0)
+    return [f"{name:<{width}} = {text}" for name, text in lines]
