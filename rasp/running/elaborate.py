@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import assert_never
 
 from rasp.meaning.sop import Indices, SOp, TokenKind, Tokens
 from rasp.running import operations
@@ -120,6 +121,8 @@ class Elaborator(Evaluator):
                 self._draw(statement, env)
             case Command(_, _, argument):
                 self.commanded(statement, None if argument is None else self.full(argument, env))
+            case _:
+                assert_never(statement)
 
     def _bind(self, made: dict[str, RaspValue], names: Sequence[Name], env: Environment, top: Statement | None) -> None:
         for name in names:
@@ -252,8 +255,10 @@ def _binds(statement: Statement) -> set[str]:
             return {name.name}
         case For(_, names, _, body):
             return {name.name for name in names}.union(*[_binds(inner) for inner in body])
-        case _:
+        case Evaluate() | Load() | Draw() | Command():
             return set()
+        case _:
+            assert_never(statement)
 
 
 def _resolved(path: Path, span: Span) -> Path:

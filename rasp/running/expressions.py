@@ -16,7 +16,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, assert_never
 
 from rasp.meaning.interpreter import Run
 from rasp.meaning.operators import Undefined
@@ -124,6 +124,8 @@ class Evaluator:
                 return self._made(span, operations.index, left, self.value(index, env))
             case Call(span, _, args):
                 return self._call(span, left, [self.value(arg, env) for arg in args])
+            case _:
+                assert_never(node)
 
     def _step(self, span: Span, count: int = 1) -> None:
         self.steps += count
