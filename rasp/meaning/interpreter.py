@@ -20,7 +20,7 @@ from sys import getsizeof
 from typing import Any, TypeAlias, cast
 
 from rasp.meaning.means import Means
-from rasp.meaning.operators import OPERATORS, PREDICATES, Undefined, convert, show
+from rasp.meaning.operators import OPERATORS, PREDICATES, TokenKind, Undefined, convert, show
 from rasp.meaning.sop import (
     Aggregate,
     And,
@@ -34,7 +34,6 @@ from rasp.meaning.sop import (
     Select,
     Selector,
     SOp,
-    TokenKind,
     Tokens,
     Total,
     Width,

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Literal, TypeAlias, assert_never
 
 from rasp.value import Value
 
@@ -40,6 +40,8 @@ class Operator:
 
 
 Number: TypeAlias = int | Fraction
+TokenKind: TypeAlias = Literal["asis", "str", "int", "float", "bool"]
+"""How an input element is read: `tokens_asis` leaves it alone, `tokens_str` makes a string of it."""
 
 
 def show(value: Value) -> str:
@@ -208,7 +210,7 @@ TRUTHS = frozenset([*PREDICATES, "not", "and", "or", "in"])
 """The operations whose results are bools, whatever they are applied to. ``if`` hands on what it is given."""
 
 
-def convert(element: Value, how: str) -> Value:
+def convert(element: Value, how: TokenKind) -> Value:
     """An input element as `tokens_asis`, `tokens_str`, `tokens_int`, `tokens_float` or `tokens_bool` sees it."""
     try:
         match how:
@@ -220,8 +222,10 @@ def convert(element: Value, how: str) -> Value:
                 return _finite(element)
             case "bool":
                 return bool(element)
-            case _:
+            case "asis":
                 return element
+            case _:
+                assert_never(how)
     except (ValueError, OverflowError):
         raise Undefined(f"{show(element)} cannot be read as {how}") from None
 

@@ -21,10 +21,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, dataclass_transform
 
-from rasp.meaning.operators import OPERATORS, show
+from rasp.meaning.operators import OPERATORS, TokenKind, show
 from rasp.value import Value
 
-TokenKind: TypeAlias = Literal["asis", "str", "int", "float", "bool"]
 Predicate: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
 
 _interned: weakref.WeakValueDictionary[Any, Node] = weakref.WeakValueDictionary()

@@ -18,7 +18,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import assert_never
 
-from rasp.meaning.sop import Indices, SOp, TokenKind, Tokens
+from rasp.meaning.operators import TokenKind
+from rasp.meaning.sop import Indices, SOp, Tokens
 from rasp.running import operations
 from rasp.running.environment import RESERVED, Environment, Function, Given, RaspValue, describe
 from rasp.running.expressions import Evaluator, Skip, check_name, deep_recursion

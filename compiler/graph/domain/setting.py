@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.graph.relation import MAX_DISJUNCTS
-from rasp.meaning.operators import MAX_SHOWN_BITS, Undefined, convert
+from rasp.meaning.operators import MAX_SHOWN_BITS, TokenKind, Undefined, convert
 from rasp.meaning.sop import Node
 from rasp.settings import token_text
 from rasp.text.source import Diagnostic, RaspError
@@ -91,12 +91,12 @@ class Setting:
         """The vocabulary as text: what tells tokens apart."""
         return tuple(token_text(element) for element in self.vocabulary)
 
-    def converted(self, how: str) -> dict[Value, Value | None]:
+    def converted(self, how: TokenKind) -> dict[Value, Value | None]:
         """What a conversion makes of each text of the vocabulary; None where it is undefined."""
         return {text: _convert(element, how) for text, element in zip(self.texts, self.vocabulary, strict=True)}
 
 
-def _convert(value: Value, how: str) -> Value | None:
+def _convert(value: Value, how: TokenKind) -> Value | None:
     try:
         return convert(value, how)
     except Undefined:

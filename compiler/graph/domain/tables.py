@@ -25,6 +25,7 @@ from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables, args, cone
 from compiler.graph.table import Curve, Scale, Table
 from compiler.numbers.exact import whole
+from rasp.meaning.operators import TokenKind
 from rasp.meaning.sop import Constant, Lookup, Map, SOp, Tokens
 from rasp.value import Value
 
@@ -70,7 +71,7 @@ class Tables:
             case _:
                 return tables.along(self.domain(node).values, 0, 1)
 
-    def _converted(self, how: str) -> list[Value | None]:
+    def _converted(self, how: TokenKind) -> list[Value | None]:
         """What a conversion makes of each value of the domain of `TOKEN`."""
         converted = self.setting.converted(how)
         return [converted[text] for text in self.domain(TOKEN)]

@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any, assert_never
 
 from rasp.meaning import sop
-from rasp.meaning.operators import Undefined, convert
+from rasp.meaning.operators import TokenKind, Undefined, convert
 from rasp.meaning.sop import Node, reachable
 from rasp.value import Value
 
@@ -72,7 +72,7 @@ def _entry(node: Node, parts: list[int], vocabulary: Sequence[Value]) -> list[An
     raise TypeError(f"not an s-op or selector: {node!r}")
 
 
-def _converted(token: Value, how: str) -> str | None:
+def _converted(token: Value, how: TokenKind) -> str | None:
     """What a conversion makes of a token, None where it is undefined."""
     try:
         return tagged(convert(token, how))
