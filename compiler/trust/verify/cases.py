@@ -21,8 +21,8 @@ import numpy as np
 from compiler.graph.domain import TOKEN
 from compiler.trust.verify.meaning import Meaning
 from compiler.trust.verify.space import MAX_POINTS, Atoms, CannotVerify, Known, Reals
-from rasp.meaning.operators import OPERATORS, Undefined
-from rasp.meaning.sop import Constant, Lookup, Map, SOp, TokenKind, Tokens, reachable
+from rasp.meaning.operators import OPERATORS, TokenKind, Undefined
+from rasp.meaning.sop import Constant, Lookup, Map, SOp, Tokens, reachable
 from rasp.running.depth import deep_recursion
 from rasp.value import Value
 

@@ -108,18 +108,10 @@ class Outputs:
         if terms is None or not varying:
             return None
         first = varying[0][1]
-        top = int(np.argmax(np.abs(first)))
-        slopes: dict[SOp, Fraction] = {}
-        constant_part, error, sizes = Fraction(0), 0.0, np.zeros(len(first))
-        for one, weight in varying:
-            share = Fraction(float(weight[top])) / Fraction(float(first[top]))
-            found = self._slope(one)
-            if found is None or any(Fraction(w) != share * Fraction(f) for w, f in zip(weight, first, strict=True)):
-                return None
-            slopes[one.atoms[0]] = slopes.get(one.atoms[0], Fraction(0)) + share * found[0]
-            constant_part += share * found[1]
-            error += abs(float(share)) * one.error * (1 + OWN)
-            sizes = sizes + one.size * np.abs(weight)
+        if (line := self._in_multiples_of(first, varying)) is None:
+            return None
+        slopes, constant_part, error = line
+        sizes = sum((one.size * np.abs(weight) for one, weight in varying), np.zeros(len(first)))
         wanted = {atom: c for atom, c in terms.items() if atom is not None}
         (scale, *others) = {slopes.get(atom, Fraction(0)) / c for atom, c in wanted.items()} or {Fraction(0)}
         if others or scale == 0 or set(slopes) - set(wanted):
@@ -139,6 +131,23 @@ class Outputs:
         weights = np.array([first, *(weight for _, weight in fixed)])
         read = Decoded(np.stack(rows, axis=1), errors, weights, sizes, len(known), unit)
         return np.arange(len(values)), tuple(values), read
+
+    def _in_multiples_of(
+        self, row: Reals, read: Sequence[tuple[Known, Reals]]
+    ) -> tuple[dict[SOp, Fraction], Fraction, float] | None:
+        """What is read, all with multiples of one row of weights, as a line: slopes, constant, error. None if not."""
+        top = int(np.argmax(np.abs(row)))
+        slopes: dict[SOp, Fraction] = {}
+        constant, error = Fraction(0), 0.0
+        for one, weight in read:
+            share = Fraction(float(weight[top])) / Fraction(float(row[top]))
+            found = self._slope(one)
+            if found is None or any(Fraction(w) != share * Fraction(f) for w, f in zip(weight, row, strict=True)):
+                return None
+            slopes[one.atoms[0]] = slopes.get(one.atoms[0], Fraction(0)) + share * found[0]
+            constant += share * found[1]
+            error += abs(float(share)) * one.error * (1 + OWN)
+        return slopes, constant, error
 
     def _slope(self, known: Known) -> tuple[Fraction, Fraction] | None:
         """Slope and constant of a column that is linear in one numeric atom; None where it is not."""
