@@ -130,7 +130,7 @@ WAY = (
     Room("compiler/graph/", "specialise to a vocabulary and a length", "Graph: s-ops with their domains"),
     Room("compiler/lowering/", "heads and neurons, placed on demand", "Circuit: over named directions"),
     Room("compiler/circuit/", "compress, reuse, certify, emit", "Weights, with certificate and labels"),
-    Room("compiler/model.py", "the transformer, over torch alone", "a checkpoint, answers"),
+    Room("compiler/model/", "the transformer, over torch alone", "a checkpoint, answers"),
     Room("compiler/runtime/", "checkpoints and the fast path", ""),
 )
 BESIDE = (
@@ -251,7 +251,7 @@ def sections(compiled: Compiled) -> Iterator[Section]:
         yield shown
         last = circuit or last
     run = f"model.run({INPUT!r}) = {compiled.model.run(INPUT)}\n\n{compiled.trace(INPUT)}"
-    yield Section("Model", "compiler/model.py", compiled.info())
+    yield Section("Model", "compiler/model", compiled.info())
     yield Section("Run", "compiler/observe/trace.py", run)
     yield Section("Check", "compiler/trust/compare", wrapped(str(check(compiled))))
     yield Section("Verify", "compiler/trust/verify", wrapped(verify_model(compiled.model).shown(everything=True)))

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.places import ROOT
 
 REPORT = "\nimport json as _json, sys as _sys; print(_json.dumps(sorted(_sys.modules)))"
 
+MACHINE = {"compiler.model", *(f"compiler.model.{path.stem}" for path in (ROOT / "compiler/model").glob("[!_]*.py"))}
 MATHEMATICS = {"torch", "numpy", "networkx", "safetensors"}
 
 
@@ -56,8 +58,31 @@ def test_the_compiler_package_is_lazy() -> None:
 
 def test_the_machine_stands_alone() -> None:
     modules = modules_after("import compiler.model")
-    assert ours(modules) == {"compiler", "compiler.model"}
+    assert ours(modules) == {"compiler", *MACHINE}
     assert not modules & {"lark", "networkx", "rich"}
+
+
+def test_the_machine_can_be_copied_out(tmp_path: Path) -> None:
+    """Under another name, beside a checkpoint's files: nothing else of this project is loaded."""
+    import compiler
+    import rasp
+
+    program = rasp.parse("same = tokens;")
+    compiler.compile(program, output="same", vocab="abc", max_length=4).save(tmp_path / "same")
+    shutil.copytree(ROOT / "compiler/model", tmp_path / "machine", ignore=shutil.ignore_patterns("__pycache__"))
+    code = """
+import json, sys
+import machine
+from safetensors.torch import load_file
+config = json.load(open("same/config.json"))
+config = machine.Config.from_json({k: v for k, v in config.items() if k not in ("format", "version", "sha256")})
+model = machine.Transformer(config)
+model.load_state_dict(load_file("same/model.safetensors"))
+assert model.run("cab") == ["c", "a", "b"]
+assert not {name.split(".")[0] for name in sys.modules} & {"compiler", "rasp"}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_checkpoint_runs_without_compiler_and_language(tmp_path: Path) -> None:
@@ -69,7 +94,7 @@ def test_a_checkpoint_runs_without_compiler_and_language(tmp_path: Path) -> None
     modules = modules_after(
         f"import compiler; assert compiler.load({str(tmp_path / 'same')!r}).run('cab') == ['c', 'a', 'b']"
     )
-    assert ours(modules) == {"compiler", "compiler.model", "compiler.runtime", "compiler.runtime.checkpoint"}
+    assert ours(modules) == {"compiler", *MACHINE, "compiler.runtime", "compiler.runtime.checkpoint"}
     assert not modules & {"lark", "networkx", "rich", "torch._dynamo"}
 
 

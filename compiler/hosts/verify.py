@@ -70,7 +70,7 @@ class Verification:
 
 def narrowed(model: Transformer, output: str | None, several: bool) -> Transformer:
     """The model with one output, the named or first one; with all of them if several are allowed and none is named."""
-    start, chosen = model._slice(output)
+    start, chosen = model.config.slice(output)
     if len(model.config.outputs) == 1 or (several and output is None):
         return model
     result = Transformer(replace(model.config, outputs=(chosen,)))

@@ -13,7 +13,8 @@ import torch
 
 import compiler
 import rasp
-from compiler.model import Config, LayerShape, ModelError, OutputSlice, Reading, Rereading, Transformer, _spellings
+from compiler.model import Config, LayerShape, ModelError, OutputSlice, Reading, Rereading, Transformer
+from compiler.model.texts import _spellings
 from rasp import Program
 from rasp.settings import spellings
 from rasp.value import to_python

@@ -73,7 +73,7 @@ def test_batches_are_split_without_a_trace(
     model: Transformer, inputs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = model.run_batch(inputs, "rank")
-    monkeypatch.setattr("compiler.model.BATCH_CELLS", 40)
+    monkeypatch.setattr("compiler.model.texts.BATCH_CELLS", 40)
     assert model.run_batch(inputs, "rank") == whole
     assert model.run_batch([]) == []
 
@@ -465,7 +465,7 @@ def test_a_long_input_makes_no_square(causal: bool, padded: bool) -> None:
 
 def test_a_batch_holds_no_more_numbers_than_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
     model = shaped()
-    monkeypatch.setattr("compiler.model.BATCH_CELLS", 5000)
+    monkeypatch.setattr("compiler.model.texts.BATCH_CELLS", 5000)
     with Largest() as largest:
         answers = model.run_batch(["ab"] * 1000)
     assert len(answers) == 1000
@@ -493,14 +493,14 @@ def test_coarse_products_are_refused(model: Transformer) -> None:
 @pytest.mark.usefixtures("usual_precision")
 @pytest.mark.parametrize("setting", ["high", "medium"])
 def test_coarse_products_are_refused_on_other_devices(setting: str) -> None:
-    from compiler.model import _require_precision
+    from compiler.model.errors import require_precision
 
-    _require_precision("cuda", torch.float32)
+    require_precision("cuda", torch.float32)
     torch.set_float32_matmul_precision(setting)
     with pytest.raises(ModelError, match="tf32"):
-        _require_precision("cuda", torch.float32)
+        require_precision("cuda", torch.float32)
     with pytest.raises(ModelError, match="sums of bf16"):
-        _require_precision("cuda", torch.bfloat16)
+        require_precision("cuda", torch.bfloat16)
 
 
 def test_autocast_is_refused(model: Transformer) -> None:

@@ -47,7 +47,12 @@ def bin_(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_holds_the_grammar_the_prelude_and_the_programs(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"rasp/text/grammar.lark", "rasp/running/prelude.rasp", "compiler/cli/run.py", "compiler/model.py"} <= names
+    assert {
+        "rasp/text/grammar.lark",
+        "rasp/running/prelude.rasp",
+        "compiler/cli/run.py",
+        "compiler/model/network.py",
+    } <= names
     shipped = {path.name for path in PROGRAMS.glob("*.rasp")}
     assert {f"rasp/programs/{name}" for name in shipped} <= names
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"rasp", "compiler"}
