@@ -196,10 +196,10 @@ class Compiled:
         """The running transformer."""
         import torch
 
-        from compiler.model import Config, Transformer
+        from compiler.model import DTYPES, Config, Transformer
 
         model = Transformer(Config.from_json(self.weights.config))
-        dtype = getattr(torch, self.dtype)
+        dtype = DTYPES[self.dtype]
         model.load_state_dict({name: torch.from_numpy(t).to(dtype) for name, t in self.weights.tensors.items()})
         model.labels = self.weights.labels
         return model.eval()

@@ -9,6 +9,8 @@ import torch
 
 import compiler
 import rasp
+from compiler.model import DTYPES
+from compiler.numbers.precision import PRECISIONS
 
 HALF = [
     ("histogram", "abcdefgh", 64, "float16"),
@@ -22,6 +24,15 @@ HALF = [
     ("sort", "abcdefgh", 16, "float64"),
     ("paper/dyck_2_ptf", None, 16, "float64"),
 ]
+
+
+def test_the_machine_has_the_dtypes_that_the_compiler_knows() -> None:
+    assert [*DTYPES] == [*PRECISIONS]
+    for name, precision in PRECISIONS.items():
+        facts = torch.finfo(DTYPES[name])
+        assert facts.dtype == name
+        assert (facts.eps, facts.max, facts.tiny) == (2 * precision.unit, precision.largest, precision.smallest)
+        assert precision.is_half == (DTYPES[name].itemsize < torch.float32.itemsize)
 
 
 @pytest.mark.parametrize(("name", "vocab", "length", "dtype"), HALF, ids=lambda value: str(value))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from compiler.cli.call import DONE, FOUND, Commands, command, setting_flags
 from compiler.cli.targets import program_at, source_path, warn
+from compiler.numbers.precision import FLOAT32, PRECISIONS
 from rasp.text.source import RaspError, error, render
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def define(commands: Commands) -> None:
     flags.add_argument("--uncertified", action="store_true", help="compile even where rounding could change an answer")
     flags.add_argument(
         "--dtype",
-        choices=("float32", "float64", "bfloat16", "float16"),
-        default="float32",
+        choices=tuple(PRECISIONS),
+        default=FLOAT32.name,
         help="what the weights are held and computed in (default float32)",
     )
     flags.add_argument("--emit", metavar="FORM", choices=FORMS, help="print what a pass makes: " + ", ".join(FORMS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -129,9 +130,11 @@ def define(commands: Commands) -> None:
 
 def library_flags(flags: argparse.ArgumentParser) -> None:
     """The flags of commands that go through the library."""
-    from compiler.runtime.processes import cores
-
     flags.add_argument("--theme", metavar="THEME", help="only the programs of this folder (`basics`: of none)")
     flags.add_argument(
-        "--jobs", metavar="N", type=positive, default=cores(), help="how many processes (default: one a core)"
+        "--jobs",
+        metavar="N",
+        type=positive,
+        default=os.cpu_count() or 1,
+        help="how many processes (default: one a core)",
     )

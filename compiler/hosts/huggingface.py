@@ -20,18 +20,18 @@ from torch import Tensor
 
 from compiler.hosts.tokenizer import Words
 from compiler.model import ModelError, Transformer
+from compiler.numbers.precision import FLOAT32, PRECISIONS
 
 if TYPE_CHECKING:
     from compiler.hosts import Forward
 
 EPSILON, GAIN = 2.0**100, 2.0**50
 """A norm with this epsilon and this weight does not divide: gain / sqrt(variance + epsilon) = 1."""
-HALF = ("float16", "bfloat16")
 
 
 def require_float32(model: Transformer, name: str) -> None:
     """Narrower weights are float32 weights too; wider ones would be cut off."""
-    if model.config.dtype not in ("float32", *HALF):
+    if PRECISIONS[model.config.dtype].bits > FLOAT32.bits:
         raise ModelError(
             f"the host {name} holds float32, the model is {model.config.dtype}", "compile it for float32, or use onnx"
         )

@@ -22,6 +22,7 @@ from torch import Tensor
 from compiler.hosts import Page
 from compiler.hosts.torch_export import INPUTS, cut, meaning, padded, traced
 from compiler.model import ModelError, Transformer
+from compiler.numbers.precision import PRECISIONS
 
 if TYPE_CHECKING:
     from compiler.hosts import Forward
@@ -33,7 +34,7 @@ def write(model: Transformer, folder: Path) -> Page:
     """Convert the traced model and write the graph. Raises `ModelError` for precisions that onnxruntime lacks."""
     import onnx
 
-    if model.config.dtype not in ("float32", "float64"):
+    if PRECISIONS[model.config.dtype].is_half:
         raise ModelError(
             f"onnxruntime computes {model.config.dtype} in part only", "compile the program in float32 or float64"
         )

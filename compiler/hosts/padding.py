@@ -19,6 +19,7 @@ from torch import Tensor
 
 from compiler.hosts.uniform import Uniform, UniformLayer
 from compiler.model import ModelError, Transformer
+from compiler.numbers.precision import FLOAT64
 
 STREAM = 2.0**55
 """The largest number in the stream: the squares of a row, which a norm adds up, stay finite."""
@@ -74,7 +75,7 @@ class Interval:
 
 def bounded(inner: Uniform, model: Transformer, host: str) -> Uniform:
     """A model as a host runs it, as it is. Raises `ModelError` where a row of padding might overflow there."""
-    power = WIDER if model.config.dtype == "float64" else 1
+    power = WIDER if model.config.dtype == FLOAT64.name else 1
     return _Bounds(inner, model.config.n_ctx, host, power).checked()
 
 

@@ -22,7 +22,8 @@ from compiler.hosts.padding import bounded
 from compiler.hosts.tokenizer import save_tokenizer, words
 from compiler.hosts.torch_export import cut, padded
 from compiler.hosts.uniform import Uniform, scaled, uniform
-from compiler.model import ModelError, Transformer
+from compiler.model import DTYPES, ModelError, Transformer
+from compiler.numbers.precision import PRECISIONS
 from compiler.observe.provenance import DOCUMENT, provenance
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ def write(model: Transformer, folder: Path) -> Page:
     """Write config, weights, tokenizer, labels, provenance. Raises `ModelError` for half precisions."""
     from safetensors.torch import save_file
 
-    if model.config.dtype not in ("float32", "float64"):
+    if PRECISIONS[model.config.dtype].is_half:
         raise ModelError(
             f"TransformerLens rounds attention patterns to {model.config.dtype}, which no certificate covers",
             "compile the program in float32 or float64",
         )
     inner = bounded(scaled(uniform(model, square=False)), model, "transformer-lens")
     ours = words(model.config)
-    dtype = getattr(torch, model.config.dtype)
+    dtype = DTYPES[model.config.dtype]
     state = {name: tensor.to(dtype).contiguous() for name, tensor in _state(model, inner)}
     save_file(state, folder / WEIGHTS)
     save_tokenizer(ours, model.config, folder)

@@ -54,6 +54,11 @@ class Precision:
         return 2.0**-self.bits
 
     @property
+    def is_half(self) -> bool:
+        """Whether sums inside a matrix product are finer than what is stored."""
+        return self.accumulator > self.bits
+
+    @property
     def whole(self) -> float:
         """Whole numbers up to this are exact."""
         return 2.0**self.bits

@@ -26,11 +26,6 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Told how many are done, and of how many."""
 
 
-def cores() -> int:
-    """How many processes can work at the same time."""
-    return os.cpu_count() or 1
-
-
 def spread(
     work: Callable[[Item], Result], items: Sequence[Item], jobs: int = 1, progress: Progress | None = None
 ) -> Iterator[Result]:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from compiler.circuit.emit import unembedding
-from compiler.model import ModelError, Reader, Transformer
+from compiler.model import DTYPES, ModelError, Reader, Transformer
 from compiler.numbers.direction import ONE, Direction
 from compiler.runtime.fast.generation import Recurrence, RecurrentReading, recurrence
 from compiler.runtime.fast.heads import Attention, Scored, present
@@ -94,7 +94,7 @@ class Fast(Transformer):
         """The plan in torch, on the device that the weights are on."""
         if self.plan is None:
             raise ModelError(f"there is no fast path: {self.reason}", "run the model itself")
-        kind = Kind(getattr(torch, self.config.dtype), self.embed.W_E.device)  # the plan's, whatever the weights are in
+        kind = Kind(DTYPES[self.config.dtype], self.embed.W_E.device)  # the plan's, whatever the weights are in
         if self._path is None or self._path.kind != kind:
             self._path = Path(self.plan, kind)
         return self._path

@@ -29,7 +29,6 @@ from rasp.text.source import counted
 
 CODES = 1 << 62
 """Numbers that are compared together become one whole number below this."""
-DTYPES = ("float32", "float64")
 POINTERS = 1 << 20
 """A table from numbers to positions has at most this many entries."""
 WIDE = 2.0**53
@@ -132,7 +131,7 @@ def plan(circuit: Circuit, scored: bool = False) -> Plan | str:
 
     With `scored`, heads whose keys only scores tell apart run as they are.
     """
-    if circuit.precision.name not in DTYPES:
+    if circuit.precision.is_half:
         return f"exact counts need float32 or float64, not {circuit.precision.name}"
     circuit = replace(circuit, layers=tuple(Layer(layer.heads, layer.neurons) for layer in circuit.layers), homes={})
     replaced = _Replaced(circuit)
