@@ -12,3 +12,11 @@ PROGRAMS = ROOT / "programs"
 BASICS = sorted(PROGRAMS.glob("*.rasp"))
 ALL_PROGRAMS = sorted(PROGRAMS.rglob("*.rasp"))
 RASP = Path(sys.executable).parent / "rasp"
+
+MACHINE = {"compiler.model", *(f"compiler.model.{path.stem}" for path in (ROOT / "compiler/model").glob("[!_]*.py"))}
+"""The modules of a running transformer."""
+CHECKPOINT = {
+    *("compiler.runtime", "compiler.runtime.folders", "compiler.runtime.checkpoint"),
+    *(f"compiler.runtime.checkpoint.{path.stem}" for path in (ROOT / "compiler/runtime/checkpoint").glob("[!_]*.py")),
+}
+"""What reads one from a folder."""

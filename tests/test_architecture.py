@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.places import ROOT
+from tests.places import CHECKPOINT, MACHINE, ROOT
 
 REPORT = "\nimport json as _json, sys as _sys; print(_json.dumps(sorted(_sys.modules)))"
 
-MACHINE = {"compiler.model", *(f"compiler.model.{path.stem}" for path in (ROOT / "compiler/model").glob("[!_]*.py"))}
 MATHEMATICS = {"torch", "numpy", "networkx", "safetensors"}
 
 
@@ -94,7 +93,7 @@ def test_a_checkpoint_runs_without_compiler_and_language(tmp_path: Path) -> None
     modules = modules_after(
         f"import compiler; assert compiler.load({str(tmp_path / 'same')!r}).run('cab') == ['c', 'a', 'b']"
     )
-    assert ours(modules) == {"compiler", *MACHINE, "compiler.runtime", "compiler.runtime.checkpoint"}
+    assert ours(modules) == {"compiler", *MACHINE, *CHECKPOINT}
     assert not modules & {"lark", "networkx", "rich", "torch._dynamo"}
 
 

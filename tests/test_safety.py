@@ -398,10 +398,12 @@ def test_a_program_that_grows_is_stopped_before_memory_is_taken(text: str) -> No
 
 SAVING = """
 import sys
+from pathlib import Path
 import compiler
 from compiler.runtime import checkpoint
+from compiler.runtime.checkpoint import files
 model = compiler.load(sys.argv[1])
-config = {key: value for key, value in checkpoint._config(checkpoint.Path(sys.argv[1])).items()
+config = {key: value for key, value in files.config_at(Path(sys.argv[1])).items()
           if key not in ("format", "version", "sha256")}
 print("ready", flush=True)
 while True:

@@ -117,15 +117,18 @@ def export(
     random inputs are compared with the interpreter, besides short and awkward ones. Raises `ModelError` where the host
     cannot carry the program, `out` is something else, or a package is missing.
     """
-    from compiler.hosts.folder import finish, whole_folder
+    from compiler.hosts.folder import finish, own_files, refuse_foreign
     from compiler.hosts.verify import narrowed, verify
+    from compiler.runtime.folders import whole_folder
 
     chosen = host_named(host)
     module = chosen.open()
     given = _model(model)
     given.require_dtype()
     native = narrowed(given, output, chosen.several_outputs)
-    with whole_folder(Path(out)) as folder:
+    place = Path(out)
+    refuse_foreign(place)
+    with whole_folder(place, own_files) as folder:
         page = module.write(native, folder)
         result = verify(native, module.load(native, folder), chosen.name, samples)
         finish(folder, native, chosen, page, result)

@@ -12,18 +12,15 @@ what lies in that and is none of its files is kept.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compiler.hosts.card import card
 from compiler.model import ModelError, Transformer
-from compiler.runtime.checkpoint import MAX_JSON, unwritable
-from rasp import whole
+from compiler.runtime.checkpoint import MAX_JSON
+from compiler.runtime.folders import hashes, write_json
 
 if TYPE_CHECKING:
     from compiler.hosts import Host, Page
@@ -34,30 +31,17 @@ VERSION = 1
 RECORD, CARD = "rasp.json", "README.md"
 
 
-@contextmanager
-def whole_folder(place: Path) -> Iterator[Path]:
-    """An empty folder to write into; it takes its place when the block ends without an exception.
-
-    Raises `ModelError` if something else is there, or the folder cannot be made.
-    """
-    _refuse_foreign(place)
-    try:
-        with whole.folder(place, own_files) as made:
-            yield made
-    except OSError as problem:
-        raise unwritable(place, problem) from None
-
-
 def own_files(place: Path) -> frozenset[str] | None:
     """The paths of an exported folder's own files: what its record lists. None where it is no exported folder."""
     try:
-        hashes = record(place).get("sha256")
+        listed = record(place).get("sha256")
     except ModelError:
         return None
-    return frozenset({RECORD, CARD, *(hashes if isinstance(hashes, dict) else ())})
+    return frozenset({RECORD, CARD, *(listed if isinstance(listed, dict) else ())})
 
 
-def _refuse_foreign(place: Path) -> None:
+def refuse_foreign(place: Path) -> None:
+    """Raise `ModelError` if something else than an exported folder lies there."""
     if place.is_symlink() or (place.exists() and not place.is_dir()):
         raise ModelError(f"{place} is not a folder", "choose a folder that does not exist yet")
     if place.exists() and any(place.iterdir()):
@@ -72,7 +56,6 @@ def _refuse_foreign(place: Path) -> None:
 
 def finish(folder: Path, model: Transformer, host: Host, page: Page, result: Verification) -> None:
     """Write the record and the model card beside the host's files."""
-    written = sorted(path for path in folder.rglob("*") if path.is_file())
     config = model.config
     data = {
         "format": FORMAT,
@@ -85,9 +68,9 @@ def finish(folder: Path, model: Transformer, host: Host, page: Page, result: Ver
         "program": model.labels["program"],
         "verification": result.to_json(),
         "compiler": metadata.version("rasp-compiler"),
-        "sha256": {path.relative_to(folder).as_posix(): _hash(path) for path in written},
+        "sha256": hashes(folder),
     }
-    (folder / RECORD).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_json(folder / RECORD, data)
     (folder / CARD).write_text(card(model, host, page, result), encoding="utf-8")
 
 
@@ -108,8 +91,3 @@ def record(folder: str | Path) -> dict[str, Any]:
             f"{folder} has format version {version}, newer than {VERSION}", "update this package, or export again"
         )
     return data
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,7 @@ from compiler.hosts import Page, huggingface
 from compiler.hosts.tokenizer import VALUE, Words, labels, words
 from compiler.hosts.uniform import Uniform, with_constant
 from compiler.model import ModelError, OutputSlice, Transformer
+from compiler.runtime.folders import write_json
 
 if TYPE_CHECKING:
     from compiler.hosts import Forward
@@ -126,7 +126,7 @@ def save_generation(model: Transformer, outer: Head, folder: Path) -> None:
         "do_sample": False,
         "max_length": model.config.n_ctx + 1,  # the longest input, BOS, and what it is answered with
     }
-    (folder / "generation_config.json").write_text(json.dumps(data, indent=1), encoding="utf-8")
+    write_json(folder / "generation_config.json", data)
 
 
 def page(model: Transformer, outer: Head, architecture: str) -> Page:

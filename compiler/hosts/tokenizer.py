@@ -10,13 +10,13 @@ vocabulary is an error, unless the program names one that stands for it; no text
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from compiler.model import Config, ModelError, OutputSlice
+from compiler.runtime.folders import write_json
 
 SEPARATORS = (" ", ",", ";", "|", "\t", "\n")
 SPECIAL = ("<{}>", "[{}]", "<|{}|>", "<<{}>>", "\u2983{}\u2984")
@@ -98,7 +98,7 @@ def save_tokenizer(ours: Words, config: Config, folder: Path, left: bool = False
         "model_input_names": ["input_ids", "attention_mask"],
     }
     for name, data in (("tokenizer_config.json", own | special), ("special_tokens_map.json", special)):
-        (folder / name).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_json(folder / name, data)
 
 
 def _tokenizer(ours: Words) -> Any:

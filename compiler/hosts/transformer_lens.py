@@ -25,6 +25,7 @@ from compiler.hosts.uniform import Uniform, scaled, uniform
 from compiler.model import DTYPES, ModelError, Transformer
 from compiler.numbers.precision import PRECISIONS
 from compiler.observe.provenance import DOCUMENT, provenance
+from compiler.runtime.folders import write_json
 
 if TYPE_CHECKING:
     from compiler.hosts import Forward
@@ -54,7 +55,7 @@ def write(model: Transformer, folder: Path) -> Page:
         DOCUMENT: provenance(model),
     }
     for name, data in documents.items():
-        (folder / name).write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_json(folder / name, data)
     text = json.dumps(ours.text([0, len(ours.vocabulary) - 1][: model.config.max_length]), ensure_ascii=False)
     return Page(_USAGE.replace("TEXT", text).replace("DTYPE", model.config.dtype), {"library_name": "transformer-lens"})
 

@@ -14,7 +14,6 @@ at all; every answer is the interpreter's, and the model has given it too.
 from __future__ import annotations
 
 import gc
-import hashlib
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,9 +30,10 @@ from compiler.model import ModelError, Transformer
 from compiler.observe.provenance import DOCUMENT, provenance
 from compiler.pipeline import Compiled
 from compiler.programs.library import Entry
-from compiler.runtime.checkpoint import MAX_JSON, load, unwritable
+from compiler.runtime.checkpoint import MAX_JSON, load
+from compiler.runtime.folders import hashes, sha256, whole_folder, write_json
 from compiler.runtime.processes import Progress, spread
-from rasp import Program, RaspError, whole
+from rasp import Program, RaspError
 from rasp.value import Value, to_python
 
 if TYPE_CHECKING:
@@ -89,13 +89,13 @@ def write(
     """
     folder = Path(folder)
     _refuse_foreign(folder)
-    with _told_of(folder), whole.folder(folder, own_files) as made:
+    with whole_folder(folder, own_files) as made:
         with _called(made, folder):
             work = partial(_write_case, folder=made, seed=seed, examples=examples)
             cases = list(spread(work, entries, jobs, progress))
         about = {"format": FORMAT, "version": VERSION, "compiler": metadata.version("rasp-compiler")}
-        _write_json(made / INDEX, {**about, "seed": seed, "examples": examples, "programs": cases})
-        identity = _hash(made / INDEX)
+        write_json(made / INDEX, {**about, "seed": seed, "examples": examples, "programs": cases})
+        identity = sha256(made / INDEX)
     return identity
 
 
@@ -115,7 +115,7 @@ def read(folder: str | Path) -> list[Case]:
     for case in cases:
         for name, wanted in case.facts["sha256"].items():
             path = case.folder / name
-            if not path.is_file() or _hash(path) != wanted:
+            if not path.is_file() or sha256(path) != wanted:
                 raise ModelError(f"{path} is not the file that was written", "write the data set again")
     return cases
 
@@ -134,12 +134,12 @@ def _write_case(entry: Entry, folder: Path, seed: int, examples: int) -> dict[st
     except RaspError as problem:
         problem.add_note(f"  in the program {entry.name}")
         raise
-    _write_json(home / DOCUMENT, provenance(compiled.model))
+    write_json(home / DOCUMENT, provenance(compiled.model))
     rows = list(_examples(compiled, random.Random(f"{seed} {entry.name}"), examples))
     _compare(entry.name, compiled.model, rows)
     lines = [json.dumps({"input": tokens, "answers": answers}, ensure_ascii=False) + "\n" for tokens, answers in rows]
     (home / EXAMPLES).write_text("".join(lines), encoding="utf-8", newline="\n")
-    return {**_facts(entry, compiled), "examples": len(rows), "sha256": _hashes(home)}
+    return {**_facts(entry, compiled), "examples": len(rows), "sha256": hashes(home)}
 
 
 def _facts(entry: Entry, compiled: Compiled) -> dict[str, Any]:
@@ -225,21 +225,6 @@ def _compare(name: str, model: Transformer, rows: Sequence[Row]) -> None:
                 )
 
 
-def _hashes(home: Path) -> dict[str, str]:
-    """The hash of every file below, by its path, in order."""
-    paths = {path.relative_to(home).as_posix(): path for path in home.rglob("*") if path.is_file()}
-    return {name: _hash(paths[name]) for name in sorted(paths)}
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_json(path: Path, data: object) -> None:
-    path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
-
-
 def _is_short(path: Path) -> bool:
     return path.stat().st_size <= MAX_JSON
 
@@ -264,15 +249,6 @@ def _refuse_foreign(folder: Path) -> None:
             _index(folder)
         except ModelError:
             raise ModelError(f"{folder} exists and is not a data set, so it is left alone", "choose another") from None
-
-
-@contextmanager
-def _told_of(folder: Path) -> Iterator[None]:
-    """What cannot be written is told of the folder that was asked for."""
-    try:
-        yield
-    except OSError as problem:
-        raise unwritable(folder, problem) from None
 
 
 @contextmanager

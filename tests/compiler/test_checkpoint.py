@@ -21,9 +21,10 @@ from compiler.observe.trace import trace
 from compiler.observe.view.page import page
 from compiler.pipeline import Compiled
 from compiler.runtime import checkpoint
+from compiler.runtime.checkpoint import files, writing
 from compiler.trust.compare import check
 from rasp import whole
-from tests.places import PROGRAMS, ROOT
+from tests.places import CHECKPOINT, MACHINE, PROGRAMS, ROOT
 
 FILES = [checkpoint.CONFIG, checkpoint.WEIGHTS, checkpoint.LABELS]
 
@@ -100,7 +101,7 @@ assert model.run("abc") == ["c", "b", "a"], model.run("abc")
 foreign = {{"rasp", "lark", "networkx"}} & {{name.split(".")[0] for name in sys.modules}}
 assert not foreign, foreign
 ours = {{name for name in sys.modules if name.startswith("compiler")}}
-assert ours == {{"compiler", "compiler.model", "compiler.runtime", "compiler.runtime.checkpoint"}}, ours
+assert ours == {{"compiler", *{MACHINE}, *{CHECKPOINT}}}, ours
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
@@ -234,7 +235,7 @@ def test_a_checkpoint_of_the_first_version_is_read_and_checked(tmp_path: Path, n
     labels["variables"] = [{k: v for k, v in one.items() if k != "until"} for one in labels["variables"]]
     checkpoint.save(tmp_path / "old", made.weights.config, made.model.state_dict(), labels)
     config = json.loads((tmp_path / "old" / checkpoint.CONFIG).read_text()) | {"version": 1}
-    config["sha256"][checkpoint.CONFIG] = checkpoint._hash_of({k: v for k, v in config.items() if k != "sha256"})
+    config["sha256"][checkpoint.CONFIG] = files.hash_of({k: v for k, v in config.items() if k != "sha256"})
     (tmp_path / "old" / checkpoint.CONFIG).write_text(json.dumps(config))
     model = compiler.load(tmp_path / "old")
     assert {key: model.labels[key] for key in now} == now
@@ -268,7 +269,7 @@ def without_contents(made: Compiled) -> dict[str, Any]:
 
 
 def test_a_newer_format_and_a_foreign_one_are_told_apart_from_damage(folder: Path, tmp_path: Path) -> None:
-    change_config(folder, version=checkpoint.VERSION + 1)
+    change_config(folder, version=files.VERSION + 1)
     refuses(folder, "newer")
     change_config(folder, version=1, format="someone-elses")
     refuses(folder, "another program")
@@ -317,7 +318,7 @@ def test_a_document_that_is_too_large_is_left_out_and_the_model_saved(
 ) -> None:
     certificate = len(json.dumps(made.certificate.to_json(), indent=1)) + 1000
     labels = len(json.dumps(made.weights.labels, indent=1, ensure_ascii=False)) + 1000
-    monkeypatch.setattr(checkpoint, "MAX_JSON", max(certificate, labels))
+    monkeypatch.setattr(files, "MAX_JSON", max(certificate, labels))
     (warning,) = told(made, tmp_path / "large")
     assert warning.severity == "warning" and "provenance.json is left out: it would have" in warning.message
     assert compiler.load(tmp_path / "large").run("abc") == ["c", "b", "a"]
@@ -329,10 +330,12 @@ def test_a_document_that_is_too_large_is_left_out_and_the_model_saved(
 def test_a_model_that_is_read_while_it_is_written_again_is_one_of_the_two(made: Compiled, folder: Path) -> None:
     """Fifty times, by another process: the files of a model are those of one time."""
     code = f"""
+from pathlib import Path
 import compiler
 from compiler.runtime import checkpoint
+from compiler.runtime.checkpoint import files
 model = compiler.load({str(folder)!r})
-config = {{k: v for k, v in checkpoint._config(checkpoint.Path({str(folder)!r})).items()
+config = {{k: v for k, v in files.config_at(Path({str(folder)!r})).items()
           if k not in ("format", "version", "sha256")}}
 print("ready", flush=True)
 for number in range(50):
@@ -391,8 +394,8 @@ def test_an_interrupted_save_leaves_the_old_checkpoint_or_nothing(
 ) -> None:
     before = contents(folder)
     targets: dict[str, Callable[[], None]] = {
-        "safetensors": lambda: monkeypatch.setattr(checkpoint, "save_file", stopping),
-        "hash": lambda: monkeypatch.setattr(checkpoint, "_hash", stopping),
+        "safetensors": lambda: monkeypatch.setattr(writing, "save_file", stopping),
+        "hash": lambda: monkeypatch.setattr(writing, "sha256", stopping),
         "config": lambda: monkeypatch.setattr(Path, "write_text", stopping),
         "rename": lambda: monkeypatch.setattr(whole, "_put", stopping),
     }
