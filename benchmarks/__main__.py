@@ -20,6 +20,7 @@ from benchmarks import aims, compiling, generating, interpreting, running, start
 from benchmarks.cases import Case
 from benchmarks.report import Column, Row, Section, mebibytes, milliseconds, show
 from benchmarks.timing import machine, peak_memory
+from rasp import whole
 
 SECTIONS = ("compile", "growth", "forward", "memory", "generate", "interpreter", "check", "start", "aims", "run")
 COMPILED = {"compile", "growth", "forward", "memory"}
@@ -90,7 +91,7 @@ def main(words: Sequence[str] | None = None) -> int:
         found.append(section)
     if options.json:
         data = {"machine": about, "quick": options.quick, "sections": {one.name: one.to_json() for one in found}}
-        options.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        whole.text(options.json, json.dumps(data, indent=1) + "\n")
     if options.markdown:
         _write_markdown(options.markdown, about, found)
     return 0
@@ -189,7 +190,7 @@ def _write_markdown(page: Path, about: dict[str, Any], found: Sequence[Section])
         old = page.read_text(encoding="utf-8")
         before, after = old.split(BEGIN)[0], old.split(END)[-1]
     measured = "\n".join([describe(about), "", *(section.markdown() for section in found)])
-    page.write_text(f"{before}{BEGIN}\n{measured}{END}{after}", encoding="utf-8")
+    whole.text(page, f"{before}{BEGIN}\n{measured}{END}{after}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from compiler.circuit.circuit import Circuit
 from compiler.pipeline import PASSES, Compiled
 from compiler.trust.compare import check
 from compiler.trust.verify import verify_model
+from rasp import whole
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 58
@@ -301,7 +302,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     text = page(made())
     if options.write:
-        options.write.write_text(text, encoding="utf-8")
+        whole.text(options.write, text)
     else:
         print(text, end="")
     return 0

@@ -21,7 +21,7 @@ from benchmarks.report import Column, Row, count, markdown_table, milliseconds
 from benchmarks.timing import TooLong, limit, machine
 from compiler.model import LayerShape
 from compiler.pipeline import Compiled
-from rasp import RaspError
+from rasp import RaspError, whole
 from rasp.meaning.sop import Aggregate, Node, Selector, Width, reachable
 
 LONGEST = 120.0
@@ -230,7 +230,7 @@ def main(words: Sequence[str] | None = None) -> int:
     about = describe(machine())
     made = page(list(rows([entry for entry in ENTRIES if options.only in entry.case.name])), about)
     if options.write:
-        options.write.write_text(made, encoding="utf-8")
+        whole.text(options.write, made)
     else:
         print(made)
     return 0

@@ -42,10 +42,30 @@ class Taken(OSError):
     """A file would be written where one lies that is not ours."""
 
 
+def text(path: Path, content: str) -> None:
+    """Write a text to a file, in UTF-8. Raises `OSError` as `file` does."""
+    with file(path) as beside:
+        beside.write_text(content, encoding="utf-8")
+
+
 @contextmanager
 def file(path: Path) -> Iterator[Path]:
-    """A file to write into; it takes its place when the block ends without an exception. Raises `OSError`."""
-    path = path.absolute()
+    """A file to write into; it takes its place when the block ends without an exception.
+
+    Raises `OSError`; what the system says of it is said of this path, not of the one that is written into.
+    """
+    try:
+        with _beside(path.absolute()) as beside:
+            yield beside
+    except OSError as problem:
+        if problem.errno is None:
+            raise
+        raise OSError(problem.errno, problem.strerror, str(path)) from None
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """The file that becomes the one at the path."""
     _sweep(path, lambda folder: None)
     with _alone(path.parent):  # so that nobody takes it for a leftover before it is locked
         handle, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=PART, dir=path.parent)

@@ -284,16 +284,11 @@ def render(flow: Flow, name: str) -> list[Path]:
 
 def write(flow: Flow, file: Path) -> None:
     """Write the picture: whole, or not at all. SVG is ours, other formats are graphviz's. Raises `OSError`."""
-    try:
-        with whole.file(file) as beside:
-            if file.suffix.lower() == ".svg":
-                beside.write_text(flow.svg(), encoding="utf-8")
-            else:
-                _by_graphviz(flow, file.suffix[1:].lower(), beside)
-    except OSError as problem:
-        if problem.errno is None:
-            raise
-        raise OSError(problem.errno, problem.strerror, str(file)) from None
+    with whole.file(file) as beside:
+        if file.suffix.lower() == ".svg":
+            beside.write_text(flow.svg(), encoding="utf-8")
+        else:
+            _by_graphviz(flow, file.suffix[1:].lower(), beside)
 
 
 def _by_graphviz(flow: Flow, kind: str, file: Path) -> None:

@@ -51,5 +51,7 @@ def _numbered(pairs: list[tuple[str, Any]]) -> dict[str | int, Any]:
 
 
 if __name__ == "__main__":
+    from rasp import whole
+
     here = Path(__file__).parent
-    (here / "grammar.json").write_text(stored((here / "grammar.lark").read_text("utf-8")), "utf-8")
+    whole.text(here / "grammar.json", stored((here / "grammar.lark").read_text("utf-8")))

@@ -20,8 +20,9 @@ import rasp
 from compiler.model import ModelError
 from compiler.observe.view import show
 from compiler.observe.view.facts import example_of, facts
-from compiler.observe.view.page import SCRIPTS, STYLES, embedded, filled, page, write
+from compiler.observe.view.page import SCRIPTS, STYLES, embedded, filled, page
 from compiler.observe.view.sparse import packed, unpacked
+from rasp import whole
 from tests.places import PROGRAMS, ROOT
 from tests.view.conftest import Model
 
@@ -182,9 +183,9 @@ def test_a_compiled_program_shows_itself() -> None:
 
 
 def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    write("old", tmp_path / "page.html")
+    whole.text(tmp_path / "page.html", "old")
     with pytest.raises(UnicodeEncodeError):
-        write("new \udcff", tmp_path / "page.html")
+        whole.text(tmp_path / "page.html", "new \udcff")
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
     assert (tmp_path / "page.html").read_text() == "old"
 

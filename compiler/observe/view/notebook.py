@@ -18,7 +18,8 @@ from pathlib import Path
 
 from compiler.model import Transformer
 from compiler.observe.view.facts import example_of
-from compiler.observe.view.page import page, write
+from compiler.observe.view.page import page
+from rasp import whole
 
 HEIGHT = 900
 """Of the frame, in pixels."""
@@ -41,7 +42,7 @@ class View:
 
     def save(self, path: str | Path) -> Path:
         """Write the page to a file. Raises `OSError`."""
-        write(self.text, Path(path))
+        whole.text(Path(path), self.text)
         return Path(path)
 
     def open(self) -> Path:

@@ -15,12 +15,10 @@ import json
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from compiler.model import Transformer
 from compiler.observe.view.facts import facts
-from rasp import whole
 
 SCRIPTS = (
     *("machine/rounding.js", "machine/sparse.js", "machine/machine.js"),
@@ -70,15 +68,6 @@ def embedded(data: object) -> str:
     """JSON that can stand inside of a script element: it has no `<`, `>`, `&` and no line separators."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.translate(_ESCAPED).encode("utf-8", "backslashreplace").decode()
-
-
-def write(text: str, path: Path) -> None:
-    """Write a text to a file: whole, or not at all. Raises `OSError`, with the name of that file."""
-    try:
-        with whole.file(path) as beside:
-            beside.write_text(text, encoding="utf-8")
-    except OSError as problem:
-        raise OSError(problem.errno, problem.strerror, str(path)) from None
 
 
 def _policy(script: str, style: str) -> str:
