@@ -23,7 +23,8 @@ from compiler.lowering.build import build
 from compiler.model import ModelError, Reading, Transformer
 from compiler.numbers.exact import Multiples
 from compiler.pipeline import Compiled
-from compiler.runtime.fast.generation import Logs, Nearest, Next, Recurrence, RecurrentReading, recurrence
+from compiler.runtime.fast.generation import Next, Recurrence, RecurrentReading, recurrence
+from compiler.runtime.fast.kept import Logs, Nearest
 from compiler.runtime.fast.model import Fast
 from compiler.runtime.fast.plan import Plan, _Replaced, plan
 from rasp import RaspError

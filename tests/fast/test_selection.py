@@ -15,7 +15,8 @@ from compiler.graph.specialise import specialise
 from compiler.lowering.build import build
 from compiler.numbers.direction import ONE
 from compiler.pipeline import Compiled
-from compiler.runtime.fast.selection import Selection, Selections, Window, selection_of, units
+from compiler.runtime.fast.selection import Selection, Selections, Window, selection_of
+from compiler.runtime.fast.units import units
 from rasp import RaspError, evaluate
 from tests.library import LIBRARY, both_attentions
 from tests.random_programs import VOCABULARY, seeded

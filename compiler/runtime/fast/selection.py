@@ -16,17 +16,17 @@ selection is empty, the input is one that the program does not mean.
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
 
-from compiler.circuit.circuit import Circuit, Head, Layer, Part, Stairs, Stream
-from compiler.numbers.direction import BOS, ONE, Direction, Form
+from compiler.circuit.circuit import Circuit, Head, Part, Stream
+from compiler.numbers.direction import ONE, Form
+from compiler.runtime.fast.units import common_unit, unit_of, units
 
 MOST_PAIRS = 1 << 24
 """How many pairs of positions are looked at to find a window."""
@@ -195,7 +195,7 @@ class Selections:
                 found.add_table([(query * (1 / weight), key) for query, key in part.pairs])
             case "parabola":
                 query, key = _codes(part, weight)
-                unit = _common([self.unit(query), self.unit(key)])
+                unit = common_unit([self.unit(query), self.unit(key)])
                 if unit is None:
                     return False
                 if unit:  # else both are 0 everywhere, so they are equal
@@ -205,11 +205,13 @@ class Selections:
                     return False
                 ((factor, key),) = part.pairs
                 found.add_order(part.baseline + Form.constant(1), key * factor.terms.get(ONE, Fraction(0)))
+            case _:
+                assert_never(part.kind)
         return True
 
     def unit(self, form: Form) -> Fraction | None:
         """A number of which every value of the form is a whole multiple, at every position but BOS; None: unknown."""
-        return _unit(self.units, form, self.circuit.stairs)
+        return unit_of(self.units, form, self.circuit.stairs)
 
     # -- positions ---------------------------------------------------------------------------------------------------
 
@@ -321,78 +323,3 @@ def _codes(part: Part, weight: Fraction) -> tuple[Form, Form]:
 
 def _is_constant(form: Form) -> bool:
     return form.terms.keys() <= {ONE}
-
-
-# -------------------------------------------------------------------------------------------------------------- units
-
-
-def units(circuit: Circuit) -> dict[Direction, Fraction | None]:
-    """For each direction a number of which all it ever holds is a whole multiple, BOS apart; None where none is known.
-
-    At the exact numbers of the circuit; 0 for a direction that holds nothing but 0.
-    """
-    found: dict[Direction, Fraction | None] = {ONE: Fraction(1), BOS: Fraction(1)}
-    for columns in (circuit.tokens, circuit.positions):
-        for direction, column in columns.items():
-            _join(found, direction, _common(column))
-    for direction, offset in circuit.offsets.items():
-        _join(found, direction, offset)
-    for layer in circuit.layers:
-        _join_layer(found, layer, circuit)
-    return found
-
-
-def _join_layer(found: dict[Direction, Fraction | None], layer: Layer, circuit: Circuit) -> None:
-    for head in layer.heads:
-        for channel in head.channels:
-            read = _unit(found, channel.read, circuit.stairs)
-            if head.mode == "sum":
-                _join(found, channel.write, read)
-            else:
-                fetched = head.single or _is_constant(channel.read)
-                _join(found, channel.write, _common([read, channel.default]) if fetched else None)
-    stairs: set[Direction] = set()
-    for neuron in layer.neurons:
-        read = _unit(found, neuron.read, circuit.stairs)
-        for direction, weight in neuron.writes:
-            if direction in circuit.stairs:
-                stairs.add(direction)
-            else:
-                _join(found, direction, None if read is None else read * weight)
-    for direction in stairs:
-        _join(found, direction, circuit.stairs[direction].values.step)
-
-
-Units: TypeAlias = Mapping[Direction, Fraction | None]
-
-
-def _unit(units: Units, form: Form, stairs: Mapping[Direction, Stairs]) -> Fraction | None:
-    """The unit of a form. What is known of each direction may not be enough: a staircase and a line of its argument."""
-    plain = _common(None if (unit := units[d]) is None else c * unit for d, c in form.terms.items() if d != BOS)
-    if plain is not None:
-        return plain
-    for direction, factor in form.terms.items():
-        argument = {d: c for d, c in stairs[direction].read.terms.items() if d != ONE} if direction in stairs else {}
-        slopes = {form.terms.get(d, Fraction(0)) / c for d, c in argument.items()}
-        if len(slopes) == 1 and any(units[d] is None for d in argument):
-            (slope,) = slopes
-            found = stairs[direction]
-            sums = found.sums(slope, factor).step
-            rest = form - found.read * slope - Form({direction: factor})
-            return _common([sums, _unit(units, rest, stairs)])
-    return None
-
-
-def _join(found: dict[Direction, Fraction | None], direction: Direction, unit: Fraction | None) -> None:
-    found[direction] = _common([found.get(direction, Fraction(0)), unit])
-
-
-def _common(numbers: Iterable[Fraction | None]) -> Fraction | None:
-    """The largest number of which all are whole multiples; None if one is not known."""
-    found = Fraction(0)
-    for number in numbers:
-        if number is None:
-            return None
-        below = math.lcm(found.denominator, number.denominator)
-        found = Fraction(math.gcd(int(found * below), int(number * below)), below)
-    return found

@@ -1,0 +1,108 @@
+"""Kept: what a recurrence keeps of a text, where a number or a list of numbers is not enough.
+
+In: numbers at positions, one position after the other. Out: `Nearest`, `Log`, `Logs`, `Scores`.
+Invariant: what is asked costs the same at every position, apart from two bisections in a log, and from `Scores`.
+
+    >>> log = Logs(width=1)
+    >>> log.add(code="a", place=0, values=(2.0,))
+    >>> log.add(code="a", place=3, values=(5.0,))
+    >>> log.between(["a", "b"], 1, 3)
+    (1, [5.0])
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from compiler.circuit.circuit import Head
+
+MOST_KNOWN = 1 << 16
+"""How many numbers between those of a staircase are remembered."""
+
+
+class Nearest(dict[Any, Any]):
+    """A function of the numbers given; any other number has the value of the nearest of them."""
+
+    def __init__(self, numbers: Sequence[tuple[float, ...]], values: Sequence[Any]) -> None:
+        super().__init__(zip((n[0] if len(n) == 1 else n for n in numbers), values, strict=True))
+        self.numbers, self.found = np.array(numbers), list(values)
+
+    def __missing__(self, number: Any) -> Any:
+        if not np.isfinite(number).all():
+            raise OverflowError("nothing is near to it")
+        distance = ((self.numbers - np.array(number)) ** 2).sum(-1)
+        value = self.found[int(distance.argmin())]
+        if len(self) < len(self.found) + MOST_KNOWN:
+            self[number] = value
+        return value
+
+
+class Log:
+    """What was selected so far for one code: where, and the sums of its values up to there."""
+
+    def __init__(self, width: int) -> None:
+        self.places: list[int] = []
+        self.sums: list[tuple[float, ...]] = [(0.0,) * width]
+
+    def add(self, place: int, values: tuple[float, ...]) -> None:
+        """One more position."""
+        self.places.append(place)
+        self.sums.append(tuple(map(float.__add__, self.sums[-1], values)))
+
+    def between(self, first: int, last: int) -> tuple[int, tuple[float, ...]]:
+        """How many there are from the first position to the last, and the sums of their values."""
+        start = bisect_left(self.places, first)
+        end = max(start, bisect_right(self.places, last))
+        return end - start, tuple(b - a for a, b in zip(self.sums[start], self.sums[end], strict=True))
+
+
+class Logs:
+    """A log for each code."""
+
+    def __init__(self, width: int) -> None:
+        self.logs: dict[object, Log] = {}
+        self.width = width
+
+    def add(self, code: object, place: int, values: tuple[float, ...]) -> None:
+        """One more position of a code."""
+        if code not in self.logs:
+            self.logs[code] = Log(self.width)
+        self.logs[code].add(place, values)
+
+    def between(self, codes: Iterable[object], first: int, last: int) -> tuple[int, list[float]]:
+        """How many there are of the codes from the first position to the last, and the sums of their values."""
+        number, sums = 0, [0.0] * self.width
+        for code in codes:
+            if code in self.logs:
+                more, values = self.logs[code].between(first, last)
+                number += more
+                sums = [a + b for a, b in zip(sums, values, strict=True)]
+        return number, sums
+
+
+class Scores:
+    """The keys so far of a head that is known by its scores only, [position, pair], and their values."""
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.keys = np.empty((64, len(head.scores)))
+        self.values = np.empty((64, len(head.channels)))
+        self.length = 0
+
+    def add(self, keys: tuple[float, ...], values: tuple[float, ...]) -> None:
+        """One more position."""
+        if self.length == len(self.keys):
+            self.keys, self.values = (np.concatenate([old, np.empty_like(old)]) for old in (self.keys, self.values))
+        self.keys[self.length], self.values[self.length] = keys, values
+        self.length += 1
+
+    def select(self, query: tuple[float, ...], baseline: float) -> tuple[int, list[float]]:
+        """How many keys are selected, and the sums of their values. Between a selected key and the others is a step."""
+        scores = self.keys[: self.length] @ np.array(query)
+        least = scores.max() if self.head.sure else baseline + float(self.head.selected)
+        chosen = self.values[: self.length][scores >= least - float(self.head.step) / 2]
+        return len(chosen), chosen.sum(0).tolist()

@@ -1,0 +1,248 @@
+"""Writing a recurrence: the lines of each head and of each layer's neurons.
+
+In: the `Plan` of a causal circuit. Out: the text of `begin`, and the names that it uses.
+Invariant: a head is written after all that it reads; what a layer's heads add is added when all of them have read, and
+so it is with its neurons.
+
+    k0[t0] = k0.get(t0, 0.0) + 1.0
+    r1 = k0.get(t0, 0.0)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence, Set
+from fractions import Fraction
+
+import numpy as np
+
+from compiler.circuit.circuit import Channel, Head, Neuron, Stairs
+from compiler.numbers.direction import ONE, Direction, Form
+from compiler.runtime.fast.expressions import code_of, either, first, linear, put, total, tuple_of, when
+from compiler.runtime.fast.kept import Logs, Nearest, Scores
+from compiler.runtime.fast.plan import Plan, Step
+from compiler.runtime.fast.selection import Selection, Window
+from compiler.runtime.fast.source import Source, common_grid, grid_of
+
+
+class Writer(Source):
+    """Writes a plan, layer by layer."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan.circuit)
+        heads = [head for layer in self.circuit.layers for head in layer.heads if not head.single]
+        self.several = {channel.write for head in heads for channel in head.channels}  # of more than one key, perhaps
+        for (steps, neurons), scored in zip(plan.layers, plan.scored, strict=True):
+            movers: list[Step | Head] = [*steps, *scored]
+            self._attend(movers)
+            self._activate(neurons, {channel.write for head in movers for channel in head.channels})
+
+    # -- heads -------------------------------------------------------------------------------------------------------
+
+    def _attend(self, heads: Sequence[Step | Head]) -> None:
+        added: list[tuple[Direction, str, int | None]] = []
+        for head in heads:
+            found = self._step(head) if isinstance(head, Step) else self._scored(head)
+            for channel, one in zip(head.channels, found, strict=True):
+                grid = common_grid(self.grid(channel.read), grid_of([channel.default]))
+                added.append((channel.write, one, None if self._is_averaged(head, channel) else grid))
+        for direction, one, grid in added:
+            self.write(direction, one, grid)
+
+    def _step(self, step: Step) -> list[str]:
+        """The lines of one head; for each of its channels what it adds."""
+        selection, window = step.selection, step.selection.window
+        if selection.orders:
+            return self._ordered(step)
+        plain = not selection.classes and not selection.matches
+        if window.narrow and plain:
+            return self._at_a_place(step)
+        if window.so_far or _is_behind(window):
+            return self._so_far(step)
+        return self._in_window(step) if step.mode == "sum" and plain else self._logged(step)
+
+    def _ordered(self, step: Step) -> list[str]:
+        """Whether some key so far is large enough: the largest number up to every position."""
+        (order,) = step.selection.orders
+        last = self.positions.name(np.array(step.selection.window.last) + 1)
+        past = self.keep("k", "[-1e300]")
+        number = either(self._test(step.selection.keys), self.read(order.key), "-1e300")
+        self.lines.append(f"{past}.append(max({past}[-1], {number}))")
+        asked = [
+            *filter(None, [self._test(step.selection.queries)]),
+            f"{past}[{last}] >= {self.read(order.query)} - 0.5",
+        ]
+        pairs = [(self.read(channel.read), _default(step, channel)) for channel in step.channels]
+        return [self.assign("r", either(" and ".join(asked), value, default)) for value, default in pairs]
+
+    def _scored(self, head: Head) -> list[str]:
+        """All keys are scored again."""
+        past = self.keep("k", f"{self.hold(Scores)}({self.hold(head)})")
+        keys = tuple_of(self.read(form) for _, form in head.scores)
+        values = tuple_of(self.read(channel.read) for channel in head.channels)
+        query = tuple_of(self.read(form) for form, _ in head.scores)
+        baseline = "0.0" if head.baseline is None else self.read(head.baseline)
+        self.lines.append(f"{past}.add({keys}, {values})")
+        return self._reduced(head, f"{past}.select({query}, {baseline})")
+
+    def _reduced(self, step: Step | Head, selected: str) -> list[str]:
+        """What a head makes of the number of selected keys and the sums of their values."""
+        number, sums = self.new("n"), [self.new("r") for _ in step.channels]
+        self.lines.append(f"{number}, {tuple_of(sums)} = {selected}")
+        if step.mode == "sum":
+            return sums
+        return [
+            self.assign("r", either(number, f"{one} / {number}", _default(step, channel)))
+            for channel, one in zip(step.channels, sums, strict=True)
+        ]
+
+    def _at_a_place(self, step: Step) -> list[str]:
+        """One position, the same for every text: the values of all of them are kept, behind a default for none."""
+        pairs = zip(step.selection.window.first, step.selection.window.last, strict=True)
+        place = self.positions.name(np.array([first + 1 if last >= first else 0 for first, last in pairs]))
+        test, asked = self._test(step.selection.keys), self._test(step.selection.queries)
+        found = []
+        for channel in step.channels:
+            default = _default(step, channel)
+            past = self.keep("k", f"[{default}]")
+            self.lines.append(f"{past}.append({either(test, self.read(channel.read), default)})")
+            found.append(self.assign("r", either(asked, f"{past}[{place}]", default)))
+        return found
+
+    def _so_far(self, step: Step) -> list[str]:
+        """Every position so far, or those before: what they come to is kept, for each code that can be asked for."""
+        keys, queries = self._codes(step.selection)
+        asked = self._test(step.selection.queries)
+        kept: list[tuple[str, str, bool]] = []  # a name, what is put there, whether it is added
+
+        def keep(start: str, value: str, adds: bool) -> str:
+            kept.append((self.keep("k" if queries[0][1] else "s", "{}" if queries[0][1] else start), value, adds))
+            return kept[-1][0]
+
+        averaged = [self._is_averaged(step, channel) for channel in step.channels]
+        ask = [total(keep("0.0", "1.0", True), queries)] if any(averaged) else []
+        for channel, several in zip(step.channels, averaged, strict=True):
+            value, default = self.read(channel.read), _default(step, channel)
+            if step.mode == "sum" or several:
+                ask.append(total(keep("0.0", value, True), queries))
+            else:
+                ask.append(first(keep(default, value, False), queries, default))
+        lines = [line for test, code in keys for line in when(test, [put(*one, code) for one in kept])]
+        self.lines += lines if step.selection.window.so_far else []
+        found = [self.assign("r", one) for one in ask]
+        self.lines += [] if step.selection.window.so_far else lines
+        number = found.pop(0) if any(averaged) else ""
+        for place, (channel, several) in enumerate(zip(step.channels, averaged, strict=True)):
+            default = _default(step, channel)
+            test = " and ".join(filter(None, [asked, number if several else ""]))
+            if test:
+                one = f"{found[place]} / {number}" if several else found[place]
+                found[place] = self.assign("r", either(test, one, default))
+        return found
+
+    def _in_window(self, step: Step) -> list[str]:
+        """Sums up to every position; the difference of two of them."""
+        first, last = (np.array(ends) for ends in (step.selection.window.first, step.selection.window.last))
+        start, end = (self.positions.name(np.where(last < first, 0, ends)) for ends in (first, last + 1))
+        test, asked = self._test(step.selection.keys), self._test(step.selection.queries)
+        found = []
+        for channel in step.channels:
+            past = self.keep("k", "[0.0]")
+            value = either(test, self.read(channel.read), "0.0")
+            self.lines.append(f"{past}.append({past}[-1] + ({value}))")
+            found.append(self.assign("r", either(asked, f"{past}[{end}] - {past}[{start}]", "0.0")))
+        return found
+
+    def _logged(self, step: Step) -> list[str]:
+        """For each code where it was, and the sums up to there: two bisections."""
+        window = step.selection.window
+        first, last = (self.positions.name(np.array(ends)) for ends in (window.first, window.last))
+        keys, queries = self._codes(step.selection)
+        past = self.keep("k", f"{self.hold(Logs)}({len(step.channels)})")
+        values = tuple_of(self.read(channel.read) for channel in step.channels)
+        for test, code in keys:
+            self.lines += when(test, [f"{past}.add({code or 0}, position, {values})"])
+        codes = tuple_of(code or "0" for _, code in queries)
+        if any(test for test, _ in queries):
+            chosen = tuple_of(f"({test or 'True'}, {code})" for test, code in queries)
+            codes = f"[code for test, code in {chosen} if test]"
+        asked = self._test(step.selection.queries)
+        return self._reduced(step, f"{past}.between({either(asked, codes, '()')}, {first}, {last})")
+
+    def _test(self, bits: Iterable[Form]) -> str:
+        """Whether all bits hold, as an expression; empty: yes."""
+        return " and ".join(f"{self.read(bit)} >= 0.5" for bit in bits)
+
+    def _codes(self, selection: Selection) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """For a key, and for a query: tests, and the code that it has if the test holds. Equal codes are a match."""
+        keys = [self._number(match.key, match.unit) for match in selection.matches]
+        queries = [self._number(match.query, match.unit) for match in selection.matches]
+        held = self._test(selection.keys)
+        found: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
+        for chosen in itertools.product(*(range(len(pairs)) for pairs in selection.classes)):
+            bits = [pairs[i] for pairs, i in zip(selection.classes, chosen, strict=True)]
+            test = " and ".join(filter(None, [held, self._test(key for _, key in bits)]))
+            found[0].append((test, code_of([*map(str, chosen), *keys])))
+            found[1].append((self._test(query for query, _ in bits), code_of([*map(str, chosen), *queries])))
+        return found
+
+    def _number(self, form: Form, unit: Fraction) -> str:
+        """A number that is compared: as it is where it is exact, else in whole units."""
+        number = self.read(form)
+        return number if self.grid(form) else self.once(f"round({number} * {float(1 / unit)!r})")
+
+    def _is_averaged(self, step: Step | Head, channel: Channel) -> bool:
+        """Whether different values can be averaged: not where one key is selected, or all have the same value."""
+        return step.mode == "mean" and channel.write in self.several and not channel.read.terms.keys() <= {ONE}
+
+    # -- neurons -----------------------------------------------------------------------------------------------------
+
+    def _activate(self, neurons: Sequence[Neuron], counts: Set[Direction]) -> None:
+        """Neurons that are always on change what stands beside a number; staircases are looked up.
+
+        A staircase reads the `counts` of its layer without their offsets.
+        """
+        after = dict(self.offsets)
+        added: dict[Direction, tuple[str, int | None]] = {}
+        stairs: dict[Direction, Stairs] = {}
+        for neuron in neurons:
+            stairs |= {d: self.circuit.stairs[d] for d, _ in neuron.writes if d in self.circuit.stairs}
+            writes = [(d, weight) for d, weight in neuron.writes if d not in self.circuit.stairs]
+            if neuron.read.terms.keys() <= {ONE}:
+                active = max(neuron.read.terms.get(ONE, Fraction(0)), Fraction(0))
+                after |= {d: after.get(d, Fraction(0)) + weight * active for d, weight in writes}
+            elif writes:
+                self._neuron(neuron.read, writes, added)
+        self.offsets = {d: offset for d, offset in after.items() if d not in counts}
+        for direction, one in stairs.items():
+            added[direction] = self._stairs(one), grid_of([one.values.step])
+        self.offsets = after
+        for direction, (name, grid) in added.items():
+            self.write(direction, name, grid)
+
+    def _neuron(
+        self, read: Form, writes: Sequence[tuple[Direction, Fraction]], added: dict[Direction, tuple[str, int | None]]
+    ) -> None:
+        """One neuron by itself. `added` has for each direction what adds up, and its grid."""
+        number, lines = self.read(read), []
+        for direction, weight in writes:
+            if direction not in added:
+                added[direction] = self.assign("m", "0.0"), 1
+            name, before = added[direction]
+            added[direction] = name, common_grid(before, self.grid(read * weight))
+            lines.append(f"{name} += {linear([(weight, number)], Fraction(0))}")
+        self.lines += when(f"{number} > 0.0", lines)
+
+    def _stairs(self, stairs: Stairs) -> str:
+        """A staircase is looked up."""
+        table = Nearest([(x,) for x in stairs.numbers.floats.tolist()], stairs.values.floats.tolist())
+        return self.assign("r", f"{self.hold(table)}[{self.read(stairs.read)}]")
+
+
+def _default(step: Step | Head, channel: Channel) -> str:
+    return repr(float(channel.default)) if step.mode == "mean" else "0.0"
+
+
+def _is_behind(window: Window) -> bool:
+    """Whether every query sees the positions in front of its own."""
+    return not any(window.first) and window.last == tuple(range(-1, len(window.last) - 1))
