@@ -117,7 +117,7 @@ def export(
     random inputs are compared with the interpreter, besides short and awkward ones. Raises `ModelError` where the host
     cannot carry the program, `out` is something else, or a package is missing.
     """
-    from compiler.hosts.folder import finish, own_files, refuse_foreign
+    from compiler.hosts.folder import KIND, finish, own_files
     from compiler.hosts.verify import narrowed, verify
     from compiler.runtime.folders import whole_folder
 
@@ -126,9 +126,7 @@ def export(
     given = _model(model)
     given.require_dtype()
     native = narrowed(given, output, chosen.several_outputs)
-    place = Path(out)
-    refuse_foreign(place)
-    with whole_folder(place, own_files) as folder:
+    with whole_folder(Path(out), own_files, KIND) as folder:
         page = module.write(native, folder)
         result = verify(native, module.load(native, folder), chosen.name, samples)
         finish(folder, native, chosen, page, result)

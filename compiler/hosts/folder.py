@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT = "rasp-host"
 VERSION = 1
+KIND = "an exported folder"
 RECORD, CARD = "rasp.json", "README.md"
 
 
@@ -38,20 +39,6 @@ def own_files(place: Path) -> frozenset[str] | None:
     except ModelError:
         return None
     return frozenset({RECORD, CARD, *(listed if isinstance(listed, dict) else ())})
-
-
-def refuse_foreign(place: Path) -> None:
-    """Raise `ModelError` if something else than an exported folder lies there."""
-    if place.is_symlink() or (place.exists() and not place.is_dir()):
-        raise ModelError(f"{place} is not a folder", "choose a folder that does not exist yet")
-    if place.exists() and any(place.iterdir()):
-        try:
-            record(place)
-        except ModelError:
-            raise ModelError(
-                f"{place} exists and is not an exported folder, so it is left alone",
-                "choose another folder, or remove it",
-            ) from None
 
 
 def finish(folder: Path, model: Transformer, host: Host, page: Page, result: Verification) -> None:
@@ -81,7 +68,7 @@ def record(folder: str | Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8")) if path.stat().st_size <= MAX_JSON else None
     except (OSError, ValueError, RecursionError):
         raise ModelError(
-            f"{folder} is not an exported folder: it has no {RECORD}", "`rasp export DIR --to HOST -o OUT` makes one"
+            f"{folder} is not {KIND}: it has no {RECORD}", "`rasp export DIR --to HOST -o OUT` makes one"
         ) from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ModelError(f"{folder} was exported by another program", "give a folder that `rasp export` made")

@@ -26,7 +26,7 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-"""The dtypes that a model may have, by the names in configs: what torch calls those of `numbers.precision`."""
+"""What torch calls the dtypes of `numbers.precision`, which loads no torch; the machine, which is copied out, loads nothing else."""
 FRACTION = re.compile(r"-?[0-9]{1,4000}(/0*[1-9][0-9]{0,3999})?")
 LARGEST = Fraction(sys.float_info.max)
 

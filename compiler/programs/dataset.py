@@ -88,8 +88,7 @@ def write(
     is something else or cannot be written, `RaspError` for a program that is refused; then nothing is written.
     """
     folder = Path(folder)
-    _refuse_foreign(folder)
-    with whole_folder(folder, own_files) as made:
+    with whole_folder(folder, own_files, "a data set") as made:
         with _called(made, folder):
             work = partial(_write_case, folder=made, seed=seed, examples=examples)
             cases = list(spread(work, entries, jobs, progress))
@@ -239,16 +238,6 @@ def _index(folder: Path) -> dict[str, Any]:
     if data.get("version") != VERSION:
         raise ModelError(f"{folder} has format version {data.get('version')}, not {VERSION}", "write it again")
     return data
-
-
-def _refuse_foreign(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
-    if folder.exists() or folder.is_symlink():
-        try:
-            _index(folder)
-        except ModelError:
-            raise ModelError(f"{folder} exists and is not a data set, so it is left alone", "choose another") from None
 
 
 @contextmanager

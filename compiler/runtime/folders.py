@@ -5,7 +5,7 @@ hashes of what lies in it.
 Invariant: where a folder cannot be written, what was there is left alone, and a `ModelError` names the folder that was
 asked for.
 
-    with whole_folder(Path("sort-bert"), own_files) as made:
+    with whole_folder(Path("sort-bert"), own_files, "an exported folder") as made:
         write_json(made / "config.json", {})
 """
 
@@ -13,29 +13,46 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compiler.model import ModelError
+
+if TYPE_CHECKING:
+    from rasp.whole import Listed
 
 FULL = "is the disk full? what was there is left alone"
 """What to try where something cannot be written."""
 
 
 @contextmanager
-def whole_folder(place: Path, own_files: Callable[[Path], frozenset[str] | None]) -> Iterator[Path]:
+def whole_folder(place: Path, own_files: Listed, kind: str) -> Iterator[Path]:
     """An empty folder to write into; it takes its place when the block ends without an exception.
 
-    What lies at the place and is none of its own files is kept. Raises `ModelError` if it cannot be written.
+    What lies at the place and is none of its own files is kept. Raises `ModelError` if there is something else than a
+    folder of that kind, or if it cannot be written.
     """
     from rasp import whole  # a model that is loaded needs nothing of the language
 
     try:
+        _refuse_foreign(place, own_files, kind)
         with whole.folder(place, own_files) as made:
             yield made
     except OSError as problem:
         raise unwritable(place, problem) from None
+
+
+def _refuse_foreign(place: Path, own_files: Listed, kind: str) -> None:
+    if place.is_symlink() and not place.exists():  # else the folder it points at is replaced, the link stays
+        raise ModelError(f"{place} is a link to nowhere", "choose another folder, or remove it")
+    if place.exists() and not place.is_dir():
+        raise ModelError(f"{place} is a file", "choose a folder that does not exist yet")
+    if place.is_dir() and any(place.iterdir()) and own_files(place) is None:
+        raise ModelError(
+            f"{place} exists and is not {kind}, so it is left alone", "choose another folder, or remove it"
+        )
 
 
 def unwritable(folder: Path, problem: Exception) -> ModelError:

@@ -55,16 +55,13 @@ def save(
     for name in documents:
         if not is_document(name):
             raise ModelError(f"{name!r} is no name for a document", "take letters, digits, - and _, and end in .json")
-    if folder.is_symlink() and not folder.exists():  # else the folder it points at is replaced, the link stays
-        raise ModelError(f"{folder} is a link to nowhere", "choose another folder, or remove it")
-    _refuse_foreign(folder)
     texts = {name: _json(data) for name, data in documents.items()}
     large = {name: f"it would have {much}" for name, text in texts.items() if (much := excess(text.encode()))}
     left_out = {**missing, **large}
     told = {**labels, LEFT_OUT: left_out} if left_out else labels
     files = {LABELS: _json(told), **{name: text for name, text in texts.items() if name not in left_out}}
     try:
-        with whole_folder(folder, own_files) as made:
+        with whole_folder(folder, own_files, "a checkpoint") as made:
             _write(made, config, tensors, files)
     except safetensors.SafetensorError as problem:
         raise unwritable(folder, problem) from None
@@ -86,20 +83,6 @@ def further_files(folder: str | Path) -> list[str]:
     from rasp import whole
 
     return whole.kept(Path(folder), own_files) if Path(folder).is_dir() else []
-
-
-def _refuse_foreign(folder: Path) -> None:
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise ModelError(f"{folder} is a file", "choose a folder that does not exist yet")
-    if any(folder.iterdir()):
-        try:
-            config_at(folder)
-        except ModelError:
-            raise ModelError(
-                f"{folder} exists and is not a checkpoint, so it is left alone", "choose another folder, or remove it"
-            ) from None
 
 
 def _write(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], files: Mapping[str, str]) -> None:
