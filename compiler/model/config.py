@@ -26,7 +26,7 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-"""What torch calls the dtypes of `numbers.precision`, which loads no torch; the machine, which is copied out, loads nothing else."""
+"""What torch calls the dtypes of `numbers.precision`: that one loads no torch, this one is copied out."""
 FRACTION = re.compile(r"-?[0-9]{1,4000}(/0*[1-9][0-9]{0,3999})?")
 LARGEST = Fraction(sys.float_info.max)
 
