@@ -17,180 +17,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property, reduce
-from typing import Literal
+from functools import cached_property
 
+from compiler.circuit.layer import Layer, Stairs, Stream, Sublayer, sublayers
+from compiler.circuit.walk import Exact, walk
 from compiler.graph.specialise import Graph
-from compiler.numbers.direction import BOS, ONE, Direction, Form, total
-from compiler.numbers.exact import Multiples, plus, times, whole
+from compiler.numbers.direction import BOS, ONE, Direction, Form
+from compiler.numbers.exact import Multiples
 from compiler.numbers.precision import FLOAT32, Precision
-from rasp.meaning.sop import Node, SOp
+from rasp.meaning.sop import Node
 from rasp.text.source import counted
 from rasp.value import Value
-
-Stream = dict[Direction, Fraction]
-
-
-@dataclass(frozen=True)
-class Channel:
-    """One value a head moves: what it reads at the key, what an empty row gets, where it is added at the query."""
-
-    read: Form
-    default: Fraction
-    write: Direction
-
-
-@dataclass(frozen=True)
-class Part:
-    """One comparison's share of a score: the sum of q(query) * k(key) over `pairs`.
-
-    It is the wanted score plus `baseline(query)`. A "parabola" is ``2qk - k^2`` with baseline ``q^2``.
-    """
-
-    kind: Literal["table", "parabola", "order"]
-    pairs: tuple[tuple[Form, Form], ...]
-    baseline: Form
-    reach: Fraction  # of a parabola: the largest code
-
-    def forms(self) -> Iterator[Form]:
-        """Every form the part reads."""
-        yield from (form for pair in self.pairs for form in pair)
-        yield self.baseline
-
-    def over(self, forms: Mapping[Direction, Form]) -> Part:
-        """The part with directions replaced by forms."""
-        pairs = tuple((query.substitute(forms), key.substitute(forms)) for query, key in self.pairs)
-        return replace(self, pairs=pairs, baseline=self.baseline.substitute(forms))
-
-
-@dataclass(frozen=True)
-class Head:
-    """One attention head. The score of (query, key) is the sum of its parts' scores.
-
-    A key is selected when its score reaches ``baseline(query) + selected``; all others stay at least `step` below.
-    With `sure`, every row is known to select something: the largest score is the selected one, no baseline is read.
-    A "mean" head averages its channels over the selected keys, a "sum" head adds them up.
-    """
-
-    name: str
-    node: SOp  # what it was opened for; other s-ops whose selectors are alike share it
-    selects: str  # in words, for people
-    mode: Literal["mean", "sum"]
-    parts: tuple[Part, ...]
-    sure: bool
-    selected: Fraction
-    step: Fraction
-    lowest: Fraction  # no selected key scores below this
-    exact: bool  # every form it scores with is free of rounding
-    single: bool  # no row selects two keys
-    channels: tuple[Channel, ...]
-
-    @property
-    def scores(self) -> tuple[tuple[Form, Form], ...]:
-        """The pairs of all parts."""
-        return tuple(pair for part in self.parts for pair in part.pairs)
-
-    @property
-    def baseline(self) -> Form | None:
-        """What scores contain that depends on the query alone; None for a sure head, which needs none."""
-        return None if self.sure else total(part.baseline for part in self.parts)
-
-    def purpose(self) -> str:
-        """What the head is for, in words."""
-        moved = ", ".join(dict.fromkeys(str(channel.write) for channel in self.channels))
-        return f"{moved}: {self.what()}"
-
-    def what(self) -> str:
-        """What the head does, in words, but for what it writes."""
-        if all(channel.read.terms.keys() <= {ONE} for channel in self.channels):
-            verb = "counts" if self.mode == "sum" else "looks for"
-        else:
-            verb = "adds up over" if self.mode == "sum" else "fetches from" if self.single else "averages over"
-        return f"{verb} {self.selects}"
-
-    def reads(self) -> Iterator[Form]:
-        """Every form the head reads."""
-        yield from (form for pair in self.scores for form in pair)
-        if self.baseline is not None:
-            yield self.baseline
-        yield from (channel.read for channel in self.channels)
-
-    def rows(self, streams: Sequence[Stream], causal: bool) -> Iterator[list[int]]:
-        """For each position, the selected keys (position 0 is BOS, which selects itself and is never selected)."""
-        pairs, baseline = self.scores, self.baseline
-        keys = [[k.at(stream) for _, k in pairs] for stream in streams]
-        yield [0]
-        for query, stream in enumerate(streams[1:], start=1):
-            reads = [q.at(stream) for q, _ in pairs]
-            scores = [_product(reads, keys[key]) for key in range(1, query + 1 if causal else len(streams))]
-            bound = max(scores) if baseline is None else plus(baseline.at(stream), self.selected)
-            yield [key for key, score in enumerate(scores, start=1) if score >= bound]
-
-    def __str__(self) -> str:
-        scores = " + ".join(f"({q}) * key({k})" for q, k in self.scores) or "0"
-        when = "at its largest" if self.baseline is None else f">= {self.baseline + Form.constant(self.selected)}"
-        verb = "sums" if self.mode == "sum" else "averages"
-        moves = "; ".join(f"{verb} key({c.read}) -> {c.write}" + _or_default(self, c) for c in self.channels)
-        return f"{self.name}: where {scores} {when}; {moves}"
-
-
-def _product(one: Sequence[Fraction], other: Sequence[Fraction]) -> Fraction:
-    """The sum of the products, number by number."""
-    return reduce(plus, map(times, one, other), whole(0))
-
-
-def _or_default(head: Head, channel: Channel) -> str:
-    return f" (else {channel.default})" if head.mode == "mean" and head.baseline is not None else ""
-
-
-@dataclass(frozen=True)
-class Neuron:
-    """``relu(read)``, added to each direction of `writes` with its coefficient."""
-
-    names: tuple[str, ...]  # what it computes steps of, for people
-    read: Form
-    writes: tuple[tuple[Direction, Fraction], ...]
-
-    @property
-    def name(self) -> str:
-        """Its names."""
-        return "; ".join(self.names)
-
-    def __str__(self) -> str:
-        adds = ", ".join(f"{coefficient} -> {direction}" for direction, coefficient in self.writes)
-        return f"{self.name}: relu({self.read}) * {adds}"
-
-
-@dataclass(frozen=True)
-class Stairs:
-    """What the neurons of one direction compute: a function of `read`, which takes the values `numbers`."""
-
-    read: Form
-    numbers: Multiples
-    values: Multiples  # of the function, at the numbers
-
-    def sums(self, across: Fraction, up: Fraction) -> Multiples:
-        """A multiple of the number and a multiple of the function, added up, at each number."""
-        return self.numbers.times(across).plus(self.values.times(up))
-
-
-@dataclass
-class Layer:
-    """An attention sublayer and an MLP sublayer; either may be empty."""
-
-    heads: list[Head] = field(default_factory=list)
-    neurons: list[Neuron] = field(default_factory=list)
-    erasers: list[Neuron] = field(default_factory=list)  # set directions that nobody reads any more to zero (C15)
-
-    @property
-    def mlp(self) -> list[Neuron]:
-        """All neurons, the erasers last."""
-        return [*self.neurons, *self.erasers]
-
-    def writes(self) -> Iterator[Direction]:
-        """Every direction the layer adds to; what it erases is not among them."""
-        yield from (channel.write for head in self.heads for channel in head.channels)
-        yield from (direction for neuron in self.neurons for direction, _ in neuron.writes)
 
 
 @dataclass(frozen=True)
@@ -275,12 +112,15 @@ class Circuit:
         """Every direction, in the order in which they are first written."""
         return list(self.written())
 
+    def sublayers(self) -> Iterator[Sublayer]:
+        """All sublayers, in order."""
+        return sublayers(self.layers)
+
     def written(self) -> dict[Direction, int]:
         """When each direction is complete: 0 after the embedding, 2L - 1 and 2L after the sublayers of layer L."""
-        times = dict.fromkeys([ONE, BOS, *self.tokens, *self.positions, *self.offsets], 0)
-        for number, layer in enumerate(self.layers, start=1):
-            times |= {channel.write: 2 * number - 1 for head in layer.heads for channel in head.channels}
-            times |= {direction: 2 * number for neuron in layer.neurons for direction, _ in neuron.writes}
+        times = dict.fromkeys([ONE, BOS, *self.embedded()], 0)
+        for sublayer in self.sublayers():
+            times |= dict.fromkeys(sublayer.writes, sublayer.time)
         return times
 
     def timed(self, variables: Iterable[Variable]) -> Iterator[Variable]:
@@ -290,12 +130,17 @@ class Circuit:
             if written.keys() >= variable.directions:
                 yield replace(variable, ready=max((written[d] for d in variable.directions), default=0))
 
+    def embedded(self) -> list[Direction]:
+        """Every direction that the embedding writes, but for the two that are always there."""
+        return [*self.tokens, *self.positions, *self.offsets]
+
+    def decoded(self) -> set[Direction]:
+        """Every direction that an output is decoded from."""
+        return {direction for output in self.outputs for form in output.digits for direction in form.terms}
+
     def erased(self) -> dict[Direction, int]:
         """When each direction that is erased is no longer there: 2L after layer L."""
-        found: dict[Direction, int] = {}
-        for number, layer in enumerate(self.layers, start=1):
-            found |= {direction: 2 * number for neuron in layer.erasers for direction, _ in neuron.writes}
-        return found
+        return {direction: sublayer.time for sublayer in self.sublayers() for direction in sublayer.erases}
 
     def carried(self) -> dict[Direction, int]:
         """When each offset is taken away again: 2L after layer L, and never, one more than all steps, if it stays."""
@@ -337,24 +182,11 @@ class Circuit:
 
     def embed(self, tokens: Sequence[int]) -> list[Stream]:
         """The stream before the first layer: BOS, then one position a token."""
-        streams: list[Stream] = [{ONE: Fraction(1), BOS: Fraction(1)} | self.offsets]
-        for position, token in enumerate(tokens):
-            stream = {ONE: Fraction(1)} | self.offsets
-            for columns, place in ((self.tokens, token), (self.positions, position)):
-                for direction, column in columns.items():
-                    stream[direction] = stream.get(direction, Fraction(0)) + column[place]
-            streams.append(stream)
-        return streams
+        return Exact(self, tokens).embed()
 
     def stages(self, tokens: Sequence[int]) -> Iterator[list[Stream]]:
         """The stream after the embedding and after each sublayer, computed exactly."""
-        streams = self.embed(tokens)
-        yield streams
-        for layer in self.layers:
-            streams = _attend(layer.heads, streams, self.causal)
-            yield streams
-            streams = [_activate(layer.mlp, stream) for stream in streams]
-            yield streams
+        return walk(self.layers, Exact(self, tokens))
 
     def bos(self) -> Stream:
         """What every direction holds at BOS until it is erased: BOS attends to itself alone, so this is a constant."""
@@ -362,10 +194,8 @@ class Circuit:
 
     @cached_property
     def _bos(self) -> Stream:
-        streams = self.embed([])
-        for layer in self.layers:
-            streams = [_activate(layer.neurons, stream) for stream in _attend(layer.heads, streams, self.causal)]
-        return streams[0]
+        *_, [at_bos] = walk(self.layers, Exact(self, [], erasing=False))
+        return at_bos
 
     def run(self, tokens: Sequence[int]) -> dict[str, list[Value]]:
         """Decoded outputs for token ids, in exact arithmetic."""
@@ -374,18 +204,15 @@ class Circuit:
 
     def verify(self) -> None:
         """Raise `ValueError` where a direction is read before it is written, or where its column is another's."""
-        known = {ONE, BOS, *self.tokens, *self.positions, *self.offsets}
+        known = {ONE, BOS, *self.embedded()}
         columns = self.columns()
-        for number, layer in enumerate(self.layers):
-            for head in layer.heads:
-                _require(known, [*head.reads()], f"layer {number}, head {head.name}")
-            known |= {channel.write for head in layer.heads for channel in head.channels}
-            for neuron in layer.mlp:
-                _require(known, [neuron.read], f"layer {number}, neuron {neuron.name}")
-            known |= {direction for neuron in layer.neurons for direction, _ in neuron.writes}
+        for sublayer in self.sublayers():
+            for reader in sublayer.readers:
+                _require(known, [*reader.reads()], f"layer {sublayer.layer - 1}, {reader.name}")
+            known |= {*sublayer.writes}
             if len({columns[direction] for direction in known}) < len(known):
-                raise ValueError(f"after layer {number} two directions live in one column")
-            known -= {direction for neuron in layer.erasers for direction, _ in neuron.writes}
+                raise ValueError(f"after layer {sublayer.layer - 1} two directions live in one column")
+            known -= {*sublayer.erases}
         _require(known, [form for output in self.outputs for form in output.digits], "unembedding")
 
     def __str__(self) -> str:
@@ -408,29 +235,3 @@ def _require(known: set[Direction], forms: Sequence[Form], where: str) -> None:
 def _column(column: Sequence[Fraction]) -> str:
     shown = [str(value) for value in column[:8]]
     return f"[{', '.join(shown)}{', ...' if len(column) > 8 else ''}]"
-
-
-def _attend(heads: Sequence[Head], streams: list[Stream], causal: bool) -> list[Stream]:
-    after = [dict(stream) for stream in streams]
-    for head in heads:
-        reads = [[channel.read.at(stream) for channel in head.channels] for stream in streams]
-        for query, keys in enumerate(head.rows(streams, causal)):
-            for number, channel in enumerate(head.channels):
-                value = _reduce(head, channel, [reads[key][number] for key in keys], at_bos=query == 0)
-                after[query][channel.write] = plus(after[query].get(channel.write, whole(0)), value)
-    return after
-
-
-def _reduce(head: Head, channel: Channel, values: list[Fraction], at_bos: bool) -> Fraction:
-    if head.mode == "sum":
-        return whole(0) if at_bos else reduce(plus, values, whole(0))
-    return channel.default if at_bos or not values else reduce(plus, values, whole(0)) / len(values)
-
-
-def _activate(neurons: Sequence[Neuron], stream: Stream) -> Stream:
-    after = dict(stream)
-    for neuron in neurons:
-        active = max(neuron.read.at(stream), whole(0))
-        for direction, coefficient in neuron.writes:
-            after[direction] = plus(after.get(direction, whole(0)), times(active, coefficient))
-    return after

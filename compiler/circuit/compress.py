@@ -18,7 +18,8 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from compiler.circuit.circuit import Circuit, Head, Layer, Neuron
+from compiler.circuit.circuit import Circuit
+from compiler.circuit.layer import Head, Layer, Neuron, needed
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import Multiples, integers
 
@@ -41,19 +42,11 @@ def compress(circuit: Circuit) -> Circuit:
 
 def _without_unread(circuit: Circuit) -> Circuit:
     """Keep what the outputs need: going back through the layers, only what writes a direction that is read later."""
-    read = {direction for output in circuit.outputs for form in output.digits for direction in form.terms}
+    read = circuit.decoded()
     layers: list[Layer] = []
     for layer in reversed(circuit.layers):
-        neurons = [
-            replace(neuron, writes=tuple((d, weight) for d, weight in neuron.writes if d in read))
-            for neuron in layer.neurons
-        ]
-        neurons = [neuron for neuron in neurons if neuron.writes]
-        read |= {direction for neuron in neurons for direction in neuron.read.terms}
-        heads = [replace(h, channels=tuple(c for c in h.channels if c.write in read)) for h in layer.heads]
-        heads = [head for head in heads if head.channels]
-        read |= {direction for head in heads for form in head.reads() for direction in form.terms}
-        layers.append(Layer(heads, neurons))
+        neurons = needed(layer.neurons, read)
+        layers.append(Layer(needed(layer.heads, read), neurons))
     return replace(
         circuit,
         tokens={d: column for d, column in circuit.tokens.items() if d in read},
@@ -100,7 +93,7 @@ def _by_stairs(circuit: Circuit) -> dict[Direction, Form]:
 def _written_once(circuit: Circuit) -> dict[Direction, int]:
     """The directions that the neurons of one layer write and nobody else, with the number of the layer."""
     found: dict[Direction, int] = {}
-    others = {*circuit.tokens, *circuit.positions, *circuit.offsets}
+    others = set(circuit.embedded())
     for number, layer in enumerate(circuit.layers):
         others |= {channel.write for head in layer.heads for channel in head.channels}
         for direction in {direction for neuron in layer.neurons for direction, _ in neuron.writes}:

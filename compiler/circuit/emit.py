@@ -9,7 +9,6 @@ Invariants: the BOS row attends to itself alone; as a key, it is a head's thresh
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,12 +17,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from compiler.circuit.circuit import Circuit, Head, Layer, Neuron, Output, Stream
+from compiler.circuit.circuit import Circuit
+from compiler.circuit.decoding import unembedding
 from compiler.circuit.functions import plain
 from compiler.circuit.labels import labels
-from compiler.numbers.direction import BOS, ONE, Direction, Form
-from compiler.numbers.exact import Multiples, power_of_two
-from compiler.numbers.precision import FLOAT32, PRECISIONS, Precision
+from compiler.circuit.layer import Head, Layer, Neuron, Stream
+from compiler.numbers.direction import BOS, ONE, Form
+from compiler.numbers.precision import FLOAT32, PRECISIONS
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -214,7 +214,7 @@ class Emitter:
 
     def scores(self, head: Head) -> list[tuple[Form, Form]]:
         """Query and key forms in nats. The last pair is BOS as a key; as a query BOS scores 0 with all but itself."""
-        gap = sharpness(head, self.precision)
+        gap = head.sharpness(self.precision)
         pairs = [(self.centred(query * gap), self.centred(key)) for query, key in head.scores]
         bos = head.baseline
         if bos is None:
@@ -245,53 +245,6 @@ class Emitter:
         for direction, coefficients in found.items():
             out[self.columns[direction]] = coefficients
         self.tensors["unembed.W_U"] = out
-
-
-def unembedding(circuit: Circuit) -> dict[Direction, Array]:
-    """For each direction that is decoded its coefficient in the logits of all outputs, [d_vocab_out]."""
-    ends = list(itertools.accumulate((len(output.codes) for output in circuit.outputs), initial=0))
-    found: dict[Direction, Array] = {}
-    for output, start, end in zip(circuit.outputs, ends, ends[1:], strict=False):
-        for direction, coefficients in logits(output, circuit.precision.logit_gap).items():
-            found.setdefault(direction, np.zeros(ends[-1]))[start:end] = coefficients.floats
-    return found
-
-
-def sharpness(head: Head, precision: Precision) -> int:
-    """Nats between a selected key and any other."""
-    if head.mode == "mean":
-        return precision.sharp
-    return precision.count_sharp if head.exact else precision.count_blunt
-
-
-def centre(numbers: Multiples) -> Fraction:
-    """What the numbers of a digit are counted from: their middle, as a whole number if they are whole."""
-    low, high = numbers.range
-    step = Fraction(1)
-    while numbers.unit.denominator != 1 and step > (high - low) / 8 > 0:
-        step /= 2
-    return round((low + high) / 2 / step) * step
-
-
-def scaling(numbers: Multiples, logit_gap: int) -> Fraction:
-    """The least power of two that takes the square of their gap to the logits' gap."""
-    return power_of_two(logit_gap / numbers.distance**2)
-
-
-def logits(output: Output, logit_gap: int) -> dict[Direction, Multiples]:
-    """``2vx - v^2``, centred, scaled and summed over the digits: largest for the value v nearest to x (C10).
-
-    For each direction that is read, its coefficient in the logit of each value.
-    """
-    found: dict[Direction, Multiples] = {}
-    for form, numbers in zip(output.digits, output.columns, strict=True):
-        middle, scale = centre(numbers), scaling(numbers, logit_gap)
-        v = numbers.shifted(-middle)
-        parts = {direction: v.times(2 * scale * coefficient) for direction, coefficient in form.terms.items()}
-        parts[ONE] = v.times(2 * scale * (form.terms.get(ONE, 0) - middle)).plus(v.squared().times(-scale))
-        for direction, part in parts.items():
-            found[direction] = found[direction].plus(part) if direction in found else part
-    return found
 
 
 def emit(circuit: Circuit) -> Weights:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from compiler.circuit.circuit import Circuit, Head, Layer, Variable
+from compiler.circuit.circuit import Circuit, Variable
 from compiler.circuit.contents import Content, Contents, told
 from compiler.circuit.functions import plain
+from compiler.circuit.layer import Head, Layer
 from compiler.numbers.direction import Direction, Form
 
 

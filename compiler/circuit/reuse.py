@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from compiler.circuit.circuit import Circuit, Neuron
+from compiler.circuit.circuit import Circuit
+from compiler.circuit.layer import Neuron
 from compiler.numbers.direction import Direction, Form
 
 WORTH = {"depth": Fraction(1, 5), "balanced": Fraction(1, 5), "size": Fraction(0)}
@@ -39,7 +40,7 @@ def reuse(circuit: Circuit, optimize: str = "balanced") -> Circuit:
     dying = sorted(lives, key=lambda life: life.ends)
     homes: dict[Direction, Direction] = {}
     erasers: list[list[Neuron]] = [[] for _ in circuit.layers]
-    embedded = {*circuit.tokens, *circuit.positions, *circuit.offsets}
+    embedded = set(circuit.embedded())
     bos = circuit.bos()
     for life in lives:
         before = (life.begins - 1) // 2  # the last layer that can make room for it
@@ -61,20 +62,15 @@ def _lives(circuit: Circuit) -> Iterator[_Life]:
     """Every direction but the two that are always there."""
     never = len(circuit.layers) + 1
     begins: dict[Direction, int] = {}
-    ends = dict.fromkeys([*circuit.tokens, *circuit.positions, *circuit.offsets], 1)
+    ends = dict.fromkeys(circuit.embedded(), 1)
     begins |= dict.fromkeys(ends, 0)
-    for number, layer in enumerate(circuit.layers, start=1):
-        read = [form for head in layer.heads for form in head.reads()] + [neuron.read for neuron in layer.neurons]
-        ends |= dict.fromkeys((direction for form in read for direction in form.terms), number)
-        for head in layer.heads:
-            for channel in head.channels:
-                begins.setdefault(channel.write, 2 * number - 1)
-                ends[channel.write] = number
-        for neuron in layer.neurons:
-            for direction, _ in neuron.writes:
-                begins.setdefault(direction, 2 * number)
-                ends[direction] = number + 1
-    ends |= dict.fromkeys((d for output in circuit.outputs for form in output.digits for d in form.terms), never)
+    for sublayer in circuit.sublayers():
+        read = [form for reader in sublayer.readers for form in reader.reads()]
+        ends |= dict.fromkeys((direction for form in read for direction in form.terms), sublayer.layer)
+        for direction in sublayer.writes:
+            begins.setdefault(direction, sublayer.time)
+            ends[direction] = sublayer.time // 2 + 1
+    ends |= dict.fromkeys(circuit.decoded(), never)
     for direction, begun in begins.items():
         yield _Life(direction, begun, ends[direction])
 

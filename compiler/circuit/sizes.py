@@ -13,10 +13,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 
-from compiler.circuit.bound import SLACK, Bound, square
 from compiler.circuit.certificate import Size
-from compiler.circuit.circuit import Circuit, Head, Neuron, Part
-from compiler.circuit.emit import Emitter, sharpness
+from compiler.circuit.circuit import Circuit
+from compiler.circuit.emit import Emitter
+from compiler.circuit.layer import Head, Neuron, Part
+from compiler.numbers.bound import SLACK, Bound, product_error, square
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import Multiples, real
 
@@ -86,11 +87,11 @@ class Sizes:
         """No score is larger. A parabola that is counted from the selected score is ``-(q - k)^2``, 0 at best (C5)."""
         relative = self.p.relative and head.baseline is not None
         best = sum(self._best_of(part, relative) for part in head.parts) - (real(head.selected) if relative else 0.0)
-        return sharpness(head, self.p) * max(best, 0.0)
+        return head.sharpness(self.p) * max(best, 0.0)
 
     def _best_of(self, part: Part, relative: bool) -> float:
         reads = [(self.form(query), self.form(key)) for query, key in part.pairs]
-        off = sum(q.size * k.error + k.size * q.error for q, k in reads)
+        off = sum(product_error(q, k) for q, k in reads)
         if part.kind == "parabola":
             return off + (0.0 if relative else square(part.reach))
         best = sum(max(q * k for q in (query.low, query.high) for k in (key.low, key.high)) for query, key in reads)

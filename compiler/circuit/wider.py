@@ -17,12 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from compiler.circuit.bound import SLACK, Bound
 from compiler.circuit.certify import Certifier
-from compiler.circuit.circuit import Circuit, Head, Neuron
-from compiler.circuit.emit import sharpness
+from compiler.circuit.circuit import Circuit
+from compiler.circuit.layer import Head, Neuron
+from compiler.numbers.bound import SLACK, Bound
 from compiler.numbers.direction import Direction
 from compiler.numbers.precision import FLOAT32, FLOAT64
+from compiler.numbers.rounding import unselected
 
 
 def also(circuit: Circuit) -> tuple[str, ...]:
@@ -35,20 +36,21 @@ def also(circuit: Circuit) -> tuple[str, ...]:
 class _Wider(Certifier):
     """The certifier of float32 over what is exact there and not in float64."""
 
-    def _head(self, head: Head) -> Iterator[tuple[Direction, Bound]]:
+    def head(self, head: Head) -> Iterator[tuple[Direction, Bound]]:
         """Keys that are not selected keep a weight, which float32 takes for zero: at most exp(-underflow) each."""
-        defaults = [self._exact_bound((channel.default,)).size for channel in head.channels]
+        defaults = [self.exact((channel.default,)).size for channel in head.channels]
         values = [self.form(channel.read).size for channel in head.channels]
         kept = 2 * (self.n + 1) * math.exp(-self.p.underflow) if head.mode == "mean" else 0.0
-        for (direction, bound), size in zip(super()._head(head), map(max, defaults, values), strict=True):
+        for (direction, bound), size in zip(super().head(head), map(max, defaults, values), strict=True):
             error = bound.error + kept * size * SLACK
             yield direction, Bound(bound.low, bound.high, error, None if error else bound.grid, bound.spacing)
 
-    def _leak(self, head: Head, nats: float) -> float:
-        return self.n * math.exp(min(nats - sharpness(head, self.p) * float(head.step), 600.0))
+    def leak(self, head: Head, nats: float) -> float:
+        """No key's weight is nothing."""
+        return unselected(self.n, head.sharpness(self.p) * float(head.step) - nats)
 
-    def _preactivation(self, neuron: Neuron, read: Bound) -> float:
+    def preactivation(self, neuron: Neuron, read: Bound) -> float:
         """A difference that is exact at 24 bits is rounded at 53."""
         sizes = sum(abs(float(c)) * self.bounds[d].size for d, c in neuron.read.terms.items())
-        rounding = 0.0 if read.grid else (len(neuron.read.terms) + 1) * FLOAT64.unit * sizes
-        return max(super()._preactivation(neuron, read), rounding)
+        rounding = 0.0 if read.grid else FLOAT64.sum_rounding(len(neuron.read.terms) + 1, sizes)
+        return max(super().preactivation(neuron, read), rounding)

@@ -17,14 +17,17 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-from compiler.circuit.circuit import Part
+from compiler.circuit.layer import Part
 from compiler.graph.domain import Analysis, Domain, refusal
 from compiler.graph.relation import EQUAL, Comparison, Conjunction, compare
 from compiler.numbers.direction import Form, total
+from compiler.numbers.powers import is_dyadic
 from rasp.meaning.operators import Undefined
 from rasp.meaning.sop import Constant, Lookup, Map, SOp
 from rasp.value import Value
 
+SHORT = 1 << 20
+"""A numerator below this leaves float32 four bits for what the number is multiplied by."""
 SMALL_TABLE = 3
 """An equality with at most this many common values is a table, a larger one a parabola."""
 
@@ -49,8 +52,8 @@ def weighted(terms: Sequence[tuple[Reading, Fraction]]) -> Reading:
 
 
 def is_short(number: Fraction) -> bool:
-    """Whether a binary float of any precision here holds the number exactly."""
-    return number.denominator & (number.denominator - 1) == 0 and abs(number.numerator) < 1 << 20
+    """Whether a number is a binary fraction of few digits, so that its multiples by small numbers are exact."""
+    return is_dyadic(number) and abs(number.numerator) < SHORT
 
 
 @dataclass

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
-from compiler.circuit.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Stairs, Variable
+from compiler.circuit.circuit import Circuit, Output, Variable
+from compiler.circuit.layer import Channel, Head, Layer, Neuron, Stairs
 from compiler.graph.relation import Conjunction
 from compiler.lowering.attention import Reading, is_short
 from compiler.lowering.names import Names

@@ -17,13 +17,14 @@ import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from compiler.circuit.circuit import Neuron, Stairs
+from compiler.circuit.layer import Neuron, Stairs
 from compiler.lowering.attention import Read, Reading, weighted
 from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context
 from compiler.lowering.lines import less
 from compiler.numbers.direction import Form
 from compiler.numbers.exact import Multiples
+from compiler.numbers.grid import common_step
 from rasp.meaning.sop import Constant, Map, SOp
 
 QUARTER = Fraction(1, 4)
@@ -44,7 +45,7 @@ class Gates:
         """A comparison of two numbers, by the difference, in units of what all differences are multiples of."""
         one, other = self.analysis.domain(a), self.analysis.domain(b)
         apart = one.ends[0] - other.ends[0]
-        unit = _common([one.step, other.step, apart]) or Fraction(1)
+        unit = common_step([one.step, other.step, apart]) or Fraction(1)
         if max(abs(end) for end in (*one.ends, *other.ends)) / unit > self.context.precision.sum_whole / 8:
             return None
         number = weighted([(self.read(a), 1 / unit), (self.read(b), -1 / unit)])
@@ -213,12 +214,3 @@ def _gate(gated: Reading, number: Reading, size: Fraction, weight: Fraction) -> 
 
 def _times(bends: Iterable[_Bend], factor: int) -> list[_Bend]:
     return [(reading, less_than, weight * factor) for reading, less_than, weight in bends]
-
-
-def _common(numbers: Iterable[Fraction]) -> Fraction:
-    """The largest number of which all are whole multiples; 0 if all are 0."""
-    listed = [number for number in numbers if number]
-    if not listed:
-        return Fraction(0)
-    common = math.lcm(*(number.denominator for number in listed))
-    return Fraction(math.gcd(*(int(number * common) for number in listed)), common)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
-from compiler.circuit.circuit import Channel, Head
+from compiler.circuit.layer import Channel, Head
 from compiler.graph.relation import Conjunction
 from compiler.lowering.attention import Read, Reading, Scores, Scoring, scores, weighted
 from compiler.lowering.builder import Builder, Mode, OpenHead, after_attention

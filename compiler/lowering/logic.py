@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from compiler.circuit.circuit import Neuron
+from compiler.circuit.layer import Neuron
 from compiler.lowering.attention import Read, Reading, weighted
 from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context

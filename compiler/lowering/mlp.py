@@ -16,6 +16,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from compiler.numbers.exact import counts, ratio
+from compiler.numbers.powers import is_dyadic, power_below
 
 
 @dataclass(frozen=True)
@@ -122,22 +123,10 @@ def _short(points: Points) -> list[tuple[Fraction, Fraction]]:
     """The points, and a corner wherever the slope between two of them would be no binary fraction, though they are."""
     corners = [points[0]]
     for (x0, y0), (x1, y1), (rise, run) in zip(points, points[1:], _slopes(points), strict=False):
-        if run & (run - 1) and not _is_binary(ratio(rise, run)) and _is_binary(x0, y0, x1, y1):
-            corners.append((x1 - _power_below(x1 - x0), y0))
+        if run & (run - 1) and not is_dyadic(ratio(rise, run)) and all(map(is_dyadic, (x0, y0, x1, y1))):
+            corners.append((x1 - power_below(x1 - x0), y0))
         corners.append((x1, y1))
     return corners
-
-
-def _is_binary(*numbers: Fraction) -> bool:
-    return all(number.denominator & (number.denominator - 1) == 0 for number in numbers)
-
-
-def _power_below(number: Fraction) -> Fraction:
-    """The largest power of two that is not above a positive number."""
-    power = Fraction(2) ** (number.numerator.bit_length() - number.denominator.bit_length() + 1)
-    while power > number:
-        power /= 2
-    return power
 
 
 @lru_cache(maxsize=1 << 12)
@@ -145,7 +134,7 @@ def _ramp(below: Fraction, here: Fraction) -> tuple[Fraction, Fraction]:
     """Where a step between two numbers begins and how wide it is: flat for at least a quarter of the distance on both
     sides, a power of two wide, and beginning at a short binary fraction."""
     quarter = (here - below) / 4
-    width = _power_below(2 * quarter)
+    width = power_below(2 * quarter)
     start = _near((below + here - width) / 2, width / 64)
     if not below + quarter <= start <= here - quarter - width:
         width /= 2
@@ -155,4 +144,4 @@ def _ramp(below: Fraction, here: Fraction) -> tuple[Fraction, Fraction]:
 
 def _near(number: Fraction, grid: Fraction) -> Fraction:
     """The multiple of a power of two next to a number; the number itself if it is a short binary fraction."""
-    return number if _is_binary(number) and number.denominator < 1 << 10 else Fraction(round(number / grid)) * grid
+    return number if is_dyadic(number) and number.denominator < 1 << 10 else Fraction(round(number / grid)) * grid

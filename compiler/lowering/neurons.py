@@ -13,7 +13,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-from compiler.circuit.bound import is_dyadic
 from compiler.graph.domain import refusal
 from compiler.lowering.attention import Reading
 from compiler.lowering.builder import Builder
@@ -22,6 +21,7 @@ from compiler.lowering.mlp import Staircase
 from compiler.lowering.pivots import Pivot, Pivots
 from compiler.lowering.staircases import Staircases
 from compiler.lowering.steps import Steps
+from compiler.numbers.powers import is_dyadic
 from rasp.meaning.sop import SOp
 from rasp.text.source import RaspError
 

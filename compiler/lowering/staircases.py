@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from compiler.circuit.circuit import Neuron, Stairs
+from compiler.circuit.layer import Neuron, Stairs
 from compiler.lowering.attention import Read, Reading, is_short, weighted
 from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context

@@ -9,11 +9,10 @@ Invariant: joint values of the operands are never tabulated.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from compiler.circuit.circuit import Neuron
+from compiler.circuit.layer import Neuron
 from compiler.graph.simplify import rebuilt
 from compiler.lowering.attention import Read, Reading, weighted
 from compiler.lowering.builder import Builder, after_mlp
@@ -23,6 +22,7 @@ from compiler.lowering.lines import less
 from compiler.lowering.logic import Logic
 from compiler.lowering.pivots import Pivots
 from compiler.numbers.direction import Form
+from compiler.numbers.powers import power_above
 from rasp.meaning.operators import PREDICATES
 from rasp.meaning.sop import Constant, Lookup, Map, Node, SOp, reachable
 
@@ -79,7 +79,7 @@ class Steps:
         difference = Map("-", (a, b))
         least, greatest = self.context.range(difference)
         wide = greatest - least
-        size = Fraction(2) ** max(0, math.ceil(wide) - 1).bit_length()
+        size = power_above(max(wide, Fraction(1)))
         bit, gap, other = self.read(condition), self.read(difference), self.read(b)
         bent = gap.form + bit.form * size - Form.constant(least + size)
         holds = Map("if", (condition, less(difference, least), Constant(0)))
@@ -112,7 +112,7 @@ class Steps:
         true, and one more neuron where none is (C25)."""
         ends = [end for part in (*(chosen for _, chosen in cases), other) for end in self.context.range(part)]
         low, high = min(ends), max(ends)
-        size = Fraction(2) ** max(0, math.ceil(high - low) - 1).bit_length()
+        size = power_above(max(high - low, Fraction(1)))
         one = self.read(Constant(1))
         direction = self.builder.direction(node, less(node, low))
         self.builder.ranges[direction] = Fraction(0), high - low

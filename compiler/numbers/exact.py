@@ -62,12 +62,6 @@ def real(number: Fraction | int) -> float:
         return math.inf if number > 0 else -math.inf
 
 
-def power_of_two(number: Fraction) -> Fraction:
-    """The least power of two that a positive number does not exceed."""
-    power = Fraction(2) ** (number.numerator.bit_length() - number.denominator.bit_length())
-    return power if number <= power else 2 * power
-
-
 def integers(largest: int) -> npt.DTypeLike:
     """Machine integers, where all that is counted fits them, else Python's."""
     return np.int64 if largest < 1 << 62 else object

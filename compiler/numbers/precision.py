@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from compiler.numbers.powers import is_dyadic, odd
+
 
 @dataclass(frozen=True)
 class Precision:
@@ -105,9 +107,7 @@ class Precision:
 
     def holds(self, number: Fraction) -> bool:
         """Whether the dtype holds the number exactly."""
-        size = abs(number.numerator)
-        odd = size >> ((size & -size).bit_length() - 1) if size else 0
-        return number.denominator & (number.denominator - 1) == 0 and odd < 1 << self.bits and self.spans(number)
+        return is_dyadic(number) and odd(abs(number.numerator)) < 1 << self.bits and self.spans(number)
 
     def spans(self, number: Fraction) -> bool:
         """Whether a binary fraction is neither too small nor too large for the dtype."""

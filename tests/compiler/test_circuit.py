@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from compiler.circuit.circuit import Channel, Circuit, Head, Layer, Neuron, Output, Part
+from compiler.circuit.circuit import Circuit, Output
+from compiler.circuit.layer import Channel, Head, Layer, Neuron, Part
 from compiler.numbers.direction import BOS, ONE, Direction, Form
 from rasp.meaning.sop import Constant
 

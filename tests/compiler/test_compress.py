@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import compiler
 import rasp
-from compiler.circuit.circuit import Circuit, Layer, Neuron, Output
+from compiler.circuit.circuit import Circuit, Output
 from compiler.circuit.compress import TERMS, compress
+from compiler.circuit.layer import Layer, Neuron
 from compiler.numbers.direction import Direction, Form
 from tests.places import PROGRAMS
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import compiler
 import rasp
-from compiler.circuit.circuit import Circuit, Stream
+from compiler.circuit.circuit import Circuit
 from compiler.circuit.functions import Among, AtLeast, Function, Is, Listed, Number, Square, function
+from compiler.circuit.layer import Stream
 from compiler.numbers.direction import Direction
 from compiler.pipeline import Compiled
 from rasp.meaning.interpreter import evaluate_each

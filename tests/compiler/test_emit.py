@@ -11,7 +11,8 @@ import compiler
 import rasp
 from compiler.circuit.circuit import Output
 from compiler.circuit.compress import compress
-from compiler.circuit.emit import Weights, emit, logits
+from compiler.circuit.decoding import logits
+from compiler.circuit.emit import Weights, emit
 from compiler.lowering import Policy, lower
 from compiler.model import Config
 from compiler.numbers.direction import ONE, Direction, Form

@@ -13,7 +13,8 @@ import torch
 import compiler
 import rasp
 from compiler.circuit.certify import certify
-from compiler.circuit.circuit import Channel, Circuit, Head, Layer, Neuron, Output
+from compiler.circuit.circuit import Circuit, Output
+from compiler.circuit.layer import Channel, Head, Layer, Neuron
 from compiler.circuit.reuse import reuse
 from compiler.numbers.direction import Direction, Form
 from compiler.observe.provenance import provenance

@@ -9,7 +9,8 @@ import pytest
 
 import compiler
 import rasp
-from compiler.circuit.circuit import Circuit, Head, Stream
+from compiler.circuit.circuit import Circuit
+from compiler.circuit.layer import Head, Stream
 from compiler.graph.domain import Setting
 from compiler.graph.specialise import specialise
 from compiler.lowering.build import build

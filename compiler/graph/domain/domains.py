@@ -24,6 +24,7 @@ from compiler.graph.domain.setting import Refusal, Setting, nothing_meant, refus
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables
+from compiler.numbers.grid import common_distance, common_step
 from rasp.meaning.operators import OPERATORS, PREDICATES
 from rasp.meaning.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, outline, reachable
 from rasp.text.source import RaspError
@@ -277,8 +278,7 @@ class Domains:
     def _totalled(self, node: Total) -> Domain:
         """Every multiple of what divides all numbers, between what as many keys as there can be come to."""
         numbers = self.of(node.value).numbers
-        unit = Fraction(1, math.lcm(*(number.denominator for number in numbers)))
-        unit *= math.gcd(*(int(number / unit) for number in numbers))
+        unit = common_step(numbers)
         if not unit:
             return Domain.of([0])
         low, high = (int(end / unit) for end in self._sums(node))
@@ -328,8 +328,7 @@ class Domains:
         low, high = numbers[0], numbers[-1]
         if low == high:
             return list(domain)
-        step = Fraction(1, math.lcm(*(number.denominator for number in numbers)))
-        step *= math.gcd(*(int((number - low) / step) for number in numbers))
+        step = common_distance(numbers)
         levels = int((high - low) / step)
         count = 0
         for m in range(1, n + 1):

@@ -11,13 +11,13 @@ be of several kinds is the int: whatever is defined for one of the kinds is defi
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
 from compiler.numbers.exact import counts, whole
+from compiler.numbers.grid import common_distance
 from rasp.meaning.operators import show
 from rasp.value import Value
 
@@ -86,8 +86,7 @@ class Domain:
         """The largest number of which all values of a numeric domain are multiples apart; 0 where there is one."""
         if isinstance(self.values, range):
             return Fraction(self.values.step if len(self.values) > 1 else 0)
-        found, common = counts(self.numbers)
-        return Fraction(math.gcd(*(number - found[0] for number in found)), common)
+        return common_distance(self.numbers)
 
     @cached_property
     def gap(self) -> Fraction:

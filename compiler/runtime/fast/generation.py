@@ -30,7 +30,7 @@ import numpy as np
 from torch import Tensor
 
 from compiler.circuit.circuit import Output
-from compiler.circuit.emit import logits
+from compiler.circuit.decoding import logits
 from compiler.model import NotFiniteError, Reader, Transformer
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.runtime.fast.kept import Nearest

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from compiler.circuit.circuit import Channel, Circuit, Head
+from compiler.circuit.circuit import Circuit
 from compiler.circuit.emit import Emitter
+from compiler.circuit.layer import Channel, Head
 from compiler.numbers.direction import BOS, ONE, Direction, Form
 from compiler.runtime.fast.plan import Step
 from compiler.runtime.fast.rows import Kind, Picked, Readings, Rows, Writing

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.circuit.circuit import Head
+from compiler.circuit.layer import Head
 
 MOST_KNOWN = 1 << 16
 """How many numbers between those of a staircase are remembered."""

@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from compiler.circuit.emit import unembedding
+from compiler.circuit.decoding import unembedding
 from compiler.model import DTYPES, ModelError, Reader, Transformer
 from compiler.numbers.direction import ONE, Direction
 from compiler.runtime.fast.generation import Recurrence, RecurrentReading, recurrence

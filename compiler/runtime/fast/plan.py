@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
 import numpy as np
 
-from compiler.circuit.bound import SLACK, Bound, summed
 from compiler.circuit.certificate import Certificate, Decision
 from compiler.circuit.certify import Certifier
-from compiler.circuit.circuit import Channel, Circuit, Head, Layer, Neuron
+from compiler.circuit.circuit import Circuit
+from compiler.circuit.layer import Channel, Head, Layer, Neuron, needed
+from compiler.numbers.bound import SLACK, Bound, summed
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import real
 from compiler.runtime.fast.selection import Match, Selection, Selections
@@ -85,6 +86,11 @@ class Step:
         yield from self.selection.bits()
         yield from self.numbers()
 
+    def only(self, read: Collection[Direction]) -> Step | None:
+        """The step without what nobody reads of what it writes."""
+        channels = tuple(channel for channel in self.channels if channel.write in read)
+        return replace(self, channels=channels) if channels else None
+
     def group(self) -> tuple[object, ...]:
         """Heads of one group find their keys in the same way; so do all that see one position, each its own."""
         found = self.selection
@@ -111,11 +117,11 @@ class Plan:
 
     def read(self) -> set[Direction]:
         """Every direction that is read."""
-        forms = [form for output in self.circuit.outputs for form in output.digits]
-        for (steps, neurons), heads in zip(self.layers, self.scored, strict=True):
-            forms += [neuron.read for neuron in neurons]
-            forms += _reads(steps, heads)
-        return {direction for form in forms for direction in form.terms}
+        movers: list[Step | Head] = [head for heads in self.scored for head in heads]
+        movers += [step for steps, _ in self.layers for step in steps]
+        forms = [form for mover in movers for form in mover.reads()]
+        forms += [neuron.read for _, neurons in self.layers for neuron in neurons]
+        return self.circuit.decoded().union(direction for form in forms for direction in form.terms)
 
     def __str__(self) -> str:
         lines = []
@@ -166,12 +172,12 @@ class _Replaced(Certifier):
         self.steps: dict[int, Step] = {}
         self.reasons: list[str] = []
 
-    def _head(self, head: Head) -> Iterator[tuple[Direction, Bound]]:
+    def head(self, head: Head) -> Iterator[tuple[Direction, Bound]]:
         """Every number that is compared is nearer to its exact value than to the next; sums are exact or wide."""
         step = self._step(head)
         if isinstance(step, str):
             self.reasons.append(step)
-            yield from super()._head(head)
+            yield from super().head(head)
             return
         self.steps[id(head)] = step
         self.decisions += self._compared(step)
@@ -211,7 +217,7 @@ class _Replaced(Certifier):
             yield Decision(f"{step.name}, {what} without scores", 0.5, self.form(form).error)
 
     def _digits(self, match: Match) -> Digits:
-        ends = [end / float(match.unit) for form in (match.query, match.key) for end in self._range(form)]
+        ends = [end / float(match.unit) for form in (match.query, match.key) for end in self.range(form)]
         low, high = round(min(ends)), round(max(ends))
         return Digits(match, low, high - low + 1)
 
@@ -234,7 +240,7 @@ class _Replaced(Certifier):
 
     def _channel(self, head: Head, channel: Channel, wide: bool) -> Bound:
         """What is added at the query: the error of the value, and how the sum is rounded."""
-        value, empty = self.form(channel.read), self._exact_bound((channel.default,))
+        value, empty = self.form(channel.read), self.exact((channel.default,))
         spacing = min(value.grid, empty.grid) if value.grid and empty.grid else None
         counted = head.mode == "sum"
         low, high = summed(value, self.n) if counted else (value.low, value.high)
@@ -246,7 +252,7 @@ class _Replaced(Certifier):
         elif not (fetched or counted):
             error += 2 * self.p.unit * size
         constant = channel.read.terms.get(ONE, Fraction(0)) if _is_constant(channel.read) else Fraction(0)
-        error = max(error, empty.error, self._exact_bound((constant,)).error)
+        error = max(error, empty.error, self.exact((constant,)).error)
         exact = error == 0.0
         return Bound(low, high, error * SLACK, spacing if exact else None, spacing if counted else None)
 
@@ -289,29 +295,26 @@ def _both(one: Step, other: Step) -> Step | None:
     return None if window is None else replace(one, selection=replace(one.selection, window=window))
 
 
-def _reads(steps: Iterable[Step], heads: Iterable[Head]) -> list[Form]:
-    return [form for step in steps for form in step.reads()] + [form for head in heads for form in head.reads()]
-
-
 @dataclass(frozen=True)
 class _Layer:
     steps: tuple[Step, ...]
     scored: tuple[Head, ...]
     neurons: tuple[Neuron, ...]
 
+    @property
+    def movers(self) -> list[Step | Head]:
+        """Whatever reads at the keys."""
+        return [*self.steps, *self.scored]
+
 
 def _read_only(circuit: Circuit, layers: Sequence[_Layer]) -> list[_Layer]:
     """Keep what the outputs need: without scores, squares and digits are read no more."""
-    read = {direction for output in circuit.outputs for form in output.digits for direction in form.terms}
+    read = circuit.decoded()
     found = []
     for layer in reversed(layers):
-        neurons = [replace(n, writes=tuple((d, weight) for d, weight in n.writes if d in read)) for n in layer.neurons]
-        neurons = [neuron for neuron in neurons if neuron.writes]
-        read |= {direction for neuron in neurons for direction in neuron.read.terms}
-        steps = [replace(s, channels=tuple(c for c in s.channels if c.write in read)) for s in layer.steps]
-        steps = [step for step in steps if step.channels]
-        heads = [replace(h, channels=tuple(c for c in h.channels if c.write in read)) for h in layer.scored]
-        heads = [head for head in heads if head.channels]
-        read |= {direction for form in _reads(steps, heads) for direction in form.terms}
-        found.append(_Layer(tuple(steps), tuple(heads), tuple(neurons)))
+        neurons = needed(layer.neurons, read)
+        movers = needed(layer.movers, read)
+        steps = tuple(mover for mover in movers if isinstance(mover, Step))
+        heads = tuple(mover for mover in movers if isinstance(mover, Head))
+        found.append(_Layer(steps, heads, tuple(neurons)))
     return found[::-1]

@@ -16,7 +16,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from compiler.circuit.circuit import Neuron
+from compiler.circuit.layer import Neuron
 from compiler.numbers.direction import Direction, Form
 
 

@@ -24,7 +24,8 @@ from typing import assert_never
 import numpy as np
 import numpy.typing as npt
 
-from compiler.circuit.circuit import Circuit, Head, Part, Stream
+from compiler.circuit.circuit import Circuit
+from compiler.circuit.layer import Head, Part, Stream
 from compiler.numbers.direction import ONE, Form
 from compiler.runtime.fast.units import common_unit, unit_of, units
 

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import TypeAlias
 
-from compiler.circuit.circuit import Circuit, Layer, Stairs
+from compiler.circuit.circuit import Circuit
+from compiler.circuit.layer import Layer, Stairs
 from compiler.numbers.direction import BOS, ONE, Direction, Form
 
 Units: TypeAlias = Mapping[Direction, Fraction | None]

@@ -16,7 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from compiler.circuit.circuit import Channel, Head, Neuron, Stairs
+from compiler.circuit.layer import Channel, Head, Neuron, Stairs
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.runtime.fast.expressions import code_of, either, first, linear, put, total, tuple_of, when
 from compiler.runtime.fast.kept import Logs, Nearest, Scores

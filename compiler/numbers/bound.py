@@ -1,6 +1,6 @@
 """Bounds: what is known of a number in the stream, and what products and sums of such numbers can be.
 
-In: exact coefficients and `Bound`s. Out: grids, sizes, errors.
+In: exact coefficients and `Bound`s. Out: ranges, sizes, errors.
 Invariant: a bound is never too small; its own rounding is covered by `SLACK`.
 
     Bound(low=0, high=3, error=0.0, grid=1.0): a whole number up to 3, held to the bit
@@ -8,14 +8,10 @@ Invariant: a bound is never too small; its own rounding is covered by `SLACK`.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
-
-from compiler.numbers.exact import Multiples, real
-from compiler.numbers.precision import Precision
+from compiler.numbers.exact import real
 
 SLACK = 1 + 2.0**-10
 """Factor on every bound, for second-order terms and for the rounding of this analysis itself."""
@@ -35,19 +31,6 @@ class Bound:
     def size(self) -> float:
         """The largest absolute value, error included."""
         return max(abs(self.low), abs(self.high)) + self.error
-
-
-def is_held(numbers: Multiples, precision: Precision) -> bool:
-    """Whether the dtype holds all the numbers."""
-    if numbers.counts.dtype == object or not is_dyadic(numbers.unit):
-        return all(map(precision.holds, numbers.numbers))
-    sizes = np.abs(numbers.counts[numbers.counts != 0])
-    unit = abs(numbers.unit)
-    if not len(sizes) or not unit:
-        return True
-    odd, size = sizes // (sizes & -sizes), unit.numerator
-    short = bool((odd <= (2**precision.bits - 1) // (size // (size & -size))).all())
-    return short and all(precision.spans(unit * int(end)) for end in (sizes.min(), sizes.max()))
 
 
 def reach(terms: list[tuple[float, Bound, Fraction]]) -> float:
@@ -70,24 +53,3 @@ def square(number: Fraction) -> float:
 def product_error(a: Bound, b: Bound) -> float:
     """The error of a product."""
     return a.size * b.error + b.size * a.error
-
-
-def common_grid(factors: list[tuple[Fraction | None, float | None]]) -> float | None:
-    """A power of two that divides every coefficient times its grid."""
-    grid = 1.0
-    for coefficient, unit in factors:
-        if coefficient is None or unit is None or not is_dyadic(coefficient):
-            return None
-        grid = min(grid, math.ldexp(unit, 1 - coefficient.denominator.bit_length()))
-    return grid
-
-
-def is_dyadic(number: Fraction) -> bool:
-    """A whole multiple of a power of two."""
-    return number.denominator & (number.denominator - 1) == 0
-
-
-def is_power(number: Fraction) -> bool:
-    """Plus or minus a power of two."""
-    size = abs(number.numerator)
-    return is_dyadic(number) and size & (size - 1) == 0 and size > 0
