@@ -4,7 +4,6 @@ In: layers, and an `Algebra`. Out: its state after the embedding and after each 
 Invariant: attention comes before the MLP of its layer, and a state is what the next sublayer reads.
 
     exact numbers: `Exact` below;  bounds, errors and sizes: `compiler.circuit.certify`
-    what numbers are multiples of: `compiler.runtime.fast.selection`
 """
 
 from __future__ import annotations

@@ -253,19 +253,19 @@ def test_c24_counts_of_parts_of_the_keys_are_known_together(pair: tuple[str, str
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_c24_sums_in_a_box_are_the_sums_that_are_listed(seed: int) -> None:
+def test_c24_sums_as_bits_are_the_sums_that_are_listed(seed: int) -> None:
     rng = random.Random(seed)
     columns, n, least = rng.randint(1, 3), rng.randint(1, 6), rng.randint(0, 1)
     each = np.array([[rng.randint(-3, 4) for _ in range(columns)] for _ in range(rng.randint(1, 5))])
     joint = Analysis(Setting(("0",), n, causal=False))._domains.joint
-    box, listed = joint._in_a_box(each, least), joint._listed(each, least)
+    bits, listed = joint._added(each, least), joint._listed(each, least)
     summed = {
         tuple(np.sum(keys, axis=0).tolist()) if keys else (0,) * columns
         for many in range(least, n + 1)
         for keys in itertools.combinations_with_replacement(each.tolist(), many)
     }
-    assert box is not None and listed is not None
-    assert sorted(map(tuple, box.tolist())) == sorted(map(tuple, listed.tolist())) == sorted(summed)
+    assert bits is not None and listed is not None
+    assert sorted(map(tuple, bits.tolist())) == sorted(map(tuple, listed.tolist())) == sorted(summed)
 
 
 def test_c24_tables_of_fractions_are_compared_as_whole_numbers() -> None:

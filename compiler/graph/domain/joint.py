@@ -37,8 +37,8 @@ MAX_ROWS = 1 << 20
 """Joint values that are listed; where there are more, nothing is said."""
 MAX_SUMS = 1 << 18
 """Sums of keys that are listed; they are found key by key."""
-MAX_MARKS = 1 << 30
-"""Marks in a box of sums that are moved, one row by one."""
+MAX_MARKS = 1 << 34
+"""Bits that mark sums and are shifted, by one row after the other, 64 at a time: a second at most."""
 _ARITHMETIC = {op: ON_INTS[op] for op in ("+", "-", "*")}
 _TRUTHS: dict[str, Callable[..., npt.NDArray[Any]]] = {
     **{op: ON_INTS[op] for op in PREDICATES},
@@ -191,30 +191,31 @@ class Joint:
 
     def _added(self, each: Rows, least: int) -> Rows | None:
         """All sums of at least so many rows, up to the longest input; None where they are too many."""
-        found = self._in_a_box(each, least)
-        return found if found is not None else self._listed(each, least)
-
-    def _in_a_box(self, each: Rows, least: int) -> Rows | None:
-        """The same as marks in a box of all sums, counted from the least: adding a row moves all marks at once."""
-        low = each.min(axis=0)
-        steps, n = each - low, self.setting.max_length
-        sizes = (n * steps.max(axis=0) + 1).tolist()
+        n = self.setting.max_length
+        sizes = [n * width + 1 for width in (each.max(axis=0) - each.min(axis=0)).tolist()]
         if math.prod(sizes) * n * len(each) > MAX_MARKS:
-            return None
-        last = np.zeros(sizes, dtype=np.bool_)
-        last[(0,) * len(sizes)] = True
-        found = [np.argwhere(last)] if least == 0 else []
-        for keys in range(1, n + 1):
-            ends = (keys * steps.max(axis=0) + 1).tolist()  # where there may be marks
-            moved = np.zeros(sizes, dtype=np.bool_)
-            for step in steps.tolist():
-                shown = tuple(slice(at, end) for at, end in zip(step, ends, strict=True))
-                moved[shown] |= last[tuple(slice(0, end - at) for at, end in zip(step, ends, strict=True))]
-            last = moved
+            return self._listed(each, least)
+        return self._as_bits(each, sizes, least)
+
+    def _as_bits(self, each: Rows, sizes: Sequence[int], least: int) -> Rows | None:
+        """The same as the bits of one integer (C24): sums are counted from the least, and are digits of a bit's place.
+
+        A digit goes up to what the longest input adds up to, so nothing is carried into the next: to add a row is to
+        shift all bits by the row's own place, and all rows at once are an `or` of shifts.
+        """
+        low, n = each.min(axis=0), self.setting.max_length
+        places = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
+        shifts = [sum(map(operator.mul, row, places)) for row in (each - low).tolist()]
+        mask, count, found = 1, 0, []
+        for keys in range(n + 1):
             if keys >= least:
-                found.append(np.argwhere(last) + keys * low)
-            if sum(map(len, found)) > MAX_ROWS:
-                return None
+                count += mask.bit_count()
+                if count > MAX_ROWS:
+                    return None
+                bits = np.frombuffer(mask.to_bytes(mask.bit_length() // 8 + 1, "little"), dtype=np.uint8)
+                marks = np.flatnonzero(np.unpackbits(bits, bitorder="little"))
+                found.append(np.stack(np.unravel_index(marks, sizes), axis=1) + keys * low)
+            mask = reduce(operator.or_, (mask << shift for shift in shifts))
         return _distinct(np.concatenate(found))
 
     def _listed(self, each: Rows, least: int) -> Rows | None:
@@ -230,23 +231,6 @@ class Joint:
                 return None
         return _distinct(np.concatenate(levels[least:]))
 
-    def _of_one_total(self, numbers: Rows, count: int, least: int) -> Rows | None:
-        """The same for a count and one total: the sums of so many numbers are the bits of one integer."""
-        low, width = int(numbers.min()), int(numbers.max() - numbers.min())
-        if width * self.setting.max_length > MAX_SUMS:
-            return None
-        shifts = [int(number) - low for number in np.unique(numbers)]
-        mask, found = 1, []
-        for keys in range(self.setting.max_length + 1):
-            if keys >= least:
-                bits = np.frombuffer(mask.to_bytes(mask.bit_length() // 8 + 1, "little"), dtype=np.uint8)
-                totals = np.flatnonzero(np.unpackbits(bits, bitorder="little")) + keys * low
-                pair = [np.full(len(totals), keys), totals]
-                found.append(np.stack(pair if count == 0 else pair[::-1], axis=1))
-            mask = reduce(operator.or_, (mask << shift for shift in shifts))
-        rows = np.concatenate(found)
-        return rows if len(rows) <= MAX_SUMS else None
-
     def _found(self, together: tuple[SOp, ...]) -> Rows | None:
         values = [self._keys(var)[1] for var in together]
         if not all(self._is_whole(value) and self._is_small(value) for value in values):
@@ -256,10 +240,7 @@ class Joint:
             return None
         count = next((i for i, value in enumerate(values) if value == Constant(1)), None)
         least = 0 if count is None else int(self.domain(together[count]).values[0])
-        if len(together) == 2 and count is not None:
-            sums = self._of_one_total(each[:, int(not count)], count, least)
-        else:
-            sums = self._added(each, least)
+        sums = self._added(each, least)
         if sums is None:
             return None
         for var, column in zip(together, range(sums.shape[1]), strict=True):
