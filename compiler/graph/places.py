@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from compiler.graph.domain import LENGTH, Setting
+from compiler.numbers.exact import as_value
 from rasp.meaning.interpreter import evaluate_each
 from rasp.meaning.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Tokens, Total, Width, reachable
 from rasp.text.source import RaspError
@@ -61,5 +62,4 @@ def _function(values: Sequence[Value], of: SOp, first: int) -> SOp:
 def _line(of: SOp, slope: Fraction, constant: Fraction) -> SOp:
     line = of if slope.numerator == 1 else Map("*", (of, Constant(slope.numerator)))
     line = line if slope.denominator == 1 else Map("/", (line, Constant(slope.denominator)))
-    whole = constant.numerator if constant.denominator == 1 else constant
-    return Map("+", (line, Constant(whole))) if constant else line
+    return Map("+", (line, Constant(as_value(constant)))) if constant else line

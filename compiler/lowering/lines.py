@@ -11,21 +11,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from compiler.numbers.exact import as_value
 from rasp.meaning.sop import Constant, Map, SOp
-from rasp.value import Value
 
 
-def number(value: Fraction) -> Value:
-    """A number as a value: an integer where it is one."""
-    return value.numerator if value.denominator == 1 else value
+def sides(node: SOp) -> tuple[SOp, SOp]:
+    """What a quotient is a quotient of; anything else is one of itself and 1."""
+    match node:
+        case Map(op="/", args=(a, b)):
+            return a, b
+    return node, Constant(1)
 
 
 def less(node: SOp, constant: Fraction, terms: Sequence[tuple[SOp, Fraction]] = ()) -> SOp:
     """The s-op minus a constant and multiples of others."""
     for term, factor in terms:
         if factor:
-            node = Map("-", (node, term if factor == 1 else Map("*", (Constant(number(factor)), term))))
-    return Map("-", (node, Constant(number(constant)))) if constant else node
+            node = Map("-", (node, term if factor == 1 else Map("*", (Constant(as_value(factor)), term))))
+    return Map("-", (node, Constant(as_value(constant)))) if constant else node
 
 
 def added(parts: Sequence[SOp]) -> SOp:

@@ -23,9 +23,9 @@ from compiler.circuit.circuit import Output
 from compiler.graph.domain import Domain
 from compiler.lowering.attention import Read
 from compiler.lowering.context import Context
-from compiler.lowering.lines import less, number
+from compiler.lowering.lines import less, sides
 from compiler.numbers.direction import Form
-from compiler.numbers.exact import Multiples, counts, whole
+from compiler.numbers.exact import Multiples, as_value, counts, whole
 from rasp.meaning.sop import Constant, Lookup, Map, SOp
 from rasp.text.source import RaspError
 from rasp.value import Value
@@ -63,11 +63,10 @@ def _codes(name: str, context: Context, numbers: Mapping[Value, tuple[Fraction, 
 
 def _in_parts(name: str, node: SOp, context: Context, read: Read) -> Output | None:
     """A quotient of whole numbers is decoded from the two, so a value has as many codes as it has fractions (C24)."""
-    match node:
-        case Map(op="/", args=(a, b)) if context.analysis.variables(b):
-            wholes = dict.fromkeys([(a, b), context.analysis.whole_parts((a, b))])
-        case _:
-            return None
+    a, b = sides(node)
+    if not context.analysis.variables(b):
+        return None
+    wholes = dict.fromkeys([(a, b), context.analysis.whole_parts((a, b))])
     for parts in wholes if not context.ranked else ():
         if (found := _from(name, a, b, parts, context, read)) is not None:
             return found
@@ -92,7 +91,7 @@ def _from(name: str, over: SOp, under: SOp, parts: Sequence[SOp], context: Conte
 
 def _from_what_it_is_computed(name: str, node: SOp, context: Context, read: Read) -> Output | None:
     """A number that is computed from a few whole ones is decoded from these: the unembedding is the table."""
-    over, under = node.args if isinstance(node, Map) and node.op == "/" else (node, Constant(1))
+    over, under = sides(node)
     parts = context.analysis.whole_parts((over, under))
     return _from(name, over, under, parts, context, read) if parts and parts != (node,) else None
 
@@ -183,7 +182,7 @@ def _quotients(node: SOp, domain: Domain, ranks: Mapping[Value, int], base: int,
     So only quotients take neurons, one a step, and they only rise: nothing large is added up and taken away again.
     """
     rank = less(node, domain.ends[0])
-    rank = rank if domain.step == 1 else Map("/", (rank, Constant(number(domain.step))))
+    rank = rank if domain.step == 1 else Map("/", (rank, Constant(as_value(domain.step))))
     quotients = [rank]
     for place in range(1, places):
         table = tuple((value, at // base**place) for value, at in ranks.items())

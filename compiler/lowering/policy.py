@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from compiler.graph.domain import summands
 from compiler.graph.specialise import Graph
 from compiler.numbers.precision import Precision
-from rasp.meaning.sop import Constant, Map, Node, Select, Total, Width
+from rasp.meaning.sop import Map, Node, Select, Total, Width
 
 
 class Policy(NamedTuple):
@@ -37,18 +38,9 @@ def policies(graph: Graph, precision: Precision) -> tuple[Policy, ...]:
         return Policy(), Policy(ranked=True)
     counts: set[Node] = {node for node in graph.nodes if isinstance(node, Width | Total)}
     for node in graph.nodes:  # inputs come first
-        if counts.intersection(node.inputs) and _is_linear(node):
+        if counts.intersection(node.inputs) and isinstance(node, Map) and summands(node) is not None:
             counts.add(node)
     readers = [node for node in graph.nodes if counts.intersection(node.inputs) and node not in counts]
     compared = [node for node in readers if isinstance(node, Select) and sum(x in counts for x in node.inputs) == 1]
     wholes = (False, True) if len(compared) == len(readers) else (True, False)
     return *map(Policy, wholes), Policy(whole=True, ranked=True)
-
-
-def _is_linear(node: Node) -> bool:
-    """A sum, a difference or a multiple."""
-    if not isinstance(node, Map):
-        return False
-    return node.op in ("+", "-", "negate", "plus") or (
-        node.op in ("*", "/") and any(isinstance(arg, Constant) for arg in node.args)
-    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from compiler.graph.domain import summands
 from compiler.graph.simplify import width
 from compiler.lowering.attention import Reading, is_short, weighted
 from compiler.lowering.builder import Builder
@@ -90,18 +91,11 @@ class Reader:
 
     def _linear(self, node: SOp) -> Reading | None:
         """Sums, differences, multiples, and what is 0 or 1: no layer and no neuron."""
-        numeric, is_bit = self.context.numeric, self.context.is_bit
+        parts = summands(node)
+        if parts is not None and self.context.numeric(*(arg for arg, _ in parts)):
+            return weighted([(self.read(arg), factor) for arg, factor in parts])
+        is_bit = self.context.is_bit
         match node:
-            case Map(op="+", args=(a, b)) if numeric(a, b):
-                return weighted([(self.read(a), Fraction(1)), (self.read(b), Fraction(1))])
-            case Map(op="-", args=(a, b)) if numeric(a, b):
-                return weighted([(self.read(a), Fraction(1)), (self.read(b), Fraction(-1))])
-            case Map(op="negate" | "plus" as op, args=(a,)) if numeric(a):
-                return weighted([(self.read(a), Fraction(-1 if op == "negate" else 1))])
-            case Map(op="*", args=(a, Constant(value=factor))) | Map(op="*", args=(Constant(value=factor), a)):
-                return weighted([(self.read(a), Fraction(factor))]) if numeric(a) else None
-            case Map(op="/", args=(a, Constant(value=factor))) if numeric(a) and factor != 0:
-                return weighted([(self.read(a), 1 / Fraction(factor))])
             case Map(op="indicator", args=(a,)) if is_bit(a):
                 return self.read(a)
             case Map(op="not", args=(a,)) if is_bit(a):

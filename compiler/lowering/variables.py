@@ -14,8 +14,9 @@ from fractions import Fraction
 from compiler.circuit.circuit import Variable
 from compiler.lowering.attention import Reading
 from compiler.lowering.context import Context
+from compiler.lowering.lines import sides
 from compiler.numbers.direction import total
-from rasp.meaning.sop import Lookup, Map, SOp
+from rasp.meaning.sop import Lookup, SOp
 from rasp.value import Value
 
 
@@ -29,24 +30,16 @@ def readable(context: Context, readings: Mapping[SOp, Reading]) -> Iterator[Vari
     for node, name in context.graph.names.items():
         if isinstance(node, SOp) and node in needed and len(context.analysis.domain(node)) <= context.limits.values:
             numbers, coded = context.numbered(node)
-            sides = _sides(coded)
+            a, b = sides(coded)
             if coded in readings:
                 reading = readings[coded]
                 yield Variable(name, reading.form, reading.ready, numbers)
-            elif sides and all(side in readings for side in sides):
-                a, b = (readings[side] for side in sides)
-                yield Variable(name, a.form, max(a.ready, b.ready), numbers, over=b.form)
+            elif a in readings and b in readings:
+                over, under = readings[a], readings[b]
+                yield Variable(name, over.form, max(over.ready, under.ready), numbers, over=under.form)
             elif node in functions:
                 domain = dict.fromkeys(context.analysis.domain(node))
                 yield from _told_apart(name, domain, {read: readings[read] for read in functions[node]})
-
-
-def _sides(node: SOp) -> tuple[SOp, ...]:
-    """What a quotient is a quotient of."""
-    match node:
-        case Map(op="/", args=(a, b)):
-            return a, b
-    return ()
 
 
 def _told_apart(name: str, domain: Mapping[Value, None], functions: Mapping[Lookup, Reading]) -> Iterator[Variable]:

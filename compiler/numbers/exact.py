@@ -54,6 +54,11 @@ def counts(numbers: Sequence[int | Fraction]) -> tuple[list[int], int]:
     return [number.numerator * (common // number.denominator) for number in numbers], common
 
 
+def as_value(number: Fraction) -> int | Fraction:
+    """A number as programs write it: an integer where it is one."""
+    return number.numerator if number.denominator == 1 else number
+
+
 def real(number: Fraction | int) -> float:
     """The float nearest to a number; infinite where it is larger than any."""
     try:

@@ -19,6 +19,7 @@ Where to look: `setting` says what a compilation is for, and how it declines; `v
 from __future__ import annotations
 
 from compiler.graph.domain.analysis import Analysis
+from compiler.graph.domain.linear import summands
 from compiler.graph.domain.setting import Limits, Refusal, Setting, nothing_meant, refusal
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, TOKEN, args, bounded, cone, is_length
@@ -37,4 +38,5 @@ __all__ = [
     "is_length",
     "nothing_meant",
     "refusal",
+    "summands",
 ]

@@ -41,20 +41,12 @@ class LinearForms:
         match node:
             case Constant(value=value):
                 return None if isinstance(value, str) else {None: Fraction(value)}
-            case Map(op="+", args=(a, b)):
-                return combine(forms[a], forms[b], 1)
-            case Map(op="-", args=(a, b)):
-                return combine(forms[a], forms[b], -1)
-            case Map(op="negate", args=(a,)):
-                return _scale(forms[a], Fraction(-1))
-            case Map(op="plus", args=(a,)):
-                return forms[a]
-            case Map(op="*", args=(a, Constant(value=factor))) | Map(op="*", args=(Constant(value=factor), a)):
-                return None if isinstance(factor, str) else _scale(forms[a], Fraction(factor))
-            case Map(op="/", args=(a, Constant(value=factor))):
-                return None if isinstance(factor, str) or factor == 0 else _scale(forms[a], 1 / Fraction(factor))
             case Map() | Lookup():
-                return None
+                parts = summands(node)
+                found: Terms | None = None if parts is None else {}
+                for arg, factor in parts or ():
+                    found = combine(found, forms[arg], factor)
+                return found
             case _:
                 return {node: Fraction(1)} if self.domain(node).numeric else None
 
@@ -93,15 +85,30 @@ class LinearForms:
         return tuple(leaves)
 
 
-def combine(a: Terms | None, b: Terms | None, sign: int) -> Terms | None:
-    """``a + sign * b``; None where one of them is no linear form."""
+def summands(node: SOp) -> list[tuple[SOp, Fraction]] | None:
+    """The operands of a sum, a difference or a multiple, each with its factor; None of anything else."""
+    one = Fraction(1)
+    match node:
+        case Map(op="+", args=(a, b)):
+            return [(a, one), (b, one)]
+        case Map(op="-", args=(a, b)):
+            return [(a, one), (b, -one)]
+        case Map(op="negate", args=(a,)):
+            return [(a, -one)]
+        case Map(op="plus", args=(a,)):
+            return [(a, one)]
+        case Map(op="*", args=(a, Constant(value=factor))) | Map(op="*", args=(Constant(value=factor), a)):
+            return None if isinstance(factor, str) else [(a, Fraction(factor))]
+        case Map(op="/", args=(a, Constant(value=factor))):
+            return None if isinstance(factor, str) or factor == 0 else [(a, 1 / Fraction(factor))]
+    return None
+
+
+def combine(a: Terms | None, b: Terms | None, factor: Fraction | int) -> Terms | None:
+    """``a + factor * b``; None where one of them is no linear form."""
     if a is None or b is None:
         return None
     terms = dict(a)
     for var, coefficient in b.items():
-        terms[var] = terms.get(var, Fraction(0)) + sign * coefficient
+        terms[var] = terms.get(var, Fraction(0)) + factor * coefficient
     return {var: coefficient for var, coefficient in terms.items() if coefficient}
-
-
-def _scale(a: Terms | None, factor: Fraction) -> Terms | None:
-    return None if a is None else {var: coefficient * factor for var, coefficient in a.items() if factor}
