@@ -1,28 +1,26 @@
 """Ratios: means, and what is computed from them, as one whole number over another.
 
-In: simplified s-ops, and what the analysis knows of them. Out: a map from nodes to their replacements, in which a mean
-of too many values is read nowhere: comparisons are cross-multiplied, `round` and the outputs have a numerator and a
+In: simplified s-ops, and what the analysis knows of them. Out: for those that are one, a `Ratio`: a numerator and a
 denominator of whole numbers (docs/constructions.md, C24).
-Invariant: as for `simplify`: on every input with an answer, the answer is the same.
+Invariant: on every input with an answer, the ratio is the s-op, and its denominator is positive.
 
-    aggregate(s, v) > 1 / 2     is   2 total(s, v) - selector_width(s) > 0
-    round(aggregate(s, v))      is   round(total(s, v) / selector_width(s))
+    aggregate(s, v)             is   total(s, v) / selector_width(s)
+    aggregate(s, v) - 1 / 2     is   (2 total(s, v) - selector_width(s)) / (2 selector_width(s))
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 
-from compiler.graph.domain import TOKEN, Analysis, args
-from compiler.graph.relation import EQUAL
-from compiler.graph.simplify import rebuilt, width
-from rasp.meaning.operators import MIRRORED, PREDICATES
-from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Node, Select, Selector, SOp, Tokens, Total, reachable
+from compiler.graph.domain import Analysis, summands
+from compiler.graph.polynomial import Ratio, linear, plus, polynomial, product
+from compiler.graph.simplify import width
+from compiler.numbers.exact import as_value, counts
+from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Selector, SOp, Total
 from rasp.text.source import RaspError
 from rasp.value import Value
 
@@ -32,106 +30,19 @@ MOST_TERMS = 64
 """Factors of a denominator, beyond which an s-op is left as it is."""
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """``factor * over / under``: a number, an s-op of whole numbers, and a product of positive ones."""
-
-    factor: Fraction
-    over: SOp
-    under: Counter[SOp]
-
-    @property
-    def below(self) -> SOp:
-        """The denominator as one s-op."""
-        return _product(self.under.elements())
-
-    def times(self, factors: Counter[SOp]) -> SOp:
-        """The numerator, without the factor, multiplied."""
-        return _product([self.over, *factors.elements()])
-
-
 class Ratios:
-    """Rewrites the s-ops of one program."""
+    """The ratios of s-ops; each is found once."""
 
     def __init__(self, analysis: Analysis, most: int) -> None:
         """Means of at most so many values are left alone."""
         self.analysis = analysis
         self.most = most
-        self.new: dict[Node, Node] = {}
         self._ratios: dict[SOp, Ratio | None] = {}
         self._wide: dict[SOp, bool] = {}
 
-    def rewrite(self, roots: Iterable[Node], outputs: Collection[Node]) -> dict[Node, Node]:
-        """The replacement of each node below the roots."""
-        for node in reachable(roots):
-            self.new[node] = self._rewritten(rebuilt(node, self.new))
-        for node in outputs:
-            made = self.new[node]
-            if isinstance(made, SOp) and self._is_wide(made) and (ratio := self.ratio(made)) is not None:
-                self.new[node] = _quotient(ratio)
-        return self.new
-
-    def _rewritten(self, node: Node) -> Node:
-        if isinstance(node, Map) and self._is_wide(node) and (ratio := self.ratio(node)) is not None:
-            return node if ratio.under or ratio.factor.denominator != 1 else _quotient(ratio)
-        match node:
-            case Aggregate() if self._is_own(node):
-                return node.value
-            case Map(op=op, args=(a, b)) if op in PREDICATES and (self._is_wide(a) or self._is_wide(b)):
-                left, right = self.ratio(a), self.ratio(b)
-                return node if left is None or right is None else self._compared(op, left, right) or node
-            case Map(op="round", args=(a,)) if self._is_wide(a) and (ratio := self.ratio(a)) is not None:
-                return Map("round", (_quotient(ratio),))
-            case Map(op="round", args=(a,)) if self._is_whole(a) and not self._has_mean(a):
-                return a
-            case Select(key=key, query=query, predicate=op) if self._is_wide(key) and not self.analysis.variables(
-                query
-            ):
-                return Select(self._truth(op, key, query), Constant(True), "==")
-            case Select(key=key, query=query, predicate=op) if self._is_wide(query) and not self.analysis.variables(
-                key
-            ):
-                return Select(Constant(True), self._truth(op, key, query), "==")
-            case Select(key=key, query=query, predicate=op):
-                if self._is_wide(query) and (ratio := self.ratio(query)) is not None and self._is_whole(key):
-                    return self._selected(op, key, ratio, swapped=False) or node
-                if self._is_wide(key) and (ratio := self.ratio(key)) is not None and self._is_whole(query):
-                    return self._selected(op, query, ratio, swapped=True) or node
-        return node
-
-    def _is_own(self, node: Aggregate) -> bool:
-        """Whether all keys have what I have: it is the same everywhere, or all keys equal me in what it is made of."""
-        try:
-            cases = self.analysis.disjuncts(node.selector)
-            if not self.analysis.never_empty(node.selector):
-                return False
-            if self.analysis.is_uniform(node.value):
-                return True
-            if len(cases) != 1:
-                return False
-        except RaspError:
-            return False
-        same = {key for key, query, comparison in cases[0].parts if key is query and comparison == EQUAL}
-        return self._is_from(
-            node.value, {TOKEN if isinstance(key, Tokens) and key.convert == "str" else key for key in same}
-        )
-
-    def _is_from(self, node: SOp, known: Collection[SOp]) -> bool:
-        """Whether the s-op is computed from some others, position by position."""
-        if node in known or isinstance(node, Constant):
-            return True
-        if isinstance(node, Tokens):
-            return TOKEN in known
-        return isinstance(node, Map | Lookup) and all(self._is_from(arg, known) for arg in args(node))
-
-    def _truth(self, op: str, key: SOp, query: SOp) -> SOp:
-        found = self._rewritten(Map(op, (key, query)))
-        assert isinstance(found, SOp)
-        return found
-
     # -- what is wide ------------------------------------------------------------------------------------------------
 
-    def _is_wide(self, node: SOp) -> bool:
+    def is_wide(self, node: SOp) -> bool:
         """Whether the s-op is, or is linear in, a mean or a quotient of too many values to be told apart."""
         if node not in self._wide:
             self._wide[node] = self._found_wide(node)
@@ -144,18 +55,17 @@ class Ratios:
             case Lookup():
                 return not self._few(node)
             case Map(op="+" | "-" | "*" | "negate" | "plus", args=args):
-                return any(map(self._is_wide, args))
+                return any(map(self.is_wide, args))
             case Map(op="^", args=(a, Constant(value=int(power)))):
-                return 1 < power <= MOST_POWER and self._is_wide(a)
+                return 1 < power <= MOST_POWER and self.is_wide(a)
             case Map(op="if", args=(_, a, b)):
-                return self._is_wide(a) or self._is_wide(b)
+                return self.is_wide(a) or self.is_wide(b)
             case Map(op="/", args=(a, b)):
-                return (
-                    self._is_wide(a) or self._is_wide(b) or (bool(self.analysis.variables(b)) and not self._few(node))
-                )
+                return self.is_wide(a) or self.is_wide(b) or (bool(self.analysis.variables(b)) and not self._few(node))
         return False
 
-    def _has_mean(self, node: SOp) -> bool:
+    def has_mean(self, node: SOp) -> bool:
+        """Whether the s-op is computed from a mean."""
         return any(map(self._is_mean, self.analysis.variables(node)))
 
     def _is_mean(self, node: SOp) -> bool:
@@ -164,7 +74,7 @@ class Ratios:
 
     def _picks(self, node: Aggregate) -> bool:
         try:
-            return self.analysis.picks(node) and not self._is_wide(node.value)
+            return self.analysis.picks(node) and not self.is_wide(node.value)
         except RaspError:
             return False
 
@@ -175,7 +85,8 @@ class Ratios:
             return False
         return not domain.numeric or domain.whole or len(domain) <= self.most
 
-    def _is_whole(self, node: SOp) -> bool:
+    def is_whole(self, node: SOp) -> bool:
+        """Whether the s-op is known to have whole numbers only."""
         try:
             domain = self.analysis.domain(node)
         except RaspError:
@@ -193,13 +104,13 @@ class Ratios:
     def _ratio(self, node: SOp) -> Ratio | None:
         if isinstance(node, Constant):
             return None if isinstance(node.value, str) else Ratio(Fraction(node.value), Constant(1), Counter())
-        if self._is_whole(node):
+        if self.is_whole(node):
             match node:
                 case (
                     Map(op="*", args=(Constant(value=int(number)), a))
                     | Map(op="*", args=(a, Constant(value=int(number))))
                 ):
-                    if self._is_whole(a):  # so that a count in a multiple of it cancels
+                    if self.is_whole(a):  # so that a count in a multiple of it cancels
                         return Ratio(Fraction(number), a, Counter())
             return Ratio(Fraction(1), node, Counter())
         return self._parted(node) or self._narrow(node)
@@ -209,22 +120,16 @@ class Ratios:
         match node:
             case Aggregate() if not self._picks(node):
                 return self._mean(node)
-            case Map(op="plus", args=(a,)):
-                return self.ratio(a)
-            case Map(op="negate", args=(a,)):
-                found = self.ratio(a)
-                return None if found is None else Ratio(-found.factor, found.over, found.under)
             case Map(op="^", args=(a, Constant(value=int(power)))) if 1 <= power <= MOST_POWER:
                 return self.ratio(reduce(lambda x, y: Map("*", (x, y)), [a] * power))
+        if isinstance(node, Map) and (parts := summands(node)) is not None:
+            return self._summed(parts)
         if not isinstance(node, Map) or len(node.args) < 2:
             return None
-        parts = [self.ratio(arg) for arg in node.args[-2:]]
-        if parts[0] is None or parts[1] is None:
+        left, right = (self.ratio(arg) for arg in node.args[-2:])
+        if left is None or right is None:
             return None
-        left, right = parts[0], parts[1]
         match node.op:
-            case "+" | "-":
-                return self._added(left, right, 1 if node.op == "+" else -1)
             case "*":
                 return self._multiplied(left, right)
             case "/":
@@ -232,6 +137,17 @@ class Ratios:
             case "if":
                 return self._chosen(node.args[0], left, right)
         return None
+
+    def _summed(self, parts: Iterable[tuple[SOp, Fraction]]) -> Ratio | None:
+        """The sum of ratios, each with a factor."""
+        found: Ratio | None = None
+        for arg, factor in parts:
+            ratio = self.ratio(arg)
+            if ratio is None:
+                return None
+            ratio = Ratio(ratio.factor * factor, ratio.over, ratio.under)
+            found = ratio if found is None else self.added(found, ratio)
+        return found
 
     def _narrow(self, node: SOp) -> Ratio | None:
         """An s-op of few values: over a common denominator, which is a number."""
@@ -241,11 +157,11 @@ class Ratios:
             return None
         if not domain.numeric:
             return None
-        common = math.lcm(*(number.denominator for number in domain.numbers))
+        _, common = counts(domain.numbers)
         if isinstance(node, Lookup):
-            over: SOp = replace(node, table=tuple((key, _times(value, common)) for key, value in node.table))
+            over: SOp = replace(node, table=tuple((key, _scaled(value, common)) for key, value in node.table))
         else:
-            over = _product([node, Constant(common)])
+            over = product([node, Constant(common)])
         return Ratio(Fraction(1, common), over, Counter())
 
     def _mean(self, node: Aggregate) -> Ratio | None:
@@ -264,12 +180,12 @@ class Ratios:
             for _, factors in terms:
                 under &= Counter(factors)  # what all terms have is in the denominator too
             rest = [(number, [*(Counter(factors) - under).elements()]) for number, factors in terms]
-            return Ratio(value.factor, _polynomial(rest), value.under + Counter([count]) - under)
-        total = Ratio(value.factor, _polynomial(terms), value.under)
+            return Ratio(value.factor, polynomial(rest), value.under + Counter([count]) - under)
+        total = Ratio(value.factor, polynomial(terms), value.under)
         empty = Map("indicator", (Map("==", (count, Constant(0))),))
-        filled = self._added(total, Ratio(Fraction(node.default), empty, Counter()), 1)
+        filled = self.added(total, Ratio(Fraction(node.default), empty, Counter()))
         return (
-            None if filled is None else Ratio(filled.factor, filled.over, filled.under + Counter([_sum(count, empty)]))
+            None if filled is None else Ratio(filled.factor, filled.over, filled.under + Counter([plus(count, empty)]))
         )
 
     def _totals(self, selector: Selector, value: SOp) -> list[tuple[int, list[SOp]]]:
@@ -277,7 +193,7 @@ class Ratios:
         found: list[tuple[int, list[SOp]]] = []
         for number, factors in self._monomials(value):
             outside = [factor for factor in factors if self.analysis.is_uniform(factor)]
-            inside = _product(factor for factor in factors if factor not in outside)
+            inside = product(factor for factor in factors if factor not in outside)
             one = isinstance(inside, Constant)
             added = width(selector, self.analysis.setting) if one else Total(selector, inside)
             found.append((number, [added, *outside]))
@@ -315,13 +231,13 @@ class Ratios:
         over = Aggregate(node.selector, value.over, int(default))
         return Ratio(value.factor, over, Counter([Aggregate(node.selector, value.below, 1)]))
 
-    def _added(self, a: Ratio, b: Ratio, sign: int) -> Ratio | None:
+    def added(self, a: Ratio, b: Ratio) -> Ratio | None:
+        """The sum over the least common denominator, as far as that is of few factors."""
         under = a.under | b.under
         if sum(under.values()) > MOST_TERMS:
             return None
-        common = math.lcm(a.factor.denominator, b.factor.denominator)
-        left, right = int(a.factor * common), sign * int(b.factor * common)
-        over = _linear(a.times(under - a.under), left, b.times(under - b.under), right)
+        (left, right), common = counts((a.factor, b.factor))
+        over = linear(a.times(under - a.under), left, b.times(under - b.under), right)
         return Ratio(Fraction(1, common), over, under)
 
     def _multiplied(self, a: Ratio, b: Ratio) -> Ratio:
@@ -329,7 +245,7 @@ class Ratios:
         for one, other in ((a, b), (b, a)):
             if (same := next((x for x in other.under if self._is_same(x, one.over)), None)) is not None:
                 return Ratio(a.factor * b.factor, other.over, (a.under + b.under) - Counter([same]))
-        return Ratio(a.factor * b.factor, _product([a.over, b.over]), a.under + b.under)
+        return Ratio(a.factor * b.factor, product([a.over, b.over]), a.under + b.under)
 
     def _is_same(self, a: SOp, b: SOp) -> bool:
         """Whether two s-ops are one linear form."""
@@ -338,99 +254,27 @@ class Ratios:
 
     def _divided(self, a: Ratio, b: Ratio) -> Ratio | None:
         """Division by what is positive, or negative, wherever it is not 0."""
-        if not b.factor or not self._is_whole(b.over):
+        if not b.factor or not self.is_whole(b.over):
             return None
         low, high = self.analysis.domain(b.over).ends
         if low < 0 < high or low == high == 0:
             return None
         if high <= 0:
-            b = Ratio(-b.factor, _product([b.over, Constant(-1)]), b.under)
+            b = Ratio(-b.factor, product([b.over, Constant(-1)]), b.under)
         down = a.under + Counter([] if isinstance(b.over, Constant) else [b.over])
         common = b.under & down
         factor = a.factor / b.factor / (int(b.over.value) if isinstance(b.over, Constant) else 1)
         return Ratio(factor, a.times(b.under - common), down - common)
 
     def _chosen(self, condition: SOp, a: Ratio, b: Ratio) -> Ratio:
-        common = math.lcm(a.factor.denominator, b.factor.denominator)
-        left, right = (_product([side.over, Constant(int(side.factor * common))]) for side in (a, b))
+        factors, common = counts((a.factor, b.factor))
+        left, right = (product([side.over, Constant(factor)]) for side, factor in zip((a, b), factors, strict=True))
         over = Map("if", (condition, left, right))
         if a.under == b.under:
             return Ratio(Fraction(1, common), over, a.under)
         return Ratio(Fraction(1, common), over, Counter([Map("if", (condition, a.below, b.below))]))
 
-    # -- readers of ratios -------------------------------------------------------------------------------------------
 
-    def _compared(self, op: str, a: Ratio, b: Ratio) -> SOp | None:
-        """Cross-multiplied: denominators are positive."""
-        difference = self._added(a, b, -1)
-        return None if difference is None else Map(op, (difference.over, Constant(0)))
-
-    def _selected(self, op: str, own: SOp, ratio: Ratio, swapped: bool) -> Select | None:
-        """A whole number compares with a ratio as with the next whole number below it, or above."""
-        compared = MIRRORED[op] if swapped else op
-        if compared in ("==", "!="):
-            return None
-        if compared in ("<=", ">"):  # own <= x if own <= floor(x); own > x if own > floor(x)
-            near = _floor(ratio)
-        else:
-            near = _product([_floor(Ratio(-ratio.factor, ratio.over, ratio.under)), Constant(-1)])
-        return Select(near, own, op) if swapped else Select(own, near, op)  # type: ignore[arg-type]
-
-
-def _times(value: Value, factor: int) -> Value:
+def _scaled(value: Value, factor: int) -> Value:
     """A number times a factor; what is no number stands for itself, since it is never looked up."""
-    if isinstance(value, str):
-        return value
-    product = Fraction(value) * factor
-    return int(product) if product.denominator == 1 else product
-
-
-def _quotient(ratio: Ratio) -> SOp:
-    over = _product([ratio.over, Constant(ratio.factor.numerator)])
-    under = _product([*ratio.under.elements(), Constant(ratio.factor.denominator)])
-    return over if under is Constant(1) else Map("/", (over, under))
-
-
-def _floor(ratio: Ratio) -> SOp:
-    """The next whole number below ``n / d``: ``n / d - 1 / 2`` and a quarter of ``1 / d``, rounded, which is no tie."""
-    over = _product([ratio.over, Constant(4 * ratio.factor.numerator)])
-    under = _product([*ratio.under.elements(), Constant(ratio.factor.denominator)])
-    shifted = Map("+", (Map("-", (over, _product([under, Constant(2)]))), Constant(1)))
-    return Map("round", (Map("/", (shifted, _product([under, Constant(4)]))),))
-
-
-def _linear(a: SOp, left: int, b: SOp, right: int) -> SOp:
-    """``left * a + right * b``; sums over one selector are one sum."""
-    if isinstance(a, Total) and isinstance(b, Total) and a.selector is b.selector:
-        return Total(a.selector, _linear(a.value, left, b.value, right))
-    if isinstance(a, Constant) and a.value == 0:
-        return _product([b, Constant(right)])
-    if right < 0:
-        return Map("-", (_product([a, Constant(left)]), _product([b, Constant(-right)])))
-    return _sum(_product([a, Constant(left)]), _product([b, Constant(right)]))
-
-
-def _polynomial(terms: Iterable[tuple[int, Sequence[SOp]]]) -> SOp:
-    found: SOp = Constant(0)
-    for number, factors in terms:
-        found = _linear(found, 1, _product(factors), number)
-    return found
-
-
-def _sum(a: SOp, b: SOp) -> SOp:
-    if isinstance(a, Constant) and a.value == 0:
-        return b
-    return a if isinstance(b, Constant) and b.value == 0 else Map("+", (a, b))
-
-
-def _product(factors: Iterable[SOp]) -> SOp:
-    """The product of s-ops; numbers are multiplied at once, and stand last."""
-    number, found = 1, None
-    for factor in factors:
-        if isinstance(factor, Constant):
-            number *= int(factor.value)
-        else:
-            found = factor if found is None else Map("*", (found, factor))
-    if found is None or number == 0:
-        return Constant(number)
-    return found if number == 1 else Map("*", (found, Constant(number)))
+    return value if isinstance(value, str) else as_value(Fraction(value) * factor)

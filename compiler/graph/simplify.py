@@ -1,18 +1,21 @@
 """Simplification: small rules that replace a node by an equal, cheaper one, each with its equation beside it.
 
 In: s-ops. Out: a map from every node they need to its replacement.
-Invariant: a rule never changes an answer; where the original raises, the replacement may answer.
+Invariant: a rule never changes an answer; where the original raises, the replacement may answer (C29).
+
+    (length * aggregate(full_s, indicator(p)))  is  selector_width(select(p, True, ==))
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from compiler.graph.domain import LENGTH, Setting
 from compiler.graph.places import of_place
 from compiler.graph.relation import EQUAL, Conjunction, disjuncts
+from compiler.graph.rules import Rule, rewritten
 from rasp.meaning.operators import MIRRORED, OPERATORS, Undefined
 from rasp.meaning.sop import (
     Aggregate,
@@ -35,21 +38,45 @@ from rasp.meaning.sop import (
 def simplify(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
     """The replacement of each node below the roots, inputs first."""
     roots = list(roots)
+    known = Known(setting)
     new: dict[Node, Node] = {}
     for node in reachable(roots):
-        new[node] = _rewrite(rebuilt(node, new), setting)
-    for known in (of_place, _looked_for):
-        again: dict[Node, Node] = known([new[root] for root in roots], setting)
+        new[node] = rewritten(rebuilt(node, new), RULES, known)
+    for rule in WHOLE:
+        again = rule.apply([new[root] for root in roots], setting)
         if again:
             for node in reachable(new[root] for root in roots):
                 if node not in again:
-                    again[node] = _rewrite(rebuilt(node, again), setting)
+                    again[node] = rewritten(rebuilt(node, again), RULES, known)
             new = {node: again.get(found, found) for node, found in new.items()}
     return new
 
 
+class Known:
+    """What rules may ask: the setting, and the cases of a selector, each found once."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self._cases: dict[Selector, list[Conjunction] | None] = {}
+
+    def cases(self, selector: Selector) -> list[Conjunction] | None:
+        """The selector as an `or` of conjunctions; None where that is too long, or has no value for any input."""
+        if selector not in self._cases:
+            try:
+                self._cases[selector] = disjuncts(selector, self.setting.limits.cases)
+            except (ValueError, Undefined):  # reported where its rows are asked for
+                self._cases[selector] = None
+        return self._cases[selector]
+
+    def width(self, selector: Selector) -> SOp:
+        """The number of selected keys, simplified."""
+        found = rewritten(Width(selector), WIDTHS, self)
+        assert isinstance(found, SOp)
+        return found
+
+
 def _looked_for(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
-    """A width of which only is asked whether it is 0: 1 where some key is selected, 0 elsewhere, is enough (C16)."""
+    """Widths of which only is asked whether they are 0: 1 where some key is selected, 0 elsewhere, is enough (C26)."""
     roots = list(roots)
     asked: dict[Node, bool] = dict.fromkeys(roots, False)
     for reader in reachable(roots):
@@ -86,36 +113,38 @@ def rebuilt(node: Node, new: dict[Node, Node]) -> Node:
     return replace(node, **changed) if changed else node  # type: ignore[type-var]
 
 
-def _rewrite(node: Node, setting: Setting) -> Node:
+# -- rules -------------------------------------------------------------------------------------------------------------
+
+
+def width(selector: Selector, setting: Setting) -> SOp:
+    """The number of selected keys, simplified."""
+    return Known(setting).width(selector)
+
+
+def _plus(node: Node, known: Known) -> Node | None:
     match node:
-        case Map(op="plus", args=(a,)):  # +a = a
+        case Map(op="plus", args=(a,)):
             return a
-        case Map(op=op, args=args) if all(isinstance(arg, Constant) for arg in args):  # f(1, 2) is a constant
-            return _folded(node, op, [arg.value for arg in args if isinstance(arg, Constant)])
-        case Map(op="round", args=(a,)) if (whole := _whole(a)) is not None:  # round(n) = n
-            return whole
-        case Map(op="/", args=(Constant(value=1), Aggregate(selector=selector, value=value))):
-            if value is AT_START and _includes_start(selector, setting):  # 1 / (1 / width) = width
-                return width(selector, setting)
-        case Map(op="*", args=(a, b)):
-            products = (_sum(a, b, setting), _sum(b, a, setting))
-            return next((found for found in products if found is not None), node)
-        case Width(selector=selector):
-            return width(selector, setting)
-        case Aggregate(selector=selector, default=default):
-            return Constant(default) if _cases(selector, setting) == [] else node  # nothing is ever selected
-    return node
+    return None
 
 
-AT_START = Map("indicator", (Map("==", (Indices(), Constant(0))),))
-"""1 at the first position, 0 elsewhere."""
+def _folded(node: Node, known: Known) -> Node | None:
+    if not isinstance(node, Map):
+        return None
+    values = [arg.value for arg in node.args if isinstance(arg, Constant)]
+    if len(values) < len(node.args):
+        return None
+    try:
+        return Constant(OPERATORS[node.op].apply(*values))
+    except Undefined:
+        return node
 
 
-def _includes_start(selector: Selector, setting: Setting) -> bool:
-    """Whether every row selects position 0."""
-    start = Conjunction.of([(Indices(), Constant(0), EQUAL)])
-    assert start is not None
-    return any(start.implies(case) for case in _cases(selector, setting) or [])
+def _rounded(node: Node, known: Known) -> Node | None:
+    match node:
+        case Map(op="round", args=(a,)):
+            return _whole(a)
+    return None
 
 
 def _whole(node: SOp) -> SOp | None:
@@ -138,59 +167,107 @@ def _whole(node: SOp) -> SOp | None:
     return None
 
 
-def _sum(factor: SOp, mean: SOp, setting: Setting) -> SOp | None:
-    """width(s) * (mean of v over s) = sum of v over s, for whole numbers v, whatever number an empty row has.
-
-    Of a bit it is the number of keys of s where the bit is 1.
-    """
-    if (
-        not isinstance(mean, Aggregate)
-        or isinstance(mean.default, str)
-        or not _is_width(factor, mean.selector, setting)
-    ):
-        return None
-    if isinstance(mean.value, Map) and mean.value.op == "indicator":
-        return width(And(mean.selector, Select(mean.value, Constant(1), "==")), setting)
-    value = _whole(mean.value)
-    return None if value is None else Total(mean.selector, value)
+AT_START = Map("indicator", (Map("==", (Indices(), Constant(0))),))
+"""1 at the first position, 0 elsewhere."""
 
 
-def _is_width(factor: SOp, selector: Selector, setting: Setting) -> bool:
+def _divided(node: Node, known: Known) -> Node | None:
+    match node:
+        case Map(op="/", args=(Constant(value=1), Aggregate(selector=selector, value=value))):
+            if value is AT_START and _includes_start(selector, known):
+                return known.width(selector)
+    return None
+
+
+def _includes_start(selector: Selector, known: Known) -> bool:
+    """Whether every row selects position 0."""
+    start = Conjunction.of([(Indices(), Constant(0), EQUAL)])
+    assert start is not None
+    return any(start.implies(case) for case in known.cases(selector) or [])
+
+
+def _counted(node: Node, known: Known) -> Node | None:
+    for mean in _means_times_width(node, known):
+        if isinstance(mean.value, Map) and mean.value.op == "indicator":
+            return known.width(And(mean.selector, Select(mean.value, Constant(1), "==")))
+    return None
+
+
+def _summed(node: Node, known: Known) -> Node | None:
+    for mean in _means_times_width(node, known):
+        if (value := _whole(mean.value)) is not None:
+            return Total(mean.selector, value)
+    return None
+
+
+def _means_times_width(node: Node, known: Known) -> Iterator[Aggregate]:
+    """The mean in a product with the width of its selector, whatever number an empty row has."""
+    match node:
+        case Map(op="*", args=(a, b)):
+            for factor, mean in ((a, b), (b, a)):
+                if not isinstance(mean, Aggregate) or isinstance(mean.default, str):
+                    continue
+                if _is_width(factor, mean.selector, known):
+                    yield mean
+
+
+def _is_width(factor: SOp, selector: Selector, known: Known) -> bool:
     """Whether the factor is how many keys the selector selects; with positions up to mine, my place says it."""
-    if width(selector, setting) is factor:
+    if known.width(selector) is factor:
         return True
-    cases, position = _cases(selector, setting), Indices()
+    cases, position = known.cases(selector), Indices()
     upto, before = (Conjunction.of([(position, position, frozenset(signs))]) for signs in ("<=", "<"))
     if cases == [before]:
         return factor is position
     return cases == [upto] and factor in (Map("+", (position, Constant(1))), Map("+", (Constant(1), position)))
 
 
-def _folded(node: SOp, op: str, values: list[Any]) -> SOp:
-    try:
-        return Constant(OPERATORS[op].apply(*values))
-    except Undefined:
-        return node
+def _no_keys(node: Node, known: Known) -> Node | None:
+    return Constant(0) if isinstance(node, Width) and known.cases(node.selector) == [] else None
 
 
-def width(selector: Selector, setting: Setting) -> SOp:
-    """The number of selected keys, simplified."""
-    cases = _cases(selector, setting)
-    if cases == []:  # width(nothing) = 0
-        return Constant(0)
-    if cases == [Conjunction(())]:  # width(everything) = length, or position + 1 where only the past is seen
-        return Map("+", (Indices(), Constant(1))) if setting.causal else LENGTH
-    if cases in ([_AFTER], [_FROM]) and not setting.causal:  # those after me, or from me on
-        left = Map("-", (LENGTH, Indices()))
-        return left if cases == [_FROM] else Map("-", (left, Constant(1)))
-    return Width(selector)
+def _all_keys(node: Node, known: Known) -> Node | None:
+    if not isinstance(node, Width) or known.cases(node.selector) != [Conjunction(())]:
+        return None
+    return Map("+", (Indices(), Constant(1))) if known.setting.causal else LENGTH
 
 
 _AFTER, _FROM = (Conjunction.of([(Indices(), Indices(), frozenset(signs))]) for signs in (">", ">="))
 
 
-def _cases(selector: Selector, setting: Setting) -> list[Conjunction] | None:
-    try:
-        return disjuncts(selector, setting.limits.cases)
-    except (ValueError, Undefined):  # too large, or never defined: reported where its rows are asked for
+def _keys_ahead(node: Node, known: Known) -> Node | None:
+    cases = known.cases(node.selector) if isinstance(node, Width) and not known.setting.causal else None
+    if cases not in ([_AFTER], [_FROM]):
         return None
+    left = Map("-", (LENGTH, Indices()))
+    return left if cases == [_FROM] else Map("-", (left, Constant(1)))
+
+
+def _default(node: Node, known: Known) -> Node | None:
+    return Constant(node.default) if isinstance(node, Aggregate) and known.cases(node.selector) == [] else None
+
+
+Local: TypeAlias = Rule[[Node, Known], Node | None]
+"""A rule of one node."""
+Whole: TypeAlias = Rule[[Iterable[Node], Setting], dict[Node, Node]]
+"""A rule of all nodes below some roots: their replacements."""
+
+WIDTHS: tuple[Local, ...] = (
+    Rule("width of nothing", "selector_width(none) is 0", "C29", _no_keys),
+    Rule("width of everything", "selector_width(all) is length, causal: indices + 1", "C29", _all_keys),
+    Rule("width ahead", "selector_width(select(indices, indices, >=)) is length - indices", "C27", _keys_ahead),
+)
+RULES: tuple[Local, ...] = (
+    Rule("positive sign", "+x is x", "C29", _plus),
+    Rule("constant folding", "f(1, 2) is its value", "C29", _folded),
+    Rule("round of a whole number", "round(n) is n", "C11", _rounded),
+    Rule("one over a share", "1 / aggregate(s, indicator(indices == 0)) is selector_width(s)", "C11", _divided),
+    Rule("share of a width", "selector_width(s) * aggregate(s, indicator(p)) is width of s and p", "C11", _counted),
+    Rule("mean times a width", "selector_width(s) * aggregate(s, n, d) is total(s, n)", "C23", _summed),
+    *WIDTHS,
+    Rule("aggregate of nothing", "aggregate(none, v, d) is d", "C29", _default),
+)
+WHOLE: tuple[Whole, ...] = (
+    Rule("attention of places", "what no token decides is a table of indices, or of length", "C27", of_place),
+    Rule("looked for, not counted", "selector_width(s) > 0 is aggregate(s, 1, 0) > 0", "C26", _looked_for),
+)

@@ -17,7 +17,7 @@ from functools import cached_property, partial
 import networkx as nx
 
 from compiler.graph.domain import Analysis, Setting
-from compiler.graph.ratios import Ratios
+from compiler.graph.means import without_means
 from compiler.graph.simplify import simplify
 from rasp.meaning.answers import is_boolean, normalised
 from rasp.meaning.interpreter import evaluate
@@ -200,7 +200,7 @@ def specialise(
     analysis.require_inputs()
     found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
     if means is not None:
-        ratios = Ratios(analysis, means).rewrite(found.values(), set(found.values()))
+        ratios = without_means(analysis, means, found.values(), set(found.values()))
         new = {old: ratios.get(node, node) for old, node in new.items()}
         found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
         _name(kept, names, new)

@@ -1,0 +1,39 @@
+"""Rules: rewrites as data: what equals what, which construction says so, and the function that does it.
+
+In: a node, and what a rule may know. Out: an equal node, by the first rule that has one.
+Invariant: on every input on which a node has an answer, its replacement has the same; where the original raises, the
+replacement may answer. The rules are listed in docs/constructions.md (C29), and tested one by one.
+
+    round of a whole number:  round(n) is n  (C11)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, ParamSpec, TypeVar
+
+from rasp.meaning.sop import Node
+
+F = TypeVar("F")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Rule(Generic[P, R]):
+    """A rewrite with a name, its equation, and the number of the construction that derives it."""
+
+    name: str
+    equation: str
+    number: str
+    apply: Callable[P, R]
+
+
+def rewritten(node: Node, rules: Sequence[Rule[[Node, F], Node | None]], facts: F) -> Node:
+    """What the first rule makes of a node that says anything of it; else the node."""
+    for rule in rules:
+        found = rule.apply(node, facts)
+        if found is not None:
+            return found
+    return node

@@ -1,0 +1,166 @@
+"""Rules: each rewrite alone, on random s-ops to which it applies, against the interpreter; and the table of them."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import rasp
+from compiler.graph import means, simplify
+from compiler.graph.domain import Analysis, Setting
+from compiler.graph.ratios import Ratios
+from compiler.graph.rules import Rule, rewritten
+from compiler.graph.simplify import AT_START, Known, rebuilt
+from rasp.meaning.interpreter import evaluate
+from rasp.meaning.sop import (
+    Aggregate,
+    And,
+    Constant,
+    Indices,
+    Map,
+    Node,
+    Not,
+    Or,
+    Select,
+    Selector,
+    SOp,
+    Width,
+    reachable,
+)
+from rasp.text.source import RaspError
+from tests.inputs import every
+from tests.places import ROOT
+from tests.random_programs import VOCABULARY, Programs
+
+SETTINGS = [Setting(VOCABULARY, 4, causal) for causal in (False, True)]
+INPUTS = [list(word) for word in every("0123", 2)] + [["1", "3", "1"], ["2", "0", "2", "1"], ["0", "0", "3", "0"]]
+NOTHING = And(Select(Indices(), Indices(), "<"), Select(Indices(), Indices(), ">"))
+EVERYTHING = Or(Select(Indices(), Indices(), "<"), Select(Indices(), Indices(), ">="))
+AHEAD = Select(Indices(), Indices(), ">=")
+
+
+def past(p: Programs) -> Selector:
+    return p.pick([Select(Indices(), Constant(0), "=="), Or(Select(Indices(), Constant(0), "=="), p.selector(1))])
+
+
+def shared(p: Programs, value: SOp) -> SOp:
+    """A width times a mean over the same selector, either way round."""
+    selector = p.selector(2)
+    pair = [Width(selector), Aggregate(selector, value, p.pick([0, 1, -3]))]
+    return Map("*", tuple(pair if p.pick([True, False]) else pair[::-1]))
+
+
+SOPS: dict[str, Callable[[Programs], SOp]] = {
+    "positive sign": lambda p: Map("plus", (p.number(2),)),
+    "constant folding": lambda p: Map(
+        p.pick(["+", "-", "/", "=="]), (Constant(p.pick([1, 2])), Constant(p.pick([0, 3])))
+    ),
+    "round of a whole number": lambda p: Map("round", (p.integer(2),)),
+    "one over a share": lambda p: Map("/", (Constant(1), Aggregate(past(p), AT_START, 0))),
+    "share of a width": lambda p: shared(p, Map("indicator", (p.boolean(2),))),
+    "mean times a width": lambda p: shared(p, p.integer(1)),
+    "width of nothing": lambda p: Width(And(NOTHING, p.selector(1))),
+    "width of everything": lambda p: Width(Or(EVERYTHING, p.selector(1))),
+    "width ahead": lambda p: Width(p.pick([AHEAD, Select(Indices(), Indices(), ">"), Not(Not(AHEAD))])),
+    "aggregate of nothing": lambda p: Aggregate(And(NOTHING, p.selector(1)), p.integer(1), p.pick([0, 7, "none"])),
+    "attention of places": lambda p: Width(Select(Indices(), Map("%", (Indices(), Constant(p.pick([2, 3])))), "<=")),
+    "looked for, not counted": lambda p: Map(p.pick(["==", "!=", ">", "<="]), (Width(p.selector(2)), Constant(0))),
+}
+TEXTS: dict[str, tuple[str, ...]] = {
+    "cancelling": ("aggregate(full_s, {}) * (2 * length)", "(aggregate(full_s, {}) + 1) * length"),
+    "mean of what I have": ("aggregate(select(tokens, tokens, ==), 2 * tokens_int)", "aggregate(full_s, length)"),
+    "cross-multiplication": ("aggregate(full_s, {}) > 3 / 2", "aggregate(full_s, {}) <= aggregate(full_s, indices)"),
+    "round of a mean": ("round(aggregate(full_s, {}))", "round(aggregate(select(tokens, tokens, ==), {}) / 2)"),
+    "round of what is whole": ("round((indices + indices + 2 * {}) / 2)",),
+    "comparison on one side": (
+        "selector_width(select(aggregate(full_s, {}) + tokens_int, 3, >))",
+        "selector_width(select(1, aggregate(full_s, {}), <=))",
+    ),
+    "next whole number": (
+        "selector_width(select(tokens_int, aggregate(full_s, {}), <))",
+        "selector_width(select(tokens_int, aggregate(full_s, {}), >))",
+        "selector_width(select(aggregate(select(indices, indices, <=), {}), tokens_int, >=))",
+    ),
+    "quotient of whole numbers": ("aggregate(full_s, {})", "aggregate(select(tokens_int, tokens_int, <), {}, 5 / 2)"),
+}
+LOCAL = {rule.name: rule for rule in simplify.RULES}
+WHOLE = {rule.name: rule for rule in simplify.WHOLE}
+MEANS = {rule.name: rule for rule in (*means.RULES, *means.DECODED)}
+
+
+def everywhere(root: SOp, rule: Rule[[Node, object], Node | None], facts: object) -> SOp:
+    """The s-op with one rule applied wherever it says anything, and no other."""
+    new: dict[Node, Node] = {}
+    for node in reachable([root]):
+        new[node] = rewritten(rebuilt(node, new), [rule], facts)
+    found = new[root]
+    assert isinstance(found, SOp)
+    return found
+
+
+def require_same(root: SOp, found: SOp, setting: Setting) -> None:
+    """Wherever the s-op has an answer, what stands for it has the same."""
+    for tokens in INPUTS:
+        try:
+            wanted = evaluate([root], tokens, causal=setting.causal)
+        except RaspError:
+            continue
+        assert evaluate([found], tokens, causal=setting.causal) == wanted, (str(root), str(found), tokens)
+
+
+def drawn(name: str, many: int = 60) -> Iterator[SOp]:
+    programs = Programs(random.Random(name))
+    yield from (SOPS[name](programs) for _ in range(many))
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=["bidirectional", "causal"])
+@pytest.mark.parametrize("name", LOCAL)
+def test_a_rule_of_one_node_keeps_every_answer(name: str, setting: Setting) -> None:
+    met = 0
+    for root in drawn(name):
+        found = everywhere(root, LOCAL[name], Known(setting))  # type: ignore[arg-type]
+        met += found is not root
+        require_same(root, found, setting)
+    assert met >= 5 or (name == "width ahead" and setting.causal)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=["bidirectional", "causal"])
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_rule_of_all_nodes_keeps_every_answer(name: str, setting: Setting) -> None:
+    met = 0
+    for root in drawn(name):
+        new: dict[Node, Node] = WHOLE[name].apply([root], setting)
+        met += bool(new)
+        for node in reachable([root]):
+            new.setdefault(node, rebuilt(node, new))
+        found = new[root]
+        assert isinstance(found, SOp)
+        require_same(root, found, setting)
+    assert met >= 5
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=["bidirectional", "causal"])
+@pytest.mark.parametrize("name", MEANS)
+def test_a_rule_of_means_keeps_every_answer(name: str, setting: Setting) -> None:
+    met = 0
+    for text in TEXTS[name]:
+        for value in ("tokens_int", "indices", "(tokens_int * indices - 1)", "(3 - tokens_int)"):
+            root = rasp.parse(f"x = {text.format(value)};").node("x")
+            assert isinstance(root, SOp)
+            simple = simplify.simplify([root], setting)[root]
+            assert isinstance(simple, SOp)
+            found = everywhere(simple, MEANS[name], Ratios(Analysis(setting), most=1))  # type: ignore[arg-type]
+            met += found is not simple
+            require_same(root, found, setting)
+    assert met
+
+
+def test_every_rule_is_listed_with_its_construction() -> None:
+    page = (ROOT / "docs" / "constructions.md").read_text(encoding="utf-8")
+    every_rule = [*LOCAL.values(), *WHOLE.values(), *MEANS.values()]
+    rows = [f"| {rule.name} | `{rule.equation}` | {rule.number} |" for rule in every_rule]
+    assert rows == [line for line in page.splitlines() if re.fullmatch(r"\| .* \| C\d+ \|", line)]
+    assert all(f"\n## {rule.number} " in page for rule in every_rule)
