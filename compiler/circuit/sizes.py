@@ -21,6 +21,9 @@ from compiler.numbers.bound import SLACK, Bound, product_error, square
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import Multiples, real
 
+ROUNDED = 4
+"""Unit roundoffs by which a stored number may exceed the exact one: of a weight, a sum, storing it; one to spare."""
+
 
 class Sizes:
     """Collects the largest number of one sublayer after the other; each method notes what one part of it makes.
@@ -45,7 +48,7 @@ class Sizes:
 
         Rounding takes what is stored up by a few units at most. What is no number has no bound.
         """
-        for size in (stored * (1 + 4 * self.p.unit), total * (self.p.largest / self.p.sum_largest)):
+        for size in (stored * (1 + ROUNDED * self.p.unit), total * (self.p.largest / self.p.sum_largest)):
             self.largest = max(self.largest, math.inf if math.isnan(size) else size)
 
     def embedding(self) -> None:

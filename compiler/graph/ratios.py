@@ -79,19 +79,13 @@ class Ratios:
             return False
 
     def _few(self, node: SOp) -> bool:
-        try:
-            domain = self.analysis.domain(node)
-        except RaspError:
-            return False
-        return not domain.numeric or domain.whole or len(domain) <= self.most
+        domain = self.analysis.domain_if_any(node)
+        return domain is not None and (not domain.numeric or domain.whole or len(domain) <= self.most)
 
     def is_whole(self, node: SOp) -> bool:
         """Whether the s-op is known to have whole numbers only."""
-        try:
-            domain = self.analysis.domain(node)
-        except RaspError:
-            return False
-        return domain.numeric and domain.whole
+        domain = self.analysis.domain_if_any(node)
+        return domain is not None and domain.numeric and domain.whole
 
     # -- ratios ------------------------------------------------------------------------------------------------------
 
@@ -151,11 +145,8 @@ class Ratios:
 
     def _narrow(self, node: SOp) -> Ratio | None:
         """An s-op of few values: over a common denominator, which is a number."""
-        try:
-            domain = self.analysis.domain(node)
-        except RaspError:
-            return None
-        if not domain.numeric:
+        domain = self.analysis.domain_if_any(node)
+        if domain is None or not domain.numeric:
             return None
         _, common = counts(domain.numbers)
         if isinstance(node, Lookup):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import assert_never
 
 from compiler.circuit.layer import Neuron, Stairs
 from compiler.lowering.attention import Read, Reading, weighted
@@ -25,7 +26,7 @@ from compiler.lowering.lines import less
 from compiler.numbers.direction import Form
 from compiler.numbers.exact import Multiples
 from compiler.numbers.grid import common_step
-from rasp.meaning.sop import Constant, Map, SOp
+from rasp.meaning.sop import Constant, Map, Predicate, SOp
 
 QUARTER = Fraction(1, 4)
 _Bend = tuple[Reading, Fraction, Fraction]
@@ -41,7 +42,7 @@ class Gates:
         self.builder = builder
         self.read = read
 
-    def compared(self, node: SOp, op: str, a: SOp, b: SOp) -> Reading | None:
+    def compared(self, node: SOp, op: Predicate, a: SOp, b: SOp) -> Reading | None:
         """A comparison of two numbers, by the difference, in units of what all differences are multiples of."""
         one, other = self.analysis.domain(a), self.analysis.domain(b)
         apart = one.ends[0] - other.ends[0]
@@ -59,6 +60,8 @@ class Gates:
                 bends, constant = [*at_least, *_times(above, -1)], 0
                 if op == "!=":
                     bends, constant = _times(bends, -1), 1
+            case _:
+                assert_never(op)
         ends = (Fraction(-1), Fraction(0)) if constant else (Fraction(0), Fraction(1))
         return weighted(
             [(self._added(node, less(node, Fraction(constant)), bends, ends), Fraction(1)), self._number(constant)]

@@ -21,7 +21,6 @@ from compiler.lowering.context import Context
 from compiler.numbers.exact import counts, times
 from rasp.meaning.operators import PREDICATES
 from rasp.meaning.sop import Constant, Lookup, Map, SOp
-from rasp.text.source import RaspError
 
 
 @dataclass(frozen=True)
@@ -98,11 +97,8 @@ class Pivots:
 
     def _is_short(self, node: SOp) -> bool:
         """Whether the s-op's values are few enough to be written out."""
-        try:
-            domain = self.analysis.domain(node)
-        except RaspError:
-            return False
-        return not isinstance(domain.values, range) or len(domain) <= self.limits.points
+        domain = self.analysis.domain_if_any(node)
+        return domain is not None and (not isinstance(domain.values, range) or len(domain) <= self.limits.points)
 
     def _is_plain(self, variable: SOp) -> bool:
         """Whether a variable of numbers is its own digit: they are 1 apart, and all of them may occur."""

@@ -23,8 +23,7 @@ from compiler.lowering.logic import Logic
 from compiler.lowering.pivots import Pivots
 from compiler.numbers.direction import Form
 from compiler.numbers.powers import power_above
-from rasp.meaning.operators import PREDICATES
-from rasp.meaning.sop import Constant, Lookup, Map, Node, SOp, reachable
+from rasp.meaning.sop import Constant, Lookup, Map, Node, Predicate, SOp, reachable
 
 
 class Steps:
@@ -59,11 +58,11 @@ class Steps:
                 return self.gates.remainder(node, a, b) or self._in_branches(node)
             case Map(op="round", args=(Map(op="/", args=(a, b)),)) if self.context.numeric(a, b):
                 return self.gates.rounded(node, a, b) or self._in_branches(node)
-            case Map(op=op, args=(a, b)) if op in PREDICATES:
+            case Map(op="==" | "!=" | "<" | "<=" | ">" | ">=" as op, args=(a, b)):
                 return self._compared(node, op, a, b) or self._in_branches(node)
         return self._in_branches(node)
 
-    def _compared(self, node: SOp, op: str, a: SOp, b: SOp) -> Reading | None:
+    def _compared(self, node: SOp, op: Predicate, a: SOp, b: SOp) -> Reading | None:
         """Numbers by their difference; strings by that of their codes, which are the same for all s-ops."""
         if self.context.numeric(a, b):
             return self.gates.compared(node, op, a, b)

@@ -15,6 +15,13 @@ from fractions import Fraction
 
 from compiler.numbers.powers import is_dyadic, odd
 
+SOFTMAX_ZERO = 104
+"""exp(-104) is less than half of the smallest number of float32, in which a softmax is computed at least (C1)."""
+SUM_LOWEST, SUM_HIGHEST = -126, 127
+"""Exponents of the smallest and the largest number of a sum inside a matrix product, which float32 has at least."""
+MOST_EXPONENT = 1_000
+"""Bounds are floats of 64 bits themselves: up to 2^1000, what they are multiplied by leaves them finite."""
+
 
 @dataclass(frozen=True)
 class Precision:
@@ -88,17 +95,17 @@ class Precision:
     @property
     def zero(self) -> int:
         """So many nats below another key, a key has no weight: softmax is computed in float32 or better."""
-        return max(self.underflow, 104)
+        return max(self.underflow, SOFTMAX_ZERO)
 
     @property
     def sum_smallest(self) -> float:
         """The smallest normal number inside a matrix product."""
-        return 2.0 ** min(self.lowest, -126)
+        return 2.0 ** min(self.lowest, SUM_LOWEST)
 
     @property
     def sum_largest(self) -> float:
         """No partial sum inside a matrix product may be larger: half of what fits there, and what a bound can hold."""
-        return 2.0 ** min(max(self.highest, 127), 1000)
+        return 2.0 ** min(max(self.highest, SUM_HIGHEST), MOST_EXPONENT)
 
     @property
     def offset(self) -> Fraction:

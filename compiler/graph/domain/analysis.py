@@ -64,6 +64,13 @@ class Analysis:
         """The values the s-op can take."""
         return self._domains.of(node)
 
+    def domain_if_any(self, node: SOp) -> Domain | None:
+        """The same; None where it has too many values to be said."""
+        try:
+            return self.domain(node)
+        except RaspError:
+            return None
+
     def linear(self, node: SOp) -> Terms | None:
         """The s-op as a linear form of numeric variables, where it visibly is one."""
         return self._linear.of(node)
