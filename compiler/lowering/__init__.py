@@ -11,7 +11,7 @@ column of the embedding, a channel of a head, or neurons, whichever is the cheap
 
 Invariant: readings are exact in exact arithmetic; a reading that is ready at time t is read at later times only.
 
-Where to look: `reader` (1, 2, and who is asked for the rest), `heads` and `counting` (3), `pushed` (4), `neurons`,
+Where to look: `reader` (1, 2, and who is asked for the rest), `heads` and `counting` (3), `rewrites` (4), `neurons`,
 which chooses between `staircases` over `pivots` and the `steps` of choices, products and `logic` (5). All of them ask
 the `context` what is wanted and known, and place things in the `builder`, called as `names` says. `outputs` and
 `variables` are what is read off in the end; `policy` is what can be done against rounding, and `build` tries what can

@@ -23,8 +23,9 @@ from compiler.lowering.builder import Builder, Mode, OpenHead, after_attention
 from compiler.lowering.context import Context
 from compiler.lowering.counting import Counting
 from compiler.lowering.lines import less
+from compiler.lowering.rewrites import default_number
 from compiler.numbers.direction import Direction, Form
-from rasp.meaning.sop import Aggregate, Constant, Map, SOp, Total, Width
+from rasp.meaning.sop import Aggregate, Constant, SOp, Total, Width
 
 
 class Heads:
@@ -79,18 +80,10 @@ class Heads:
     def aggregate(self, node: Aggregate) -> Reading:
         """A "mean" head, or one for each case where the cases can be added up."""
         cases = self.analysis.disjuncts(node.selector)
-        default = self._default(node)
-        values = self.analysis.domain(node.value)
-        if len(cases) > 1 and len(values) == 1:
-            return self.read(_any_case(cases, Constant(values.values[0]), default))
+        empty = Fraction(default_number(node, self.context))
         if len(cases) > 1 and self.analysis.selects_one(node):
-            return self._one_of(node, self.analysis.exclusive(node.selector), Fraction(default))
-        return self._mean(node, tuple(cases), Fraction(default))
-
-    def _default(self, node: Aggregate) -> int | Fraction:
-        """What an empty row gets. A default that is no value of the s-op, which is a number, is that of no row."""
-        default = node.default
-        return 0 if isinstance(default, str) or default not in self.analysis.domain(node).values else default
+            return self._one_of(node, self.analysis.exclusive(node.selector), empty)
+        return self._mean(node, tuple(cases), empty)
 
     def _mean(self, node: Aggregate, cases: tuple[Conjunction, ...], default: Fraction) -> Reading:
         """A "mean" head. A constant is counted from itself, so that a row that finds it gets an exact 0."""
@@ -169,12 +162,3 @@ class Heads:
             channels=(),
         )
         return OpenHead(head, after_attention(found.ready))
-
-
-def _any_case(cases: list[Conjunction], value: SOp, default: int | Fraction) -> SOp:
-    """A constant where any case selects something, the default elsewhere."""
-    found: SOp = Constant(False)
-    for case in cases:
-        count = Aggregate(case.selector(), Constant(1), 0)
-        found = Map("or", (found, Map(">", (count, Constant(0)))))
-    return Map("if", (found, value, Constant(default)))

@@ -20,7 +20,7 @@ from compiler.lowering.heads import Heads
 from compiler.lowering.logic import Logic
 from compiler.lowering.neurons import Neurons
 from compiler.lowering.pivots import Pivots
-from compiler.lowering.pushed import pushed
+from compiler.lowering.rewrites import ANY_CASE, PUSHED, Known, replaced
 from compiler.lowering.staircases import Staircases
 from compiler.lowering.steps import Steps
 from compiler.numbers.direction import Form
@@ -37,10 +37,11 @@ class Reader:
         self.builder = builder
         self.readings: dict[SOp, Reading] = {}
         pivots = Pivots(context)
+        self._known = Known(context, builder.names, pivots)
         logic = Logic(context, builder, self.read)
         staircases = Staircases(context, builder, pivots, self.read)
         self._gates = Gates(context, builder, self.read)
-        steps = Steps(context, builder, pivots, logic, self._gates, self.read)
+        steps = Steps(context, builder, self._known, logic, self._gates, self.read)
         self._neurons = Neurons(context, builder, pivots, staircases, steps)
         self._heads = Heads(context, builder, self.read, staircases.exactly, logic.evidence)
 
@@ -67,10 +68,11 @@ class Reader:
         if isinstance(node, Width | Total):
             return self._heads.total(node)
         if isinstance(node, Aggregate):
-            return self._heads.aggregate(node)
+            found = replaced(node, ANY_CASE, self._known)
+            return self._heads.aggregate(node) if found is None else self.read(found)
         if isinstance(node, Map) and node.op == "round" and self._is_exact(node.args[0]):
             return self._gates.held(node, node.args[0])
-        if (at_keys := pushed(node, self.context, self.builder.names)) is not None:
+        if (at_keys := replaced(node, PUSHED, self._known)) is not None:
             return self.read(at_keys)
         return self._neurons.computed(node)
 

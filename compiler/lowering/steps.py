@@ -13,29 +13,28 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from compiler.circuit.layer import Neuron
-from compiler.graph.simplify import rebuilt
 from compiler.lowering.attention import Read, Reading, weighted
 from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context
 from compiler.lowering.gates import Gates
 from compiler.lowering.lines import less
 from compiler.lowering.logic import Logic
-from compiler.lowering.pivots import Pivots
+from compiler.lowering.rewrites import BRANCHED, Known, branched, choice_in, replaced
 from compiler.numbers.direction import Form
 from compiler.numbers.powers import power_above
-from rasp.meaning.sop import Constant, Lookup, Map, Node, Predicate, SOp, reachable
+from rasp.meaning.sop import Constant, Lookup, Map, Predicate, SOp
 
 
 class Steps:
     """Operations from their operands' readings."""
 
     def __init__(
-        self, context: Context, builder: Builder, pivots: Pivots, logic: Logic, gates: Gates, read: Read
+        self, context: Context, builder: Builder, known: Known, logic: Logic, gates: Gates, read: Read
     ) -> None:
         self.context = context
         self.analysis = context.analysis
         self.builder = builder
-        self.pivots = pivots
+        self.known = known
         self.logic = logic
         self.gates = gates
         self.read = read
@@ -100,11 +99,8 @@ class Steps:
         """A choice, or a table of a choice as a choice of tables."""
         if isinstance(node, Map):
             return node if node.op == "if" else None
-        choice = self._chosen(node) if isinstance(node, Lookup) else None
-        if choice is None or self.context.is_shared(choice):
-            return None
-        condition, a, b = choice.args
-        return Map("if", (condition, self._on_branch(node, choice, a), self._on_branch(node, choice, b)))
+        choice = choice_in(node, self.known) if isinstance(node, Lookup) else None
+        return None if choice is None or self.context.is_shared(choice) else branched(node, choice, self.known)
 
     def _first_of(self, node: SOp, cases: Sequence[tuple[SOp, SOp]], other: SOp) -> Reading:
         """All cases in one layer: ``relu(a_k - low + M (c_k - 1 - c_1 - ... - c_(k-1)))`` is open for the first that is
@@ -142,31 +138,5 @@ class Steps:
 
     def _in_branches(self, node: SOp) -> Reading | None:
         """A function of a choice is a choice between the function's values."""
-        choice = self._chosen(node)
-        if choice is None:
-            return None
-        condition, a, b = choice.args
-        return self.read(Map("if", (condition, self._on_branch(node, choice, a), self._on_branch(node, choice, b))))
-
-    def _chosen(self, node: SOp) -> Map | None:
-        """The choice that the s-op is a function of, if that is so."""
-        choices = (inner for inner in self.pivots.links(node) if isinstance(inner, Map) and inner.op == "if")
-        return next(choices, None)
-
-    def _on_branch(self, node: SOp, choice: SOp, branch: SOp) -> SOp:
-        new: dict[Node, Node] = {choice: branch}
-        for current in reachable([node]):
-            if current not in new:
-                made = rebuilt(current, new) if isinstance(current, Map | Lookup) else current
-                new[current] = (
-                    self._looked_up(made, made.arg) if made is not current and isinstance(made, Lookup) else made
-                )
-        result = new[node]
-        assert isinstance(result, SOp)
-        return result
-
-    def _looked_up(self, node: Lookup, branch: SOp) -> SOp:
-        """The table on one branch of a choice. What it lacks can only occur while the other branch is taken."""
-        entries = dict(node.table)
-        some = node.table[0][1]
-        return Lookup(tuple((value, entries.get(value, some)) for value in self.analysis.domain(branch)), branch)
+        found = replaced(node, BRANCHED, self.known)
+        return None if found is None else self.read(found)

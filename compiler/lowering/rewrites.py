@@ -1,0 +1,144 @@
+"""Rewrites: s-ops that are lowered as others, by rules (C29): what they become depends on how they are lowered.
+
+In: an s-op, and what is known while it is lowered. Out: an equal one, which is read instead.
+Invariant: on every input with an answer, the new s-op is the old one.
+
+    aggregate(s, tokens) == "a"   is   aggregate(s, tokens == "a"), pushed to the keys
+    (a if c else b) % 3           is   a % 3 if c else b % 3
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from compiler.graph.rules import Rule
+from compiler.graph.simplify import rebuilt
+from compiler.lowering.context import Context
+from compiler.lowering.names import Names
+from compiler.lowering.pivots import Pivots
+from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Node, SOp, reachable
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the rules may ask."""
+
+    context: Context
+    names: Names
+    pivots: Pivots
+
+
+def replaced(node: SOp, rule: Rule[[Node, Known], Node | None], known: Known) -> SOp | None:
+    """What a rule makes of an s-op."""
+    found = rule.apply(node, known)
+    return found if isinstance(found, SOp) else None
+
+
+# -- what heads pick -------------------------------------------------------------------------------------------------
+
+
+def _pushed(node: Node, known: Known) -> Node | None:
+    """The function goes to the keys. Whether the new aggregate selects one key is noted of it, unless it is known.
+
+    Others may ask for the same aggregate, and have an answer where this one has none.
+    """
+    if not isinstance(node, SOp):
+        return None
+    context, names = known.context, known.names
+    analysis = context.analysis
+    variables = analysis.variables(node)
+    picks = [var for var in variables if isinstance(var, Aggregate) and analysis.picks(var)]
+    if len(picks) < len(variables) or len({pick.selector for pick in picks}) != 1:
+        return None
+    at_key = _substituted(node, {pick: pick.value for pick in picks})
+    if not context.numeric(at_key):  # some keys are picked on no input that is meant, and what they have is no number
+        return None
+    empty = analysis.table(_substituted(node, {pick: Constant(pick.default) for pick in picks}))
+    default = next((value for _, value in empty if not isinstance(value, str)), 0)  # else no such row has an answer
+    found = Aggregate(picks[0].selector, at_key, default)
+    one = any(map(analysis.selects_one, picks))
+    if found not in context.own and not analysis.is_made(found):
+        analysis.made(found, one)
+    elif analysis.selects_one(found) and not one:
+        return None
+    names.stands(found, node)
+    return found
+
+
+def _substituted(node: SOp, new: dict[SOp, SOp]) -> SOp:
+    """The elementwise part of the s-op over other variables."""
+    found: dict[Node, Node] = {old: new[old] for old in new}
+    for current in reachable([node]):
+        if current not in found:
+            found[current] = rebuilt(current, found) if isinstance(current, Map | Lookup) else current
+    result = found[node]
+    assert isinstance(result, SOp)
+    return result
+
+
+def default_number(node: Aggregate, context: Context) -> int | Fraction:
+    """What an empty row gets. A default that is no value of the s-op, which is a number, is that of no row."""
+    found = node.default
+    return 0 if isinstance(found, str) or found not in context.analysis.domain(node).values else found
+
+
+def _any_case(node: Node, known: Known) -> Node | None:
+    """A constant where any case selects something, the default elsewhere."""
+    if not isinstance(node, Aggregate):
+        return None
+    cases, values = known.context.analysis.disjuncts(node.selector), known.context.analysis.domain(node.value).values
+    if len(cases) < 2 or len(values) != 1:
+        return None
+    found: SOp = Constant(False)
+    for case in cases:
+        count = Aggregate(case.selector(), Constant(1), 0)
+        found = Map("or", (found, Map(">", (count, Constant(0)))))
+    return Map("if", (found, Constant(values[0]), Constant(default_number(node, known.context))))
+
+
+# -- choices -----------------------------------------------------------------------------------------------------------
+
+
+def _in_branches(node: Node, known: Known) -> Node | None:
+    choice = choice_in(node, known) if isinstance(node, SOp) else None
+    return None if choice is None else branched(node, choice, known)
+
+
+def choice_in(node: SOp, known: Known) -> Map | None:
+    """The choice that the s-op is a function of, if that is so."""
+    choices = (inner for inner in known.pivots.links(node) if isinstance(inner, Map) and inner.op == "if")
+    return next(choices, None)
+
+
+def branched(node: Node, choice: Map, known: Known) -> Map:
+    """A function of a choice as a choice between the function's values."""
+    condition, a, b = choice.args
+    return Map("if", (condition, _on_branch(node, choice, a, known), _on_branch(node, choice, b, known)))
+
+
+def _on_branch(node: Node, choice: SOp, branch: SOp, known: Known) -> SOp:
+    new: dict[Node, Node] = {choice: branch}
+    for current in reachable([node]):
+        if current not in new:
+            made = rebuilt(current, new) if isinstance(current, Map | Lookup) else current
+            new[current] = (
+                _looked_up(made, made.arg, known) if made is not current and isinstance(made, Lookup) else made
+            )
+    result = new[node]
+    assert isinstance(result, SOp)
+    return result
+
+
+def _looked_up(node: Lookup, branch: SOp, known: Known) -> SOp:
+    """The table on one branch of a choice. What it lacks can only occur while the other branch is taken."""
+    entries = dict(node.table)
+    some = node.table[0][1]
+    domain = known.context.analysis.domain(branch)
+    return Lookup(tuple((value, entries.get(value, some)) for value in domain), branch)
+
+
+PUSHED = Rule("function of what is picked", "f(aggregate(s, v, d)) is aggregate(s, f(v), f(d))", "C7", _pushed)
+ANY_CASE = Rule("search in several cases", "aggregate(s or t, c, d) is c if any(s) or any(t) else d", "C16", _any_case)
+BRANCHED = Rule("function of a choice", "f(a if c else b) is f(a) if c else f(b)", "C9", _in_branches)
+RULES = (PUSHED, ANY_CASE, BRANCHED)
