@@ -13,14 +13,14 @@ Invariant: every s-op on the way to an answer is checked too: its values are all
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate, chain
 from sys import getsizeof
 from typing import Any, TypeAlias, cast
 
 from rasp.meaning.means import Means
-from rasp.meaning.operators import OPERATORS, PREDICATES, TokenKind, Undefined, convert, show
+from rasp.meaning.operators import OPERATORS, PREDICATES, Number, TokenKind, Undefined, convert, show
 from rasp.meaning.sop import (
     Aggregate,
     And,
@@ -258,18 +258,18 @@ class Run:
             elif not means.numbers:
                 raise self._not_numbers(node, query, row, values)
             else:
-                result.append(self._mean(node, means, query, row))
+                result.append(self._of_row(node, means.of, query, row))
         return result
 
     def _total(self, node: SOp, rows: Rows, values: list[Value]) -> list[Value]:
         if isinstance(values[0], str):
             raise self.fail(node, "undefined", f"strings such as {show(values[0])} cannot be added up")
         means = Means(values)
-        return [0 if row == 0 else means.total(row) for row in rows]
+        return [0 if row == 0 else self._of_row(node, means.total, query, row) for query, row in enumerate(rows)]
 
-    def _mean(self, node: SOp, means: Means, query: int, row: int) -> Fraction:
+    def _of_row(self, node: SOp, of: Callable[[int], Number], query: int, row: int) -> Number:
         try:
-            return means.of(row)
+            return of(row)
         except Undefined as problem:
             raise self.fail(node, "undefined", f"at position {query}: {problem}") from None
 

@@ -1,7 +1,7 @@
 """Means and totals of the values that a selector's row selects, exact.
 
 In: the values of one sequence, then rows of it: integers with bit k for key k. Out: a `Fraction`, or a sum.
-Invariant: no mean is rounded; one that would take too long, or more than `MAX_BITS` bits, is `Undefined`.
+Invariant: nothing is rounded; what would take too long, or more than `MAX_BITS` bits, is `Undefined`.
 
     >>> means = Means([1, 2, 4]); means.of(0b111), means.total(0b110)
     (Fraction(7, 3), 6)
@@ -14,7 +14,7 @@ from fractions import Fraction
 from itertools import compress
 from typing import cast
 
-from rasp.meaning.operators import MAX_BITS, Undefined, bounded
+from rasp.meaning.operators import MAX_BITS, Number, Undefined, bounded
 from rasp.value import Value, kind_of_all
 
 MAX_SUMMED = 1 << 32
@@ -48,12 +48,12 @@ class Means:
             mean = self.known[row] = cast(Fraction, bounded(total))
         return mean
 
-    def total(self, row: int) -> Value:
+    def total(self, row: int) -> Number:
         """The sum of the values a row selects; an int where all values are."""
         if not self.numerators:
             self._prepare()
         total = Fraction(self._sum(row), self.denominator)
-        return total if any(isinstance(value, Fraction) for value in self.values) else int(total)
+        return bounded(total if any(isinstance(value, Fraction) for value in self.values) else int(total))
 
     def _prepare(self) -> None:
         numbers = [Fraction(value) for value in self.values]

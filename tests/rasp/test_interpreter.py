@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import rasp
 from rasp.meaning.interpreter import evaluate, evaluate_each
-from rasp.meaning.operators import OPERATORS, PREDICATES, Undefined
+from rasp.meaning.operators import MAX_BITS, OPERATORS, PREDICATES, Undefined
 from rasp.meaning.sop import (
     Aggregate,
     And,
@@ -29,6 +29,7 @@ from rasp.meaning.sop import (
     Selector,
     SOp,
     Tokens,
+    Total,
     Width,
 )
 from rasp.text.source import RaspError
@@ -85,6 +86,11 @@ def naive_values(node: Node, tokens: list[Value], causal: bool) -> list[Value]:
                 naive_mean([k for k in range(n) if rows[q][k] and (k <= q or not causal)], values, default)
                 for q in range(n)
             ]
+        case Total(selector, value):
+            rows, values = naive(selector, tokens, causal), naive(value, tokens, causal)
+            return [
+                naive_total([k for k in range(n) if rows[q][k] and (k <= q or not causal)], values) for q in range(n)
+            ]
     raise AssertionError(node)
 
 
@@ -98,6 +104,15 @@ def naive_mean(keys: list[int], values: list[Any], default: Value) -> Value:
     return sum((Fraction(values[key]) for key in keys), Fraction(0)) / len(keys)
 
 
+def naive_total(keys: list[int], values: list[Any]) -> Value:
+    if kind_of_all(values) == "string":
+        raise Refused
+    if not keys:
+        return 0
+    return sum((values[key] for key in keys), Fraction(0) if any(isinstance(v, Fraction) for v in values) else 0)
+
+
+EVERYWHERE = Select(Constant(1), Constant(1), "==")
 atoms = st.sampled_from([0, 1, 2, -1, True, False, Fraction(1, 2), Fraction(2), "a", "b", "c"])
 
 
@@ -113,7 +128,7 @@ def programs(draw: st.DrawFn, depth: int = 4) -> SOp:
     def inner() -> SOp:
         return draw(programs(depth - 1))
 
-    match draw(st.integers(0, 9)) if depth else draw(st.integers(0, 2)):
+    match draw(st.integers(0, 10)) if depth else draw(st.integers(0, 2)):
         case 0:
             return Tokens("asis")
         case 1:
@@ -132,6 +147,8 @@ def programs(draw: st.DrawFn, depth: int = 4) -> SOp:
             return Map("if", (inner(), inner(), inner()))
         case 8:
             return Width(draw(selectors(depth - 1)))
+        case 9:
+            return Total(draw(selectors(depth - 1)), inner())
         case _:
             return Aggregate(draw(selectors(depth - 1)), inner(), draw(atoms))
 
@@ -176,6 +193,18 @@ def test_means_of_long_sequences_are_exact(size: int, unit: Fraction, length: in
     )
     for causal in (False, True):
         assert evaluate(node, tokens, causal) == naive(node, tokens, causal)
+
+
+@pytest.mark.parametrize("tokens", [[2, 2], [Fraction(1, 3**20000), Fraction(1, 5**20000)]])
+def test_a_total_that_is_too_large_is_refused_as_a_mean_is(tokens: list[Value]) -> None:
+    """A sum of more bits than a number may have, and one whose common denominator has too many."""
+    large = Map("^", (Constant(2), Constant(MAX_BITS // 2 - 1)))
+    value = Map("*", (Tokens("asis"), Map("*", (large, large)))) if tokens[0] == 2 else Tokens("asis")
+    assert evaluate(value, tokens[:1])
+    with pytest.raises(RaspError, match="bits"):
+        evaluate(Total(EVERYWHERE, value), tokens)
+    with pytest.raises(RaspError):
+        evaluate(Aggregate(EVERYWHERE, value), tokens)
 
 
 @given(programs(), inputs, st.booleans())
