@@ -128,6 +128,15 @@ def test_each_head_is_linked_to_the_selector_and_the_line_of_the_program(model_o
     assert meanings[-1] == "any" and "any" not in meanings[:-1]
 
 
+def test_a_head_that_compares_totals_is_linked_to_its_selector() -> None:
+    text = """s = select(indices, indices, <=); t = round(aggregate(s, tokens_int) * selector_width(s));
+    o = selector_width(select(t, t, ==));"""
+    model = compiler.compile(rasp.parse(text), vocab=[0, 1, 2], output="o", max_length=4).model
+    language = facts(model, [1, 2, 0])["language"]
+    assert "total" in [kind for kind, *_ in language["nodes"]]
+    assert "select(t, t, ==)" in [head["text"] for layer in language["heads"] for head in layer]
+
+
 def test_a_selector_that_was_divided_is_linked_by_its_cases(model_of: Model) -> None:
     """Of each case, either one head looks at all its keys, or the heads that share them say so."""
     heads = facts(model_of("sort"), "cab")["language"]["heads"][0]

@@ -173,7 +173,7 @@ def _spelled(known: _Known, model: Transformer) -> dict[str, Any]:
         return {"missing": f"the program has more than {MAX_NODES} s-ops"}
     nodes, numbers = table(roots, program.settings.vocab or ())
     names = {node: name for name, node in named.items()}
-    written = texts(reachable(roots), names)
+    written = texts(reachable(roots), _rewritten(known.graph) | names)
     return {
         "nodes": nodes,
         "names": {name: numbers[node] for name, node in named.items()},
@@ -183,6 +183,11 @@ def _spelled(known: _Known, model: Transformer) -> dict[str, Any]:
         "outputs": list(program.outputs),
         "heads": [[_link(one, numbers, written, names) for one in layer] for layer in found],
     }
+
+
+def _rewritten(graph: Graph | None) -> dict[Node, str]:
+    """The program's names for s-ops that the compiler writes otherwise, such as a total for a mean times a width."""
+    return {} if graph is None else {node: name for node, name in graph.names.items() if isinstance(node, SOp)}
 
 
 def _named(known: _Known, model: Transformer) -> dict[str, Node]:

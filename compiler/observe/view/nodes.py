@@ -59,16 +59,10 @@ def _entry(node: Node, parts: list[int], vocabulary: Sequence[Value]) -> list[An
             return ["lookup", [[tagged(key), tagged(value)] for key, value in pairs], parts[0], sequence is not None]
         case sop.Aggregate(_, _, default):
             return ["aggregate", *parts, tagged(default)]
-        case sop.Width():
-            return ["width", *parts]
         case sop.Select(_, _, predicate):
             return ["select", *parts, predicate]
-        case sop.Not():
-            return ["not", *parts]
-        case sop.And():
-            return ["and", *parts]
-        case sop.Or():
-            return ["or", *parts]
+        case sop.Width() | sop.Total() | sop.Not() | sop.And() | sop.Or():  # nothing but their parts
+            return [type(node).__name__.lower(), *parts]
     raise TypeError(f"not an s-op or selector: {node!r}")
 
 

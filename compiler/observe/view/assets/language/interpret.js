@@ -55,6 +55,7 @@ const ENTRIES = {
   lookup,
   aggregate,
   width: ({ seen }, selector) => seen(selector).map((row) => BigInt(row.filter(Boolean).length)),
+  total: addedUp,
   select: ({ part }, key, query, predicate) => {
     const [keys, queries] = [part(key), part(query)];
     return queries.map((q) => keys.map((k) => PREDICATES[predicate](k, q)));
@@ -74,10 +75,14 @@ function lookup({ part }, pairs, arg, isSequence) {
   });
 }
 
+function keysSeen(row) {
+  return row.flatMap((on, key) => (on ? [key] : []));
+}
+
 function aggregate({ part, seen }, selector, value, fallback) {
   const values = part(value);
   return seen(selector).map((row) => {
-    const keys = row.flatMap((on, key) => (on ? [key] : []));
+    const keys = keysSeen(row);
     if (keys.length === 0) return untagged(fallback);
     if (keys.length === 1) return values[keys[0]];
     if (values.some(isText) || values.every((v) => typeof v === "boolean")) {
@@ -85,5 +90,16 @@ function aggregate({ part, seen }, selector, value, fallback) {
     }
     const sum = keys.reduce((total, key) => OPERATORS["+"](total, values[key]), { n: 0n, d: 1n });
     return fraction(sum.n, sum.d * BigInt(keys.length));
+  });
+}
+
+// Of an empty row 0; a fraction where one of all values is, for what a sequence is does not change from row to row.
+function addedUp({ part, seen }, selector, value) {
+  const values = part(value);
+  if (values.some(isText)) throw new Error("strings cannot be added up");
+  const none = values.some(isFraction) ? { n: 0n, d: 1n } : 0n;
+  return seen(selector).map((row) => {
+    const keys = keysSeen(row);
+    return keys.length === 0 ? 0n : keys.reduce((found, key) => OPERATORS["+"](found, values[key]), none);
   });
 }
