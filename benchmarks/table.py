@@ -22,7 +22,7 @@ from benchmarks.timing import TooLong, limit, machine
 from compiler.model import LayerShape
 from compiler.pipeline import Compiled
 from rasp import RaspError, whole
-from rasp.meaning.sop import Aggregate, Node, Selector, Width, reachable
+from rasp.meaning.sop import Aggregate, Node, Selector, Total, Width, reachable
 
 LONGEST = 120.0
 BUDGET = 1.0
@@ -92,7 +92,7 @@ def rule(outputs: Iterable[Node]) -> tuple[int, ...]:
     layers: dict[int, set[Selector]] = {}
     for node in reachable(outputs):
         depth[node] = max((depth[part] for part in node.inputs), default=0)
-        if isinstance(node, Aggregate | Width):
+        if isinstance(node, Aggregate | Total | Width):
             depth[node] += 1
             layers.setdefault(depth[node], set()).add(node.selector)
     return tuple(len(layers[number]) for number in sorted(layers))

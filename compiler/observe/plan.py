@@ -75,7 +75,7 @@ def plan(graph: Graph, build: Callable[[Graph, str], Built]) -> Plan:
 def _early(graph: Graph) -> Iterator[str]:
     """S-ops that a head reads and that no embedding can hold: of token and position, but no sum of one of each."""
     for node in graph.nodes:
-        read = node.inputs if isinstance(node, Select) else (node.value,) if isinstance(node, Aggregate) else ()
+        read = node.inputs if isinstance(node, Select) else (node.value,) if isinstance(node, Aggregate | Total) else ()
         for arg in read:
             assert isinstance(arg, SOp)
             variables = {type(variable) for variable in graph.analysis.variables(arg)}

@@ -26,7 +26,7 @@ from rasp import whole
 from rasp.ask import picture
 from rasp.ask.show import cell, sequence
 from rasp.meaning.interpreter import Matrix, Run
-from rasp.meaning.sop import Aggregate, Node, Selector, SOp, Width, reachable
+from rasp.meaning.sop import Aggregate, Node, Selector, SOp, Total, Width, reachable
 from rasp.text.source import counted
 from rasp.value import Value
 
@@ -210,7 +210,7 @@ def flow(
     named = texts(nodes, names)
     layers: list[Layer] = [Layer([], []) for _ in range(depth[sop] + 1)]
     for node in nodes:
-        if isinstance(node, (Aggregate, Width)):
+        if isinstance(node, Aggregate | Total | Width):
             rows: Any = run.answer(node.selector)
             _add_head(layers[depth[node]], node, rows, values, named, names)
         elif isinstance(node, SOp) and (node in names or node is sop) and (node.inputs or node is sop):
@@ -222,7 +222,7 @@ def flow(
 def _depth(node: Node, depth: Mapping[Node, int]) -> int:
     """The layer in which a node is known; of a selector, the layer of its head."""
     match node:
-        case Aggregate(selector, value):
+        case Aggregate(selector, value) | Total(selector, value):
             return max(depth[selector], depth[value] + 1)
         case Width(selector):
             return depth[selector]
@@ -249,13 +249,13 @@ def _definition(node: Node, called: Mapping[Node, str], names: Mapping[Node, str
 
 def _add_head(
     layer: Layer,
-    node: Aggregate | Width,
+    node: Aggregate | Total | Width,
     rows: Matrix,
     values: Mapping[SOp, list[Value]],
     texts: Mapping[Node, str],
     names: Mapping[Node, str],
 ) -> None:
-    fetched = (texts[node.value], values[node.value]) if isinstance(node, Aggregate) else None
+    fetched = (texts[node.value], values[node.value]) if isinstance(node, Aggregate | Total) else None
     step = Step(texts[node], values[node], _definition(node, texts, names), fetched)
     for head in layer.heads:
         if head.selector is node.selector:

@@ -135,6 +135,14 @@ def test_the_plan_says_what_is_not_free_before_the_first_attention() -> None:
     assert "not free" not in str(Compiled(rasp.load("programs/sort.rasp")).plan())
 
 
+def test_the_plan_says_it_of_what_a_head_adds_up_too() -> None:
+    source = """mixed = tokens_int if indices > 2 else 1; s = select(indices, indices, <=);
+    o = round(aggregate(s, mixed) * selector_width(s));"""
+    assert "not free here: mixed, of token and position" in str(
+        Compiled(rasp.parse(source).replace(vocab=[0, 1, 2], output="o", max_length=6)).plan()
+    )
+
+
 def test_limits_are_settings() -> None:
     source = 'o = selector_width(select(tokens, "a", ==)) ^ (indices % 3);'
     program = rasp.parse(source).replace(vocab="abc", max_length=12)
