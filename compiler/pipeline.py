@@ -9,7 +9,7 @@ Invariant: nothing is computed here; each stage is one call.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
@@ -27,7 +27,7 @@ from compiler.lowering.build import MODES, TRIES, Built, build, emitted
 from compiler.numbers.precision import PRECISIONS, Precision
 from compiler.observe.plan import Plan, plan
 from compiler.observe.remedies import LONG, Remedy, explained, remedies
-from compiler.runtime.origin import declared, hashes, located, program_of, recorded
+from compiler.runtime.origin import asked, declared, hashes, located, options_of, program_of, recorded
 from rasp import Diagnostic, Program, RaspError
 from rasp.meaning.sop import Node, SOp, listing, reachable
 from rasp.settings import token_text
@@ -182,6 +182,7 @@ class Compiled:
         found.config["unknown"] = None if unknown is None else token_text(unknown)
         found.config.update(_generation(self.program))
         found.labels["program"] = recorded(self.program)
+        found.labels["options"] = asked(self.optimize, self.limits)
         found.labels["named"] = [one | located(self.program, one["name"]) for one in found.labels["named"]]
         found.labels["certificate"] = {
             "certified": self.certificate.ok,
@@ -343,6 +344,13 @@ def _generation(program: Program) -> dict[str, Any]:
     return {"generate": generate if generate in program.outputs else None, "stop": stop}
 
 
+def compilations(model: Transformer) -> Iterator[Compiled]:
+    """The program of a model, to be compiled as its labels say it was; else in every mode. Raises `ModelError`."""
+    program = program_of(model)
+    for optimize, limits in options_of(model):
+        yield Compiled(program, optimize, uncertified=True, dtype=model.config.dtype, limits=limits)
+
+
 def faster(model: Transformer) -> Fast:
     """A model that was loaded, with the fast path, if its program compiles to the same weights, number for number.
 
@@ -350,10 +358,8 @@ def faster(model: Transformer) -> Fast:
     """
     from compiler.runtime.fast.model import Fast
 
-    program = program_of(model)
-    for optimize in ("balanced", "depth", "size"):
+    for compiled in compilations(model):
         try:
-            compiled = Compiled(program, optimize, uncertified=True, dtype=model.config.dtype)
             if same(compiled.model, model):
                 found = compiled.fast
                 return Fast(model, found.reason or found.plan or "")

@@ -245,6 +245,8 @@ LABELS: dict[str, dict[str, Any]] = {
     "a variable's value": {
         "variables": [{"name": "o", "ready": 0, "read": {}, "values": [{"float": "1e999999999"}], "numbers": ["1"]}]
     },
+    "options": {"options": {"optimize": 1, "limits": {}}},
+    "a limit": {"options": {"optimize": "size", "limits": {"nodes": "many"}}},
     "a variable from nowhere": {
         "variables": [{"name": "o", "ready": 0, "read": {"nowhere": "1"}, "values": [], "numbers": []}]
     },

@@ -1,6 +1,7 @@
-"""Origin: the program that a model was compiled from, kept in its labels.
+"""Origin: the program that a model was compiled from and what was asked of the compiler, kept in its labels.
 
-In: a program, or a model with labels. Out: JSON data for the labels, hashes for the certificate, the program again.
+In: a program with options, or a model with labels. Out: JSON data for the labels, hashes for the certificate, the
+program and the options again.
 Invariant: a program comes back with all the files that it loads, and nothing is read from the disk for it.
 
     model.labels["program"] = recorded(program)
@@ -10,9 +11,11 @@ Invariant: a program comes back with all the files that it loads, and nothing is
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import rasp
+from compiler.graph.domain import Limits
 from rasp import Program
 from rasp.program import LIBRARY, Place
 from rasp.running.elaborate import MAX_FILES, MAX_LOADED
@@ -21,7 +24,11 @@ from rasp.value import to_python
 if TYPE_CHECKING:
     from compiler.model import ModelError, Transformer
 
-LABEL = "program"
+LABEL, OPTIONS = "program", "options"
+MODES = ("balanced", "depth", "size")
+"""The ways to compile, the usual one first: what is tried where a model does not say which it was."""
+MOST_RAISED = 16
+"""By how much limits in a checkpoint may exceed the usual ones: they bound the work of who compiles it again."""
 
 
 def recorded(program: Program) -> dict[str, Any]:
@@ -71,6 +78,26 @@ def program_of(model: Transformer) -> Program:
         return program.replace(**settings)
     except (TypeError, ValueError):
         raise _unknown() from None
+
+
+def asked(optimize: str, limits: Limits) -> dict[str, Any]:
+    """What was asked of the compiler besides settings, as JSON data: the mode, and the limits that are unusual."""
+    usual = asdict(Limits())
+    return {
+        "optimize": optimize,
+        "limits": {name: limit for name, limit in asdict(limits).items() if limit != usual[name]},
+    }
+
+
+def options_of(model: Transformer) -> list[tuple[str, Limits]]:
+    """Mode and limits that a model was compiled with; every mode, where its labels do not say it, or nothing usable."""
+    try:
+        told, usual = model.labels[OPTIONS], asdict(Limits())
+        optimize, limits = told["optimize"], told["limits"]
+        usable = optimize in MODES and all(0 <= limit <= MOST_RAISED * usual[name] for name, limit in limits.items())
+        return [(optimize, Limits(**limits))] if usable else [(mode, Limits()) for mode in MODES]
+    except (KeyError, TypeError, AttributeError):  # of a version that did not record it
+        return [(mode, Limits()) for mode in MODES]
 
 
 def _unknown() -> ModelError:

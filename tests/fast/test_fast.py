@@ -6,7 +6,7 @@ import itertools
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 import torch
@@ -17,17 +17,18 @@ import compiler
 import rasp
 from compiler.circuit.emit import emit
 from compiler.cli import main
-from compiler.graph.domain import Setting
+from compiler.graph.domain import Limits, Setting
 from compiler.graph.specialise import specialise
 from compiler.lowering.build import build
 from compiler.model import Config, ModelError, Scalar, Transformer
 from compiler.numbers.direction import BOS
 from compiler.numbers.precision import PRECISIONS
-from compiler.pipeline import Compiled, faster
+from compiler.pipeline import Compiled, compilations, faster
 from compiler.runtime.fast.heads import Attention
 from compiler.runtime.fast.model import Fast
 from compiler.runtime.fast.plan import Plan, _Replaced, plan
 from compiler.runtime.fast.search import Placed
+from compiler.runtime.origin import MODES
 from rasp import RaspError, evaluate
 from rasp.value import to_python
 from tests.inputs import short
@@ -458,6 +459,37 @@ def test_a_checkpoint_whose_program_compiles_to_its_weights_is_fast(optimize: st
     fast = faster(compiler.load(tmp_path / "sort"))
     assert fast.plan is not None and fast.reason is None
     assert fast.run("dcba") == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("optimize", ["depth", "size"])
+def test_a_checkpoint_says_how_it_was_compiled(optimize: str, tmp_path: Path) -> None:
+    """So its program is compiled once, under limits of its own too; one that is not the same is not looked for."""
+    limits = Limits(nodes=1 << 14, steps=1 << 12)
+    compiled = compiler.compile(LIBRARY["sort"].program, max_length=8, optimize=optimize, limits=limits)
+    compiled.save(tmp_path / "sort")
+    model = compiler.load(tmp_path / "sort")
+    assert model.labels["options"] == {"optimize": optimize, "limits": {"nodes": 1 << 14, "steps": 1 << 12}}
+    [again] = compilations(model)
+    assert (again.optimize, again.limits) == (optimize, limits)
+    assert faster(model).plan is not None
+
+
+OPTIONS: dict[str, Any] = {
+    "none": None,
+    "a mode that there is not": {"optimize": "luck", "limits": {}},
+    "a limit that there is not": {"optimize": "size", "limits": {"luck": 1}},
+    "a limit that bounds no work": {"optimize": "size", "limits": {"combinations": 1 << 40}},
+}
+
+
+@pytest.mark.parametrize("what", OPTIONS)
+def test_every_mode_is_tried_where_a_checkpoint_says_nothing_usable(what: str) -> None:
+    """As in those of versions that did not record it."""
+    model = compiler.compile(LIBRARY["sort"].program, max_length=8, optimize="size").model
+    model.labels = {key: value for key, value in model.labels.items() if key != "options"}
+    model.labels |= {} if OPTIONS[what] is None else {"options": OPTIONS[what]}
+    assert [(one.optimize, one.limits) for one in compilations(model)] == [(mode, Limits()) for mode in MODES]
+    assert faster(model).plan is not None
 
 
 def test_a_checkpoint_with_another_weight_is_not(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from compiler.model import ModelError, Scalar, Transformer
 from compiler.observe.view.links import Link, lines, links, scales
 from compiler.observe.view.nodes import table, tagged
 from compiler.observe.view.sparse import packed
-from compiler.runtime.origin import program_of
+from compiler.runtime.origin import options_of, program_of
 from rasp import Program, RaspError
 from rasp.ask.drawing import texts
 from rasp.meaning.answers import is_boolean
@@ -156,7 +156,8 @@ def _language(model: Transformer) -> dict[str, Any]:
 def _graph(program: Program, model: Transformer) -> Graph | None:
     """The s-ops as the compiler saw them, None where it would refuse them now."""
     config = model.config
-    setting = Setting(program.settings.vocab or (), config.max_length, config.causal)
+    _, limits = options_of(model)[0]
+    setting = Setting(program.settings.vocab or (), config.max_length, config.causal, limits)
     outputs = {name: node for name in program.outputs if isinstance(node := program.node(name), SOp)}
     try:
         return specialise(outputs, program.called, setting, required(program))

@@ -7,7 +7,7 @@ Invariants: a folder is written whole or not at all, and what else lies in it is
     sort/
       config.json        format, shape, vocabulary, output values, hashes of the other files
       model.safetensors  the weights, by the names of `compiler.model`
-      labels.json        what each column, head and neuron is; where variables are read; source and compiler version
+      labels.json        what each column, head and neuron is; where variables are read; program, options, version
       *.json             further documents, if there are any; `document` reads one
 """
 

@@ -72,6 +72,9 @@ def require_labels(labels: Mapping[str, Any]) -> None:
         bool(certificate["certified"])
         if not set(certificate.get("also", [])) <= set(DTYPES):
             raise ValueError("certified in an unknown dtype")
+    if options := labels.get("options"):
+        _texts([options["optimize"], *options["limits"]])
+        _whole([*options["limits"].values()])
     for variable in labels.get("variables", []):
         _variable(variable, directions)
     for named in labels.get("named", []):

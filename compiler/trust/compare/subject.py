@@ -22,8 +22,8 @@ from compiler.graph.domain import Setting
 from compiler.graph.witness import required
 from compiler.model import ModelError, Scalar, Transformer
 from compiler.observe.trace import trace
-from compiler.pipeline import Compiled, faster
-from compiler.runtime.origin import declared, program_of
+from compiler.pipeline import Compiled, compilations, faster
+from compiler.runtime.origin import declared
 from compiler.trust.compare.inputs import chunks
 from compiler.trust.compare.report import CIRCUITS, Difference, Input, Place
 from compiler.trust.compare.stages import (
@@ -303,7 +303,7 @@ def of_checkpoint(folder: Path, fast: bool = False) -> Subject:
     from compiler.runtime.checkpoint import load
 
     model = load(folder)
-    compiled = Compiled(program_of(model))
+    compiled = next(compilations(model))
     setting = compiled.setting
     told = setting.texts, setting.max_length, setting.causal, tuple(compiled.sop)
     config = model.config

@@ -14,14 +14,11 @@ from typing import Any, TypeAlias
 
 from compiler.model import ModelError, Transformer
 from compiler.observe.provenance import DOCUMENT
-from compiler.pipeline import Compiled
-from compiler.runtime.origin import program_of
+from compiler.pipeline import Compiled, compilations
 from compiler.trust.interventions.study import Study
 from rasp import Program, RaspError
 
 Target: TypeAlias = Program | Compiled | Transformer | str | Path
-MODES = ("balanced", "depth", "size")
-"""The ways to compile, the usual one first: a model does not say which it was."""
 
 
 def study_of(target: Target, document: Mapping[str, Any] | None = None, seed: int = 0) -> Study:
@@ -43,9 +40,8 @@ def study_of(target: Target, document: Mapping[str, Any] | None = None, seed: in
 
 def _compiled_again(model: Transformer) -> Compiled:
     """The program of a model, compiled in the way that comes to its labels."""
-    program, hint = program_of(model), "compile the program again"
-    for mode in MODES:
-        compiled = Compiled(program, mode, uncertified=True, dtype=model.config.dtype)
+    hint = "compile the program again"
+    for compiled in compilations(model):
         try:
             if compiled.weights.labels.get("directions") == model.labels.get("directions"):
                 return compiled
