@@ -2,7 +2,8 @@
 
 In: a native model with one output. Out: `Head`, which knows the id of every output value; generation settings; how the
 folder is used, for the model card.
-Invariant: a value with a token's text has the token's id, any other value an id of its own that no text is read as.
+Invariant: a value with a token's text has the token's id, any other value an id of its own that no text is read as. A
+value that has several logits has an id for each; one that is a token is read as the token by any of them.
 
     next-token programs write over the vocabulary itself, so that stock `generate` continues a text
 """
@@ -10,7 +11,8 @@ Invariant: a value with a token's text has the token's id, any other value an id
 from __future__ import annotations
 
 import inspect
-import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -48,27 +50,26 @@ class Head:
 
     @cached_property
     def ids(self) -> list[int]:
-        """The id of each output value."""
-        return [self._id(text) for text in told_apart(self.output)]
+        """The id of each logit."""
+        return [self.words.ids[text] for text in told_apart(self.output, self.words.vocabulary)]
 
     @property
     def stop_ids(self) -> list[int]:
         """The ids behind which a text ends."""
-        return [self._id(text) for text in self.stops if text in (*self.words.vocabulary, *self.words.values)]
-
-    def _id(self, text: str) -> int:
-        return self.words.ids[text if text in self.words.vocabulary else VALUE + text]
+        tokens = [self.words.ids[text] for text in self.stops if text in self.words.vocabulary]
+        values = [number for number, label in zip(self.ids, labels(self.output), strict=True) if label in self.stops]
+        return list(dict.fromkeys(tokens + values))
 
     def config(self) -> dict[str, Any]:
         """What the configuration says of ids."""
         named = {number: text for text, number in self.words.ids.items()}
-        named |= dict(zip(self.ids, told_apart(self.output), strict=True))
+        named |= dict(zip(self.ids, labels(self.output), strict=True))
         return {
             "bos_token_id": self.words.bos_id,
             "pad_token_id": self.words.pad_id,
             "eos_token_id": self.stop_ids or None,
             "id2label": named,
-            "label2id": {text: number for number, text in named.items()},
+            "label2id": {text: number for number, text in reversed(named.items())},
         }
 
     def over_ids(self, model: Uniform) -> Uniform:
@@ -77,7 +78,11 @@ class Head:
         W_U = torch.zeros(model.width, self.size, dtype=torch.float64)
         W_U[model.one] = -FAR
         W_U[:, self.ids] = model.W_U
-        return replace(model, W_E=huggingface.rows(model.W_E, self.size), W_U=W_U)
+        W_E = huggingface.rows(model.W_E, self.size)
+        for number, label in zip(self.ids, labels(self.output), strict=True):
+            if label in self.words.vocabulary:
+                W_E[number] = model.W_E[self.words.ids[label]]
+        return replace(model, W_E=W_E, W_U=W_U)
 
     def forward(self, model: Any, folder: Path) -> Forward:
         """The logits of the output values; every other id must stay below the best of them."""
@@ -94,24 +99,26 @@ class Head:
         return huggingface.forward(self.words, model, AutoTokenizer.from_pretrained(folder), choose)
 
 
-def told_apart(output: OutputSlice) -> tuple[str, ...]:
-    """A text for each logit: that of its value; where a value has several logits, which of them it is: `2.5 #2`."""
-    texts = labels(output)
-    taken, found = set(texts), dict[str, None]()
-    for text in texts:
-        numbered = (f"{text} #{number}" for number in itertools.count(2))
-        own = text if text not in found else next(one for one in numbered if one not in found and one not in taken)
-        found[own] = None
-    return tuple(found)
+def told_apart(output: OutputSlice, vocabulary: Sequence[str]) -> Iterator[str]:
+    """A text for each logit: the token, where its value has the text of one, else the value marked as such.
+
+    Where a value has several logits, those behind the first are numbered: ``=2 0.5``.
+    """
+    seen: Counter[str] = Counter()
+    for label in labels(output):
+        seen[label] += 1
+        again = seen[label] if seen[label] > 1 else ""
+        yield label if label in vocabulary and not again else VALUE.format(again) + label
 
 
 def head(model: Transformer) -> Head:
     """The ids of a model's only output. Raises `ModelError` where no tokenizer can hold its tokens."""
     [output] = model.config.outputs
-    own = [label for label in told_apart(output) if label not in model.config.vocabulary]
+    vocabulary, stop = model.config.vocabulary, model.config.stop
+    own = [text for text in told_apart(output, vocabulary) if text not in vocabulary]
     names = words(model.config, own)
-    generates = model.config.generate == output.name and set(own) <= set(model.config.stop)
-    return Head(output, names, tuple(model.config.stop) if generates else (), generates)
+    generates = model.config.generate == output.name and set(labels(output)) <= {*vocabulary, *stop}
+    return Head(output, names, tuple(stop) if generates else (), generates)
 
 
 def save_generation(model: Transformer, outer: Head, folder: Path) -> None:
@@ -162,7 +169,7 @@ def page(model: Transformer, outer: Head, architecture: str) -> Page:
 def _how(outer: Head) -> str:
     between = f"separated by {outer.words.separator!r}" if outer.words.separator else "a character each"
     own = (
-        f" Values that are no tokens have ids of their own, written `{VALUE}value`, which no text is read as."
+        f" Other values have ids of their own, written `{VALUE.format('')}value`, which no text is read as."
         if outer.words.values
         else ""
     )

@@ -20,8 +20,9 @@ from compiler.runtime.folders import write_json
 
 SEPARATORS = (" ", ",", ";", "|", "\t", "\n")
 SPECIAL = ("<{}>", "[{}]", "<|{}|>", "<<{}>>", "\u2983{}\u2984")
-VALUE = "= "
-"""Stands in front of an output value that is not a token, so that no text is read as one; decoding drops it."""
+VALUE = "={} "
+"""Stands in front of an output value that has an id of its own, so that no text is read as one; decoding drops it. With
+a number where a value has several ids."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Words:
     vocabulary: tuple[str, ...]
     bos: str
     pad: str
-    values: tuple[str, ...]  # labels of the output values that have ids of their own
+    values: tuple[str, ...]  # output values that have ids of their own, marked as such
     separator: str
     unknown: str | None
 
@@ -48,7 +49,7 @@ class Words:
     @property
     def ids(self) -> dict[str, int]:
         """The id of every token's text."""
-        texts = [*self.vocabulary, self.bos, self.pad, *(VALUE + label for label in self.values)]
+        texts = [*self.vocabulary, self.bos, self.pad, *self.values]
         return {text: number for number, text in enumerate(texts)}
 
     def text(self, ids: Sequence[int]) -> str:
@@ -116,7 +117,7 @@ def _tokenizer(ours: Words) -> Any:
     )
     # The separator stands in front of a token, so that what is generated can be put behind its prompt.
     tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace(Regex(rf"\A(?:{VALUE})?"), ours.separator), decoders.Fuse()]
+        [decoders.Replace(Regex(rf"\A(?:{VALUE.format('[0-9]*')})?"), ours.separator), decoders.Fuse()]
     )
     tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in (ours.bos, ours.pad)])
     return tokenizer

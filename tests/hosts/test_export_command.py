@@ -175,7 +175,7 @@ def tokenizer(config: Config, folder: Path, values: tuple[str, ...] = ()) -> Any
 )
 def test_a_text_is_read_as_its_tokens(vocabulary: tuple[str, ...], text: str, tmp_path: Path) -> None:
     config = config_of(vocabulary)
-    made = tokenizer(config, tmp_path, ("7 (int)", "red"))
+    made = tokenizer(config, tmp_path, ("= 7 (int)", "= red"))
     names = words(config)
     pieces = text.split(names.separator) if names.separator else list(text)
     ids = [vocabulary.index(piece) for piece in pieces]
@@ -188,7 +188,7 @@ def test_a_text_is_read_as_its_tokens(vocabulary: tuple[str, ...], text: str, tm
 def test_a_token_outside_the_vocabulary_is_an_error_unless_one_stands_for_it(
     vocabulary: tuple[str, ...], tmp_path: Path
 ) -> None:
-    made = tokenizer(config_of(vocabulary), tmp_path, ("7",))
+    made = tokenizer(config_of(vocabulary), tmp_path, ("= 7",))
     for text in ("x", "7", "= 7", f"{vocabulary[0]} 7"):
         with pytest.raises(Exception, match=r"Missing \[UNK\] token"):
             made(text)
