@@ -9,7 +9,6 @@ is 0, every value is.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import TypeAlias
@@ -17,6 +16,7 @@ from typing import TypeAlias
 from compiler.circuit.circuit import Circuit
 from compiler.circuit.layer import Layer, Stairs
 from compiler.numbers.direction import BOS, ONE, Direction, Form
+from compiler.numbers.grid import common_step
 
 Units: TypeAlias = Mapping[Direction, Fraction | None]
 
@@ -81,10 +81,5 @@ def _join(found: dict[Direction, Fraction | None], direction: Direction, unit: F
 
 def common_unit(numbers: Iterable[Fraction | None]) -> Fraction | None:
     """The largest number of which all are whole multiples; None if one is not known."""
-    found = Fraction(0)
-    for number in numbers:
-        if number is None:
-            return None
-        below = math.lcm(found.denominator, number.denominator)
-        found = Fraction(math.gcd(int(found * below), int(number * below)), below)
-    return found
+    known = list(numbers)
+    return None if None in known else common_step([number for number in known if number is not None])
