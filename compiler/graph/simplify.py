@@ -76,18 +76,26 @@ class Known:
 
 
 def _looked_for(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
-    """Widths of which only is asked whether they are 0: 1 where some key is selected, 0 elsewhere, is enough (C26)."""
-    roots = list(roots)
+    """What asks of a width no more than whether it is 0 asks for a key instead: 1 where one is selected, else 0 (C26).
+
+    Those who ask are replaced, not the width: 1 is not how many there are, and does not have its name.
+    """
+    nodes = reachable(roots)
     asked: dict[Node, bool] = dict.fromkeys(roots, False)
-    for reader in reachable(roots):
+    for reader in nodes:
         for node in reader.inputs:
             if isinstance(node, Width) and node is not LENGTH:
                 asked[node] = asked.get(node, True) and _asks_for_any(reader, node)
-    return {
-        node: Aggregate(node.selector, Constant(1), 0)
-        for node, only in asked.items()
-        if only and isinstance(node, Width)
-    }
+    again: dict[Node, Node] = {}
+    found: dict[Node, Node] = {}
+    for node in nodes:  # inputs come first
+        if isinstance(node, Width) and asked.get(node):
+            found[node] = rebuilt(Aggregate(node.selector, Constant(1), 0), again)
+        elif not found.keys().isdisjoint(node.inputs):
+            again[node] = rebuilt(node, found)
+        elif (made := rebuilt(node, again)) is not node:
+            again[node] = made
+    return again
 
 
 def _asks_for_any(reader: Node, width: Node) -> bool:

@@ -11,6 +11,7 @@ import compiler
 import rasp
 from compiler.observe.trace import trace
 from compiler.pipeline import Compiled
+from compiler.programs.library import Entry, library
 from tests.places import BASICS
 
 
@@ -30,6 +31,23 @@ def test_every_variable_of_every_program_is_read_off_the_stream(path: Path, toke
     for row in found.rows:
         assert row.expected == made.program[row.name](tokens)
         assert any(values is not None for values in row.found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", [*library()], ids=lambda entry: entry.name)
+def test_every_variable_of_the_library_is_what_the_interpreter_says(entry: Entry) -> None:
+    made = compiler.compile(entry.program)
+    for example in made.program.settings.examples[:3]:
+        assert made.trace(example.input).ok, str(made.trace(example.input))
+
+
+def test_a_count_that_is_only_looked_for_is_no_variable_of_the_stream() -> None:
+    """The head says whether there is one: 1, not how many. That is not what the program calls `bigger`."""
+    text = "bigger = selector_width(select(tokens, tokens, >)); top = aggregate(select(bigger, 0, ==), tokens);"
+    made = compiler.compile(rasp.parse(text), vocab="abc", max_length=6)
+    found = made.trace("bca")
+    assert found.ok and [row.name for row in found.rows] == ["tokens", "top"]
+    assert "bigger" not in [one["name"] for one in made.model.labels["variables"]]
 
 
 def test_a_variable_is_there_from_its_layer_on_and_not_before(reverse: Compiled) -> None:
