@@ -29,6 +29,7 @@ from compiler.observe.plan import Plan, plan
 from compiler.observe.remedies import LONG, Remedy, explained, remedies
 from compiler.runtime.origin import asked, declared, hashes, located, options_of, program_of, recorded
 from rasp import Diagnostic, Program, RaspError
+from rasp.meaning import tapes
 from rasp.meaning.sop import Node, SOp, listing, reachable
 from rasp.settings import token_text
 
@@ -57,6 +58,12 @@ class Compiled:
     def setting(self) -> Setting:
         """The inputs the compilation is for."""
         settings = self.program.settings
+        if self.program.two_tapes:
+            raise refusal(
+                "two-tapes",
+                "a program with a source is not compiled yet: it needs an encoder and a decoder",
+                "`rasp run` decodes it, and Python's `program.decode(source)`",
+            )
         if settings.vocab is None:
             raise refusal(
                 "no-vocabulary",
@@ -298,6 +305,8 @@ class Pass(NamedTuple):
 
 def _listed(compiled: Compiled) -> str:
     """The s-ops that the outputs need, by name."""
+    if compiled.program.two_tapes:
+        return tapes.listing(compiled.sop, compiled.program.names, compiled.program.instances.tapes)
     needed = set(reachable(compiled.sop.values()))
     return listing({name: node for node, name in compiled.program.names.items() if node in needed} | compiled.sop)
 

@@ -16,23 +16,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rasp.ask import tapes
 from rasp.ask.generate import tokens_behind
 from rasp.ask.lint import lint, precedence
-from rasp.meaning.answers import answers
-from rasp.meaning.interpreter import Input, Matrix, evaluate
+from rasp.face import Face
+from rasp.header import read_settings
+from rasp.meaning.inputs import Input
 from rasp.meaning.operators import show
-from rasp.meaning.sop import Constant, Node, Selector, SOp
-from rasp.running.elaborate import MAX_FILE, Elaborator, library
+from rasp.meaning.sop import Constant, Node, SOp
+from rasp.meaning.tapes import Instances
+from rasp.running.elaborate import MAX_FILE, Elaborator
 from rasp.running.environment import Function, Given, Missing, RaspValue, describe, is_atom
-from rasp.settings import Settings, read_settings
+from rasp.settings import Settings
 from rasp.text.parser import parse_source
 from rasp.text.source import SURROGATE, Diagnostic, RaspError, Source, Span, did_you_mean, error
 from rasp.text.syntax import Module
-from rasp.value import Value, from_python, to_python
-
-MAX_SHOWN = 16
-"""Longest example on which a notebook shows an s-op or selector."""
-
+from rasp.value import to_python
 
 LIBRARY = "library"
 """Whose text gives a name, if it is the library's; else it is the name of a file that is loaded."""
@@ -78,12 +77,14 @@ def parse(text: str, path: str | Path | None = None, files: Mapping[str, str] | 
     if parsed.module is None:
         raise RaspError(*parsed.diagnostics)
     settings, found = read_settings(parsed.module.comments)
-    run = Elaborator(None if path is None else Path(path).parent, kept=files)
+    run = Elaborator(None if path is None else Path(path).parent, kept=files, two_tapes=settings.two_tapes)
     run.run_all(parsed.statements)
     program = Program(parsed.module, settings, run)
     errors = [one for one in (*found, *run.diagnostics) if one.severity == "error"]
     if not found:
         errors += program._check_names()
+    if not errors and program.two_tapes:
+        errors += tapes.errors(program._asked)
     if errors:
         raise RaspError(*errors, *_explaining(errors, parsed.module))
     return program
@@ -117,7 +118,7 @@ class Program:
         return Face(name, self._find(name), self)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.bindings or name in library().values or name in self._inner
+        return self._run.top.has(str(name)) or name in self._inner
 
     def _find(self, name: str) -> RaspValue:
         try:
@@ -145,7 +146,7 @@ class Program:
     @cached_property
     def names(self) -> dict[Node, str]:
         """What each named s-op and selector is called; a program's name wins over the library's, a later one too."""
-        bound = library().values | self.bindings
+        bound = {name: self._run.base.find(name) for name in self._run.base.names()} | self.bindings
         return {value: name for name, value in bound.items() if isinstance(value, Node) and name != "out"}
 
     @cached_property
@@ -203,7 +204,21 @@ class Program:
     def warnings(self) -> list[Diagnostic]:
         """What is suspicious, though it runs."""
         found = [one for one in self._run.diagnostics if one.severity == "warning"]
-        return found + lint(self.syntax, self.settings, self._run.defaulted)
+        if not self.two_tapes:
+            return found + lint(self.syntax, self.settings, self._run.defaulted)
+        return [*found, *precedence(self.syntax), *tapes.warnings(self._asked)]
+
+    @property
+    def notes(self) -> list[Diagnostic]:
+        """Which tapes were found, in a program with a source, where nobody wrote them."""
+        return tapes.notes(self._asked) if self.two_tapes else []
+
+    @property
+    def _asked(self) -> tapes.Asked:
+        chosen = dict.fromkeys((*self.outputs, *([self.writes_with()] if self.outputs else [])))
+        outputs = {name: node for name in chosen if isinstance(node := self.node(name), SOp)}
+        requires = [node for name in self.settings.requires if isinstance(node := self.node(name), SOp)]
+        return tapes.Asked(outputs, self.instances.tapes, self.settings, self._run.spans, self.names, requires)
 
     def node(self, name: str) -> Node:
         """The s-op or selector of this name; an atom is the s-op that has it everywhere."""
@@ -214,13 +229,17 @@ class Program:
             return Constant(value)
         raise error("not-an-s-op", f"`{name}` is {describe(value)}, not an s-op or a selector")
 
+    def call(self, function: Function, args: list[RaspValue]) -> RaspValue:
+        """What a function of the program gives for these values."""
+        return self._run.call(function, args)
+
     def stream(self, prompt: Input, max_tokens: int | None = None, output: str | None = None) -> Iterator[Any]:
         """The tokens of `generate`, each as soon as it is known."""
         chosen = self.writes_with(output)
         node = self.node(chosen)
         if not isinstance(node, SOp):
             raise error("not-an-s-op", f"`{chosen}` is a selector: it has no tokens to generate")
-        for value in tokens_behind(node, self.settings, prompt, max_tokens, self._run.spans):
+        for value in tokens_behind(self.placed(node), self.settings, prompt, max_tokens, self.spans):
             yield to_python(value)
 
     def writes_with(self, output: str | None = None) -> str:
@@ -234,6 +253,43 @@ class Program:
         many as a model of the declared length can give."""
         return list(self.stream(prompt, max_tokens, output))
 
+    def decode(self, source: Input, output: str | None = None) -> list[Any]:
+        """The target that a program with a source writes: from `start`, which is left out, to a token of `stop`, which
+        is the last one given, or as long as targets may be."""
+        if not self.two_tapes:
+            hint = "`generate` goes on behind a prompt; a header line `#@ source: VOCAB` declares a source"
+            raise error("decode", "the program has no source to decode from", hint=hint)
+        return self.generate(source, output=output)
+
+    def answers(self, source: Input, target: Input = ()) -> dict[str, list[Any]]:
+        """The values of every output of a program with a source at each position of a target so far: the last one is
+        the next token, the one before it was so one token earlier. `start`, at index 0, is not given."""
+        return {name: self[name](source, target) for name in self.require_outputs()}
+
+    def is_meant(self, source: Input, target: Input = ()) -> bool:
+        """Whether a program with a source promises something here: all that it `requires` is True, on its own tape, and
+        on both where it stands on none."""
+        return tapes.is_meant(self._asked, source, target)
+
+    @property
+    def two_tapes(self) -> bool:
+        """Whether the program reads a source beside its target."""
+        return self._run.tapes is not None
+
+    @cached_property
+    def instances(self) -> Instances:
+        """The s-ops of a program with a source, each on the tape that it is read on."""
+        return Instances(self._run.tapes)
+
+    def placed(self, node: Node) -> Any:
+        """A node as the interpreter takes it: of a program with a source, the instance that the decoder reads."""
+        return self.instances.of(node) if self.two_tapes else node
+
+    @property
+    def spans(self) -> Mapping[Node, Span]:
+        """Where the nodes that the interpreter takes were first written."""
+        return self.instances.located(self._run.spans) if self.two_tapes else self._run.spans
+
     def span(self, node: Node) -> Span | None:
         """Where a node was first written."""
         return self._run.spans.get(node)
@@ -243,7 +299,10 @@ class Program:
         changed = copy.copy(self)
         changed.__dict__.pop("warnings", None)
         changed.settings = self.settings.replace(**settings)
-        if errors := changed._check_names():
+        errors = changed._check_names()
+        if not errors and self.two_tapes:
+            errors = tapes.errors(changed._asked)
+        if errors:
             raise RaspError(*errors)
         return changed
 
@@ -253,6 +312,8 @@ class Program:
         named = {"output": self.settings.output, "requires": self.settings.requires}
         named["generate"] = (generate,) if isinstance(generate, str) else ()
         found = []
+        if self.settings.two_tapes and not self.two_tapes:
+            found.append(Diagnostic("setting", "error", "`source` is declared in the header: names depend on it"))
         for key, names in named.items():
             for name in names:
                 if name in self._run.lost or (name in self and isinstance(self._find(name), SOp)):
@@ -273,80 +334,3 @@ def _nodes(value: RaspValue) -> Iterator[tuple[Node, str]]:
             yield from ((item, f"[{i}]") for i, item in enumerate(value) if isinstance(item, Node))
         case dict():
             yield from ((item, f"[{show(key)}]") for key, item in value.items() if isinstance(item, Node))
-
-
-class Face:
-    """A named value of a program in Python: call an s-op or selector with an input, a function with arguments."""
-
-    def __init__(self, name: str, value: RaspValue, program: Program) -> None:
-        self.name = name
-        self.value = value
-        self.program = program
-
-    def __repr__(self) -> str:
-        return f"<{self.name}: {describe(self.value)}>"
-
-    def _repr_svg_(self) -> str | None:
-        """For notebooks: an s-op's values, a selector's grid, on an example of the program; None for anything else."""
-        from rasp.ask.picture import portrait
-
-        settings = self.program.settings
-        given = [list(example.input) for example in settings.examples] + [list((settings.vocab or "hello")[:5])]
-        try:
-            tokens = max((tokens for tokens in given if len(tokens) <= MAX_SHOWN), key=len)
-            return portrait(self.name, settings.read(tokens), self.exact(tokens))
-        except RaspError:  # a function, or no answer on this input
-            return None
-
-    @property
-    def node(self) -> Node:
-        """The s-op or selector itself."""
-        return self.program.node(self.name) if not isinstance(self.value, Node) else self.value
-
-    def __call__(self, *args: Any) -> Any:
-        """An s-op's values or a selector's matrix for an input as plain Python values; a function's result."""
-        if isinstance(self.value, Function):
-            return self._call(self.value, args)
-        if len(args) != 1:
-            raise error("arguments", f"`{self.name}` takes one input, got {len(args)}")
-        answer = self.exact(args[0])
-        if isinstance(self.node, Selector):
-            return answer
-        return [to_python(value) for value in answer]  # type: ignore[arg-type]
-
-    def exact(self, tokens: Input, causal: bool | None = None) -> list[Value] | Matrix:
-        """The exact answer for an input, in the kinds it prints in; `causal` is the program's setting unless given."""
-        settings, node = self.program.settings, self.node
-        restricted = settings.attention == "causal" if causal is None else causal
-        answer: Any = evaluate(node, settings.read(tokens), restricted, self.program._run.spans)
-        found: list[Value] | Matrix = answers(node, answer) if isinstance(node, SOp) else answer
-        return found
-
-    def _call(self, function: Function, args: tuple[Any, ...]) -> Any:
-        values = [arg.value if isinstance(arg, Face) else _from_python(arg) for arg in args]
-        result = self.program._run.call(function, values)
-        return (
-            Face(f"{self.name}(...)", result, self.program) if isinstance(result, (Node, Function)) else _plain(result)
-        )
-
-
-def _from_python(value: Any) -> RaspValue:
-    if isinstance(value, (Node, Function)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [_from_python(item) for item in value]
-    if isinstance(value, dict):
-        return {from_python(key): _from_python(item) for key, item in value.items()}
-    return from_python(value)
-
-
-def _plain(value: RaspValue) -> Any:
-    match value:
-        case list():
-            return [_plain(item) for item in value]
-        case dict():
-            return {_plain(key): _plain(item) for key, item in value.items()}
-        case Node() | Function():
-            return value
-        case _:
-            return to_python(value)

@@ -1,11 +1,8 @@
-"""Settings: the lines `#@ key: value` of a program, and what they declare.
+"""Settings: what a program declares about itself.
 
-In: the comments of a module, or Python values from a caller. Out: a `Settings` and the diagnostics of the lines.
-A value is JSON; a bare word, and for lists a string of characters, is shorthand. Later lines replace earlier ones,
-except `example`, which collects.
+In: Python values, from a caller or from the lines of a header. Out: a `Settings`.
 Invariants: what `Settings` holds has been checked, wherever it came from; no two tokens of a vocabulary have one text,
-and a decimal among them is the one that its text spells. A line is read in time that grows with its length, whatever
-stands in it.
+and a decimal among them is the one that its text spells.
 
     >>> Settings().replace(vocab="ab", max_length=4).vocab
     ('a', 'b')
@@ -14,18 +11,17 @@ stands in it.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal, TypeAlias
 
-from rasp.meaning.interpreter import Input, read_input
+from rasp.meaning.inputs import Input, read_input
 from rasp.meaning.operators import Number, Undefined, bounded
-from rasp.text.source import SURROGATE, Diagnostic, RaspError, Span, counted, did_you_mean, error
-from rasp.text.syntax import Comment
+from rasp.text.source import SURROGATE, RaspError, Span, counted, did_you_mean, error
 from rasp.value import Value, from_python
 
 Attention: TypeAlias = Literal["bidirectional", "causal"]
@@ -34,22 +30,21 @@ MAX_VOCABULARY = 1_000_000
 MAX_LENGTH = 1_000_000
 DEFAULT_LENGTH = 16
 """The longest input, where neither program nor caller says."""
+START = "<start>"
+"""What a target begins with, where the program names no token."""
 
 MAX_DIGITS = 4_000
 """Longest number of a setting, in digits before and behind the point, an exponent spelled out."""
 _LONGEST = 10**MAX_DIGITS
 _NUMBERS = f"a number has at most {MAX_DIGITS} digits, and a float lies within the range of floats"
-MAX_ERRORS = 20
-"""After so many errors the rest of a header is not read."""
-MAX_EXAMPLES = 1_000
-"""How many examples a program may give."""
-
-_WORD = re.compile(r"[^\s\"\[\]{},:]+")
 
 
 @dataclass(frozen=True)
 class Example:
-    """An input and the answer the program must give: one list, or one for each of several outputs by name."""
+    """An input and the answer the program must give: one list, or one for each of several outputs by name.
+
+    Of a program with a source it is a source, and what is decoded from it.
+    """
 
     input: tuple[Value, ...]
     output: tuple[Value, ...] | Mapping[str, tuple[Value, ...]]
@@ -69,6 +64,9 @@ class Settings:
     unknown: Value | None = None
     generate: bool | str = False
     stop: tuple[Value, ...] = ()
+    source: tuple[Value, ...] | None = None
+    max_source: int | None = None
+    start: Value = START
     spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
@@ -76,16 +74,35 @@ class Settings:
         """The vocabulary, each token by its text; empty where none is declared."""
         return {token_text(token): token for token in self.vocab or ()}
 
+    @property
+    def two_tapes(self) -> bool:
+        """Whether the program reads a source beside its target."""
+        return self.source is not None
+
     def read(self, tokens: Input) -> list[Value]:
         """An input as it is meant: each token is the one of the vocabulary that has its text.
 
         Any other token is the `unknown` one; without that it is itself, for the interpreter runs on anything.
         """
-        elements = read_input(tokens)
-        if not self.known:
+        return self._meant(read_input(tokens), self.known)
+
+    def read_source(self, tokens: Input) -> list[Value]:
+        """A source as it is meant. Raises `RaspError` for a token outside of its vocabulary, if none is `unknown`."""
+        known = {token_text(token): token for token in self.source or ()}
+        return _inside(self._meant(read_input(tokens), known), known, "source")
+
+    def read_target(self, tokens: Input) -> list[Value]:
+        """A target so far as it is meant, `start` in front. Raises `RaspError` as for a source."""
+        _, *given = read_input(chain([self.start], tokens))
+        meant = self._meant(given, self.known)
+        start = self.known.get(token_text(self.start), self.start)
+        return [start, *(_inside(meant, self.known, "target") if self.known else meant)]
+
+    def _meant(self, elements: list[Value], known: Mapping[str, Value]) -> list[Value]:
+        if not known:
             return elements
-        other = None if self.unknown is None else self.known.get(token_text(self.unknown))
-        return [self.known.get(token_text(token), token if other is None else other) for token in elements]
+        other = None if self.unknown is None else known.get(token_text(self.unknown))
+        return [known.get(token_text(token), token if other is None else other) for token in elements]
 
     def token(self, value: Value) -> Value | None:
         """The token of the vocabulary that an answer is; None where it is none."""
@@ -93,18 +110,26 @@ class Settings:
 
     @property
     def longest(self) -> int:
-        """The longest input, in tokens."""
-        return self.max_length or DEFAULT_LENGTH
+        """The longest input, in tokens; of a program with a source the longest target, `start` counted in."""
+        return self.max_length or (self.longest_source + 1 if self.two_tapes else DEFAULT_LENGTH)
+
+    @property
+    def longest_source(self) -> int:
+        """The longest source, in tokens."""
+        return self.max_source or DEFAULT_LENGTH
 
     def replace(self, **settings: Any) -> Settings:
         """These settings with some replaced, checked as in a header. None leaves a setting as it is."""
         given = {key: value for key, value in settings.items() if value is not None}
         for key in given:
-            if key not in _READERS:
-                raise error("setting", f"there is no setting `{key}`", hint=did_you_mean(key, _READERS))
-        read: dict[str, Any] = {_FIELD.get(key, key): _READERS[key](value) for key, value in given.items()}
+            if key not in READERS:
+                raise error("setting", f"there is no setting `{key}`", hint=did_you_mean(key, READERS))
+        read: dict[str, Any] = {_FIELD.get(key, key): READERS[key](value) for key, value in given.items()}
         spans = {key: span for key, span in self.spans.items() if key not in given}
-        return dataclasses.replace(self, **read, spans=spans)
+        changed = dataclasses.replace(self, **read, spans=spans)
+        for example in changed.examples if "example" in given else ():
+            _check_example(example, changed.two_tapes)
+        return changed
 
 
 def token_text(value: Value) -> str:
@@ -122,106 +147,23 @@ def spellings(value: Value) -> list[str]:
     return [token_text(value), str(whole), *decimal, *truth]
 
 
-def read_settings(comments: Iterable[Comment]) -> tuple[Settings, list[Diagnostic]]:
-    """The settings of a text and what is wrong with them."""
-    settings = Settings()
-    spans: dict[str, Span] = {}
-    found: list[Diagnostic] = []
-    for comment in comments:
-        if len(found) < MAX_ERRORS and comment.span.text.startswith("#@"):
-            try:
-                settings = _read_line(settings, comment.span, spans)
-            except RaspError as problem:
-                found += [_at(one, comment.span) for one in problem.diagnostics]
-    return dataclasses.replace(settings, spans=spans), found + _too_long(settings)
+def _inside(tokens: list[Value], known: Mapping[str, Value], tape: str) -> list[Value]:
+    """The tokens of a tape. Raises `RaspError` for one that is none of its vocabulary."""
+    for at, token in enumerate(tokens):
+        if token_text(token) not in known:
+            hint = f"the tokens of the {tape} are {_few(known)}; `unknown: TOKEN` names one of them for all others"
+            raise error(
+                "vocabulary", f"`{cut(token_text(token))}` at position {at} is no token of the {tape}", hint=hint
+            )
+    return tokens
 
 
-def _at(diagnostic: Diagnostic, span: Span) -> Diagnostic:
-    return dataclasses.replace(diagnostic, span=diagnostic.span or span)
+def _few(texts: Iterable[str]) -> str:
+    return cut(" ".join(texts))
 
 
-def _read_line(settings: Settings, span: Span, spans: dict[str, Span]) -> Settings:
-    keys, place = _halves(span)
-    key = keys.text
-    if key not in _READERS:
-        hint = did_you_mean(key, _READERS) or f"known are {', '.join(_READERS)}"
-        raise error("setting", f"there is no setting `{_cut(key)}`", keys, hint)
-    try:
-        changed = settings.replace(**{key: _read_value(key, place.text)})
-    except RaspError as problem:
-        raise RaspError(*[_at(one, place) for one in problem.diagnostics]) from None
-    spans[key] = place
-    if key == "example":
-        if len(settings.examples) >= MAX_EXAMPLES:
-            raise error("setting", f"more than {MAX_EXAMPLES} examples", place, "leave some out")
-        latest = dataclasses.replace(changed.examples[-1], span=place)
-        return dataclasses.replace(changed, examples=(*settings.examples, latest))
-    return changed
-
-
-def _halves(span: Span) -> tuple[Span, Span]:
-    """Where the key and the value of a line stand."""
-    colon = span.text.find(":")
-    key = _trimmed(Span(span.source, span.start + len("#@"), span.start + max(colon, len("#@"))))
-    if not key.text:
-        raise error("setting", "a setting reads `#@ key: value`", span)
-    return key, _trimmed(Span(span.source, span.start + colon + 1, span.end))
-
-
-def _trimmed(span: Span) -> Span:
-    """The same place without the blanks at both ends."""
-    start = span.end - len(span.text.lstrip())
-    return Span(span.source, start, max(start, span.start + len(span.text.rstrip())))
-
-
-def _read_value(key: str, text: str) -> Any:
-    if not text:
-        raise error("setting", f"`{key}` has no value")
-    if key == "example":
-        return [_read_example(text)]
-    value, end = _read_json(text)
-    if text[end:].strip():
-        names = [name.strip() for name in text.split(",")]
-        if key == "output" and all(re.fullmatch(r"\w+", name) for name in names):
-            return names
-        raise error("setting", f"`{_cut(text[end:].strip())}` is left over behind the value")
-    return value
-
-
-def _read_example(text: str) -> tuple[Any, Any]:
-    shown, end = _read_json(text)
-    rest = text[end:].lstrip()
-    if not rest.startswith("->"):
-        raise error("setting", "an example reads `INPUT -> OUTPUT`", hint='for instance `"abc" -> "cba"`')
-    answer, end = _read_json(rest[2:].lstrip())
-    if rest[2:].lstrip()[end:].strip():
-        raise error("setting", "something is left over behind the example's output")
-    return shown, answer
-
-
-def _read_json(text: str) -> tuple[Any, int]:
-    """A JSON value or a bare word at the beginning of a text, and where it ends."""
-    try:
-        value, end = json.JSONDecoder(parse_float=_decimal, parse_constant=str).raw_decode(text)
-        if end == len(text) or not re.match(r"[\w.#-]", text[end]) or text[end:].startswith("->"):
-            return value, end
-    except (ValueError, RecursionError):
-        pass
-    word = _WORD.match(text)
-    if word is None:
-        raise error("setting", f"`{text[:40]}` is neither JSON nor a single word")
-    return word[0], word.end()
-
-
-def _decimal(text: str) -> Fraction:
-    """A JSON number that has a point or an exponent. Raises `RaspError` before it grows."""
-    mantissa, _, exponent = text.lower().partition("e")
-    if len(text) > MAX_DIGITS or abs(int(exponent or "0")) + len(mantissa) > MAX_DIGITS:
-        raise _long_number(f"`{_cut(text)}`")
-    return Fraction(text)
-
-
-def _long_number(text: str) -> RaspError:
+def long_number(text: str) -> RaspError:
+    """The error for a number that nobody could write down."""
     return error("setting", f"{text} is too long or too large", hint=_NUMBERS)
 
 
@@ -252,12 +194,13 @@ def _encodable(text: str, what: str) -> str:
 
 def _shown(value: Any) -> str:
     try:
-        return _cut(token_text(value) if isinstance(value, Fraction) else repr(value))
+        return cut(token_text(value) if isinstance(value, Fraction) else repr(value))
     except ValueError:  # Python does not spell out an integer of many digits
         return "a number of many digits"
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """A text, or the beginning of a long one."""
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -285,8 +228,8 @@ def _names(key: str) -> Callable[[Any], tuple[str, ...]]:
     return read
 
 
-def _vocab(value: Any) -> tuple[Value, ...]:
-    tokens = _scalars(value, "`vocab`")
+def _vocab(value: Any, key: str = "vocab") -> tuple[Value, ...]:
+    tokens = _scalars(value, f"`{key}`")
     if not 0 < len(tokens) <= MAX_VOCABULARY:
         raise error("setting", f"a vocabulary has 1 to {MAX_VOCABULARY} tokens, not {len(tokens)}")
     seen: dict[str, Value] = {}
@@ -299,10 +242,13 @@ def _vocab(value: Any) -> tuple[Value, ...]:
     return tuple([Fraction(text) if isinstance(token, Fraction) else token for text, token in seen.items()])
 
 
-def _max_length(value: Any) -> int:
-    if type(value) is not int or not 0 < value <= MAX_LENGTH:
-        raise error("setting", f"`max_length` is an integer from 1 to {MAX_LENGTH}, not {_shown(value)}")
-    return value
+def _length(key: str) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if type(value) is not int or not 0 < value <= MAX_LENGTH:
+            raise error("setting", f"`{key}` is an integer from 1 to {MAX_LENGTH}, not {_shown(value)}")
+        return value
+
+    return read
 
 
 def _attention(value: Any) -> Attention:
@@ -325,17 +271,23 @@ def _example(shown: Any, answer: Any) -> Example:
     if not tokens:
         raise error("setting", "an example's input has at least one token")
     if isinstance(answer, Mapping):
-        several = {_name(name, "an output"): _answer(values, tokens) for name, values in answer.items()}
-        return Example(tokens, several)
-    return Example(tokens, _answer(answer, tokens))
+        return Example(tokens, {_name(name, "an output"): _scalars(of, _ANSWER) for name, of in answer.items()})
+    return Example(tokens, _scalars(answer, _ANSWER))
 
 
-def _answer(value: Any, tokens: tuple[Value, ...]) -> tuple[Value, ...]:
-    answer = _scalars(value, "an example's output")
-    if len(answer) != len(tokens):
-        wanted = counted(len(tokens), "answer")
-        raise error("setting", f"an example of {counted(len(tokens), 'token')} has {wanted}, not {len(answer)}")
-    return answer
+_ANSWER = "an example's output"
+
+
+def _check_example(example: Example, two_tapes: bool) -> None:
+    """One answer for each token; with a source, any number of them, of one output."""
+    answers = [example.output] if isinstance(example.output, tuple) else [*example.output.values()]
+    if two_tapes and not isinstance(example.output, tuple):
+        raise error("setting", "an example of a program with a source is a source and what is decoded from it")
+    count = len(example.input)
+    for answer in answers:
+        if len(answer) != count and not two_tapes:
+            wanted = counted(count, "answer")
+            raise error("setting", f"an example of {counted(count, 'token')} has {wanted}, not {len(answer)}")
 
 
 def _generate(value: Any) -> bool | str:
@@ -347,22 +299,19 @@ def _stop(value: Any) -> tuple[Value, ...]:
     return tuple([_scalar(item, "`stop`") for item in items])
 
 
-def _too_long(settings: Settings) -> list[Diagnostic]:
-    """The examples of a header that are longer than its own maximum length."""
-    message = f"this example is longer than the maximum length, {settings.max_length}"
-    longest = settings.max_length or MAX_LENGTH
-    return [Diagnostic("setting", "error", message, e.span) for e in settings.examples if len(e.input) > longest]
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
+READERS: dict[str, Callable[[Any], Any]] = {
     "output": _names("output"),
     "vocab": _vocab,
-    "max_length": _max_length,
+    "max_length": _length("max_length"),
     "attention": _attention,
     "example": _examples,
     "requires": _names("requires"),
     "unknown": lambda value: _scalar(value, "`unknown`"),
     "generate": _generate,
     "stop": _stop,
+    "source": lambda value: _vocab(value, "source"),
+    "max_source": _length("max_source"),
+    "start": lambda value: _scalar(value, "`start`"),
 }
+"""What reads the value of each setting. Raises `RaspError` for one that is none."""
 _FIELD = {"example": "examples"}

@@ -10,7 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PROGRAMS = ROOT / "programs"
 BASICS = sorted(PROGRAMS.glob("*.rasp"))
-ALL_PROGRAMS = sorted(PROGRAMS.rglob("*.rasp"))
+SEQ2SEQ = sorted((PROGRAMS / "seq2seq").glob("*.rasp"))
+"""The programs with a source: they are interpreted, not compiled."""
+ALL_PROGRAMS = sorted({*PROGRAMS.rglob("*.rasp")} - {*SEQ2SEQ})
 RASP = Path(sys.executable).parent / "rasp"
 
 MACHINE = {"compiler.model", *(f"compiler.model.{path.stem}" for path in (ROOT / "compiler/model").glob("[!_]*.py"))}

@@ -19,9 +19,9 @@ import torch
 from compiler.model import Scalar, Transformer, value_from_json
 from rasp import Program, RaspError
 from rasp.ask.show import cell
+from rasp.face import Face
 from rasp.meaning.answers import is_boolean, normalised
 from rasp.meaning.sop import Node, SOp
-from rasp.program import Face
 from rasp.value import from_python, to_python
 
 

@@ -19,6 +19,8 @@ import rasp
 from rasp.program import shipped_programs
 from rasp.text.source import did_you_mean, error
 
+INTERPRETED = frozenset({"seq2seq"})
+"""The themes of programs with a source: the interpreter runs them, the compiler refuses them so far."""
 BASICS = "basics"
 """The theme of the programs that stand in no folder of a theme."""
 
@@ -64,19 +66,19 @@ class Entry:
 
 
 def library(theme: str | None = None) -> Iterator[Entry]:
-    """The entries, or those of one theme. Raises `RaspError` if there is no such theme."""
+    """The entries that compile, or all of one theme. Raises `RaspError` if there is no such theme."""
     entries = _entries()
     if theme is not None:
         known = list(dict.fromkeys(entry.theme for entry in entries))
         if theme not in known:
             hint = did_you_mean(theme, known) or f"there are {', '.join(known)}"
             raise error("no-such-theme", f"there is no theme `{theme}`", hint=hint)
-    return (entry for entry in entries if theme in (None, entry.theme))
+    return (one for one in entries if one.theme == theme or (theme is None and one.theme not in INTERPRETED))
 
 
 def chosen(names: Sequence[str], theme: str | None = None) -> list[Entry]:
-    """The entries of these names, all of them if none is given. Raises `RaspError` for a name that is none."""
-    entries = {entry.name: entry for entry in library(theme)}
+    """The entries of these names, the library's if none is given. Raises `RaspError` for a name that is none."""
+    entries = {entry.name: entry for entry in (_entries() if names and theme is None else library(theme))}
     for name in names:
         if name not in entries:
             where = "the library" if theme is None else f"the theme `{theme}`"

@@ -20,11 +20,12 @@ from typing import TypeAlias
 from rasp.ask import drawing, show
 from rasp.console.reader import statements_of
 from rasp.console.trial import Example, Trial, as_example
+from rasp.header import read_settings
 from rasp.meaning.sop import Node, Selector, SOp, interned
 from rasp.program import shipped_programs
 from rasp.running.elaborate import MAX_LOADS, read_file
 from rasp.running.environment import RESERVED, Environment, RaspValue, describe
-from rasp.settings import Settings, read_settings
+from rasp.settings import Settings
 from rasp.text.parser import Parse
 from rasp.text.source import Diagnostic, RaspError, Span, error
 from rasp.text.syntax import Assign, Command, Comment, Draw, Evaluate, Expression, Group, Load, Name, Statement

@@ -13,12 +13,13 @@ Invariant: every s-op on the way to an answer is checked too: its values are all
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import accumulate, chain
+from itertools import chain
 from sys import getsizeof
 from typing import Any, TypeAlias, cast
 
+from rasp.meaning.inputs import Input, Places, Rows
 from rasp.meaning.means import Means
 from rasp.meaning.operators import OPERATORS, PREDICATES, Number, TokenKind, Undefined, convert, show
 from rasp.meaning.sop import (
@@ -39,12 +40,11 @@ from rasp.meaning.sop import (
     Width,
     reachable,
 )
+from rasp.meaning.tapes import Tapes
 from rasp.text.source import Diagnostic, RaspError, Span, error
-from rasp.value import Value, from_python
+from rasp.value import Value
 
-Input: TypeAlias = Iterable[Any]
 Matrix: TypeAlias = list[list[bool]]
-Rows: TypeAlias = list[int]
 
 
 MAX_BYTES = 1 << 30
@@ -62,15 +62,20 @@ def _held(nodes: Sequence[Node], lengths: Sequence[int]) -> int:
 
 
 def evaluate(
-    nodes: Node | Sequence[Node], tokens: Input, causal: bool = False, spans: Mapping[Node, Span] | None = None
+    nodes: Node | Sequence[Node],
+    tokens: Input,
+    causal: bool = False,
+    spans: Mapping[Node, Span] | None = None,
+    source: Input | None = None,
 ) -> Any:
     """The value of a node on an input (a list of values, or a matrix), or the list of the values of several nodes.
 
-    `causal` lets a query see only keys at or before itself, wherever a selector is aggregated or counted.
+    `causal` lets a query see only keys at or before itself, wherever a selector is aggregated or counted. With a
+    `source`, the tokens are the target's, only they are causal, and the nodes are `Instances`.
     Raises `RaspError` where the language gives no answer; `spans` says where a node was written.
     """
     roots = [nodes] if isinstance(nodes, Node) else list(nodes)
-    run = Run(tokens, causal, spans or {})
+    run = Run(tokens, causal, spans or {}, source=None if source is None else Places(source))
     run.compute(roots)
     answers = [run.answer(root) for root in roots]
     return answers[0] if isinstance(nodes, Node) else answers
@@ -94,24 +99,12 @@ def evaluate_each(
     return [[run.values[node][part] for node in nodes] for part in run.parts]
 
 
-def read_input(tokens: Input) -> list[Value]:
-    """The exact elements of an input: the characters of a string, the items of a list, the keys of a dictionary."""
-    try:
-        elements = [element if type(element) is str else from_python(element) for element in tokens]
-    except TypeError as problem:
-        raise error("input", f"an input is a string or a list of scalars: {problem}") from None
-    except ValueError:
-        raise error("input", "an input has no infinite and no undefined numbers") from None
-    if not elements:
-        raise error("empty-input", "an input has at least one token")
-    return elements
-
-
 class Run:
     """One input and what is known about it: a memo from nodes to values or rows.
 
     Or several inputs, end to end: `lengths` says how long each is, `parts` where it lies. What is said about positions
     in the message of an error is then of no use.
+    With a `source`, the tokens are the target's, and the nodes are instances: their leaves name their tapes.
     """
 
     def __init__(
@@ -120,17 +113,14 @@ class Run:
         causal: bool = False,
         spans: Mapping[Node, Span] | None = None,
         lengths: Sequence[int] | None = None,
+        source: Places | None = None,
     ) -> None:
-        self.tokens = read_input(tokens)
-        self.n = len(self.tokens)
+        self.target = Places(tokens, lengths)
+        self.source = source
+        self.tokens, self.n, self.parts = self.target.tokens, self.target.n, self.target.parts
+        self.tapes = Tapes()
         self.causal = causal
         self.spans = spans if spans is not None else {}
-        lengths = lengths or [self.n]
-        if not all(lengths):
-            raise error("empty-input", "an input has at least one token")
-        self.parts = [slice(end - length, end) for length, end in zip(lengths, accumulate(lengths), strict=True)]
-        self.positions = list(chain.from_iterable(map(range, lengths)))
-        self.full = [row for length in lengths for row in [(1 << length) - 1] * length]
         self.taken = 0
         self.values: dict[SOp, list[Value]] = {}
         self.rows: dict[Selector, Rows] = {}
@@ -138,12 +128,31 @@ class Run:
     def compute(self, roots: Iterable[Node]) -> None:
         """Compute every node the roots need, inputs first."""
         needed = reachable(roots, self.knows)
-        self._take(_held(needed, [part.stop - part.start for part in self.parts]), len(needed))
+        self._take(_held(needed, self._lengths()), len(needed))
         for node in needed:
             if isinstance(node, Selector):
                 self.rows[node] = self._rows(node)
             elif isinstance(node, SOp):
                 self.values[node] = self._checked(node, self._values(node))
+
+    def _lengths(self) -> Sequence[int]:
+        """How long each input is, on the longer of its tapes."""
+        if self.source is None:
+            return self.target.lengths
+        return [*map(max, self.target.lengths, self.source.lengths)]
+
+    def _on(self, node: SOp) -> Places:
+        """The places of the tape that an s-op stands on."""
+        if self.source is None or self.tapes.of(node) != "source":
+            return self.target
+        return self.source
+
+    def _sides(self, selector: Selector) -> tuple[Places, Places]:
+        """The places of a selector's keys, and those of its queries."""
+        if self.source is None:
+            return self.target, self.target
+        keys, queries = [self.source if side == "source" else self.target for side in self.tapes.sides(selector)]
+        return keys, queries
 
     def _take(self, count: int, steps: int) -> None:
         """Count bytes that are about to be taken, or have been. Raises `RaspError` where they are too many."""
@@ -160,17 +169,21 @@ class Run:
         """What a computed node came to."""
         if isinstance(node, Selector):
             self._take(8 * self.n**2, 1)
-            return [[bool(row >> key & 1) for key in range(self.n)] for row in self.rows[node]]
+            keys, _ = self._sides(node)
+            return [[bool(row >> key & 1) for key in range(keys.n)] for row in self.rows[node]]
         return list(self.values[cast(SOp, node)])
 
     def fail(self, node: Node, code: str, message: str, hint: str | None = None) -> RaspError:
         """The error that a node has no value on this input."""
+        if self.source is not None:
+            tape = self.tapes.of(node) if isinstance(node, SOp) else self.tapes.sides(cast(Selector, node)).queries
+            message = f"on the {tape}: {message}"
         return RaspError(Diagnostic(code, "error", message, self.spans.get(node), hint))
 
     def _checked(self, node: SOp, values: list[Value]) -> list[Value]:
         if str not in (kinds := set(map(type, values))) or len(kinds) == 1:
             return values
-        for part in self.parts:
+        for part in self._on(node).parts:
             self._check_kinds(node, values[part])
         return values
 
@@ -189,28 +202,35 @@ class Run:
     def _values(self, node: SOp) -> list[Value]:
         match node:
             case Tokens(how):
-                return [self._convert(node, how, at) for at in range(self.n)]
+                return [self._convert(node, how, at, token) for at, token in enumerate(self._on(node).tokens)]
             case Indices():
-                return list(self.positions)
+                return list(self._on(node).positions)
             case Constant(value):
-                return [value] * self.n
+                return [value] * self._on(node).n
             case Map(op, args):
                 return self._map(node, op, args)
             case Lookup(table, arg):
                 return self._lookup(node, dict(table), arg)
             case Aggregate(selector, value, default):
-                rows, values = self.seen(selector), self.values[value]
-                return [got for part in self.parts for got in self._aggregate(node, rows[part], values[part], default)]
+                pairs = self._each(selector, self.seen(selector), self.values[value])
+                return [got for rows, values in pairs for got in self._aggregate(node, rows, values, default)]
             case Width(selector):
                 return [row.bit_count() for row in self.seen(selector)]
             case Total(selector, value):
-                rows, values = self.seen(selector), self.values[value]
-                return [got for part in self.parts for got in self._total(node, rows[part], values[part])]
+                pairs = self._each(selector, self.seen(selector), self.values[value])
+                return [got for rows, values in pairs for got in self._total(node, rows, values)]
             case _:
                 raise TypeError(f"not an s-op: {node!r}")
 
-    def _convert(self, node: SOp, how: TokenKind, at: int) -> Value:
-        token = self.tokens[at]
+    def _each(
+        self, selector: Selector, rows: list[Any], values: list[Value]
+    ) -> Iterator[tuple[list[Any], list[Value]]]:
+        """For each input what the queries of a selector have, and the values of its keys."""
+        keys, queries = self._sides(selector)
+        for query, key in zip(queries.parts, keys.parts, strict=True):
+            yield rows[query], values[key]
+
+    def _convert(self, node: SOp, how: TokenKind, at: int, token: Value) -> Value:
         try:
             return convert(token, how)
         except Undefined:
@@ -241,11 +261,11 @@ class Run:
         return [table[key] for key in keys]
 
     def seen(self, selector: Selector) -> Rows:
-        """The rows of a selector as an aggregate sees them: without the future, in a causal run."""
+        """The rows of a selector as an aggregate sees them: in a causal run, without the future of the target."""
         rows = self.rows[selector]
-        return (
-            [row & ((2 << query) - 1) for query, row in zip(self.positions, rows, strict=True)] if self.causal else rows
-        )
+        if not self.causal or self._sides(selector) != (self.target, self.target):
+            return rows
+        return [row & ((2 << query) - 1) for query, row in zip(self.target.positions, rows, strict=True)]
 
     def _aggregate(self, node: SOp, rows: Rows, values: list[Value], default: Value) -> list[Value]:
         means = Means(values)
@@ -288,10 +308,11 @@ class Run:
     def _rows(self, node: Selector) -> Rows:
         match node:
             case Select(key, query, predicate):
-                keys, queries = self.values[key], self.values[query]
-                return [row for part in self.parts for row in self._select(node, keys[part], queries[part], predicate)]
+                pairs = self._each(node, self.values[query], self.values[key])
+                return [row for queries, keys in pairs for row in self._select(node, keys, queries, predicate)]
             case Not(arg):
-                return [full ^ row for full, row in zip(self.full, self.rows[arg], strict=True)]
+                keys, queries = self._sides(node)
+                return [full ^ row for full, row in zip(keys.seen_by(queries), self.rows[arg], strict=True)]
             case And(left, right):
                 return [a & b for a, b in zip(self.rows[left], self.rows[right], strict=True)]
             case Or(left, right):

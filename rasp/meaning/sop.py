@@ -25,6 +25,8 @@ from rasp.meaning.operators import OPERATORS, TokenKind, show
 from rasp.value import Value
 
 Predicate: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
+Tape: TypeAlias = Literal["source", "target"]
+"""A sequence that a program reads. A program of one tape reads the target alone."""
 
 _interned: weakref.WeakValueDictionary[Any, Node] = weakref.WeakValueDictionary()
 _ids = itertools.count()
@@ -97,14 +99,17 @@ class Tokens(SOp):
     """The input itself: `asis` leaves the elements alone, the others apply Python's `str`, `int`, `float`, `bool`."""
 
     convert: TokenKind
+    tape: Tape = "target"
 
     def written(self, *inputs: str) -> str:
-        return f"tokens_{self.convert}"
+        return f"{'tokens' if self.tape == 'target' else 'source'}_{self.convert}"
 
 
 @_form
 class Indices(SOp):
-    """The position, 0 to n - 1."""
+    """The position, 0 to n - 1: on this tape, or, where it names none, on the one that it is read on."""
+
+    tape: Tape | None = None
 
     def written(self, *inputs: str) -> str:
         return "indices"
@@ -112,9 +117,10 @@ class Indices(SOp):
 
 @_form
 class Constant(SOp):
-    """The same value everywhere."""
+    """The same value everywhere: on this tape, or, where it names none, on the one that it is read on."""
 
     value: Value
+    tape: Tape | None = None
 
     def written(self, *inputs: str) -> str:
         return show(self.value)

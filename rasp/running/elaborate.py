@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import assert_never
 
 from rasp.meaning.operators import TokenKind
-from rasp.meaning.sop import Indices, SOp, Tokens
+from rasp.meaning.sop import Indices, Node, SOp, Tokens
+from rasp.meaning.tapes import SOURCE_LENGTH, Tapes
 from rasp.running import operations
-from rasp.running.environment import RESERVED, Environment, Function, Given, RaspValue, describe
+from rasp.running.environment import OF_A_SOURCE, RESERVED, Environment, Function, Given, RaspValue, describe
 from rasp.running.expressions import Evaluator, Skip, check_name, deep_recursion
 from rasp.text.parser import MAX_WORDS, Parse, parse_source
 from rasp.text.source import Diagnostic, RaspError, Source, Span, error
@@ -33,6 +34,7 @@ MAX_FILE = 1 << 20
 """Longest file that is loaded, in bytes."""
 MAX_FILES, MAX_LOADED = 1_000, 4 * MAX_FILE
 """How often a program loads files, and how many characters come together, those that are loaded again included."""
+SOURCE_KINDS: tuple[TokenKind, ...] = ("str", "int", "float", "bool")
 MAX_ERRORS = 20
 """After so many errors the rest of a program is not run."""
 
@@ -44,10 +46,19 @@ class Elaborator(Evaluator):
     """
 
     def __init__(
-        self, folder: Path | None = None, base: Environment | None = None, kept: Mapping[str, str] | None = None
+        self,
+        folder: Path | None = None,
+        base: Environment | None = None,
+        kept: Mapping[str, str] | None = None,
+        two_tapes: bool = False,
     ) -> None:
-        base = library() if base is None else base
-        super().__init__(Environment(base, {}, RESERVED | frozenset(base.values) - {"tokens", "out"}))
+        base = (library_of_tapes() if two_tapes else library()) if base is None else base
+        super().__init__(Environment(base, {}, RESERVED | frozenset(base.names()) - {"tokens", "out"}))
+        if two_tapes:
+            bound = {name: base.find(name) for name in base.names()}
+            self.tapes = Tapes(
+                {value: name for name, value in bound.items() if isinstance(value, Node) and name != "out"}
+            )
         self.base = base
         self.folder = folder
         self.kept = kept
@@ -246,6 +257,13 @@ def library() -> Environment:
         raise RaspError(*run.diagnostics)
     base.values["out"] = base.values["tokens"]
     return base
+
+
+@cache
+def library_of_tapes() -> Environment:
+    """The environment that programs with a source start from: the library, and the names of the source."""
+    tokens = [Tokens(convert, "source") for convert in SOURCE_KINDS]
+    return Environment(library(), dict(zip(OF_A_SOURCE, (*tokens, SOURCE_LENGTH), strict=True)))
 
 
 def _binds(statement: Statement) -> set[str]:

@@ -21,8 +21,19 @@ from typing import Any, ClassVar, assert_never
 from rasp.meaning.interpreter import Run
 from rasp.meaning.operators import Undefined
 from rasp.meaning.sop import Node, Selector, SOp
+from rasp.meaning.tapes import LENGTH, SOURCE_LENGTH, Crossing, Tapes
 from rasp.running import depth, operations
-from rasp.running.environment import RESERVED, Calling, Environment, Function, Missing, RaspValue, describe, is_atom
+from rasp.running.environment import (
+    OF_A_SOURCE,
+    RESERVED,
+    Calling,
+    Environment,
+    Function,
+    Missing,
+    RaspValue,
+    describe,
+    is_atom,
+)
 from rasp.text.source import Diagnostic, RaspError, Source, Span, counted, did_you_mean, error
 from rasp.text.syntax import (
     Binary,
@@ -65,6 +76,7 @@ class Evaluator:
         self.spans: dict[Node, Span] = {}
         self.defaulted: dict[Node, Span] = {}
         self.lost: set[str] = set()
+        self.tapes: Tapes | None = None  # of a program with a source
         self.steps = self.calls = 0
         self.site: Span | None = None
         self.within: Calling | None = None
@@ -121,7 +133,7 @@ class Evaluator:
             case Binary(span, op, _, right):
                 return self._made(span, operations.binary, op, left, self.value(right, env), pay=self._payer(span))
             case Index(span, _, index):
-                return self._made(span, operations.index, left, self.value(index, env))
+                return self._made(span, operations.index, left, self.value(index, env), length=self._length(left))
             case Call(span, _, args):
                 return self._call(span, left, [self.value(arg, env) for arg in args])
             case _:
@@ -137,15 +149,15 @@ class Evaluator:
         """What counts the steps of an operation at this place."""
         return lambda steps: self._step(span, steps)
 
-    def attempt(self, span: Span, operation: Callable[..., Any], *args: Any, **counting: operations.Pay) -> Any:
+    def attempt(self, span: Span, operation: Callable[..., Any], *args: Any, **beside: Any) -> Any:
         """The result of an operation, or its complaint at this place."""
         try:
-            return operation(*args, **counting)
+            return operation(*args, **beside)
         except Undefined as problem:
             raise error("undefined", str(problem), self.site or span) from None
 
-    def _made(self, span: Span, operation: Callable[..., Any], *args: Any, **counting: operations.Pay) -> RaspValue:
-        value = self.minted(self.attempt(span, operation, *args, **counting), operation, args)
+    def _made(self, span: Span, operation: Callable[..., Any], *args: Any, **beside: Any) -> RaspValue:
+        value = self.minted(self.attempt(span, operation, *args, **beside), operation, args)
         self._step(span, operations.size(value))
         if isinstance(value, Node):
             self._note(value, self.site or span)
@@ -158,18 +170,39 @@ class Evaluator:
             if new not in self.spans:
                 self.spans[new] = span
                 todo += new.inputs
+        self._stand(node, span)
         self.value_made(node, span)
+
+    def _stand(self, node: Node, span: Span) -> None:
+        """Find the tape of a new s-op or selector, or say at its place why it has none."""
+        try:
+            if self.tapes is not None:
+                self.tapes.find(node)
+        except Crossing as problem:
+            raise error("tapes", problem.message, span, problem.hint) from None
+
+    def _length(self, value: RaspValue) -> SOp:
+        """How long the sequence of an s-op is: that of its own tape, wherever it is read."""
+        on_source = self.tapes is not None and isinstance(value, SOp) and self.tapes.of(value) == "source"
+        return SOURCE_LENGTH if on_source else LENGTH
+
+    def _whose(self, value: RaspValue, span: Span) -> None:
+        """A length that the text of a program with a source asks for is that of a tape."""
+        if value is LENGTH and self.tapes is not None and self.site is None:
+            hint = "`source_length` is the source's, `indices + 1` at a target position what is written so far"
+            raise error("tapes", "whose `length`? There are a source and a target", span, hint)
 
     def _name(self, node: Name, env: Environment) -> RaspValue:
         try:
             value = env.find(node.name)
+            self._whose(value, node.span)
             if isinstance(value, Node) and value not in self.spans:
                 self._note(value, self.site or node.span)
             return value
         except Missing:
             if node.name in self.lost:
                 raise Skip() from None
-            hint = did_you_mean(node.name, env.names())
+            hint = _SOURCE if node.name in OF_A_SOURCE else did_you_mean(node.name, env.names())
             raise error("unknown-name", f"`{node.name}` is not defined", self.site or node.span, hint) from None
 
     def _literal(self, node: Literal, env: Environment) -> RaspValue:
@@ -265,10 +298,12 @@ class Evaluator:
         self.calls += 1
         self.within = self._entered(span, function)
         try:
-            return self._body(span, function, args)
+            value = self._body(span, function, args)
         finally:
             self.calls -= 1
             self.site, self.within = site, within
+        self._whose(value, span)
+        return value
 
     def _entered(self, span: Span, function: Function) -> Calling:
         """The call of a function from where the program is now."""
@@ -289,6 +324,9 @@ class Evaluator:
     def _application(self, span: Span, node: Node, args: list[RaspValue]) -> RaspValue:
         if len(args) != 1:
             raise error("arguments", f"an s-op or selector is applied to one input, got {len(args)}", self.site or span)
+        if self.tapes is not None:
+            hint = "`rasp run` and Python's `program[name](source, target)` do that"
+            raise error("tapes", "in a program with a source no s-op is applied to one input", self.site or span, hint)
         if not isinstance(args[0], (str, list, dict)) or not all(map(is_atom, args[0])):
             raise error("input", f"an input is a string or a list of atoms, not {describe(args[0])}", self.site or span)
         self._step(span, len(args[0]) ** 2 // 100)
@@ -322,6 +360,9 @@ _BUILTINS: dict[str, tuple[int, int, Callable[..., RaspValue]]] = {
     "round": (1, 1, operations.rounded),
     "indicator": (1, 1, operations.indicator),
 }
+
+
+_SOURCE = 'a header line such as `#@ source: "abc"` gives the program a source beside its target'
 
 
 def check_name(name: Name, protected: frozenset[str]) -> None:

@@ -30,6 +30,7 @@ from rasp.meaning.sop import (
     SOp,
     Width,
 )
+from rasp.meaning.tapes import LENGTH
 from rasp.running.environment import Function, RaspValue, describe, is_atom
 from rasp.text.source import counted
 
@@ -230,11 +231,11 @@ def _member_of_list(a: RaspValue, items: list[RaspValue], pay: Pay) -> RaspValue
     return any(_equal(a, item, pay) for item in items)
 
 
-def index(a: RaspValue, at: RaspValue) -> RaspValue:
-    """`a[at]`: an item, an s-op's value at a position, or a table applied to an s-op."""
+def index(a: RaspValue, at: RaspValue, length: SOp = LENGTH) -> RaspValue:
+    """`a[at]`: an item, an s-op's value at a position, or a table applied to an s-op. `length` is the s-op's."""
     match a, at:
         case SOp(), _:
-            return _at_position(a, at)
+            return _at_position(a, at, length)
         case list() | str() | dict(), SOp():
             return _table(a, at)
         case dict(), _:
@@ -261,12 +262,12 @@ def _entry(table: dict[RaspValue, RaspValue], key: RaspValue) -> RaspValue:
     return table[key]
 
 
-def _at_position(a: SOp, at: RaspValue) -> SOp:
+def _at_position(a: SOp, at: RaspValue, length: SOp) -> SOp:
     if not isinstance(at, int):
         raise Undefined(f"a position in an s-op is an integer, not {describe(at)}")
     where: SOp = Constant(int(at))
     if at < 0:
-        where = Map("-", (Width(Select(Constant(1), Constant(1), "==")), Constant(-at)))
+        where = Map("-", (length, Constant(-at)))
     return Aggregate(Select(Indices(), where, "=="), a, 0)
 
 

@@ -10,10 +10,11 @@ import pytest
 
 import compiler
 import rasp
+from compiler.programs.library import INTERPRETED
 from rasp import Program
 from rasp.settings import token_text
 from rasp.value import Value, to_python
-from tests.places import PROGRAMS
+from tests.places import PROGRAMS, SEQ2SEQ
 from tests.programs.oracles import ORACLES
 
 ENTRIES = {entry.name: entry for entry in compiler.library()}
@@ -54,7 +55,9 @@ def test_a_program_gives_the_answers_of_its_header(name: str) -> None:
 
 def test_the_library_goes_through_the_folder_in_order() -> None:
     folder = PROGRAMS
-    assert {entry.path for entry in ENTRIES.values()} == set(folder.rglob("*.rasp"))
+    interpreted = {entry.path for theme in INTERPRETED for entry in compiler.library(theme)}
+    assert {entry.path for entry in ENTRIES.values()} | interpreted == set(folder.rglob("*.rasp"))
+    assert interpreted == set(SEQ2SEQ)
     assert list(ENTRIES) == [*sorted(n for n in ENTRIES if "/" not in n), *sorted(n for n in ENTRIES if "/" in n)]
     assert all(entry.theme == (entry.path.parent.name if "/" in name else "basics") for name, entry in ENTRIES.items())
 

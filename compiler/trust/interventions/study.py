@@ -27,7 +27,7 @@ from compiler.trust.interventions.moment import Moment, Moments
 from compiler.trust.interventions.pool import Pair, Pool
 from compiler.trust.interventions.report import Swap, step_name
 from compiler.trust.interventions.stated import Stated, stated
-from rasp.meaning.interpreter import read_input
+from rasp.meaning.inputs import read_input
 from rasp.meaning.operators import show
 from rasp.meaning.sop import Indices, SOp
 from rasp.settings import token_text

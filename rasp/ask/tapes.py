@@ -1,0 +1,161 @@
+"""What is said of a program with a source before anyone runs it.
+
+In: its outputs, their tapes, its settings, and where its s-ops were written. Out: errors, warnings and notes.
+An output answers at the positions of the target. A note tells which tape was found where nobody wrote it: an s-op that
+is read on both, `indices` that meet across them.
+
+    >>> from rasp.meaning.sop import Tokens
+    >>> asked = Asked({"next": Tokens("str", "source")}, Tapes(), Settings().replace(source="ab"), {})
+    >>> [one.message for one in errors(asked)]
+    ['`next` stands on the source, and a program answers on its target']
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from rasp.ask.generate import tokens_behind
+from rasp.meaning.inputs import Input
+from rasp.meaning.interpreter import evaluate
+from rasp.meaning.operators import Undefined, convert
+from rasp.meaning.sop import Indices, Node, Select, SOp, Tape, Tokens, Width, outline, reachable
+from rasp.meaning.tapes import Instances, Tapes, fetching
+from rasp.settings import Settings, token_text
+from rasp.text.source import Diagnostic, RaspError, Span
+from rasp.value import Value
+
+MAX_TRIED = 12
+"""How many sources are decoded to find one on which no token comes out."""
+
+
+class Asked(NamedTuple):
+    """A program with a source, as far as it is asked about here."""
+
+    outputs: Mapping[str, SOp]
+    tapes: Tapes
+    settings: Settings
+    spans: Mapping[Node, Span]
+    names: Mapping[Node, str] = {}
+    requires: Sequence[SOp] = ()
+
+
+def errors(asked: Asked) -> list[Diagnostic]:
+    """Outputs on the wrong tape, and tokens that `start` cannot be."""
+    found = [
+        Diagnostic(
+            "tapes",
+            "error",
+            f"`{name}` stands on the source, and a program answers on its target",
+            asked.spans.get(node),
+            f"fetch it through a selector: `{name} = {fetching(outline(node, asked.tapes.names, 40))};`",
+        )
+        for name, node in asked.outputs.items()
+        if asked.tapes.of(node) == "source"
+    ]
+    return found or list(_starts(asked))
+
+
+def _starts(asked: Asked) -> Iterator[Diagnostic]:
+    """Every reading of the target's tokens that fails on the first of them."""
+    start = asked.settings.read_target("")[0]
+    for node in reachable(asked.outputs.values()):
+        if isinstance(node, Tokens) and node.tape == "target":
+            try:
+                convert(start, node.convert)
+            except Undefined:
+                message = f"a target begins with `{token_text(start)}`, and `{node}` is undefined there"
+                hint = 'a header line such as `#@ start: "0"` lets it begin with another token'
+                yield Diagnostic("tapes", "error", message, asked.spans.get(node), hint)
+
+
+def warnings(asked: Asked) -> Iterator[Diagnostic]:
+    """Outputs that depend on no token, and one that on some source is no token of the target."""
+    for name, node in asked.outputs.items():
+        if not any(isinstance(part, Tokens | Width) for part in reachable([node])):
+            message = f"`{name}` depends on no token: it writes the same for every source"
+            yield Diagnostic("constant-output", "warning", message, asked.spans.get(node))
+    for node in islice(asked.outputs.values(), 1 if asked.settings.vocab else 0):
+        if (witness := _witness(asked, node)) is not None:
+            hint = "let every answer be a token of `vocab`: an aggregate gives its default, 0 if none is written"
+            yield Diagnostic("no-token", "warning", witness, asked.spans.get(node), hint)
+
+
+def _witness(asked: Asked, node: SOp) -> str | None:
+    """What goes wrong as some source is decoded: an answer that is no token."""
+    placed = Instances(asked.tapes).of(node)
+    for source in islice(_sources(asked.settings), MAX_TRIED):
+        if not is_meant(asked, source):
+            continue
+        try:
+            list(tokens_behind(placed, asked.settings, source))
+        except RaspError as problem:
+            if (first := problem.diagnostics[0]).code in {"generate", "mixed-kinds"}:
+                return f"on the source {shown(source)}: {first.message}"
+    return None
+
+
+def is_meant(asked: Asked, source: Input, target: Input = ()) -> bool:
+    """Whether all that the program requires is True, on its own tape; what stands on none is required on both."""
+    instances = Instances(asked.tapes)
+    both: tuple[Tape, ...] = ("source", "target")
+    needed = [
+        instances.on(tape, node) for node in asked.requires for tape in both if asked.tapes.of(node) in (None, tape)
+    ]
+    try:
+        read = asked.settings.read_target(target), asked.settings.read_source(source)
+        return all(map(all, evaluate(needed, read[0], True, source=read[1])))
+    except RaspError:
+        return False
+
+
+def _sources(settings: Settings) -> Iterator[tuple[Value, ...]]:
+    """The sources of the examples, and short cycles through the vocabulary."""
+    yield from (example.input for example in settings.examples[: MAX_TRIED // 2])
+    tokens = settings.source or ()
+    for length in range(1, min(settings.longest_source, 5) + 1):
+        yield tuple([tokens[at % len(tokens)] for at in range(length)])
+
+
+def shown(tokens: tuple[Value, ...]) -> str:
+    """A source as it is given: a string of characters, or a list."""
+    texts = [token_text(token) for token in tokens]
+    return f'"{"".join(texts)}"' if all(len(text) == 1 for text in texts) else f"[{', '.join(texts)}]"
+
+
+def notes(asked: Asked) -> list[Diagnostic]:
+    """Which tapes were found for what is read on both, in the order of the text."""
+    instances = Instances(asked.tapes)
+    for node in asked.outputs.values():
+        instances.of(node)
+    made: dict[Node, list[Node]] = defaultdict(list)
+    for instance, origin in instances.origin.items():
+        made[origin].append(instance)
+    found = [*_read_on_both(asked, made), *_meeting(asked, made)]
+    return sorted(found, key=lambda one: one.span.start if one.span else 0)
+
+
+def _read_on_both(asked: Asked, made: Mapping[Node, list[Node]]) -> Iterator[Diagnostic]:
+    """The s-ops with a name, other than `indices`, that count positions and are read on the source and the target."""
+    for node, instances in made.items():
+        named = isinstance(node, SOp) and node in asked.names and not isinstance(node, Indices)
+        if named and len(instances) > 1 and any(isinstance(part, Indices | Width) for part in reachable([node])):
+            message = f"`{asked.names[node]}` is read on both tapes: on each it has the values of its own positions"
+            yield Diagnostic("both-tapes", "note", message, asked.spans.get(node))
+
+
+def _meeting(asked: Asked, made: Mapping[Node, list[Node]]) -> Iterator[Diagnostic]:
+    """The selects that hold `indices` of the source against `indices` of the target."""
+    for node, instances in made.items():
+        if isinstance(node, Select) and all(_counts_positions(side, asked.tapes) for side in (node.key, node.query)):
+            sides = {asked.tapes.sides(one) for one in instances if isinstance(one, Select)}
+            if ("source", "target") in sides:
+                text = outline(node, asked.names, 60)
+                message = f"in `{text}` the keys are positions of the source, the queries positions of the target"
+                yield Diagnostic("both-tapes", "note", message, asked.spans.get(node))
+
+
+def _counts_positions(side: SOp, tapes: Tapes) -> bool:
+    return tapes.of(side) is None and any(isinstance(part, Indices) for part in reachable([side]))
