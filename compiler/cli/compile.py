@@ -46,6 +46,7 @@ def compile_(call: argparse.Namespace) -> int:
 
 def _suggest(compiled: Compiled) -> int:
     """Say whether the program compiles, else what it compiles with; a line for each try."""
+    _ = compiled.setting  # of a program that has none nothing is tried
     try:
         print(f"it compiles as it is: {compiled.circuit.parameters():,} parameters")
         return DONE

@@ -18,6 +18,9 @@ def draw(call: argparse.Namespace) -> int:
     from rasp.meaning.answers import answers
 
     program = program_at(source_path(call.file), call)
+    if program.two_tapes:
+        hint = "`rasp run --target` shows its answers, `rasp compile --emit sop` its steps and their tapes"
+        raise error("draw", "a program with a source is not drawn yet", hint=hint)
     tokens = program.settings.read(tokens_of(call.input, call.list))
     out = None if call.out is None else Path(call.out)
     if out is not None and out.suffix.lower() not in KINDS:

@@ -11,14 +11,15 @@ from rasp.text.source import render
 
 
 def lint(call: argparse.Namespace) -> int:
-    """Print what in a program is likely a mistake; exit code 1 if anything is."""
-    warnings = program_at(source_path(call.file), call).warnings
+    """Print what in a program is likely a mistake; exit code 1 if anything is. A note is none."""
+    program = program_at(source_path(call.file), call)
+    found = [*program.warnings, *program.notes]
     if call.json:
-        for warning in warnings:
-            print(json.dumps(warning.to_json(), ensure_ascii=False))
-    elif warnings:
-        print(render(warnings))
-    return FOUND if warnings else DONE
+        for one in found:
+            print(json.dumps(one.to_json(), ensure_ascii=False))
+    elif found:
+        print(render(found))
+    return FOUND if program.warnings else DONE
 
 
 def define(commands: Commands) -> None:

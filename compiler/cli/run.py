@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,20 +19,28 @@ from compiler.cli.targets import (
     target_path,
     tokens_of,
 )
+from rasp.text.source import error
 
 if TYPE_CHECKING:
     from compiler.model import Scalar, Transformer
+    from rasp import Program
 
 
 def run(call: argparse.Namespace) -> int:
     """Print what a program (its interpreter, or the fast path) or a checkpoint (its transformer) answers."""
-    inputs = [tokens_of(text, call.list) for text in call.inputs]
+    inputs = [tokens_of(text, call.list) for text in _texts(call)]
     path = target_path(call.target)
     if path.is_dir():
         refuse_overrides(call, "output")
-    answers = (
-        _run_model(_model(path, call), inputs, call) if path.is_dir() or call.fast else _interpret(path, inputs, call)
-    )
+    if path.is_dir() or call.fast:
+        answers = _run_model(_model(path, call), inputs, call)
+    else:
+        program = program_at(path, call)
+        if program.two_tapes:
+            return _decode(program, inputs, call)
+        answers = _interpret(program, inputs)
+    if call.target_so_far is not None:
+        raise error("usage", "--target is for a program with a source, and this one has none")
     for answer in answers:
         for line in _answer_lines(answer, call.json):
             print(line)
@@ -41,13 +50,39 @@ def run(call: argparse.Namespace) -> int:
 Answer: TypeAlias = "dict[str, list[Scalar]]"
 
 
-def _interpret(path: Path, inputs: list[list[object]], call: argparse.Namespace) -> list[Answer]:
-    program = program_at(path, call)
+def _texts(call: argparse.Namespace) -> list[str]:
+    """The inputs as they were given; for `-`, the lines of the standard input."""
+    found: list[str] = []
+    for text in call.inputs:
+        found += (line.rstrip("\n") for line in sys.stdin) if text == "-" else [text]
+    return found
+
+
+def _interpret(program: Program, inputs: list[list[object]]) -> list[Answer]:
     names, answers = program.require_outputs(), []
     for number, tokens in enumerate(inputs, start=1):
         with naming(number, len(inputs)):
             answers.append({name: program[name](tokens) for name in names})
     return answers
+
+
+def _decode(program: Program, sources: list[list[object]], call: argparse.Namespace) -> int:
+    """What a program with a source writes for each source; or its answers at each position of a target so far."""
+    target = None if call.target_so_far is None else tokens_of(call.target_so_far, call.list)
+    found: list[tuple[dict[str, list[object]], Answer]] = []
+    for number, source in enumerate(sources, start=1):
+        with naming(number, len(sources)):
+            if target is None:
+                found.append(({"source": source}, {"target": program.decode(source)}))
+            else:
+                found.append(({"source": source, "target": target}, program.answers(source, target)))
+    for tapes, answer in found:
+        if call.json and target is None:
+            print(json.dumps({**tapes, **answer}, ensure_ascii=False))
+        else:
+            for line in _answer_lines(answer, call.json, **tapes):
+                print(line)
+    return DONE
 
 
 def _run_model(model: Transformer, inputs: list[list[object]], call: argparse.Namespace) -> list[Answer]:
@@ -70,14 +105,14 @@ def _model(path: Path, call: argparse.Namespace) -> Transformer:
     return found
 
 
-def _answer_lines(answer: Answer, as_json: bool) -> Iterator[str]:
+def _answer_lines(answer: Answer, as_json: bool, **tapes: list[object]) -> Iterator[str]:
     """One line an output: JSON, or the language's own print format (named where there are several)."""
     from rasp.ask.show import sequence
     from rasp.value import from_python
 
     for name, values in answer.items():
         if as_json:
-            yield json.dumps({"output": name, "values": values}, ensure_ascii=False)
+            yield json.dumps({**tapes, "output": name, "values": values}, ensure_ascii=False)
         else:
             text = sequence([from_python(value) for value in values])
             yield text if len(answer) == 1 else f"{name} = {text}"
@@ -93,10 +128,23 @@ def define(commands: Commands) -> None:
         rasp run programs/sort.rasp "cab"
         rasp run programs/sort.rasp --list '["hi","there"]' '[3,1,2]'
         rasp run checkpoint "cab" "bca" --json
+        rasp run programs/seq2seq/sort.rasp "cab"
+        rasp run programs/seq2seq/sort.rasp "cab" --target "ab"
         """,
     )
     flags.add_argument("target", metavar="TARGET", help="a .rasp file, or a checkpoint folder")
-    flags.add_argument("inputs", metavar="INPUT", nargs="+", help="an input: one token a character")
+    flags.add_argument(
+        "inputs",
+        metavar="INPUT",
+        nargs="+",
+        help="an input: one token a character; `-` stands for the lines of standard input",
+    )
+    flags.add_argument(
+        "--target",
+        metavar="TOKENS",
+        dest="target_so_far",
+        help="of a program with a source: the next token at every position of this target, instead of what it writes",
+    )
     flags.add_argument("--list", action="store_true", help="read each INPUT as a JSON list of tokens")
     flags.add_argument("--json", action="store_true", help='print {"output": NAME, "values": [...]}, a line an input')
     flags.add_argument(

@@ -105,8 +105,9 @@ def note_no_fast_path(reason: str | None) -> None:
 
 
 def warn(compiled: Compiled) -> None:
-    """Warnings go to stderr. A stage before the graph can be printed without a vocabulary, so without witnesses."""
-    known = compiled.program.settings.vocab is not None
+    """Warnings go to stderr. A stage before the graph can be printed without a vocabulary, so without witnesses, and
+    of a program with a source."""
+    known = compiled.program.settings.vocab is not None and not compiled.program.two_tapes
     if warnings := compiled.warnings if known else compiled.program.warnings:
         print(render(warnings), file=sys.stderr)
 

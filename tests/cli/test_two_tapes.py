@@ -1,0 +1,102 @@
+"""A program with a source at the command line: it is run, listed, linted; whatever compiles refuses it."""
+
+import io
+import json
+
+import pytest
+
+from tests.places import PROGRAMS
+
+SORT = str(PROGRAMS / "seq2seq" / "sort.rasp")
+LISTING = """\
+source          source         = source_str
+%1              source->source = select(source, source, <)
+%2              source->source = select(source, source, ==)
+indices@source  source         = indices
+%4              source->source = select(indices@source, indices@source, <)
+%5              source->source = (%2 and %4)
+before          source->source = (%1 or %5)
+place           source         = selector_width(before)
+indices@target  target         = indices
+%9              source->target = select(place, indices@target, ==)
+next            target         = aggregate(%9, source, ".")
+"""
+
+
+def test_sources_are_decoded(rasp) -> None:
+    assert rasp("run", SORT, "cab", "hah").out == "[a, b, c, .] (strings)\n[a, h, h, .] (strings)\n"
+    assert rasp("generate", SORT, "cab").out == "abc.\n"
+
+
+def test_both_tapes_are_told_as_json(rasp) -> None:
+    [line] = rasp("run", SORT, "--list", '["b", "a"]', "--json").out.splitlines()
+    assert json.loads(line) == {"source": ["b", "a"], "target": ["a", "b", "."]}
+
+
+def test_sources_are_read_from_standard_input(rasp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("ba\ncab\n"))
+    assert rasp("run", SORT, "h", "-").out == "[h, .] (strings)\n[a, b, .] (strings)\n[a, b, c, .] (strings)\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO("ba\n"))
+    assert rasp("run", str(PROGRAMS / "sort.rasp"), "-").out == "[a, b] (strings)\n"
+
+
+def test_a_target_so_far_has_an_answer_at_every_position(rasp) -> None:
+    assert rasp("run", SORT, "cab", "--target", "ab").out == "[a, b, c] (strings)\n"
+    [line] = rasp("run", SORT, "cab", "--target", "", "--json").out.splitlines()
+    assert json.loads(line) == {"source": ["c", "a", "b"], "target": [], "output": "next", "values": ["a"]}
+    done = rasp("run", str(PROGRAMS / "sort.rasp"), "cab", "--target", "ab")
+    assert (done.code, done.err.splitlines()[0]) == (
+        2,
+        "error[usage]: --target is for a program with a source, and this one has none",
+    )
+
+
+def test_a_wrong_token_is_named_with_its_tape_and_input(rasp) -> None:
+    done = rasp("run", SORT, "ab", "abx")
+    assert done.code == 2
+    assert "`x` at position 2 is no token of the source" in done.err
+    assert "in input 2 of 2" in done.err
+
+
+def test_the_s_ops_are_listed_with_their_tapes(rasp) -> None:
+    done = rasp("compile", SORT, "--emit", "sop")
+    assert (done.code, done.out, done.err) == (0, LISTING, "")
+
+
+def test_a_note_is_no_finding(rasp) -> None:
+    done = rasp("lint", str(PROGRAMS / "seq2seq" / "copy.rasp"))
+    assert done.code == 0
+    assert done.out.startswith(
+        "note[both-tapes]: in `select(indices, indices, ==)` the keys are positions of the source"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            f"compile {SORT} --emit {form}"
+            for form in ("graph", "lowered", "circuit", "certificate", "weights", "fast")
+        ),
+        *(f"compile {SORT} {flag}" for flag in ("-o out", "--plan", "--suggest")),
+        f"check {SORT}",
+        f"check {SORT} --interventions",
+        f"view {SORT} cab",
+        f"run {SORT} cab --fast",
+        f"generate {SORT} cab --fast",
+        "dataset seq2seq/sort -o bed",
+    ],
+)
+def test_whatever_compiles_refuses_it(rasp, tmp_path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = rasp(*words.split())
+    assert done.code == 2
+    assert done.err.splitlines()[0] == (
+        "error[two-tapes]: a program with a source is not compiled yet: it needs an encoder and a decoder"
+    )
+    assert "Traceback" not in done.err and not [*tmp_path.iterdir()]
+
+
+def test_it_is_not_drawn_yet(rasp) -> None:
+    done = rasp("draw", SORT, "cab")
+    assert (done.code, done.err.splitlines()[0]) == (2, "error[draw]: a program with a source is not drawn yet")
