@@ -16,7 +16,10 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation
 STATEMENTS = ("def", "for", "return", "load", "draw", "in", "if", "else")
 COMMANDS = ("set", "show", "example", "examples", "on", "off", "selector", "exit", "quit")
 BUILTINS = ("select", "aggregate", "range", "zip", "len", "round", "indicator")
-SOPS = ("tokens", "tokens_str", "tokens_int", "tokens_float", "tokens_bool", "tokens_asis", "indices", "length", "out")
+SOPS = (
+    *("tokens", "tokens_str", "tokens_int", "tokens_float", "tokens_bool", "tokens_asis", "indices", "length", "out"),
+    *("source", "source_int", "source_float", "source_bool", "source_length"),
+)
 LIBRARY = (
     *("full_s", "selector_width", "has_focus", "count", "contains", "max", "min", "average", "load_from_location"),
     *("shift", "mark_last_instance", "mark_first_instance", "select_from_last", "select_from_first", "sort"),

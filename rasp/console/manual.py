@@ -82,6 +82,10 @@ What stands on one level groups to the left. Parentheses help.""",
     "tokens": """\
 tokens  tokens_str  tokens_int  tokens_float  tokens_bool  tokens_asis
 The input, as strings unless said otherwise. `tokens` may be bound anew: tokens = tokens_int;""",
+    "source": """\
+source  source_int  source_float  source_bool  source_length
+Where a header line such as #@ source: "abc" declares it: what an encoder reads, beside the target, `tokens`. Each s-op
+stands on one of them; what the other holds is fetched: aggregate(select(indices, indices, ==), source, ".").""",
     "full_s": "full_s\nThe selector that selects everything.",
     "selector_width": "selector_width(selector)\nHow many positions each row selects.",
     "has_focus": "has_focus(selector)\nTrue where the row selects something.",

@@ -2,10 +2,11 @@
 
 import io
 import json
+import shlex
 
 import pytest
 
-from tests.places import PROGRAMS
+from tests.places import PROGRAMS, ROOT
 
 SORT = str(PROGRAMS / "seq2seq" / "sort.rasp")
 LISTING = """\
@@ -61,6 +62,14 @@ def test_a_wrong_token_is_named_with_its_tape_and_input(rasp) -> None:
 def test_the_s_ops_are_listed_with_their_tapes(rasp) -> None:
     done = rasp("compile", SORT, "--emit", "sop")
     assert (done.code, done.out, done.err) == (0, LISTING, "")
+
+
+def test_the_page_shows_what_is_printed(rasp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    [shown] = [block for block in (ROOT / "docs" / "tapes.md").read_text("utf-8").split("```") if "$ rasp" in block]
+    for call in shown.split("$ rasp ")[1:]:
+        words, _, printed = call.partition("\n")
+        assert rasp(*shlex.split(words)).out == printed
 
 
 def test_a_note_is_no_finding(rasp) -> None:

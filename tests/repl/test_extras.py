@@ -21,7 +21,7 @@ from rasp.console.extras import program_of
 from rasp.console.manual import PAGES
 from rasp.magic import load_ipython_extension
 from rasp.meaning.sop import listing
-from rasp.running.elaborate import library
+from rasp.running.elaborate import library, library_of_tapes
 from rasp.running.environment import Function
 from rasp.settings import Settings
 from rasp.text.parser import parse_text
@@ -38,8 +38,8 @@ def test_help_gives_an_overview(say) -> None:
 
 
 def test_help_knows_every_name_of_the_library(say) -> None:
-    for name in library().values:
-        if name not in {"True", "False", "out"} and not name.startswith("tokens_"):
+    for name in library_of_tapes().names():
+        if name not in {"True", "False", "out"} and not name.startswith(("tokens_", "source_")):
             assert name in PAGES, name
 
 
@@ -339,7 +339,7 @@ def test_the_lexer_names_the_library_as_it_is() -> None:
     from rasp.ask import pygments_lexer
 
     known = {*pygments_lexer.SOPS, *pygments_lexer.LIBRARY, "True", "False"}
-    assert known == {*library().values}
+    assert known == {*library_of_tapes().names()}
 
 
 def test_the_grammar_for_editors_is_whole() -> None:
@@ -359,6 +359,7 @@ def test_the_grammar_for_editors_is_whole() -> None:
         ("select", "support.function.builtin.rasp"),
         ("has_focus", "support.function.library.rasp"),
         ("tokens_int", "support.variable.rasp"),
+        ("source_length", "support.variable.rasp"),
         ('"a # b"', "string.quoted.double.rasp"),
         ("#@ vocab: a", "comment.line.setting.rasp"),
         ("# note", "comment.line.number-sign.rasp"),
