@@ -48,7 +48,14 @@ class Notebook:
         return (lambda tokens: self._run(value, tokens)) if isinstance(value, Node) else value
 
     def _run(self, node: Node, tokens: Any) -> Any:
-        answer = evaluate(node, tokens, self.session.console.causal)
+        console = self.session.console
+        if console.tapes is not None:
+            example = console.example_of(tokens)
+            if example is None:
+                raise error("input", 'an input is a source, or {"source": ..., "target": ...}')
+            answer = example.of(node)
+        else:
+            answer = evaluate(node, tokens, console.causal)
         return [to_python(value) for value in answers(node, answer)] if isinstance(node, SOp) else answer
 
 

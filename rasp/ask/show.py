@@ -69,13 +69,15 @@ def example(tokens: RaspValue) -> str:
     return f'"{tokens}"' if isinstance(tokens, str) else _python(tokens)
 
 
-def matrix(tokens: Sequence[Value] | str, rows: Matrix, indent: str = "") -> str:
-    """A selector's matrix: a column for each key, a row for each query."""
+def matrix(
+    keys: Sequence[Value] | str, rows: Matrix, indent: str = "", queries: Sequence[Value] | str | None = None
+) -> str:
+    """A selector's matrix: a column for each key, a row for each query; these are the same tokens unless given."""
     lines = [
         f"{indent} \t\t\t {_token(t)} | " + " ".join("1" if on else " " for on in row)
-        for t, row in zip(tokens, rows, strict=True)
+        for t, row in zip(keys if queries is None else queries, rows, strict=True)
     ]
-    return "\n".join([matrix_head(tokens, indent), *lines])
+    return "\n".join([matrix_head(keys, indent), *lines])
 
 
 def matrix_head(tokens: Sequence[Value] | str, indent: str = "") -> str:

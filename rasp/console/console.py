@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from rasp.ask import drawing, show
+from rasp.console.example import Example, Pair, first_pair
 from rasp.console.reader import statements_of
-from rasp.console.trial import Example, Trial, as_example
+from rasp.console.trial import Trial
 from rasp.header import read_settings
 from rasp.meaning.sop import Node, Selector, SOp, interned
 from rasp.program import shipped_programs
 from rasp.running.elaborate import MAX_LOADS, read_file
 from rasp.running.environment import RESERVED, Environment, RaspValue, describe
-from rasp.settings import Settings
 from rasp.text.parser import Parse
 from rasp.text.source import Diagnostic, RaspError, Span, error
 from rasp.text.syntax import Assign, Command, Comment, Draw, Evaluate, Expression, Group, Load, Name, Statement
@@ -51,7 +51,6 @@ class Console(Trial):
         self.note = note or write
         self.complain = complain or (lambda one: write(str(one)))
         self.header: list[Comment] = []
-        self.settings = Settings()
         self.selector_example = Example("hello", False)
         self.show_sops = self.show_selectors = True
         self.full_display = False
@@ -123,10 +122,15 @@ class Console(Trial):
         for problem in problems if found else ():
             self.complain(problem)
         if found and not problems:
-            self.header, self.settings, self.causal = header, settings, settings.attention == "causal"
-            self.sop_example, self.selector_example = (
-                Example(example.given, self.causal) for example in (self.sop_example, self.selector_example)
-            )
+            self.header = header
+            self.declare(settings)
+            self.sop_example, self.selector_example = map(self._anew, (self.sop_example, self.selector_example))
+
+    def _anew(self, example: Example) -> Example:
+        """A running example under the settings as they are now; another one where it is none any more."""
+        if self.tapes is not None:
+            return first_pair(self.settings, self.tapes)
+        return Example("hello" if isinstance(example, Pair) else example.given, self.causal)
 
     # ------------------------------------------------------------------------------------------------- what is shown
 
@@ -162,12 +166,13 @@ class Console(Trial):
 
     def _show_application(self, value: RaspValue) -> None:
         assert self.applied is not None
-        _, node, given = self.applied
+        _, node, example = self.applied
         if isinstance(node, Selector):
+            keys, queries = example.sides(node)
             self.write("\t = ")
-            self.write(show.matrix(list(given), value))
-        elif self.full_display:
-            self.write("\t = " + show.full_example(given, value))
+            self.write(show.matrix(keys, value, queries=queries))
+        elif self.full_display and self.tapes is None:
+            self.write("\t = " + show.full_example(example.given, value))
         else:
             self.write(f"\t =  {show.sequence(value)}")
 
@@ -183,31 +188,32 @@ class Console(Trial):
             yield from self._sop_example(name, node, indent)
 
     def _selector_example(self, node: Selector, indent: str) -> Iterator[str]:
-        tokens = self.selector_example.tokens
+        keys, queries = self.selector_example.sides(node)
         yield f"{indent} \t Example:"
         try:
             rows = self.selector_example.of(node)
         except RaspError:
-            yield show.matrix_head(tokens, indent)
+            yield show.matrix_head(keys, indent)
             raise
-        yield show.matrix(tokens, rows, indent)
+        yield show.matrix(keys, rows, indent, queries)
 
     def _sop_example(self, name: str, node: SOp, indent: str) -> Iterator[str]:
         given = self.sop_example.given
         try:
-            values = self.sop_example.of(node)
+            found = [*self.sop_example.each(node)]
         except RaspError as problem:
             if any(one.code == "mixed-kinds" for one in problem.diagnostics):
                 raise
             yield str(problem)
             yield f"{indent} \t Example: {name}({show.example(given)}) = EVALUATION FAILURE"
             return
-        if self.full_display:
-            above = self.selector_example.tokens
-            short = f"{name}({show.example(given)}) ="
-            yield f"{indent} \t Example:" + show.full_example(above, values, indent, short)
-        else:
-            yield show.sop_example(name, given, values, indent)
+        for given, values in found:
+            if self.full_display and self.tapes is None:
+                above = self.selector_example.tokens
+                short = f"{name}({show.example(given)}) ="
+                yield f"{indent} \t Example:" + show.full_example(above, values, indent, short)
+            else:
+                yield show.sop_example(name, given, values, indent)
 
     # -------------------------------------------------------------------------------------------------- the commands
 
@@ -228,13 +234,13 @@ class Console(Trial):
             self.show_selectors = words[-1] == "on" if selectors else self.show_selectors
 
     def _set_example(self, given: RaspValue, span: Span, sops: bool, selectors: bool) -> None:
-        example = as_example(given, self.causal)
+        example = self.example_of(given)
         if example is None:
             raise error(
                 "input", f"an example is a string or a list of atoms, at least one, not {describe(given)}", span
             )
-        if example.run.n > MAX_EXAMPLE:
-            raise error("input", f"an example has at most {MAX_EXAMPLE} tokens, not {example.run.n}", span)
+        if example.size > MAX_EXAMPLE:
+            raise error("input", f"an example has at most {MAX_EXAMPLE} tokens, not {example.size}", span)
         self.sop_example = example if sops else self.sop_example
         self.selector_example = example if selectors else self.selector_example
 
@@ -245,8 +251,10 @@ class Console(Trial):
             self.write(f"\tselector example: {show.example(self.selector_example.given)}")
 
     def _draw(self, statement: Draw, env: Environment) -> None:
+        if self.tapes is not None:
+            raise error("draw", "a program with a source is not drawn yet", statement.span)
         given = self.sop_example.given if statement.input is None else self.full(statement.input, env)
-        example = as_example(given, self.causal)
+        example = self.example_of(given)
         if example is None:
             what = describe(given)
             raise error("input", f"an input is a string or a list of atoms, at least one, not {what}", statement.span)

@@ -90,7 +90,7 @@ def program_of(console: Console, name: str) -> Program:
         raise error("not-an-s-op", f"it is {describe(value)}, not an s-op")
     values = {key: value for key, value in console.top.values.items() if key != "out"} | {name: value}
     nodes = interned([value for value in values.values() if isinstance(value, Node)])
-    run = Elaborator()
+    run = Elaborator(two_tapes=console.tapes is not None)
     run.top.values.update({key: nodes[value] if isinstance(value, Node) else value for key, value in values.items()})
     nothing = Span(Source(""), 0, 0)
     return Program(Module(nothing, (), ()), _settings(console, name), run)
@@ -109,6 +109,8 @@ def _settings(console: Console, name: str) -> Settings:
         vocab=given.vocab or vocabulary,
         max_length=given.max_length or MAX_LENGTH,
         attention=given.attention,
+        source=given.source,
+        start=given.start,
     )
 
 

@@ -39,7 +39,8 @@ none is written) if it selects nothing. Only numbers have a mean.""",
     "example": """\
 set example e    set s-op example e    set selector example e    show example
 Definitions are tried on the running example as soon as they are made, and refused if they fail on it.
-An example is a string, one token a character, or a list such as [3, 1, 2].""",
+An example is a string, one token a character, or a list such as [3, 1, 2]; with a source (help source) it is one, or
+both: set example {"source": "abc", "target": "ab"}.""",
     "compile": """\
 compile NAME
 The transformer that computes this s-op: its layers, heads and neurons, for the tokens of the running example and

@@ -21,56 +21,49 @@ from pathlib import Path
 from typing import Any
 
 from rasp.ask import show
+from rasp.console.example import Example, as_example, as_pair
 from rasp.console.naming import Naming
-from rasp.meaning.interpreter import Run
 from rasp.meaning.sop import Node, SOp
 from rasp.running import operations
-from rasp.running.elaborate import Elaborator, library
-from rasp.running.environment import Environment, Function, RaspValue, is_atom
+from rasp.running.elaborate import Elaborator, library, library_of_tapes, tapes_of
+from rasp.running.environment import Environment, Function, RaspValue
 from rasp.running.expressions import check_name
+from rasp.settings import Settings
 from rasp.text.source import Diagnostic, RaspError, Span
 from rasp.text.syntax import Binary, Call, Expression, Index, Name
-
-
-class Example:
-    """An input that definitions are tried on, as it was given, and what is known about it."""
-
-    def __init__(self, given: RaspValue, causal: bool) -> None:
-        self.given = given
-        self.tokens: Any = given if isinstance(given, str) else list(given)
-        self.causal = causal
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop what was computed."""
-        self.run = Run(self.tokens, self.causal)
-
-    def of(self, node: Node) -> Any:
-        """The values or the matrix of a node."""
-        self.run.compute([node])
-        return self.run.answer(node)
 
 
 class Trial(Elaborator):
     """A run of statements under an example, which says what its values are called."""
 
     def __init__(self) -> None:
-        super().__init__(Path())
+        super().__init__(Path(), Environment(library(), {}))
         self.names = Naming({name: value for name, value in library().values.items() if name != "out"})
-        self.names.rename(self.base.values["tokens"], "tokens")
+        self.names.rename(self.base.find("tokens"), "tokens")
+        self.settings = Settings()
         self.causal = False
         self.sop_example = Example("hello", False)
         self.instead: Example | None = None
-        self.applied: tuple[Span, Node, RaspValue] | None = None
+        self.applied: tuple[Span, Node, Example] | None = None
+
+    def declare(self, settings: Settings) -> None:
+        """Take over what a header declares; with a source come its names."""
+        self.settings, self.causal = settings, settings.attention == "causal"
+        self.tapes = (self.tapes or tapes_of(library_of_tapes())) if settings.two_tapes else None
+        self.base.values.clear()
+        if settings.two_tapes:
+            self.base.values.update(library_of_tapes().values)
+
+    def example_of(self, given: RaspValue) -> Example | None:
+        """An input, or with a source a source or a pair, to try values on; None where it is none."""
+        return as_example(given, self.causal) if self.tapes is None else as_pair(given, self.settings, self.tapes)
 
     def value_made(self, value: Node, span: Span) -> None:
         """Compute a new value on the example; the statement fails if that fails."""
         example = self.instead or self.sop_example
-        self._step(span, 1 + example.run.n**2 // 1000)
-        run = example.run
-        run.spans = self.spans
+        self._step(span, 1 + example.size**2 // 1000)
         try:
-            run.compute([value])
+            example.compute(value, self.spans)
         except RaspError as problem:
             where = f"on the {'example' if self.instead is None else 'input'} {_short(show.example(example.given))}"
             raise RaspError(*[_on(where, one, self.site or span) for one in problem.diagnostics]) from None
@@ -98,7 +91,7 @@ class Trial(Elaborator):
         if super()._apart(node, env):
             return super()._call_apart(node, env)
         given = self.value(node.args[0], env)
-        with self.trying(as_example(given, self.causal) or self.instead):
+        with self.trying(self.example_of(given) or self.instead):
             callee = self.value(node.left, env)
         return self._call(node.span, callee, [given])
 
@@ -133,12 +126,12 @@ class Trial(Elaborator):
         return value
 
     def _application(self, span: Span, node: Node, args: list[RaspValue]) -> RaspValue:
-        example = as_example(args[0], self.causal) if len(args) == 1 else None
+        example = self.example_of(args[0]) if len(args) == 1 else None
         if example is None:
             return super()._application(span, node, args)
         with self.trying(example):
             self.value_made(node, span)
-        self.applied = span, node, args[0]
+        self.applied = span, node, example
         return example.of(node)
 
     def _assigned(
@@ -150,12 +143,6 @@ class Trial(Elaborator):
         for name, value in made.items():
             self.names.rename(value, name)
         return made
-
-
-def as_example(given: RaspValue, causal: bool) -> Example | None:
-    if not isinstance(given, (str, list, dict)) or not given or not all(map(is_atom, given)):
-        return None
-    return Example(given, causal)
 
 
 def _on(where: str, problem: Diagnostic, span: Span) -> Diagnostic:

@@ -35,6 +35,7 @@ from rasp.meaning.sop import (
     Select,
     Selector,
     SOp,
+    Tape,
     Tokens,
     Total,
     Width,
@@ -141,6 +142,14 @@ class Run:
             return self.target.lengths
         return [*map(max, self.target.lengths, self.source.lengths)]
 
+    def _read(self, leaf: SOp, tape: Tape | None) -> Places:
+        """The places that a leaf reads."""
+        if tape != "source":
+            return self.target
+        if self.source is None:
+            raise self.fail(leaf, "tapes", "this reads a source, and there is none", "an input has one tape")
+        return self.source
+
     def _on(self, node: SOp) -> Places:
         """The places of the tape that an s-op stands on."""
         if self.source is None or self.tapes.of(node) != "source":
@@ -201,12 +210,12 @@ class Run:
 
     def _values(self, node: SOp) -> list[Value]:
         match node:
-            case Tokens(how):
-                return [self._convert(node, how, at, token) for at, token in enumerate(self._on(node).tokens)]
-            case Indices():
-                return list(self._on(node).positions)
-            case Constant(value):
-                return [value] * self._on(node).n
+            case Tokens(how, tape):
+                return [self._convert(node, how, at, token) for at, token in enumerate(self._read(node, tape).tokens)]
+            case Indices(tape):
+                return list(self._read(node, tape).positions)
+            case Constant(value, tape):
+                return [value] * self._read(node, tape).n
             case Map(op, args):
                 return self._map(node, op, args)
             case Lookup(table, arg):

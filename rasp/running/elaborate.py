@@ -55,10 +55,7 @@ class Elaborator(Evaluator):
         base = (library_of_tapes() if two_tapes else library()) if base is None else base
         super().__init__(Environment(base, {}, RESERVED | frozenset(base.names()) - {"tokens", "out"}))
         if two_tapes:
-            bound = {name: base.find(name) for name in base.names()}
-            self.tapes = Tapes(
-                {value: name for name, value in bound.items() if isinstance(value, Node) and name != "out"}
-            )
+            self.tapes = tapes_of(base)
         self.base = base
         self.folder = folder
         self.kept = kept
@@ -264,6 +261,12 @@ def library_of_tapes() -> Environment:
     """The environment that programs with a source start from: the library, and the names of the source."""
     tokens = [Tokens(convert, "source") for convert in SOURCE_KINDS]
     return Environment(library(), dict(zip(OF_A_SOURCE, (*tokens, SOURCE_LENGTH), strict=True)))
+
+
+def tapes_of(base: Environment) -> Tapes:
+    """The tapes of nodes, which messages call by the names that are found here."""
+    bound = ((base.find(name), name) for name in base.names() if name != "out")
+    return Tapes({value: name for value, name in bound if isinstance(value, Node)})
 
 
 def _binds(statement: Statement) -> set[str]:

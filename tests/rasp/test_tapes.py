@@ -238,6 +238,12 @@ def test_a_program_keeps_its_tapes() -> None:
         program("")["next"]("abc", "a", "b")
 
 
+def test_where_there_is_no_source_nothing_reads_one() -> None:
+    for name in ("source", "source_length"):
+        with pytest.raises(RaspError, match="this reads a source, and there is none"):
+            rasp.evaluate(program("").node(name), "abc")
+
+
 def test_an_error_of_a_run_names_the_tape() -> None:
     found = program('x = {"a": 1}[source]; y = 1 / (indices - 1) if tokens == "" else 0;')
     with pytest.raises(RaspError, match='on the source: at position 1: "b" is not in the dictionary'):

@@ -1,0 +1,89 @@
+"""A session with a source: what is declared, tried and shown on both tapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rasp.console.console import Console
+from rasp.console.extras import hear
+from rasp.magic import Notebook
+
+HEADER = '#@ source: "abc"\n#@ vocab: "abc."\n#@ example: "cab" -> "abc."\n'
+
+
+@pytest.fixture
+def say() -> Callable[[str], str]:
+    """What a session answers to a text."""
+    lines: list[str] = []
+    console = Console(lines.append)
+
+    def answer(text: str) -> str:
+        lines.clear()
+        if not hear(console, text):
+            console.enter(text)
+        return "\n".join(lines)
+
+    return answer
+
+
+def test_a_program_with_a_source_is_loaded_and_shown(say) -> None:
+    assert say('load "programs/seq2seq/sort";').split() == ["selector:", "before", "s-op:", "place", "s-op:", "next"]
+    assert say("place;").endswith('Example: place("cab") = [2, 0, 1] (ints)')
+    assert say("next;").splitlines()[1:] == [
+        ' \t Example: next("cab") = [a, b, c] (strings)',
+        " \t Example: next({'source': 'cab', 'target': 'abc'}) = [a, b, c, .] (strings)",
+    ]
+
+
+def test_an_example_is_a_source_or_both(say) -> None:
+    say(HEADER)
+    say('set example "ba"\n')
+    assert say("tokens;").endswith("tokens({'source': 'ba', 'target': ''}) = [<start>] (strings)")
+    say('set example {"source": "ba", "target": "cc"}\n')
+    assert say("tokens;").endswith("tokens({'source': 'ba', 'target': 'cc'}) = [<start>, c, c] (strings)")
+    assert "`x` at position 0 is no token of the source" in say('set example "xyz"\n')
+    assert "an example is a string or a list of atoms" in say('set example {"sauce": "ba"}\n')
+
+
+def test_cross_attention_is_a_grid_of_target_by_source(say) -> None:
+    say(HEADER)
+    shown = say("select(source, tokens, ==);").splitlines()[2:]
+    assert [line.split() for line in shown] == [
+        ["c", "a", "b"],
+        ["<start>", "|"],
+        ["a", "|", "1"],
+        ["b", "|", "1"],
+        ["c", "|", "1"],
+    ]
+
+
+def test_an_s_op_is_applied_to_a_source_or_to_both(say) -> None:
+    say(HEADER + 'next = aggregate(select(indices, indices, ==), source, ".");')
+    assert say('next("ab");').endswith("[a] (strings)")
+    assert say('next({"source": "ab", "target": "ab"});').endswith("[a, b, .] (strings)")
+    assert "no s-op is applied to one input" in say("next(5);")
+
+
+def test_what_no_tape_can_carry_out_is_refused_where_it_stands(say) -> None:
+    say(HEADER)
+    assert "an operation on both tapes" in say("x = source + tokens;")
+    assert "whose `length`?" in say("length;")
+    assert "not compiled yet" in say("compile tokens")
+    assert "not drawn yet" in say("draw(source);")
+
+
+def test_without_a_source_its_names_are_free_again(say) -> None:
+    say(HEADER + "x = source;")
+    say('load "programs/sort";')
+    assert say("sorted;").endswith('sorted("hello") = [e, h, l, l, o] (strings)')
+    assert "this reads a source, and there is none" in say("x;")
+    assert "value: source" in say("source = 5;")
+
+
+def test_a_notebook_gives_the_values_of_the_decoder() -> None:
+    notebook = Notebook()
+    notebook.magic("", HEADER + "x = source_length + indices;")
+    assert notebook["x"]("ab") == [2]
+    assert notebook["x"]({"source": "ab", "target": "cc"}) == [2, 3, 4]
