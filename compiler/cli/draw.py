@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compiler.cli.call import DONE, Commands, command, setting_flags
 from compiler.cli.targets import program_at, source_path, tokens_of
 from rasp.text.source import error
+
+if TYPE_CHECKING:
+    from rasp import Program
+    from rasp.ask.drawing import Flow
 
 KINDS = (".svg", ".pdf", ".png")
 
@@ -18,18 +23,23 @@ def draw(call: argparse.Namespace) -> int:
     from rasp.meaning.answers import answers
 
     program = program_at(source_path(call.file), call)
-    if program.two_tapes:
-        hint = "`rasp run --target` shows its answers, `rasp compile --emit sop` its steps and their tapes"
-        raise error("draw", "a program with a source is not drawn yet", hint=hint)
-    tokens = program.settings.read(tokens_of(call.input, call.list))
+    given = tokens_of(call.input, call.list)
     out = None if call.out is None else Path(call.out)
     if out is not None and out.suffix.lower() not in KINDS:
         raise error("usage", f"`{out}` is no picture", hint=f"-o names a file that ends in {', '.join(KINDS)}")
     if len(program.require_outputs()) != 1:
         raise error("usage", "one s-op is drawn at a time", hint=f"--output is one of {', '.join(program.outputs)}")
     [name] = program.outputs
-    program[name].exact(tokens)  # where there is no answer, the message says at which place of the text
-    picture = flow(program.node(name), tokens, program.called, program.settings.attention == "causal", answers)
+    if program.two_tapes:
+        if out is not None:
+            raise error(
+                "usage", "a picture has one tape so far", hint="without -o the flow is printed, source and target"
+            )
+        picture = _of_two_tapes(program, name, given)
+    else:
+        tokens = program.settings.read(given)
+        program[name].exact(tokens)  # where there is no answer, the message says at which place of the text
+        picture = flow(program.node(name), tokens, program.called, program.settings.attention == "causal", answers)
     if out is None:
         print(picture)
         return DONE
@@ -43,6 +53,18 @@ def draw(call: argparse.Namespace) -> int:
         ) from None
     print(f"wrote {out}")
     return DONE
+
+
+def _of_two_tapes(program: Program, name: str, source: list[object]) -> Flow:
+    """The flow of what a program with a source answers as it decodes."""
+    from rasp.ask.drawing import flow
+    from rasp.meaning.answers import answers
+    from rasp.meaning.tapes import named
+
+    *target, _ = program.decode(source, name)
+    settings, node = program.settings, program.placed(program.node(name))
+    names = named([node], program.instances, program.called)
+    return flow(node, settings.read_target(target), names, True, answers, settings.read_source(source))
 
 
 def define(commands: Commands) -> None:

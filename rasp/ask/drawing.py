@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 from rasp import whole
 from rasp.ask import picture
 from rasp.ask.show import cell, sequence
+from rasp.meaning.inputs import Input, Places
 from rasp.meaning.interpreter import Matrix, Run
 from rasp.meaning.sop import Aggregate, Node, Selector, SOp, Total, Width, reachable
 from rasp.text.source import counted
@@ -76,6 +77,8 @@ class Head:
     name: str
     rows: Matrix
     steps: list[Step]
+    keys: list[Value]
+    queries: list[Value]
     definition: str = ""
 
     def box(self, tokens: list[str]) -> picture.Box:
@@ -110,32 +113,35 @@ class Layer:
 
 @dataclass(frozen=True)
 class Flow:
-    """A computation on one input."""
+    """A computation on one input, or on a source and a target so far."""
 
     tokens: list[Value]
     layers: list[Layer]
+    source: list[Value] | None = None
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
-        yield "input   " + " ".join(map(cell, self.tokens))
+        if self.source is not None:
+            yield "source  " + " ".join(map(cell, self.source))
+        yield ("input   " if self.source is None else "target  ") + " ".join(map(cell, self.tokens))
         for number, layer in enumerate(self.layers):
             if number:
                 yield f"layer {number}"
             for head in layer.heads:
                 yield f"  head  {head.name}"
-                yield from self._matrix(head.rows)
+                yield from self._matrix(head)
                 yield from (f"        {step}" for step in head.steps)
             yield from (f"  {step}" for step in layer.steps)
 
-    def _matrix(self, rows: Matrix) -> Iterator[str]:
-        if len(rows) > MAX_MATRIX:
+    def _matrix(self, head: Head) -> Iterator[str]:
+        if max(len(head.keys), len(head.queries)) > MAX_MATRIX:
             return
-        tokens = [cell(token) for token in self.tokens]
-        width = max(map(len, tokens))
-        yield " " * (11 + width) + " ".join(token.rjust(width) for token in tokens)
-        for token, row in zip(tokens, rows, strict=True):
+        keys, queries = list(map(cell, head.keys)), list(map(cell, head.queries))
+        width = max(map(len, (*keys, *queries)))
+        yield " " * (11 + width) + " ".join(token.rjust(width) for token in keys)
+        for token, row in zip(queries, head.rows, strict=True):
             cells = " ".join(("1" if on else ".").rjust(width) for on in row)
             yield f"        {token.rjust(width)} | {cells}"
 
@@ -178,13 +184,13 @@ class Flow:
             yield f'<<table><tr><td align="left">{html.escape(head.name)}</td></tr>{self._table(head)}{below}</table>>'
 
     def _table(self, head: Head) -> str:
-        if len(head.rows) > MAX_MATRIX:
+        if max(len(head.keys), len(head.queries)) > MAX_MATRIX:
             return ""
-        tokens = [html.escape(cell(token)) or " " for token in self.tokens]
-        top = "".join(f"<td>{token}</td>" for token in ["", *tokens])
+        keys, queries = ([html.escape(cell(token)) or " " for token in side] for side in (head.keys, head.queries))
+        top = "".join(f"<td>{token}</td>" for token in ["", *keys])
         rows = [
             f"<tr><td>{token}</td>{''.join(_CELLS[on] for on in row)}</tr>"
-            for token, row in zip(tokens, head.rows, strict=True)
+            for token, row in zip(queries, head.rows, strict=True)
         ]
         return (
             f'<tr><td><table border="0" cellborder="1" cellspacing="0"><tr>{top}</tr>{"".join(rows)}</table></td></tr>'
@@ -197,10 +203,12 @@ def flow(
     names: Mapping[Node, str],
     causal: bool = False,
     printed: Printed = lambda node, values: values,
+    source: Input | None = None,
 ) -> Flow:
     """The computation of an s-op on an input. `names` says which steps are shown and what they are called, `printed` in
-    which kinds an s-op's values are shown: as they are, or as `rasp run` does."""
-    run = Run(tokens, causal)
+    which kinds an s-op's values are shown: as they are, or as `rasp run` does. With a `source`, the tokens are the
+    target's, and the s-op and the names are those of instances."""
+    run = Run(tokens, causal, source=None if source is None else Places(source))
     run.compute([sop])
     values = {node: printed(node, found) for node, found in run.values.items()}
     nodes = reachable([sop])
@@ -211,12 +219,11 @@ def flow(
     layers: list[Layer] = [Layer([], []) for _ in range(depth[sop] + 1)]
     for node in nodes:
         if isinstance(node, Aggregate | Total | Width):
-            rows: Any = run.answer(node.selector)
-            _add_head(layers[depth[node]], node, rows, values, named, names)
+            _add_head(layers[depth[node]], node, run, values, named, names)
         elif isinstance(node, SOp) and (node in names or node is sop) and (node.inputs or node is sop):
             step = Step(named[node], values[node], _definition(node, named, names))
             layers[depth[node]].steps.append(step)
-    return Flow(run.tokens, layers)
+    return Flow(run.tokens, layers, None if run.source is None else run.source.tokens)
 
 
 def _depth(node: Node, depth: Mapping[Node, int]) -> int:
@@ -250,7 +257,7 @@ def _definition(node: Node, called: Mapping[Node, str], names: Mapping[Node, str
 def _add_head(
     layer: Layer,
     node: Aggregate | Total | Width,
-    rows: Matrix,
+    run: Run,
     values: Mapping[SOp, list[Value]],
     texts: Mapping[Node, str],
     names: Mapping[Node, str],
@@ -262,7 +269,9 @@ def _add_head(
             head.steps.append(step)
             return
     definition = _definition(node.selector, texts, names)
-    layer.heads.append(Head(node.selector, texts[node.selector], rows, [step], definition))
+    keys, queries = run.sides(node.selector)
+    rows: Any = run.answer(node.selector)
+    layer.heads.append(Head(node.selector, texts[node.selector], rows, [step], keys.tokens, queries.tokens, definition))
 
 
 def has_graphviz() -> bool:

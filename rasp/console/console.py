@@ -252,7 +252,8 @@ class Console(Trial):
 
     def _draw(self, statement: Draw, env: Environment) -> None:
         if self.tapes is not None:
-            raise error("draw", "a program with a source is not drawn yet", statement.span)
+            hint = "`rasp draw FILE SOURCE` prints the flow"
+            raise error("draw", "in the console a program with a source is not drawn yet", statement.span, hint)
         given = self.sop_example.given if statement.input is None else self.full(statement.input, env)
         example = self.example_of(given)
         if example is None:

@@ -156,7 +156,7 @@ class Run:
             return self.target
         return self.source
 
-    def _sides(self, selector: Selector) -> tuple[Places, Places]:
+    def sides(self, selector: Selector) -> tuple[Places, Places]:
         """The places of a selector's keys, and those of its queries."""
         if self.source is None:
             return self.target, self.target
@@ -178,7 +178,7 @@ class Run:
         """What a computed node came to."""
         if isinstance(node, Selector):
             self._take(8 * self.n**2, 1)
-            keys, _ = self._sides(node)
+            keys, _ = self.sides(node)
             return [[bool(row >> key & 1) for key in range(keys.n)] for row in self.rows[node]]
         return list(self.values[cast(SOp, node)])
 
@@ -235,7 +235,7 @@ class Run:
         self, selector: Selector, rows: list[Any], values: list[Value]
     ) -> Iterator[tuple[list[Any], list[Value]]]:
         """For each input what the queries of a selector have, and the values of its keys."""
-        keys, queries = self._sides(selector)
+        keys, queries = self.sides(selector)
         for query, key in zip(queries.parts, keys.parts, strict=True):
             yield rows[query], values[key]
 
@@ -272,7 +272,7 @@ class Run:
     def seen(self, selector: Selector) -> Rows:
         """The rows of a selector as an aggregate sees them: in a causal run, without the future of the target."""
         rows = self.rows[selector]
-        if not self.causal or self._sides(selector) != (self.target, self.target):
+        if not self.causal or self.sides(selector) != (self.target, self.target):
             return rows
         return [row & ((2 << query) - 1) for query, row in zip(self.target.positions, rows, strict=True)]
 
@@ -320,7 +320,7 @@ class Run:
                 pairs = self._each(node, self.values[query], self.values[key])
                 return [row for queries, keys in pairs for row in self._select(node, keys, queries, predicate)]
             case Not(arg):
-                keys, queries = self._sides(node)
+                keys, queries = self.sides(node)
                 return [full ^ row for full, row in zip(keys.seen_by(queries), self.rows[arg], strict=True)]
             case And(left, right):
                 return [a & b for a, b in zip(self.rows[left], self.rows[right], strict=True)]

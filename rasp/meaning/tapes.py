@@ -16,7 +16,7 @@ but for the keys of its selectors.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
@@ -265,22 +265,34 @@ def _part(part: Any, inputs: Iterator[Node]) -> Any:
     return next(inputs) if isinstance(part, Node) else part
 
 
+def named(roots: Iterable[Node], instances: Instances, names: Mapping[Node, str]) -> dict[Node, str]:
+    """What the instances that some are computed from are called: as the program calls them. Of several instances of one
+    node each is told apart by its tape: `place@source`."""
+    found: dict[str, list[Node]] = defaultdict(list)
+    for instance in reachable(roots):
+        if (node := instances.origin[instance]) in names:
+            found[names[node]].append(instance)
+    return {
+        one: f"{name}@{standing(one, instances.tapes)}" if len(several) > 1 else name
+        for name, several in found.items()
+        for one in several
+    }
+
+
 def listing(roots: Mapping[str, SOp], names: Mapping[Node, str], tapes: Tapes) -> str:
     """What a program with a source computes as text: an instance a line, with its tape, a selector with those of its
-    keys and its queries. A name of the program that has several instances is told apart by tapes: `place@source`.
-    """
+    keys and its queries."""
     instances = Instances(tapes)
     made: dict[str, Node] = {name: instances.of(node) for name, node in roots.items()}
-    named: dict[str, list[Node]] = defaultdict(list)
-    for instance in reachable(made.values()):
-        if (node := instances.origin[instance]) in names:
-            named[names[node]].append(instance)
-    for name, several in named.items():
-        made |= {f"{name}@{_standing(one, tapes)}" if len(several) > 1 else name: one for one in several}
-    lines = [(name, _standing(node, tapes), text) for name, text, node in listed(made)]
+    called = named([*made.values()], instances, names)
+    lines = [
+        (name, standing(node, tapes), text)
+        for name, text, node in listed(made | {name: node for node, name in called.items()})
+    ]
     width = max(len(name) for name, _, _ in lines)
     return "\n".join(aligned([(f"{name:<{width}}  {stands}", text) for name, stands, text in lines]))
 
 
-def _standing(node: Node, tapes: Tapes) -> str:
-    return str(tapes.sides(node)) if isinstance(node, Selector) else str(tapes.of(cast(SOp, node)))
+def standing(node: Node, tapes: Tapes) -> str:
+    """The tape of an s-op, or those of a selector, as text."""
+    return str(tapes.sides(node)) if isinstance(node, Selector) else str(tapes.of(cast(SOp, node)) or "any")

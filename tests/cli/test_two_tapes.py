@@ -22,6 +22,23 @@ indices@target  target         = indices
 %9              source->target = select(place, indices@target, ==)
 next            target         = aggregate(%9, source, ".")
 """
+FLOW = """\
+source  b a
+target  <start> a b
+layer 1
+  head  before
+            b a
+        b | . 1
+        a | . .
+        place = [1, 0] (ints)
+layer 2
+  head  select(place, indices@target, ==)
+                        b       a
+        <start> |       .       1
+              a |       1       .
+              b |       .       .
+        next = [a, b, .] (strings)
+"""
 
 
 def test_sources_are_decoded(rasp) -> None:
@@ -106,6 +123,8 @@ def test_whatever_compiles_refuses_it(rasp, tmp_path, monkeypatch: pytest.Monkey
     assert "Traceback" not in done.err and not [*tmp_path.iterdir()]
 
 
-def test_it_is_not_drawn_yet(rasp) -> None:
-    done = rasp("draw", SORT, "cab")
-    assert (done.code, done.err.splitlines()[0]) == (2, "error[draw]: a program with a source is not drawn yet")
+def test_its_flow_is_printed_with_a_grid_of_target_by_source(rasp, tmp_path) -> None:
+    assert rasp("draw", SORT, "ba").out == FLOW
+    done = rasp("draw", SORT, "ba", "-o", str(tmp_path / "flow.svg"))
+    assert (done.code, done.err.splitlines()[0]) == (2, "error[usage]: a picture has one tape so far")
+    assert not [*tmp_path.iterdir()]
