@@ -2,7 +2,7 @@
 
 In: programs as text. Out: `Program`s whose s-ops are called like Python functions.
 A room for each stage: `text`, `running`, `meaning`; `ask` and `console` for those who look. `value` and `whole` are the
-ground, `settings` the header, `program` and `magic` the doors.
+ground, `settings` and `header` what a program declares, `face`, `program` and `magic` the doors.
 
     >>> parse("double = tokens + tokens;")["double"]("ab")
     ['aa', 'bb']

@@ -32,7 +32,7 @@ _WORD = re.compile(r"[^\s\"\[\]{},:]+")
 
 
 def read_settings(comments: Iterable[Comment]) -> tuple[Settings, list[Diagnostic]]:
-    """The settings of a text and what is wrong with them. A `source` is read first: examples depend on it."""
+    """The settings of a text and what is wrong with them. A `source` is read first: others depend on it."""
     settings = Settings()
     spans: dict[str, Span] = {}
     found: list[Diagnostic] = []
@@ -44,7 +44,7 @@ def read_settings(comments: Iterable[Comment]) -> tuple[Settings, list[Diagnosti
             except RaspError as problem:
                 found += [_at(one, comment.span) for one in problem.diagnostics]
     settings = dataclasses.replace(settings, spans=spans)
-    return settings, found + _misfits(settings)
+    return settings, found + _too_long(settings)
 
 
 def _at(diagnostic: Diagnostic, span: Span) -> Diagnostic:
@@ -132,17 +132,14 @@ def _decimal(text: str) -> Fraction:
     return Fraction(text)
 
 
-def _misfits(settings: Settings) -> list[Diagnostic]:
-    """What does not fit together in a header: examples that are too long, settings of a source that is not there."""
+def _too_long(settings: Settings) -> list[Diagnostic]:
+    """The examples of a header that are longer than it says itself; with a source, the sources among them."""
     longest, name = settings.max_length or MAX_LENGTH, f"the maximum length, {settings.max_length}"
     if settings.two_tapes:
         longest, name = settings.longest_source, f"`max_source`, {settings.longest_source}"
-    what = "source" if settings.two_tapes else "example"
-    wrong = [(f"this {what} is longer than {name}", e.span) for e in settings.examples if len(e.input) > longest]
-    if settings.two_tapes and "attention" in settings.spans:
-        why = "with a source nothing is left to say: the encoder sees all of it, the decoder what is written so far"
-        wrong.append((why, settings.spans["attention"]))
-    if not settings.two_tapes:
-        alone = {key: settings.spans[key] for key in ("max_source", "start") if key in settings.spans}
-        wrong += [(f"`{key}` is for a program with a source: none is declared", span) for key, span in alone.items()]
-    return [Diagnostic("setting", "error", message, span) for message, span in wrong]
+    message = f"this {'source' if settings.two_tapes else 'example'} is longer than {name}"
+    long = [(message, e.span) for e in settings.examples if len(e.input) > longest]
+    if settings.two_tapes:
+        message = f"this target is longer than the maximum length, {settings.longest}"
+        long += [(message, e.span) for e in settings.examples if len(e.output) > settings.longest]
+    return [Diagnostic("setting", "error", message, span) for message, span in long]

@@ -127,8 +127,7 @@ class Settings:
         read: dict[str, Any] = {_FIELD.get(key, key): READERS[key](value) for key, value in given.items()}
         spans = {key: span for key, span in self.spans.items() if key not in given}
         changed = dataclasses.replace(self, **read, spans=spans)
-        for example in changed.examples if "example" in given else ():
-            _check_example(example, changed.two_tapes)
+        _check_together(given, changed)
         return changed
 
 
@@ -276,6 +275,17 @@ def _example(shown: Any, answer: Any) -> Example:
 
 
 _ANSWER = "an example's output"
+
+
+def _check_together(given: Iterable[str], settings: Settings) -> None:
+    """That settings which were given fit the tapes of the program. Raises `RaspError`."""
+    if settings.two_tapes and "attention" in given:
+        why = "with a source nothing is left to say: the encoder sees all of it, the decoder what is written so far"
+        raise error("setting", why)
+    if not settings.two_tapes and (alone := [key for key in ("max_source", "start") if key in given]):
+        raise error("setting", f"`{alone[0]}` is for a program with a source: none is declared")
+    for example in settings.examples if "example" in given else ():
+        _check_example(example, settings.two_tapes)
 
 
 def _check_example(example: Example, two_tapes: bool) -> None:

@@ -108,9 +108,8 @@ def _settings(console: Console, name: str) -> Settings:
         output=name,
         vocab=given.vocab or vocabulary,
         max_length=given.max_length or MAX_LENGTH,
-        attention=given.attention,
         source=given.source,
-        start=given.start,
+        **({"start": given.start} if given.two_tapes else {"attention": given.attention}),
     )
 
 
