@@ -20,7 +20,7 @@ from compiler.circuit.certificate import Certificate
 from compiler.circuit.circuit import Circuit
 from compiler.circuit.emit import Weights
 from compiler.circuit.wider import also
-from compiler.graph.domain import Limits, Refusal, Setting, refusal
+from compiler.graph.domain import Limits, Refusal, Setting, refusal, two_tapes
 from compiler.graph.specialise import Graph, Graphs
 from compiler.graph.witness import required, witnesses
 from compiler.lowering.build import MODES, TRIES, Built, build, emitted
@@ -29,8 +29,7 @@ from compiler.observe.plan import Plan, plan
 from compiler.observe.remedies import LONG, Remedy, explained, remedies
 from compiler.runtime.origin import asked, declared, hashes, located, options_of, program_of, recorded
 from rasp import Diagnostic, Program, RaspError
-from rasp.meaning import tapes
-from rasp.meaning.sop import Node, SOp, listing, reachable
+from rasp.meaning.sop import Node, SOp, reachable
 from rasp.settings import token_text
 
 if TYPE_CHECKING:
@@ -59,11 +58,7 @@ class Compiled:
         """The inputs the compilation is for."""
         settings = self.program.settings
         if self.program.two_tapes:
-            raise refusal(
-                "two-tapes",
-                "a program with a source is not compiled yet: it needs an encoder and a decoder",
-                "`rasp run` decodes it, and Python's `program.decode(source)`",
-            )
+            raise two_tapes()
         if settings.vocab is None:
             raise refusal(
                 "no-vocabulary",
@@ -303,14 +298,6 @@ class Pass(NamedTuple):
     """The form of a program, as text."""
 
 
-def _listed(compiled: Compiled) -> str:
-    """The s-ops that the outputs need, by name."""
-    if compiled.program.two_tapes:
-        return tapes.listing(compiled.sop, compiled.program.names, compiled.program.instances.tapes)
-    needed = set(reachable(compiled.sop.values()))
-    return listing({name: node for node, name in compiled.program.names.items() if node in needed} | compiled.sop)
-
-
 def _decided(compiled: Compiled) -> str:
     """The certificate, decision by decision."""
     found = compiled.certificate
@@ -319,7 +306,7 @@ def _decided(compiled: Compiled) -> str:
 
 PASSES = (
     Pass("syntax", "rasp.text.parser", lambda compiled: str(compiled.program.syntax)),
-    Pass("sop", "rasp.running.elaborate", _listed),
+    Pass("sop", "rasp.running.elaborate", lambda compiled: compiled.program.listing(compiled.sop)),
     Pass("graph", "compiler.graph.specialise", lambda compiled: str(compiled.graph)),
     Pass("lowered", "compiler.lowering", lambda compiled: str(compiled.lowered)),
     Pass("compressed", "compiler.circuit.compress", lambda compiled: str(compiled.compressed)),

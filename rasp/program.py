@@ -23,8 +23,9 @@ from rasp.face import Face
 from rasp.header import read_settings
 from rasp.meaning.inputs import Input
 from rasp.meaning.operators import show
-from rasp.meaning.sop import Constant, Node, SOp
+from rasp.meaning.sop import Constant, Node, SOp, listing, reachable
 from rasp.meaning.tapes import Instances
+from rasp.meaning.tapes import listing as instances_listed
 from rasp.running.elaborate import MAX_FILE, Elaborator
 from rasp.running.environment import Function, Given, Missing, RaspValue, describe, is_atom
 from rasp.settings import Settings
@@ -280,6 +281,13 @@ class Program:
     def instances(self) -> Instances:
         """The s-ops of a program with a source, each on the tape that it is read on."""
         return Instances(self._run.tapes)
+
+    def listing(self, roots: Mapping[str, SOp]) -> str:
+        """What s-ops are computed from as text, a line each; of a program with a source each with its tape."""
+        if self.two_tapes:
+            return instances_listed(roots, self.names, self.instances.tapes)
+        needed = set(reachable(roots.values()))
+        return listing({name: node for node, name in self.names.items() if node in needed} | dict(roots))
 
     def placed(self, node: Node) -> Any:
         """A node as the interpreter takes it: of a program with a source, the instance that the decoder reads."""

@@ -77,6 +77,12 @@ def nothing_meant(message: str) -> Refusal:
     return refusal("nothing-meant", message, hint)
 
 
+def two_tapes() -> Refusal:
+    """The error for a program with a source: there are no layers yet that read one."""
+    message = "a program with a source is not compiled yet: it needs an encoder and a decoder"
+    return refusal("two-tapes", message, "`rasp run` decodes it, and Python's `program.decode(source)`")
+
+
 @dataclass(frozen=True)
 class Setting:
     """The inputs a compilation is for: sequences of 1 to max_length elements of the vocabulary."""
