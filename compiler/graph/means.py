@@ -28,13 +28,25 @@ from rasp.text.source import RaspError
 
 def without_means(analysis: Analysis, most: int, roots: Iterable[Node], outputs: Collection[Node]) -> dict[Node, Node]:
     """The replacement of each node below the roots. Means of at most so many values are left alone."""
-    ratios = Ratios(analysis, most)
+    roots = list(roots)
+    ratios = Ratios(analysis, most, any(_asks_for_int(node, analysis) for node in reachable(roots)))
     new: dict[Node, Node] = {}
     for node in reachable(roots):
         new[node] = rewritten(rebuilt(node, new), RULES, ratios)
     for node in outputs:
         new[node] = rewritten(new[node], DECODED, ratios)
     return new
+
+
+def _asks_for_int(node: Node, analysis: Analysis) -> bool:
+    """Whether a node takes an int and no float: a list is read at one, a text is repeated by one."""
+    match node:
+        case Lookup(sequence=int()):
+            return True
+        case Map(op="*", args=args):
+            domains = map(analysis.domain_if_any, args)
+            return not all(domain is not None and domain.numeric for domain in domains)
+    return False
 
 
 def _wide(node: Node, ratios: Ratios) -> Ratio | None:
@@ -101,7 +113,7 @@ def _rounded(node: Node, ratios: Ratios) -> Node | None:
 
 def _rounded_whole(node: Node, ratios: Ratios) -> Node | None:
     match node:
-        case Map(op="round", args=(a,)) if ratios.is_whole(a) and not ratios.has_mean(a):
+        case Map(op="round", args=(a,)) if ratios.is_rounded(a):
             return a
     return None
 

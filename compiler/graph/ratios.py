@@ -33,10 +33,11 @@ MOST_TERMS = 64
 class Ratios:
     """The ratios of s-ops; each is found once."""
 
-    def __init__(self, analysis: Analysis, most: int) -> None:
-        """Means of at most so many values are left alone."""
+    def __init__(self, analysis: Analysis, most: int, ints: bool = False) -> None:
+        """Means of at most so many values are left alone. `ints`: something asks for an int, and takes no float."""
         self.analysis = analysis
         self.most = most
+        self.ints = ints
         self._ratios: dict[SOp, Ratio | None] = {}
         self._wide: dict[SOp, bool] = {}
 
@@ -64,9 +65,17 @@ class Ratios:
                 return self.is_wide(a) or self.is_wide(b) or (bool(self.analysis.variables(b)) and not self._few(node))
         return False
 
-    def has_mean(self, node: SOp) -> bool:
-        """Whether the s-op is computed from a mean."""
-        return any(map(self._is_mean, self.analysis.variables(node)))
+    def is_rounded(self, node: SOp) -> bool:
+        """Whether `round` may be left out: of a whole number that is no bool, where a float does as well as an int.
+
+        It stays where it takes rounding errors away.
+        """
+        domain = self.analysis.domain_if_any(node)
+        if self.ints or domain is None or not domain.numeric or not domain.whole:
+            return False
+        if not isinstance(domain.values, range) and any(isinstance(value, bool) for value in domain.values):
+            return False
+        return not any(map(self._is_mean, self.analysis.variables(node)))
 
     def _is_mean(self, node: SOp) -> bool:
         """Whether the s-op is a mean, whose rounding errors `round` takes away from what is computed from it."""

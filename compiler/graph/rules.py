@@ -1,6 +1,6 @@
 """Rules: rewrites as data: what equals what, which construction says so, and the function that does it.
 
-In: a node, and what a rule may know. Out: an equal node, by the first rule that has one.
+In: a node, and what a rule may know. Out: an equal node, by each rule that has one for what those before it made.
 Invariant: on every input on which a node has an answer, its replacement has the same; where the original raises, the
 replacement may answer. The rules are listed in docs/constructions.md (C29), and tested one by one.
 
@@ -31,9 +31,8 @@ class Rule(Generic[P, R]):
 
 
 def rewritten(node: Node, rules: Sequence[Rule[[Node, F], Node | None]], facts: F) -> Node:
-    """What the first rule makes of a node that says anything of it; else the node."""
+    """What the rules make of a node, each of what those before it made; the node itself where none says anything."""
     for rule in rules:
         found = rule.apply(node, facts)
-        if found is not None:
-            return found
+        node = node if found is None else found
     return node

@@ -13,8 +13,9 @@ from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
 from compiler.graph.domain import LENGTH, Setting
+from compiler.graph.known import Known, Local
 from compiler.graph.places import of_place
-from compiler.graph.relation import EQUAL, Conjunction, disjuncts
+from compiler.graph.relation import EQUAL, Conjunction
 from compiler.graph.rules import Rule, rewritten
 from rasp.meaning.operators import MIRRORED, OPERATORS, Undefined
 from rasp.meaning.sop import (
@@ -22,13 +23,11 @@ from rasp.meaning.sop import (
     And,
     Constant,
     Indices,
-    Lookup,
     Map,
     Node,
     Select,
     Selector,
     SOp,
-    Tokens,
     Total,
     Width,
     reachable,
@@ -50,29 +49,6 @@ def simplify(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
                     again[node] = rewritten(rebuilt(node, again), RULES, known)
             new = {node: again.get(found, found) for node, found in new.items()}
     return new
-
-
-class Known:
-    """What rules may ask: the setting, and the cases of a selector, each found once."""
-
-    def __init__(self, setting: Setting) -> None:
-        self.setting = setting
-        self._cases: dict[Selector, list[Conjunction] | None] = {}
-
-    def cases(self, selector: Selector) -> list[Conjunction] | None:
-        """The selector as an `or` of conjunctions; None where that is too long, or has no value for any input."""
-        if selector not in self._cases:
-            try:
-                self._cases[selector] = disjuncts(selector, self.setting.limits.cases)
-            except (ValueError, Undefined):  # reported where its rows are asked for
-                self._cases[selector] = None
-        return self._cases[selector]
-
-    def width(self, selector: Selector) -> SOp:
-        """The number of selected keys, simplified."""
-        found = rewritten(Width(selector), WIDTHS, self)
-        assert isinstance(found, SOp)
-        return found
 
 
 def _looked_for(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
@@ -126,12 +102,18 @@ def rebuilt(node: Node, new: dict[Node, Node]) -> Node:
 
 def width(selector: Selector, setting: Setting) -> SOp:
     """The number of selected keys, simplified."""
-    return Known(setting).width(selector)
+    return _width(selector, Known(setting))
+
+
+def _width(selector: Selector, known: Known) -> SOp:
+    found = rewritten(Width(selector), WIDTHS, known)
+    assert isinstance(found, SOp)
+    return found
 
 
 def _plus(node: Node, known: Known) -> Node | None:
     match node:
-        case Map(op="plus", args=(a,)):
+        case Map(op="plus", args=(a,)) if known.kind(a) in ("int", "float"):  # of a bool it is an int
             return a
     return None
 
@@ -145,33 +127,13 @@ def _folded(node: Node, known: Known) -> Node | None:
     try:
         return Constant(OPERATORS[node.op].apply(*values))
     except Undefined:
-        return node
+        return None
 
 
 def _rounded(node: Node, known: Known) -> Node | None:
     match node:
-        case Map(op="round", args=(a,)):
-            return _whole(a)
-    return None
-
-
-def _whole(node: SOp) -> SOp | None:
-    """The s-op as ints, if it visibly has whole numbers only."""
-    match node:
-        case Width() | Indices() | Constant(value=int()) | Tokens(convert="int"):
-            return node
-        case Lookup(table=table) if all(isinstance(value, int) for _, value in table):
-            return node
-        case Total(value=value):
-            return None if _whole(value) is None else node
-        case Map(op="if", args=(condition, a, b)):
-            left, right = _whole(a), _whole(b)
-            return None if left is None or right is None else Map("if", (condition, left, right))
-        case Map(op="indicator" | "round"):
-            return node
-        case Map(op="+" | "-" | "*" | "%" as op, args=(a, b)):
-            left, right = _whole(a), _whole(b)
-            return None if left is None or right is None else Map(op, (left, right))
+        case Map(op="round", args=(a,)) if known.kind(a) == "int":
+            return a
     return None
 
 
@@ -183,7 +145,7 @@ def _divided(node: Node, known: Known) -> Node | None:
     match node:
         case Map(op="/", args=(Constant(value=1), Aggregate(selector=selector, value=value))):
             if value is AT_START and _includes_start(selector, known):
-                return known.width(selector)
+                return _width(selector, known)
     return None
 
 
@@ -197,14 +159,14 @@ def _includes_start(selector: Selector, known: Known) -> bool:
 def _counted(node: Node, known: Known) -> Node | None:
     for mean in _means_times_width(node, known):
         if isinstance(mean.value, Map) and mean.value.op == "indicator":
-            return known.width(And(mean.selector, Select(mean.value, Constant(1), "==")))
+            return _width(And(mean.selector, Select(mean.value, Constant(1), "==")), known)
     return None
 
 
 def _summed(node: Node, known: Known) -> Node | None:
     for mean in _means_times_width(node, known):
-        if (value := _whole(mean.value)) is not None:
-            return Total(mean.selector, value)
+        if known.kind(mean.value) == "int":
+            return Total(mean.selector, mean.value)
     return None
 
 
@@ -221,7 +183,7 @@ def _means_times_width(node: Node, known: Known) -> Iterator[Aggregate]:
 
 def _is_width(factor: SOp, selector: Selector, known: Known) -> bool:
     """Whether the factor is how many keys the selector selects; with positions up to mine, my place says it."""
-    if known.width(selector) is factor:
+    if _width(selector, known) is factor:
         return True
     cases, position = known.cases(selector), Indices()
     upto, before = (Conjunction.of([(position, position, frozenset(signs))]) for signs in ("<=", "<"))
@@ -255,8 +217,6 @@ def _default(node: Node, known: Known) -> Node | None:
     return Constant(node.default) if isinstance(node, Aggregate) and known.cases(node.selector) == [] else None
 
 
-Local: TypeAlias = Rule[[Node, Known], Node | None]
-"""A rule of one node."""
 Whole: TypeAlias = Rule[[Iterable[Node], Setting], dict[Node, Node]]
 """A rule of all nodes below some roots: their replacements."""
 
@@ -266,7 +226,7 @@ WIDTHS: tuple[Local, ...] = (
     Rule("width ahead", "selector_width(select(indices, indices, >=)) is length - indices", "C27", _keys_ahead),
 )
 RULES: tuple[Local, ...] = (
-    Rule("positive sign", "+x is x", "C29", _plus),
+    Rule("positive sign", "+n is n", "C29", _plus),
     Rule("constant folding", "f(1, 2) is its value", "C29", _folded),
     Rule("round of a whole number", "round(n) is n", "C11", _rounded),
     Rule("one over a share", "1 / aggregate(s, indicator(indices == 0)) is selector_width(s)", "C11", _divided),

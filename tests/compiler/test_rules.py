@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import compiler
 import rasp
 from compiler.graph import means, simplify
 from compiler.graph.domain import Analysis, Setting
+from compiler.graph.known import Known
 from compiler.graph.ratios import Ratios
 from compiler.graph.rules import Rule, rewritten
-from compiler.graph.simplify import AT_START, Known, rebuilt
+from compiler.graph.simplify import AT_START, rebuilt
 from compiler.graph.specialise import specialise
 from compiler.lowering import rewrites
 from compiler.lowering.context import Context
@@ -22,6 +24,7 @@ from compiler.lowering.pivots import Pivots
 from compiler.lowering.policy import DEFAULT_POLICY
 from compiler.lowering.rewrites import replaced
 from compiler.numbers.precision import FLOAT32
+from compiler.trust.compare import check
 from rasp.meaning.interpreter import evaluate
 from rasp.meaning.sop import (
     Aggregate,
@@ -204,3 +207,18 @@ def test_every_rule_is_listed_with_its_construction() -> None:
     rows = [f"| {rule.name} | `{rule.equation}` | {rule.number} |" for rule in every_rule]
     assert rows == [line for line in page.splitlines() if re.fullmatch(r"\| .* \| C\d+ \|", line)]
     assert all(f"\n## {rule.number} " in page for rule in every_rule)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'aggregate(full_s, +(tokens == "1"))',
+        "[5, 6, 7, 8, 9, 1][round((indices + indices) / 2)]",
+        '"a" * round((indices + indices) / 2)',
+        'aggregate(full_s, round(True if tokens == "1" else False))',
+        'aggregate(full_s, round({"0": True, "1": False, "2": True, "3": True}[tokens]))',
+    ],
+)
+def test_what_is_an_int_stays_one(text: str) -> None:
+    program = rasp.parse(f'#@ vocab: "0123"\n#@ max_length: 6\n#@ output: y\ny = {text};')
+    assert check(compiler.compile(program), samples=50, max_exhaustive=120).ok
