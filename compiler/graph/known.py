@@ -1,6 +1,6 @@
 """Known: what rules of one node may ask.
 
-In: a setting. Out: the cases of a selector and the kind of an s-op, each found once.
+In: a setting. Out: the cases of a selector and the kind of an s-op, each found once, and whether sorting is left alone.
 Invariant: what is said holds on every input of the setting.
 
     Known(setting).cases(select(t, t, <) or select(t, t, >))   is   [t < t, t > t]
@@ -22,8 +22,11 @@ from rasp.value import Kind, kind
 class Known:
     """What rules may ask: the setting, the cases of a selector, the kind of an s-op."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, unsorted: bool = True) -> None:
+        """`unsorted`: nothing is sorted to be read (C30), save where the future is hidden: a key that is sorted in sees
+        other keys there than one that reads."""
         self.setting = setting
+        self.unsorted = unsorted and not setting.causal
         self._cases: dict[Selector, list[Conjunction] | None] = {}
         self._kinds: dict[Node, Kind | None] = {}
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
+from compiler.graph import sorting
 from compiler.graph.domain import LENGTH, Setting
 from compiler.graph.known import Known, Local
 from compiler.graph.places import of_place
@@ -34,10 +35,10 @@ from rasp.meaning.sop import (
 )
 
 
-def simplify(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
-    """The replacement of each node below the roots, inputs first."""
+def simplify(roots: Iterable[Node], setting: Setting, unsorted: bool = True) -> dict[Node, Node]:
+    """The replacement of each node below the roots, inputs first; `unsorted`: nothing is sorted to be read (C30)."""
     roots = list(roots)
-    known = Known(setting)
+    known = Known(setting, unsorted)
     new: dict[Node, Node] = {}
     for node in reachable(roots):
         new[node] = rewritten(rebuilt(node, new), RULES, known)
@@ -234,6 +235,7 @@ RULES: tuple[Local, ...] = (
     Rule("mean times a width", "selector_width(s) * aggregate(s, n, d) is total(s, n)", "C23", _summed),
     *WIDTHS,
     Rule("aggregate of nothing", "aggregate(none, v, d) is d", "C29", _default),
+    *sorting.RULES,
 )
 WHOLE: tuple[Whole, ...] = (
     Rule("attention of places", "what no token decides is a table of indices, or of length", "C27", of_place),

@@ -186,13 +186,14 @@ def specialise(
     setting: Setting,
     requires: Sequence[SOp] = (),
     means: int | None = None,
+    unsorted: bool = True,
 ) -> Graph:
     """Specialise and simplify the s-ops of the outputs, for inputs on which the required s-ops are True everywhere.
 
-    A mean of more than `means` values is computed as a ratio, if that is given. Raises `RaspError` where there is
-    visibly no input that is meant.
+    A mean of more than `means` values is computed as a ratio, if that is given; what is sorted to be read stays so
+    unless it is to be `unsorted`. Raises `RaspError` where there is visibly no input that is meant.
     """
-    new = simplify([*outputs.values(), *requires], setting)
+    new = simplify([*outputs.values(), *requires], setting, unsorted)
     needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
     kept: dict[Node, str] = {}
     _name(kept, names, new)
@@ -212,10 +213,14 @@ def specialise(
 
 
 class Graphs(Sequence[Graph]):
-    """The graphs of a program, tried in turn, each made when it is asked for: means as they are, or as ratios."""
+    """The graphs of a program, tried in turn, each made when it is asked for: means as they are, or as ratios.
 
-    MEANS = (256, 32, 1)
-    """A mean of more values is computed as a ratio (C24)."""
+    In half precision neither a mean of equal numbers nor a search is as sure as a count, so the last one sorts wherever
+    the program does.
+    """
+
+    WAYS = ((256, True), (32, True), (1, True), (256, False))
+    """A mean of more values is computed as a ratio (C24); whether nothing is sorted to be read (C30)."""
 
     def __init__(
         self, outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp]
@@ -224,11 +229,12 @@ class Graphs(Sequence[Graph]):
         self._made: dict[int, Graph] = {}
 
     def __len__(self) -> int:
-        return len(self.MEANS)
+        return len(self.WAYS)
 
     def __getitem__(self, number: int) -> Graph:  # type: ignore[override]
         if number not in range(len(self)):
             raise IndexError(number)
         if number not in self._made:
-            self._made[number] = self._lower(means=self.MEANS[number])
+            means, unsorted = self.WAYS[number]
+            self._made[number] = self._lower(means=means, unsorted=unsorted)
         return self._made[number]

@@ -385,6 +385,6 @@ def test_graphs_are_made_one_after_the_other() -> None:
     node = program.node("x")
     assert isinstance(node, SOp) and program.settings.vocab is not None
     graphs = Graphs({"x": node}, program.called, Setting(program.settings.vocab, 12, causal=False), ())
-    assert len(graphs) == len(Graphs.MEANS) and graphs[0] is graphs[0]
+    assert len(graphs) == len(Graphs.WAYS) and graphs[0] is graphs[0]
     with pytest.raises(IndexError):
         graphs[len(graphs)]

@@ -189,7 +189,7 @@ class Order:
         if len(cases) == 1:  # what is left of one case is its order, not its class
             chains = [[part for part in shared if _is_step(part)]]
             shared = [part for part in shared if not _is_step(part)]
-        levels = _levels(chains)
+        levels = lexicographic(chains)
         conditions = tuple(part for part in shared if facts.is_uniform(part[1]))
         classes = tuple(part for part in shared if part not in conditions)
         if levels is None or not all(key is query and comparison == EQUAL for key, query, comparison in classes):
@@ -204,7 +204,7 @@ def _is_step(part: Compared) -> bool:
     return key is query and len(comparison - EQUAL) == 1
 
 
-def _levels(chains: Sequence[Sequence[Compared]]) -> tuple[SOp, ...] | None:
+def lexicographic(chains: Sequence[Sequence[Compared]]) -> tuple[SOp, ...] | None:
     """The s-ops of a lexicographic order: each chain has one more level, behind the levels before it, all equal."""
     levels: list[SOp] = []
     for number, chain in enumerate(chains):

@@ -47,7 +47,7 @@ def verify_model(model: Transformer) -> Verdict:
         "attention": program.settings.attention,
         "requires": list(program.settings.requires),
     }
-    verdicts = (_judged(Lifted(model, program, way), settings) for way in range(len(Graphs.MEANS)))
+    verdicts = (_judged(Lifted(model, program, way), settings) for way in range(len(Graphs.WAYS)))
     first = next(verdicts)
     return first if first.ok else next((verdict for verdict in verdicts if verdict.ok), first)
 
