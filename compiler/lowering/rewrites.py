@@ -9,7 +9,7 @@ Invariant: on every input with an answer, the new s-op is the old one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from compiler.graph.rules import Rule
@@ -27,6 +27,8 @@ class Known:
     context: Context
     names: Names
     pivots: Pivots
+    branches: dict[Node, Map] = field(default_factory=dict)
+    """Functions of a choice, spread over its branches once: choices inside each other ask again."""
 
 
 def replaced(node: SOp, rule: Rule[[Node, Known], Node | None], known: Known) -> SOp | None:
@@ -113,8 +115,10 @@ def choice_in(node: SOp, known: Known) -> Map | None:
 
 def branched(node: Node, choice: Map, known: Known) -> Map:
     """A function of a choice as a choice between the function's values."""
-    condition, a, b = choice.args
-    return Map("if", (condition, _on_branch(node, choice, a, known), _on_branch(node, choice, b, known)))
+    if node not in known.branches:
+        condition, a, b = choice.args
+        known.branches[node] = Map("if", (condition, *(_on_branch(node, choice, side, known) for side in (a, b))))
+    return known.branches[node]
 
 
 def _on_branch(node: Node, choice: SOp, branch: SOp, known: Known) -> SOp:
