@@ -180,6 +180,17 @@ def _name(kept: dict[Node, str], names: Mapping[Node, str], new: Mapping[Node, N
             kept.setdefault(new[node], name)
 
 
+@dataclass(frozen=True)
+class _Simplified:
+    """What the s-ops of a program come to before means become ratios, and what is known of it."""
+
+    new: dict[Node, Node]
+    names: dict[Node, str]
+    analysis: Analysis
+    said: dict[Node, str]
+    """What the messages of the analysis call nodes, those of ratios too."""
+
+
 def specialise(
     outputs: Mapping[str, SOp],
     names: Mapping[Node, str],
@@ -193,30 +204,43 @@ def specialise(
     A mean of more than `means` values is computed as a ratio, if that is given; what is sorted to be read stays so
     unless it is to be `unsorted`. Raises `RaspError` where there is visibly no input that is meant.
     """
+    return _of_ratios(_simplified(outputs, names, setting, requires, unsorted), outputs, names, means)
+
+
+def _simplified(
+    outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp], unsorted: bool
+) -> _Simplified:
     new = simplify([*outputs.values(), *requires], setting, unsorted)
     needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
     kept: dict[Node, str] = {}
     _name(kept, names, new)
-    analysis = Analysis(setting, needed, kept)
+    said = dict(kept)
+    analysis = Analysis(setting, needed, said)
     analysis.require_inputs()
+    return _Simplified(new, kept, analysis, said)
+
+
+def _of_ratios(simple: _Simplified, outputs: Mapping[str, SOp], names: Mapping[Node, str], means: int | None) -> Graph:
+    new, kept = simple.new, dict(simple.names)
     found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
     if means is not None:
-        ratios = without_means(analysis, means, found.values(), set(found.values()))
+        ratios = without_means(simple.analysis, means, found.values(), set(found.values()))
         new = {old: ratios.get(node, node) for old, node in new.items()}
         found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
-        _name(kept, names, new)
+        for called in (kept, simple.said):
+            _name(called, names, new)
     booleans = frozenset(name for name, old in outputs.items() if is_boolean(old))
     origins: dict[Node, Node] = {}
     for old, node in new.items():
         origins.setdefault(node, old)
-    return Graph(setting, found, kept, analysis, booleans, origins)
+    return Graph(simple.analysis.setting, found, kept, simple.analysis, booleans, origins)
 
 
 class Graphs(Sequence[Graph]):
     """The graphs of a program, tried in turn, each made when it is asked for: means as they are, or as ratios.
 
     In half precision neither a mean of equal numbers nor a search is as sure as a count, so the last one sorts wherever
-    the program does.
+    the program does. What is known of the s-ops is found once.
     """
 
     WAYS = ((256, True), (32, True), (1, True), (256, False))
@@ -225,7 +249,9 @@ class Graphs(Sequence[Graph]):
     def __init__(
         self, outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp]
     ) -> None:
-        self._lower = partial(specialise, outputs, names, setting, requires)
+        self._simplify = partial(_simplified, outputs, names, setting, requires)
+        self._finish = partial(_of_ratios, outputs=outputs, names=names)
+        self._simple: dict[bool, _Simplified] = {}
         self._made: dict[int, Graph] = {}
 
     def __len__(self) -> int:
@@ -236,5 +262,9 @@ class Graphs(Sequence[Graph]):
             raise IndexError(number)
         if number not in self._made:
             means, unsorted = self.WAYS[number]
-            self._made[number] = self._lower(means=means, unsorted=unsorted)
+            if unsorted not in self._simple:
+                simple = self._simplify(unsorted)
+                known = (one for one in self._simple.values() if one.new == simple.new)
+                self._simple[unsorted] = next(known, simple)
+            self._made[number] = self._finish(self._simple[unsorted], means=means)
         return self._made[number]
