@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
-from compiler.graph import sorting
+from compiler.graph import denominators, sorting
 from compiler.graph.domain import LENGTH, Setting
 from compiler.graph.known import Known, Local
 from compiler.graph.places import of_place
@@ -236,6 +236,7 @@ RULES: tuple[Local, ...] = (
     *WIDTHS,
     Rule("aggregate of nothing", "aggregate(none, v, d) is d", "C29", _default),
     *sorting.RULES,
+    *denominators.RULES,
 )
 WHOLE: tuple[Whole, ...] = (
     Rule("attention of places", "what no token decides is a table of indices, or of length", "C27", of_place),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from functools import reduce
 
 import pytest
@@ -108,6 +109,28 @@ def one_of(p: Programs, query: SOp, *, ties: bool) -> SOp:
     return p.pick([found, found, Map("*", (Constant("ab"), found)), Aggregate(EVERYTHING, found, 0)])
 
 
+def divided(p: Programs, depth: int) -> SOp:
+    """What is divided by numbers, and added up, and multiplied."""
+    if not depth:
+        return p.pick([p.integer(1), p.integer(0), p.boolean(0), p.number(1), p.string(0)])
+    inner = divided(p, depth - 1)
+    factor = Constant(p.pick([-2, -1, 0, 1, 2, 6, True, Fraction(3, 2)]))
+    return p.pick(
+        [
+            Map("/", (inner, Constant(p.pick([1, 2, 3, 4, 6, True, -2])))),
+            Map("/", (inner, Constant(p.pick([2, 3])))),
+            Map("*", p.pick([(inner, factor), (factor, inner)])),
+            Map(p.pick("+-"), (inner, divided(p, depth - 1))),
+        ]
+    )
+
+
+def compared_quotients(p: Programs) -> SOp:
+    one, other = divided(p, p.pick([1, 2, 3])), divided(p, p.pick([0, 1, 2, 3]))
+    op = p.pick(["<", "<=", ">", ">="])
+    return p.pick([Map(op, (one, other)), Aggregate(Select(one, other, op), Indices(), -1)])
+
+
 SOPS: dict[str, Callable[[Programs], SOp]] = {
     "positive sign": lambda p: Map("plus", (p.number(2),)),
     "constant folding": lambda p: Map(
@@ -124,6 +147,7 @@ SOPS: dict[str, Callable[[Programs], SOp]] = {
     "read at its keys": read_in_order,
     "first from the end": lambda p: one_of(p, LAST, ties=False),
     "any of the first": lambda p: one_of(p, Constant(0), ties=True),
+    "order of quotients": compared_quotients,
     "attention of places": lambda p: Width(Select(Indices(), Map("%", (Indices(), Constant(p.pick([2, 3])))), "<=")),
     "looked for, not counted": lambda p: Map(p.pick(["==", "!=", ">", "<="]), (Width(p.selector(2)), Constant(0))),
 }
