@@ -1,15 +1,15 @@
 """Lowering: gives every s-op that is needed a place in the residual stream, on demand, as early as possible.
 
-In: a `Graph`. Out: a `Circuit`. Going back from the outputs, each numeric s-op becomes a `Reading`: a linear form, a
+In: a `Graph`. Out: a `Circuit`. Going back from the outputs, each numeric s-op becomes an `Operand`: a linear form, a
 column of the embedding, a channel of a head, or neurons, whichever is the cheapest that applies:
 
 1. a function of the token alone, or of the position alone, is written by the embedding (C7);
-2. a linear form of readings is only another reading matrix (C7);
+2. a linear form of operands is only another reading matrix (C7);
 3. a count is a "sum" head, an aggregate a "mean" head (C1, C6); heads that select alike are one head;
 4. a function of what heads picked is moved to the keys and picked instead (C7);
 5. anything else is a staircase of neurons over one number (C8), or one neuron for an `and`.
 
-Invariant: readings are exact in exact arithmetic; a reading that is ready at time t is read at later times only.
+Invariant: operands are exact in exact arithmetic; an operand that is ready at time t is read at later times only.
 
 Where to look: `reader` (1, 2, and who is asked for the rest), `heads` and `counting` (3), `rewrites` (4), `neurons`,
 which chooses between `staircases` over `pivots` and the `steps` of choices, products and `logic` (5). All of them ask
@@ -49,4 +49,4 @@ def lower(
     builder = Builder(Names(graph), precision)
     reader = Reader(context, builder)
     outputs = [output(name, node, context, reader.read) for name, node in graph.outputs.items()]
-    return builder.finished(outputs, [*readable(context, reader.readings)])
+    return builder.finished(outputs, [*readable(context, reader.operands)])

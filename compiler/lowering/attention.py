@@ -33,7 +33,7 @@ SMALL_TABLE = 3
 
 
 @dataclass(frozen=True)
-class Reading:
+class Operand:
     """A number as a linear form of the stream, from when on it can be read, and whether it is free of rounding."""
 
     form: Form
@@ -41,14 +41,14 @@ class Reading:
     exact: bool
 
 
-Read = Callable[[SOp], Reading]
+Read = Callable[[SOp], Operand]
 
 
-def weighted(terms: Sequence[tuple[Reading, Fraction]]) -> Reading:
-    """A linear combination of readings."""
-    form = total(reading.form * factor for reading, factor in terms)
-    exact = all(reading.exact and is_short(factor) for reading, factor in terms)
-    return Reading(form, max(reading.ready for reading, _ in terms), exact)
+def weighted(terms: Sequence[tuple[Operand, Fraction]]) -> Operand:
+    """A linear combination of operands."""
+    form = total(operand.form * factor for operand, factor in terms)
+    exact = all(operand.exact and is_short(factor) for operand, factor in terms)
+    return Operand(form, max(operand.ready for operand, _ in terms), exact)
 
 
 def is_short(number: Fraction) -> bool:
@@ -69,19 +69,19 @@ class Scores:
     def add(
         self,
         kind: Literal["table", "parabola", "order"],
-        pairs: Sequence[tuple[Reading, Reading, Fraction]],
-        baseline: Sequence[tuple[Reading, Fraction]] = (),
+        pairs: Sequence[tuple[Operand, Operand, Fraction]],
+        baseline: Sequence[tuple[Operand, Fraction]] = (),
         reach: Fraction = Fraction(1),
     ) -> None:
         """Add a part: products of (query, key, weight), and what of them depends on the query alone."""
         weighted = tuple((query.form * weight, key.form) for query, key, weight in pairs)
-        lifted = total(reading.form * weight for reading, weight in baseline)
+        lifted = total(operand.form * weight for operand, weight in baseline)
         self.parts.append(Part(kind, weighted, lifted, reach))
-        readings = [reading for query, key, _ in pairs for reading in (query, key)] + [
-            reading for reading, _ in baseline
+        operands = [operand for query, key, _ in pairs for operand in (query, key)] + [
+            operand for operand, _ in baseline
         ]
-        self.ready = max([self.ready, *(reading.ready for reading in readings)])
-        self.exact = self.exact and all(reading.exact for reading in readings)
+        self.ready = max([self.ready, *(operand.ready for operand in operands)])
+        self.exact = self.exact and all(operand.exact for operand in operands)
 
 
 def scores(cases: Sequence[Conjunction], scoring: Scoring) -> Scores:
@@ -137,7 +137,7 @@ class Scoring:
     codes: Codes
     read: Read
     exactly: Read
-    evidence: Callable[[SOp], tuple[Reading, Fraction] | None]
+    evidence: Callable[[SOp], tuple[Operand, Fraction] | None]
     order: bool
     absolute: bool
     largest_code: int
@@ -156,8 +156,8 @@ def _score_slack(part: tuple[SOp, SOp, Comparison], scoring: Scoring, found: Sco
     evidence = scoring.evidence(key)
     if evidence is None:
         return None
-    reading, most = evidence
-    found.add("order", [(scoring.read(Constant(1)), reading, Fraction(1))])
+    operand, most = evidence
+    found.add("order", [(scoring.read(Constant(1)), operand, Fraction(1))])
     found.selected += 1
     found.lowest += 1
     return most
@@ -341,7 +341,7 @@ def _classes(values: Sequence[Value], lines: Sequence[tuple[bool, ...]]) -> dict
     return classes
 
 
-def _bit(node: SOp, members: Sequence[Value], domain: Sequence[Value], scoring: Scoring) -> Reading:
+def _bit(node: SOp, members: Sequence[Value], domain: Sequence[Value], scoring: Scoring) -> Operand:
     """1 where the s-op is one of the members, else 0."""
     if len(members) == len(domain):
         return scoring.read(Constant(1))

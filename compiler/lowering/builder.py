@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 from compiler.circuit.circuit import Circuit, Output, Variable
 from compiler.circuit.layer import Channel, Head, Layer, Neuron, Stairs
 from compiler.graph.relation import Conjunction
-from compiler.lowering.attention import Reading, is_short
+from compiler.lowering.attention import Operand, is_short
 from compiler.lowering.names import Names
 from compiler.numbers.direction import Direction, Form
 from compiler.numbers.exact import counts, times
@@ -83,24 +83,24 @@ class Builder:
         self._used.add(unique)
         return unique
 
-    def of_token(self, node: SOp, column: tuple[Fraction, ...]) -> Reading:
+    def of_token(self, node: SOp, column: tuple[Fraction, ...]) -> Operand:
         """A function of the token: its number for each element of the vocabulary, written by the embedding (C7)."""
         return self._written_by(self._tokens, node, column)
 
-    def of_position(self, node: SOp, column: tuple[Fraction, ...]) -> Reading:
+    def of_position(self, node: SOp, column: tuple[Fraction, ...]) -> Operand:
         """A function of the position: its number at each, written by the embedding (C7)."""
         return self._written_by(self._positions, node, column)
 
     def _written_by(
         self, columns: dict[Direction, tuple[Fraction, ...]], node: SOp, column: tuple[Fraction, ...]
-    ) -> Reading:
+    ) -> Operand:
         numerators, common = counts(column)
         known = columns is self._tokens, tuple(numerators), common
         if known not in self._embedded:
             self._embedded[known] = self.direction(node)
         direction = self._embedded[known]
         columns[direction] = column
-        return Reading(
+        return Operand(
             Form.of(direction), 0, all(is_short(Fraction(numerator, common)) for numerator in set(numerators))
         )
 
@@ -108,13 +108,13 @@ class Builder:
         """The heads that select alike, one for each layer, to add to."""
         return self._heads.setdefault(alike, [])
 
-    def neuron(self, node: SOp, read: Reading, largest: Fraction, holds: SOp, called: str = "{}") -> Reading:
+    def neuron(self, node: SOp, read: Operand, largest: Fraction, holds: SOp, called: str = "{}") -> Operand:
         """One neuron, ``relu(read)``, in a direction of its own, which holds the s-op or another."""
         direction = self.direction(node, holds, called)
         self.ranges[direction] = Fraction(0), largest
         written = after_mlp(self.settled(read).ready)
         self.neurons.append((written, Neuron((self.names.label(node),), read.form, ((direction, Fraction(1)),))))
-        return Reading(Form.of(direction), written, read.exact)
+        return Operand(Form.of(direction), written, read.exact)
 
     def needed(self, form: Form, since: int) -> int:
         """How many of the neurons that were placed since there were so many does a form depend on."""
@@ -139,15 +139,15 @@ class Builder:
                 todo += [term for read in moved.get(direction, ()) for term in read.terms]
         return len(found)
 
-    def settled(self, reading: Reading) -> Reading:
+    def settled(self, operand: Operand) -> Operand:
         """Numbers that still carry their offset can be added up in the same layer only if no sum grows beyond it."""
-        carrying = {d: c for d, c in reading.form.terms.items() if d in self.offsets}
-        if not carrying or reading.ready % 2 == 0:
-            return reading
+        carrying = {d: c for d, c in operand.form.terms.items() if d in self.offsets}
+        if not carrying or operand.ready % 2 == 0:
+            return operand
         up, down = (sum((s * c for c in carrying.values() if s * c > 0), Fraction(0)) for s in (1, -1))
-        rest = [c for d, c in reading.form.terms.items() if d not in carrying]
+        rest = [c for d, c in operand.form.terms.items() if d not in carrying]
         safe = max(up, down) <= 1 and all(c.denominator == 1 for c in rest)
-        return reading if safe else replace(reading, ready=reading.ready + 1)
+        return operand if safe else replace(operand, ready=operand.ready + 1)
 
     def finished(self, outputs: Sequence[Output], variables: Sequence[Variable]) -> Circuit:
         """The circuit, with everything that has been placed."""

@@ -1,6 +1,6 @@
 """Gates: functions of two whole numbers that no table is made of: comparisons, products, remainders, quotients.
 
-In: an s-op of two operands, which are read as forms. Out: its `Reading`, all neurons in one layer and one direction.
+In: an s-op of two operands, which are read as forms. Out: its `Operand`, all neurons in one layer and one direction.
 Invariants: joint values of the operands are never tabulated; every neuron reads whole numbers (docs/constructions.md,
 C24).
 
@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import assert_never
 
 from compiler.circuit.layer import Neuron, Stairs
-from compiler.lowering.attention import Read, Reading, weighted
+from compiler.lowering.attention import Operand, Read, weighted
 from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context
 from compiler.lowering.lines import less
@@ -29,7 +29,7 @@ from compiler.numbers.grid import common_step
 from rasp.meaning.sop import Constant, Map, Predicate, SOp
 
 QUARTER = Fraction(1, 4)
-_Bend = tuple[Reading, Fraction, Fraction]
+_Bend = tuple[Operand, Fraction, Fraction]
 """What a neuron reads, less how much, and its weight."""
 
 
@@ -42,7 +42,7 @@ class Gates:
         self.builder = builder
         self.read = read
 
-    def compared(self, node: SOp, op: Predicate, a: SOp, b: SOp) -> Reading | None:
+    def compared(self, node: SOp, op: Predicate, a: SOp, b: SOp) -> Operand | None:
         """A comparison of two numbers, by the difference, in units of what all differences are multiples of."""
         one, other = self.analysis.domain(a), self.analysis.domain(b)
         apart = one.ends[0] - other.ends[0]
@@ -67,7 +67,7 @@ class Gates:
             [(self._added(node, less(node, Fraction(constant)), bends, ends), Fraction(1)), self._number(constant)]
         )
 
-    def product(self, node: SOp, a: SOp, b: SOp) -> Reading | None:
+    def product(self, node: SOp, a: SOp, b: SOp) -> Operand | None:
         """``a b`` for whole a of few values: a gate for each of them but the least."""
         steps, gated = self.analysis.domain(a), self.analysis.domain(b)
         if not steps.whole or len(steps) > self.context.limits.gates:
@@ -83,7 +83,7 @@ class Gates:
         found = self._added(node, less(node, -low * least, line), bends, (Fraction(0), (high - low) * (most - least)))
         return weighted([(found, Fraction(1)), (y, low), (x, least), self._number(-low * least)])
 
-    def remainder(self, node: SOp, a: SOp, b: SOp) -> Reading | None:
+    def remainder(self, node: SOp, a: SOp, b: SOp) -> Operand | None:
         """``a % b`` for positive b: a gate for each quotient but the least."""
         if not (self.analysis.domain(a).whole and self.analysis.domain(b).whole):
             return None
@@ -104,7 +104,7 @@ class Gates:
         found = self._added(node, less(node, low), bends, (-low, most - 1 - low))
         return weighted([(found, Fraction(1)), self._number(low)])
 
-    def _up_to(self, node: SOp, most: Fraction) -> tuple[Reading, Fraction]:
+    def _up_to(self, node: SOp, most: Fraction) -> tuple[Operand, Fraction]:
         """A number, or another one where it is larger, ``m - relu(m - x)``, and its larger end."""
         low, high = self.context.range(node)
         if high <= most or most <= low:
@@ -115,7 +115,7 @@ class Gates:
         found = self.builder.neuron(node, left, most - low, holds, f"{most} - {{}}")
         return weighted([self._number(most), (found, Fraction(-1))]), most
 
-    def _by_number(self, a: SOp, number: Fraction, first: int, last: int) -> Reading:
+    def _by_number(self, a: SOp, number: Fraction, first: int, last: int) -> Operand:
         """``a - number floor(a / number)``: the quotient only rises, so nothing large is added and taken away again."""
         quotient = Map(
             "-",
@@ -137,7 +137,7 @@ class Gates:
         self.builder.stairs[direction] = Stairs(x.form, Multiples.of(numbers), values)
         return weighted([(x, Fraction(1)), (found, -number), self._number(-first * number)])
 
-    def rounded(self, node: SOp, a: SOp, b: SOp) -> Reading | None:
+    def rounded(self, node: SOp, a: SOp, b: SOp) -> Operand | None:
         """``round(a / b)`` for positive b, half to even: a step for each whole number but the least."""
         if not (self.analysis.domain(a).whole and self.analysis.domain(b).whole):
             return None
@@ -152,7 +152,7 @@ class Gates:
         found = self._added(node, less(node, Fraction(first)), bends, (Fraction(0), Fraction(last - first)))
         return weighted([(found, Fraction(1)), self._number(first)])
 
-    def held(self, node: SOp, a: SOp) -> Reading:
+    def held(self, node: SOp, a: SOp) -> Operand:
         """A whole number in a direction of its own: what it is a sum of may be larger than it can be."""
         low, high = self.context.range(a)
         read = weighted([(self.read(a), Fraction(1)), self._number(-low)])
@@ -181,26 +181,26 @@ class Gates:
             ends = int(down.min()), int(down.max())
         return ends if ends[1] - ends[0] <= self.context.limits.gates else None
 
-    def _number(self, number: Fraction | int) -> tuple[Reading, Fraction]:
+    def _number(self, number: Fraction | int) -> tuple[Operand, Fraction]:
         return self.read(Constant(1)), Fraction(number)
 
-    def _added(self, node: SOp, holds: SOp, bends: Sequence[_Bend], ends: tuple[Fraction, Fraction]) -> Reading:
+    def _added(self, node: SOp, holds: SOp, bends: Sequence[_Bend], ends: tuple[Fraction, Fraction]) -> Operand:
         """The neurons, all into one direction; 0 where there are none, since only one quotient or value occurs."""
         if not bends:
-            return Reading(Form.constant(0), 0, exact=True)
+            return Operand(Form.constant(0), 0, exact=True)
         direction = self.builder.direction(node, holds)
         self.builder.ranges[direction] = ends
         ready, exact = 0, True
-        for reading, _, _ in bends:
-            ready, exact = max(ready, after_mlp(self.builder.settled(reading).ready)), exact and reading.exact
+        for operand, _, _ in bends:
+            ready, exact = max(ready, after_mlp(self.builder.settled(operand).ready)), exact and operand.exact
         label = self.builder.names.label(node)
-        for reading, less_than, weight in bends:
-            read = reading.form - Form.constant(less_than)
+        for operand, less_than, weight in bends:
+            read = operand.form - Form.constant(less_than)
             self.builder.neurons.append((ready, Neuron((label,), read, ((direction, weight),))))
-        return Reading(Form.of(direction), ready, exact)
+        return Operand(Form.of(direction), ready, exact)
 
 
-def _steps(number: Reading, above: bool) -> list[_Bend]:
+def _steps(number: Operand, above: bool) -> list[_Bend]:
     """1 where a whole number is at least 0, or above 0; flat for a quarter around each, unless it is exact."""
     if number.exact:
         start = Fraction(0 if above else -1)
@@ -209,11 +209,11 @@ def _steps(number: Reading, above: bool) -> list[_Bend]:
     return [(number, start, Fraction(2)), (number, start + 2 * QUARTER, Fraction(-2))]
 
 
-def _gate(gated: Reading, number: Reading, size: Fraction, weight: Fraction) -> list[_Bend]:
+def _gate(gated: Operand, number: Operand, size: Fraction, weight: Fraction) -> list[_Bend]:
     """A weight times what is gated, from 0 to `size`, where a whole number is at least 0."""
     opened = weighted([(gated, Fraction(1)), (number, size)])
     return [(opened, Fraction(0), weight), (weighted([(number, size)]), Fraction(0), -weight)]
 
 
 def _times(bends: Iterable[_Bend], factor: int) -> list[_Bend]:
-    return [(reading, less_than, weight * factor) for reading, less_than, weight in bends]
+    return [(operand, less_than, weight * factor) for operand, less_than, weight in bends]

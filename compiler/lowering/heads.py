@@ -1,6 +1,6 @@
 """Heads: counts and aggregates as channels of attention heads.
 
-In: a `Width`, a `Total` or an `Aggregate`. Out: its `Reading`: what "sum" heads add up (C6), or "mean" heads fetch or
+In: a `Width`, a `Total` or an `Aggregate`. Out: its `Operand`: what "sum" heads add up (C6), or "mean" heads fetch or
 average (C1).
 Invariants: heads that select alike are one head in each layer; a value is moved as soon as it is ready, by the first
 such head that comes after it.
@@ -18,7 +18,7 @@ from fractions import Fraction
 
 from compiler.circuit.layer import Channel, Head
 from compiler.graph.relation import Conjunction
-from compiler.lowering.attention import Read, Reading, Scores, Scoring, scores, weighted
+from compiler.lowering.attention import Operand, Read, Scores, Scoring, scores, weighted
 from compiler.lowering.builder import Builder, Mode, OpenHead, after_attention
 from compiler.lowering.context import Context
 from compiler.lowering.counting import Counting
@@ -40,7 +40,7 @@ class Heads:
         builder: Builder,
         read: Read,
         exactly: Read,
-        evidence: Callable[[SOp], tuple[Reading, Fraction] | None],
+        evidence: Callable[[SOp], tuple[Operand, Fraction] | None],
     ) -> None:
         self.context = context
         self.analysis = context.analysis
@@ -51,7 +51,7 @@ class Heads:
         self.exactly = exactly
         self.evidence = evidence
 
-    def total(self, node: Width | Total) -> Reading:
+    def total(self, node: Width | Total) -> Operand:
         """A "sum" head for each exclusive case, adding each key's number, 1 for a count, into one direction."""
         direction = self.builder.direction(node)
         cases = self.analysis.exclusive(node.selector)
@@ -60,15 +60,15 @@ class Heads:
         self.builder.ranges[direction] = self._sums(node)
         if isinstance(node, Width) and all(sign > 0 for sign, _ in counted):
             self.builder.exclusive.add(direction)
-        readings = [
+        operands = [
             self._channel("sum", (case,), weighted([(value, Fraction(sign))]), Fraction(0), direction, node)
             for sign, case in counted
         ]
         whole = self.context.whole and self.analysis.domain(node).whole
         if whole:
             self.builder.offsets[direction] = self.precision.offset
-        ready = max(reading.ready for reading in readings)
-        return Reading(Form.of(direction), ready, exact=whole or not self.precision.counts_need_offset)
+        ready = max(operand.ready for operand in operands)
+        return Operand(Form.of(direction), ready, exact=whole or not self.precision.counts_need_offset)
 
     def _sums(self, node: Width | Total) -> tuple[Fraction, Fraction]:
         """The least and the greatest sum, on the way to it too: what is left out may be added first and taken away."""
@@ -77,7 +77,7 @@ class Heads:
         largest = max(map(abs, self.context.range(node)))
         return -largest, largest
 
-    def aggregate(self, node: Aggregate) -> Reading:
+    def aggregate(self, node: Aggregate) -> Operand:
         """A "mean" head, or one for each case where the cases can be added up."""
         cases = self.analysis.disjuncts(node.selector)
         empty = Fraction(default_number(node, self.context))
@@ -85,7 +85,7 @@ class Heads:
             return self._one_of(node, self.analysis.exclusive(node.selector), empty)
         return self._mean(node, tuple(cases), empty)
 
-    def _mean(self, node: Aggregate, cases: tuple[Conjunction, ...], default: Fraction) -> Reading:
+    def _mean(self, node: Aggregate, cases: tuple[Conjunction, ...], default: Fraction) -> Operand:
         """A "mean" head. A constant is counted from itself, so that a row that finds it gets an exact 0."""
         values = self.analysis.domain(node.value).numbers
         origin = values[0] if len(values) == 1 else Fraction(0)
@@ -95,30 +95,30 @@ class Heads:
         low, high = self.context.range(node)
         self.builder.ranges[direction] = low - origin, high - origin
         value = self.read(node.value)
-        moved = Reading(value.form - Form.constant(origin), value.ready, value.exact)
+        moved = Operand(value.form - Form.constant(origin), value.ready, value.exact)
         found = self._channel("mean", cases, moved, default - origin, direction, node)
-        return Reading(found.form + Form.constant(origin), found.ready, found.exact)
+        return Operand(found.form + Form.constant(origin), found.ready, found.exact)
 
-    def _one_of(self, node: Aggregate, cases: list[Conjunction], default: Fraction) -> Reading:
+    def _one_of(self, node: Aggregate, cases: list[Conjunction], default: Fraction) -> Operand:
         """At most one case selects a key, so what the cases find, counted from the default, adds up."""
         direction = self.builder.direction(node, less(self.builder.names.meant(node), default))
         low, high = self.context.range(node)
         self.builder.ranges[direction] = low - default, high - default
         value = self.read(node.value)
-        moved = Reading(value.form - Form.constant(default), value.ready, value.exact)
+        moved = Operand(value.form - Form.constant(default), value.ready, value.exact)
         parts = [self._channel("mean", (case,), moved, Fraction(0), direction, node) for case in cases]
         form = parts[0].form + Form.constant(default)
-        return Reading(form, max(part.ready for part in parts), all(part.exact for part in parts))
+        return Operand(form, max(part.ready for part in parts), all(part.exact for part in parts))
 
     def _channel(
         self,
         mode: Mode,
         cases: tuple[Conjunction, ...],
-        value: Reading,
+        value: Operand,
         default: Fraction,
         direction: Direction,
         node: SOp,
-    ) -> Reading:
+    ) -> Operand:
         """Let the head that selects by these cases carry one more value into the direction."""
         sure = mode == "mean" and any(map(self.analysis.surely_matches, cases))
         order = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
@@ -136,7 +136,7 @@ class Heads:
         if self._selects_one(cases, node):
             opened.head = replace(opened.head, single=True)
         exact = mode == "mean" and (order or (opened.head.single and value.exact))
-        return Reading(Form.of(direction), opened.written, exact)
+        return Operand(Form.of(direction), opened.written, exact)
 
     def _scoring(self, order: bool, sure: bool) -> Scoring:
         codes, largest = self.context.codes, self.precision.largest_code

@@ -1,6 +1,6 @@
 """Logic: `and` and `or` of bits as neurons, and evidence for them, which saves layers.
 
-In: nested `and` and `or`. Out: `Reading`s: a bit, or a number that is positive where the s-op is true (C20).
+In: nested `and` and `or`. Out: `Operand`s: a bit, or a number that is positive where the s-op is true (C20).
 Invariant: a bit is 0 or 1, exactly, in exact arithmetic; evidence is 0 where the s-op is false, and within its bound.
 
     a and b and c  =  relu(a + b + c - 2)
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from compiler.circuit.layer import Neuron
-from compiler.lowering.attention import Read, Reading, weighted
+from compiler.lowering.attention import Operand, Read, weighted
 from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context
 from compiler.lowering.lines import added
@@ -30,21 +30,21 @@ class Logic:
         self.limits = context.limits
         self.builder = builder
         self.read = read
-        self._evidence: dict[SOp, tuple[Reading, Fraction] | None] = {}
+        self._evidence: dict[SOp, tuple[Operand, Fraction] | None] = {}
 
-    def conjunction(self, node: Map) -> Reading:
+    def conjunction(self, node: Map) -> Operand:
         """An `and` of as many operands as it nests."""
         read = self._sum([self.read(self.context.truth(x)) for x in _operands(node)])
         return self.builder.neuron(node, read, Fraction(1), node)
 
-    def disjunction(self, node: Map) -> Reading:
+    def disjunction(self, node: Map) -> Operand:
         """An `or`: not all of the opposites, or what its evidence says."""
         if (evidence := self.evidence(node)) is not None:
             return self._not(self._none(node, self._not(evidence[0])))
         none = self._sum([self._not(self.read(self.context.truth(x))) for x in _operands(node)])
         return self._not(self._none(node, none))
 
-    def evidence(self, node: SOp) -> tuple[Reading, Fraction] | None:
+    def evidence(self, node: SOp) -> tuple[Operand, Fraction] | None:
         """A number that is 0 where a nested `and` and `or` is false, and positive, up to a bound, where it is true.
 
         As an `or` of `and`s, it is one neuron an `and`, all in one layer, and their sum. None where that is not worth
@@ -57,31 +57,31 @@ class Logic:
             self._evidence[node] = None if cases is None else self._gathered(node, cases)
         return self._evidence[node]
 
-    def _not(self, bit: Reading) -> Reading:
+    def _not(self, bit: Operand) -> Operand:
         return weighted([(self.read(Constant(1)), Fraction(1)), (bit, Fraction(-1))])
 
-    def _none(self, node: SOp, read: Reading) -> Reading:
+    def _none(self, node: SOp, read: Operand) -> Operand:
         """The opposite of an `or`."""
         return self.builder.neuron(node, read, Fraction(1), Map("not", (node,)), "not {}")
 
-    def _sum(self, bits: Sequence[Reading]) -> Reading:
+    def _sum(self, bits: Sequence[Operand]) -> Operand:
         """``a and b and c = relu(a + b + c - 2)``: what the neuron reads."""
         read = weighted([(bit, Fraction(1)) for bit in bits])
-        return Reading(read.form - Form.constant(len(bits) - 1), read.ready, read.exact)
+        return Operand(read.form - Form.constant(len(bits) - 1), read.ready, read.exact)
 
-    def _gathered(self, node: SOp, cases: Sequence[tuple[SOp, ...]]) -> tuple[Reading, Fraction]:
+    def _gathered(self, node: SOp, cases: Sequence[tuple[SOp, ...]]) -> tuple[Operand, Fraction]:
         """The evidence of all cases: what takes neurons is added up in one direction, the rest is read as it is."""
         held = [self._weight(case) for case in cases if len(case) > 1]
         direction = self.builder.direction(node, added(held) if held else None, "evidence for {}")
         free, largest, ready, exact = [], Fraction(0), 0, True
         bound = Fraction(0)
         for case in cases:
-            reading, bits, most = self._case(case)
+            operand, bits, most = self._case(case)
             bound += most
             if not bits:
-                free.append((reading, Fraction(1)))
+                free.append((operand, Fraction(1)))
                 continue
-            read = weighted([(reading, Fraction(1)), *((bit, most) for bit in bits)])
+            read = weighted([(operand, Fraction(1)), *((bit, most) for bit in bits)])
             written = after_mlp(self.builder.settled(read).ready)
             bent = read.form - Form.constant(most * len(bits))
             neuron = Neuron((self.builder.names.label(node),), bent, ((direction, Fraction(1)),))
@@ -89,7 +89,7 @@ class Logic:
             largest, ready, exact = largest + most, max(ready, written), exact and read.exact
         if largest:
             self.builder.ranges[direction] = Fraction(0), largest
-            free.append((Reading(Form.of(direction), ready, exact), Fraction(1)))
+            free.append((Operand(Form.of(direction), ready, exact), Fraction(1)))
         return weighted(free), bound
 
     def _is_nested(self, node: SOp) -> bool:
@@ -112,7 +112,7 @@ class Logic:
     def _is_plain_or(self, node: SOp) -> bool:
         return isinstance(node, Map) and node.op == "or" and not any(map(self._is_nested, _operands(node)))
 
-    def _case(self, case: tuple[SOp, ...]) -> tuple[Reading, list[Reading], Fraction]:
+    def _case(self, case: tuple[SOp, ...]) -> tuple[Operand, list[Operand], Fraction]:
         """Evidence for an `and` is ``relu(e + M (bits - m))``: one operand e may itself be evidence up to M, and there
         are m bits. Returns e, the bits and M."""
         summed = self._summed(case)

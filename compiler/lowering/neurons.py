@@ -1,6 +1,6 @@
 """Neurons: whatever is neither read for nothing nor fetched by a head, computed in the best of several ways.
 
-In: an s-op. Out: its `Reading`: a staircase if it is short, else whichever is ready first at a bearable number of
+In: an s-op. Out: its `Operand`: a staircase if it is short, else whichever is ready first at a bearable number of
 neurons, or takes the fewest.
 Invariant: a way that is tried and not taken leaves neurons that nobody reads; `compress` sweeps them away.
 
@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeAlias
 
 from compiler.graph.domain import refusal
-from compiler.lowering.attention import Reading
+from compiler.lowering.attention import Operand
 from compiler.lowering.builder import Builder
 from compiler.lowering.context import Context
 from compiler.lowering.mlp import Staircase
@@ -25,7 +25,7 @@ from compiler.numbers.powers import is_dyadic
 from rasp.meaning.sop import SOp
 from rasp.text.source import RaspError
 
-_Way: TypeAlias = Callable[[], Reading | None]
+_Way: TypeAlias = Callable[[], Operand | None]
 
 
 class Neurons:
@@ -40,7 +40,7 @@ class Neurons:
         self.staircases = staircases
         self.steps = steps
 
-    def computed(self, node: SOp) -> Reading:
+    def computed(self, node: SOp) -> Operand:
         """The best way to compute a function with neurons: a staircase if it is short, else whichever is best."""
         stairs = self._stairs(node)
         at_once = [option for option in stairs if all(self.pivots.is_free(term) for term, _ in option[1].terms)]
@@ -66,7 +66,7 @@ class Neurons:
         total = sum(abs(knot.weight) for knot in stairs.knots) * (high - low)
         return total <= self.context.precision.sum_whole / 4
 
-    def _best(self, node: SOp, found: list[tuple[Reading, int]]) -> Reading:
+    def _best(self, node: SOp, found: list[tuple[Operand, int]]) -> Operand:
         """What is ready first at a bearable number of neurons, else what takes the fewest."""
         if not found:
             raise refusal(
@@ -80,20 +80,20 @@ class Neurons:
             return min(affordable, key=lambda option: (option[0].ready, option[1]))[0]
         return min(found, key=lambda option: (option[1], option[0].ready))[0]
 
-    def _cost(self, way: _Way) -> tuple[Reading, int] | None:
-        """Try a way: its reading and how many neurons it adds. What is not chosen is swept away in the end."""
+    def _cost(self, way: _Way) -> tuple[Operand, int] | None:
+        """Try a way: what it makes, and how many neurons it adds. What is not chosen is swept away in the end."""
         before = len(self.builder.neurons)
         try:
-            reading = way()
+            operand = way()
         except RaspError:
             return None
-        if reading is None:
+        if operand is None:
             return None
         if self.context.precision.relative:  # each step rounds again: what is tried on the way counts, so that one wins
-            return reading, len(self.builder.neurons) - before
-        return reading, self.builder.needed(reading.form, before)
+            return operand, len(self.builder.neurons) - before
+        return operand, self.builder.needed(operand.form, before)
 
-    def _after_inner(self, node: SOp, wanted: bool) -> Reading | None:
+    def _after_inner(self, node: SOp, wanted: bool) -> Operand | None:
         """Compute what the s-op is a function of, then a staircase over that, if that is exact or wanted anyway."""
         pivot = self.pivots.innermost(node)
         if pivot is None:

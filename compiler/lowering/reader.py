@@ -1,6 +1,6 @@
 """The reader: every s-op as a linear form of the stream; what it is computed from is placed first.
 
-In: an s-op whose values are numbers. Out: its `Reading`, after heads and neurons have been placed as they are needed.
+In: an s-op whose values are numbers. Out: its `Operand`, after heads and neurons have been placed as they are needed.
 Invariant: each s-op is placed once. Here alone the parts meet: heads and neurons read s-ops, reading places them.
 
     length - 1 - indices  is read as  length - indices - 1
@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from compiler.graph.domain import summands
 from compiler.graph.simplify import width
-from compiler.lowering.attention import Reading, is_short, weighted
+from compiler.lowering.attention import Operand, is_short, weighted
 from compiler.lowering.builder import Builder
 from compiler.lowering.context import Context
 from compiler.lowering.gates import Gates
@@ -35,7 +35,7 @@ class Reader:
         self.analysis = context.analysis
         self.setting = context.graph.setting
         self.builder = builder
-        self.readings: dict[SOp, Reading] = {}
+        self.operands: dict[SOp, Operand] = {}
         pivots = Pivots(context)
         self._known = Known(context, builder.names, pivots)
         logic = Logic(context, builder, self.read)
@@ -45,17 +45,17 @@ class Reader:
         self._neurons = Neurons(context, builder, pivots, staircases, steps)
         self._heads = Heads(context, builder, self.read, staircases.exactly, logic.evidence)
 
-    def read(self, node: SOp) -> Reading:
+    def read(self, node: SOp) -> Operand:
         """The s-op, whose values are numbers, as a linear form of the stream."""
-        if node not in self.readings:
-            self.readings[node] = self._find(node)
-        return self.readings[node]
+        if node not in self.operands:
+            self.operands[node] = self._find(node)
+        return self.operands[node]
 
-    def _find(self, node: SOp) -> Reading:
+    def _find(self, node: SOp) -> Operand:
         variables = self.analysis.variables(node)
         if not variables or (not isinstance(node, Tokens | Indices) and len(self.analysis.domain(node)) == 1):
             value = self.analysis.domain(node).ends[0]
-            return Reading(Form.constant(value), 0, is_short(value))
+            return Operand(Form.constant(value), 0, is_short(value))
         if (linear := self._linear(node)) is not None:
             return linear
         match variables:
@@ -76,7 +76,7 @@ class Reader:
             return self.read(at_keys)
         return self._neurons.computed(node)
 
-    def _from_zero(self, node: Total) -> Reading | None:
+    def _from_zero(self, node: Total) -> Operand | None:
         """A sum of numbers of which some are negative, as one of what is none and a count: a half type rounds these
         to what they should be (C19)."""
         low = self.context.range(node.value)[0]
@@ -91,7 +91,7 @@ class Reader:
         inexact = any(isinstance(var, Aggregate) and self.analysis.inexact(var) for var in variables)
         return self.analysis.domain(node).whole and not inexact
 
-    def _linear(self, node: SOp) -> Reading | None:
+    def _linear(self, node: SOp) -> Operand | None:
         """Sums, differences, multiples, and what is 0 or 1: no layer and no neuron."""
         parts = summands(node)
         if parts is not None and self.context.numeric(*(arg for arg, _ in parts)):

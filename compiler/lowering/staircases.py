@@ -1,6 +1,6 @@
 """Staircases of neurons: a function of one number, added to the stream.
 
-In: an s-op as a function of a number (a `Pivot`). Out: `Reading`s; each knot of the function is a neuron (C8).
+In: an s-op as a function of a number (a `Pivot`). Out: `Operand`s; each knot of the function is a neuron (C8).
 Invariant: a number that is read `exactly` is whole and free of rounding, where the context's policy has it so (C19).
 
     h > 2  over h:  0 + 0 x + 2 relu(x - 9/4) + -2 relu(x - 11/4)
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from compiler.circuit.layer import Neuron, Stairs
-from compiler.lowering.attention import Read, Reading, is_short, weighted
+from compiler.lowering.attention import Operand, Read, is_short, weighted
 from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context
 from compiler.lowering.lines import less
@@ -32,19 +32,19 @@ class Staircases:
         self.builder = builder
         self.pivots = pivots
         self.read = read
-        self._exact: dict[SOp, Reading] = {}
+        self._exact: dict[SOp, Operand] = {}
 
     def over(self, node: SOp, pivot: Pivot) -> Staircase:
         """A bit read from an inexact number has plateaus. Others are interpolated: they cancel in scores (C5)."""
         inexact = any(self._inexact(var) for term, _ in pivot.terms for var in self.analysis.variables(term))
         return staircase(pivot.curve.corners(), flat=inexact and len(self.analysis.domain(node)) <= 2)
 
-    def climb(self, node: SOp, stairs: Staircase, below: Pivot) -> Reading:
+    def climb(self, node: SOp, stairs: Staircase, below: Pivot) -> Operand:
         """The s-op, by the staircase over a number: a line, which is only read, and the knots."""
         pivot = self._number(below)
         line = pivot.form * stairs.slope + Form.constant(stairs.constant)
         if not stairs.knots:
-            return Reading(line, pivot.ready, pivot.exact and is_short(stairs.slope) and is_short(stairs.constant))
+            return Operand(line, pivot.ready, pivot.exact and is_short(stairs.slope) and is_short(stairs.constant))
         ready, label = after_mlp(pivot.ready), self.builder.names.label(node)
         along = [(term, factor * stairs.slope) for term, factor in below.terms]
         holds = less(self.builder.names.meant(node), stairs.constant, along)
@@ -54,9 +54,9 @@ class Staircases:
         self.builder.stairs[direction] = Stairs(pivot.form, below.curve.arguments, bends)
         self._ramps(label, stairs.knots, pivot.form, direction, ready)
         exact = pivot.exact and all(is_short(knot.at) and is_short(knot.weight) for knot in stairs.knots)
-        return Reading(line + Form.of(direction), ready, exact)
+        return Operand(line + Form.of(direction), ready, exact)
 
-    def exactly(self, node: SOp) -> Reading:
+    def exactly(self, node: SOp) -> Operand:
         """A whole number, free of rounding if that can be had: what is read from a mean is added to an offset (C19)."""
         inexact = any(map(self._inexact, self.analysis.variables(node)))
         pivots = [*self.pivots.short(node)] if self.whole and inexact else []
@@ -66,7 +66,7 @@ class Staircases:
             self._exact[node] = self._upon_offset(node, min(pivots, key=lambda pivot: len(pivot.curve.codes)))
         return self._exact[node]
 
-    def _upon_offset(self, node: SOp, below: Pivot) -> Reading:
+    def _upon_offset(self, node: SOp, below: Pivot) -> Operand:
         """A staircase whose line is a knot too, so that one direction holds all of it, and the offset for good."""
         pivot = self._number(below)
         low, high = below.curve.arguments.range
@@ -80,9 +80,9 @@ class Staircases:
         self.builder.stairs[direction] = Stairs(pivot.form, below.curve.arguments, bends)
         self.builder.offsets[direction] = self.precision.offset + constant
         self._ramps(self.builder.names.label(node), [line, *stairs.knots], pivot.form, direction, ready)
-        return Reading(Form.of(direction) - Form.constant(self.precision.offset), ready, exact=True)
+        return Operand(Form.of(direction) - Form.constant(self.precision.offset), ready, exact=True)
 
-    def _number(self, pivot: Pivot) -> Reading:
+    def _number(self, pivot: Pivot) -> Operand:
         return self.builder.settled(weighted([(self.read(term), factor) for term, factor in pivot.terms]))
 
     def _inexact(self, variable: SOp) -> bool:

@@ -1,6 +1,6 @@
 """Steps: an operation computed from its operands, one after the other.
 
-In: an s-op that is an `and`, an `or`, a choice, a product, or a function of a choice. Out: its `Reading`, or None.
+In: an s-op that is an `and`, an `or`, a choice, a product, or a function of a choice. Out: its `Operand`, or None.
 Invariant: joint values of the operands are never tabulated.
 
     a if c else b  is  b + c (a - b)
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from compiler.circuit.layer import Neuron
-from compiler.lowering.attention import Read, Reading, weighted
+from compiler.lowering.attention import Operand, Read, weighted
 from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context
 from compiler.lowering.gates import Gates
@@ -26,7 +26,7 @@ from rasp.meaning.sop import Constant, Lookup, Map, Predicate, SOp
 
 
 class Steps:
-    """Operations from their operands' readings."""
+    """Operations from their operands."""
 
     def __init__(
         self, context: Context, builder: Builder, known: Known, logic: Logic, gates: Gates, read: Read
@@ -39,8 +39,8 @@ class Steps:
         self.gates = gates
         self.read = read
 
-    def computed(self, node: SOp) -> Reading | None:
-        """Logic, choice and products from their operands' readings."""
+    def computed(self, node: SOp) -> Operand | None:
+        """Logic, choice and products from their operands."""
         match node:
             case Map(op="and"):
                 return self.logic.conjunction(node)
@@ -61,7 +61,7 @@ class Steps:
                 return self._compared(node, op, a, b) or self._in_branches(node)
         return self._in_branches(node)
 
-    def _compared(self, node: SOp, op: Predicate, a: SOp, b: SOp) -> Reading | None:
+    def _compared(self, node: SOp, op: Predicate, a: SOp, b: SOp) -> Operand | None:
         """Numbers by their difference; strings by that of their codes, which are the same for all s-ops."""
         if self.context.numeric(a, b):
             return self.gates.compared(node, op, a, b)
@@ -72,7 +72,7 @@ class Steps:
             )
         return None
 
-    def _choice(self, node: SOp, condition: SOp, a: SOp, b: SOp) -> Reading:
+    def _choice(self, node: SOp, condition: SOp, a: SOp, b: SOp) -> Operand:
         """``b + c (a - b)``; ``c d = relu(d - least + M (c - 1)) + least c``, M at least the range of d (C9)."""
         difference = Map("-", (a, b))
         least, greatest = self.context.range(difference)
@@ -81,7 +81,7 @@ class Steps:
         bit, gap, other = self.read(condition), self.read(difference), self.read(b)
         bent = gap.form + bit.form * size - Form.constant(least + size)
         holds = Map("if", (condition, less(difference, least), Constant(0)))
-        read = Reading(bent, max(bit.ready, gap.ready), bit.exact and gap.exact)
+        read = Operand(bent, max(bit.ready, gap.ready), bit.exact and gap.exact)
         gated = self.builder.neuron(node, read, wide, holds, "{}, gated")
         return weighted([(other, Fraction(1)), (gated, Fraction(1)), (bit, least)])
 
@@ -102,7 +102,7 @@ class Steps:
         choice = choice_in(node, self.known) if isinstance(node, Lookup) else None
         return None if choice is None or self.context.is_shared(choice) else branched(node, choice, self.known)
 
-    def _first_of(self, node: SOp, cases: Sequence[tuple[SOp, SOp]], other: SOp) -> Reading:
+    def _first_of(self, node: SOp, cases: Sequence[tuple[SOp, SOp]], other: SOp) -> Operand:
         """All cases in one layer: ``relu(a_k - low + M (c_k - 1 - c_1 - ... - c_(k-1)))`` is open for the first that is
         true, and one more neuron where none is (C25)."""
         ends = [end for part in (*(chosen for _, chosen in cases), other) for end in self.context.range(part)]
@@ -111,8 +111,8 @@ class Steps:
         one = self.read(Constant(1))
         direction = self.builder.direction(node, less(node, low))
         self.builder.ranges[direction] = Fraction(0), high - low
-        before: list[tuple[Reading, Fraction]] = []
-        reads: list[Reading] = []
+        before: list[tuple[Operand, Fraction]] = []
+        reads: list[Operand] = []
         for condition, chosen in cases:
             bit = self.read(condition)
             opened = [(self.read(chosen), Fraction(1)), (one, -low - size), (bit, size)]
@@ -123,20 +123,20 @@ class Steps:
         label = self.builder.names.label(node)
         for read in reads:
             self.builder.neurons.append((ready, Neuron((label,), read.form, ((direction, Fraction(1)),))))
-        found = Reading(Form.of(direction), ready, all(read.exact for read in reads))
+        found = Operand(Form.of(direction), ready, all(read.exact for read in reads))
         return weighted([(found, Fraction(1)), (one, low)])
 
-    def _product(self, node: SOp, a: SOp, b: SOp) -> Reading:
+    def _product(self, node: SOp, a: SOp, b: SOp) -> Operand:
         """Gates for each value of one factor, if those are few."""
         few, other = sorted((a, b), key=lambda side: len(self.analysis.domain(side)))
         return self.gates.product(node, few, other) or self._by_squares(a, b)
 
-    def _by_squares(self, a: SOp, b: SOp) -> Reading:
+    def _by_squares(self, a: SOp, b: SOp) -> Operand:
         """``4ab = (a + b)^2 - (a - b)^2``: two staircases."""
         squares = [Map("*", (form, form)) for form in (Map("+", (a, b)), Map("-", (a, b)))]
         return weighted([(self.read(squares[0]), Fraction(1, 4)), (self.read(squares[1]), Fraction(-1, 4))])
 
-    def _in_branches(self, node: SOp) -> Reading | None:
+    def _in_branches(self, node: SOp) -> Operand | None:
         """A function of a choice is a choice between the function's values."""
         found = replaced(node, BRANCHED, self.known)
         return None if found is None else self.read(found)

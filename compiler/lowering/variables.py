@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from compiler.circuit.circuit import Variable
-from compiler.lowering.attention import Reading
+from compiler.lowering.attention import Operand
 from compiler.lowering.context import Context
 from compiler.lowering.lines import sides
 from compiler.numbers.direction import total
@@ -20,10 +20,10 @@ from rasp.meaning.sop import Lookup, SOp
 from rasp.value import Value
 
 
-def readable(context: Context, readings: Mapping[SOp, Reading]) -> Iterator[Variable]:
+def readable(context: Context, operands: Mapping[SOp, Operand]) -> Iterator[Variable]:
     """The named s-ops that can be read off the stream without further work."""
     functions: dict[SOp, list[Lookup]] = {}
-    for read in readings:
+    for read in operands:
         if isinstance(read, Lookup):
             functions.setdefault(read.arg, []).append(read)
     needed = set(context.graph.nodes)
@@ -31,39 +31,39 @@ def readable(context: Context, readings: Mapping[SOp, Reading]) -> Iterator[Vari
         if isinstance(node, SOp) and node in needed and len(context.analysis.domain(node)) <= context.limits.values:
             numbers, coded = context.numbered(node)
             a, b = sides(coded)
-            if coded in readings:
-                reading = readings[coded]
-                yield Variable(name, reading.form, reading.ready, numbers)
-            elif a in readings and b in readings:
-                over, under = readings[a], readings[b]
+            if coded in operands:
+                operand = operands[coded]
+                yield Variable(name, operand.form, operand.ready, numbers)
+            elif a in operands and b in operands:
+                over, under = operands[a], operands[b]
                 yield Variable(name, over.form, max(over.ready, under.ready), numbers, over=under.form)
             elif node in functions:
                 domain = dict.fromkeys(context.analysis.domain(node))
-                yield from _told_apart(name, domain, {read: readings[read] for read in functions[node]})
+                yield from _told_apart(name, domain, {read: operands[read] for read in functions[node]})
 
 
-def _told_apart(name: str, domain: Mapping[Value, None], functions: Mapping[Lookup, Reading]) -> Iterator[Variable]:
+def _told_apart(name: str, domain: Mapping[Value, None], functions: Mapping[Lookup, Operand]) -> Iterator[Variable]:
     """A variable of which functions are read: one that differs for all values, or 1 for each value but one."""
     tables = {read: {value: answer for value, answer in read.table if value in domain} for read in functions}
     whole = {read: table for read, table in tables.items() if len(table) == len(domain)}
     numeric = {read: table for read, table in whole.items() if not any(isinstance(x, str) for x in table.values())}
     for read, table in numeric.items():
         if len(set(table.values())) == len(domain):
-            reading = functions[read]
-            yield Variable(name, reading.form, reading.ready, tuple((v, Fraction(table[v])) for v in domain))
+            operand = functions[read]
+            yield Variable(name, operand.form, operand.ready, tuple((v, Fraction(table[v])) for v in domain))
             return
     ones = {value: read for read, table in numeric.items() if (value := _only_one(table)) is not None}
     if len(ones) >= len(domain) - 1:
         yield _by_ones(name, domain, {value: functions[read] for value, read in ones.items()})
 
 
-def _by_ones(name: str, domain: Mapping[Value, None], ones: Mapping[Value, Reading]) -> Variable:
+def _by_ones(name: str, domain: Mapping[Value, None], ones: Mapping[Value, Operand]) -> Variable:
     """A variable read from the indicators of its values, of all but one at least."""
-    readings = list(enumerate(ones.values(), start=1))
-    form = total(reading.form * i for i, reading in readings)
+    operands = list(enumerate(ones.values(), start=1))
+    form = total(operand.form * i for i, operand in operands)
     places = {value: Fraction(i) for i, value in enumerate(ones, start=1)}
     numbers = tuple((value, places.get(value, Fraction(0))) for value in domain)
-    return Variable(name, form, max(reading.ready for _, reading in readings), numbers)
+    return Variable(name, form, max(operand.ready for _, operand in operands), numbers)
 
 
 def _only_one(table: Mapping[Value, Value]) -> Value | None:
