@@ -9,7 +9,7 @@ Invariant: on every input with an answer the s-op is the same (docs/construction
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from compiler.graph.domain import LENGTH, Setting
@@ -22,7 +22,6 @@ from rasp.meaning.sop import (
     Aggregate,
     And,
     Constant,
-    Indices,
     Lookup,
     Map,
     Node,
@@ -40,23 +39,37 @@ LAST = Map("-", (LENGTH, Constant(1)))
 """The last position."""
 
 
+@dataclass(frozen=True)
+class Placed:
+    """A selector of the keys at a place in an order; the order is strict."""
+
+    place: SOp
+    query: SOp
+    order: Sequence[Compared]
+
+    @staticmethod
+    def of(selector: Selector, known: Known) -> Placed | None:
+        """The selector as one of keys at a place, if it is one and what is sorted need not stay so."""
+        match selector:
+            case Select(key=Width(selector=before) as place, query=query, predicate="==") if known.unsorted:
+                order = _order(known.cases(before) or [])
+                return Placed(place, query, order) if order else None
+        return None
+
+    @property
+    def is_permutation(self) -> bool:
+        """Whether no two keys share a place: positions are put in order too."""
+        return POSITION in [level for level, _, _ in self.order]
+
+
 def _at_its_keys(node: Node, known: Known) -> Node | None:
     match node:
-        case Aggregate(
-            selector=selector,
-            value=Aggregate(
-                selector=Select(key=Width() as place, query=Indices(), predicate="=="), value=value
-            ) as ordered,
-            default=default,
-        ) if _is_permutation(_order(place, known)):
-            moved = _moved(selector, {POSITION: place, ordered: value, LENGTH: LENGTH})
-            return None if moved is None else Aggregate(moved, value, default)
+        case Aggregate(selector=selector, value=Aggregate(value=value) as ordered, default=default):
+            placed = Placed.of(ordered.selector, known)
+            if placed is not None and placed.query is POSITION and placed.is_permutation:
+                moved = _moved(selector, {POSITION: placed.place, ordered: value, LENGTH: LENGTH})
+                return None if moved is None else Aggregate(moved, value, default)
     return None
-
-
-def _is_permutation(order: Sequence[Compared]) -> bool:
-    """Whether no two keys share a place: positions are put in order too."""
-    return POSITION in [level for level, _, _ in order]
 
 
 def _moved(selector: Node, keys: dict[Node, SOp]) -> Selector | None:
@@ -93,23 +106,23 @@ def _computed(key: SOp, keys: dict[Node, SOp]) -> SOp | None:
 
 
 def _from_the_end(node: Node, known: Known) -> Node | None:
-    match node:
-        case Aggregate(
-            selector=Select(key=Width() as place, query=query, predicate="=="), value=value, default=default
-        ) if query is LAST and _is_permutation(order := _order(place, known)):
-            opposite = [(level, level, frozenset("<>") - sign) for level, _, sign in order]
-            return Aggregate(_first(opposite), value, default)
-    return None
+    if not isinstance(node, Aggregate):
+        return None
+    placed = Placed.of(node.selector, known)
+    if placed is None or placed.query is not LAST or not placed.is_permutation:
+        return None
+    opposite = [(level, level, frozenset("<>") - sign) for level, _, sign in placed.order]
+    return Aggregate(_first(opposite), node.value, node.default)
 
 
 def _tied(node: Node, known: Known) -> Node | None:
-    match node:
-        case Aggregate(selector=Select(key=Width() as place, query=Constant(value=0), predicate="=="), value=value):
-            order = _order(place, known)
-            told = (number for number, (level, _, _) in enumerate(order, 1) if _tells(level, value, known.setting))
-            if (most := next(told, len(order))) < len(order):
-                return _averaged(_first(order[:most]), value, known)
-    return None
+    placed = Placed.of(node.selector, known) if isinstance(node, Aggregate) else None
+    if not isinstance(node, Aggregate) or placed is None or placed.query is not Constant(0):
+        return None
+    levels = [level for level, _, _ in placed.order]
+    told = (number for number, level in enumerate(levels, 1) if _tells(level, node.value, known.setting))
+    most = next(told, len(levels))
+    return _averaged(_first(placed.order[:most]), node.value, known) if most < len(levels) else None
 
 
 def _averaged(selector: Selector, value: SOp, known: Known) -> SOp | None:
@@ -127,13 +140,9 @@ def _averaged(selector: Selector, value: SOp, known: Known) -> SOp | None:
     return Lookup(tuple((number, text) for text, number in numbers.items()), number)
 
 
-def _order(place: Width, known: Known) -> list[Compared]:
-    """The comparisons of the strict lexicographic order by which a place is counted; empty if it is another count.
-
-    Empty, too, where what is sorted stays so.
-    """
-    cases = known.cases(place.selector) if known.unsorted else None
-    chains = sorted((case.parts for case in cases or []), key=len)
+def _order(cases: Sequence[Conjunction]) -> list[Compared]:
+    """The comparisons of the strict lexicographic order that says who comes before me; empty if it is another count."""
+    chains = sorted((case.parts for case in cases), key=len)
     levels = lexicographic(chains) or ()
     steps = {key: sign for chain in chains for key, _, sign in chain if sign != EQUAL}
     if any("=" in steps[level] for level in levels):
