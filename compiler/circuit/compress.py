@@ -22,6 +22,7 @@ from compiler.circuit.circuit import Circuit
 from compiler.circuit.layer import Head, Layer, Neuron, needed
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import Multiples, integers
+from compiler.numbers.grid import common_distance
 
 TERMS = 8
 """A computed number is a form over others only if it has no more terms: each carries their errors."""
@@ -114,8 +115,11 @@ def _spanning(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Colu
         return {by_place[place]: columns[by_place[place]] for place in sorted(by_place)}, forms
     if len(columns) > FEW:
         return dict(columns), {}
-    order = [*places, *(d for d in columns if d not in places)]
-    independent, forms = _eliminated({d: Multiples.of(column) for d, column in columns.items()}, order)
+    found = {d: Multiples.of(column) for d, column in columns.items()}
+    # The finest come first: 0 and 1 make -1 and 1 with whole factors, but the other way round with halves, and a count
+    # that carries an offset has no room for these (C19).
+    others = sorted((d for d in columns if d not in places), key=lambda d: common_distance(found[d].numbers))
+    independent, forms = _eliminated(found, [*places, *others])
     return {direction: columns[direction] for direction in independent}, forms
 
 

@@ -183,6 +183,17 @@ PROGRAMS = {
     "every other": Natural(
         f'c = selector_width(select(tokens, "a", ==) and {UP_TO}); y = "*" if c % 2 == 1 else tokens;', 10_000, LETTERS
     ),
+    "two kinds of brackets": Natural(
+        f"so_far = {UP_TO}; closes = tokens in [')', '}}'];"
+        "depth = aggregate(so_far, -1 if closes else 1) * (indices + 1);"
+        "level = depth + indicator(closes); same = select(level, level, ==); number = selector_width(same and so_far);"
+        "opens = aggregate(same and select(number, number - 1, ==), tokens, '');"
+        "wrong = closes and not (opens == ('(' if tokens == ')' else '{'));"
+        "y = 'F' if has_focus(so_far and select(wrong, True, ==)) else ('T' if depth == 0 else 'P');".replace("'", '"'),
+        20_000,
+        [*"(){}"],
+        32,
+    ),
     "highest so far": Natural(
         f"y = tokens;\nfor c in {json.dumps(LETTERS)} {{ "
         f"y = c if selector_width(select(tokens, c, ==) and {UP_TO}) > 0 else y; }}",
