@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from compiler.graph.simplify import rebuilt
 from compiler.graph.table import Curve, Scale
 from compiler.lowering.context import Context
 from compiler.numbers.exact import counts, times
 from rasp.meaning.operators import PREDICATES
-from rasp.meaning.sop import Constant, Lookup, Map, SOp
+from rasp.meaning.sop import Constant, Lookup, Map, Node, SOp
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,7 @@ class Pivots:
 
     def _all(self, node: SOp) -> Iterator[Pivot]:
         """Numbers, linear in the stream, that the s-op is a function of."""
-        match node:
-            case Map(op=op, args=(a, b)) if op in PREDICATES and self.context.numeric(a, b):
-                difference = Map("-", (a, b))
-                if self.is_free(difference) and self._is_short(difference):
-                    yield self._along(Map(op, (difference, Constant(0))), difference)
+        yield from self._of_a_difference(node)
         chain = [inner for inner in self._chain(node) if self.is_free(inner)]
         yield from (self._along(node, inner) for inner in chain)
         variables = self.analysis.variables(node)
@@ -66,6 +63,19 @@ class Pivots:
         new = set(args) not in (set(variables), set(frontier)) and node not in coded
         if new and self.analysis.count_points(args) <= self.limits.neurons:
             yield self._over_digits(node, args)
+
+    def _of_a_difference(self, node: SOp) -> Iterator[Pivot]:
+        """Of the comparison that the s-op is, or is a function of: what is compared is their difference with 0."""
+        *outer, inner = node, *self.links(node)
+        match inner:
+            case Map(op=op, args=(a, b)) if op in PREDICATES and self.context.numeric(a, b):
+                difference = Map("-", (a, b))
+                if self.is_free(difference) and self._is_short(difference):
+                    compared: Node = Map(op, (difference, Constant(0)))
+                    for reader in reversed(outer):
+                        inner, compared = reader, rebuilt(reader, {inner: compared})
+                    assert isinstance(compared, SOp)
+                    yield self._along(compared, difference)
 
     def innermost(self, node: SOp) -> Pivot | None:
         """The first number on the s-op's chain, whether reading it is free or not."""

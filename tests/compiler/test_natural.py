@@ -183,6 +183,7 @@ PROGRAMS = {
     "every other": Natural(
         f'c = selector_width(select(tokens, "a", ==) and {UP_TO}); y = "*" if c % 2 == 1 else tokens;', 10_000, LETTERS
     ),
+    "the more frequent": Natural('y = "a" if count(tokens, "a") >= count(tokens, "b") else "b";', 500, LETTERS),
     "two kinds of brackets": Natural(
         f"so_far = {UP_TO}; closes = tokens in [')', '}}'];"
         "depth = aggregate(so_far, -1 if closes else 1) * (indices + 1);"
