@@ -1,6 +1,6 @@
 """The context: what is to be lowered, for whom, and which numbers stand for the values of its s-ops.
 
-In: a graph, what is optimised, a policy against rounding, an arithmetic. Out: `Context`, which every part of the
+In: a graph, what is optimised, a policy against rounding, an arithmetic. Out: `Context`, which every part of
 the lowering asks; it knows the values of s-ops and nothing of what has been placed.
 Invariants: numbers stand for themselves where there are no strings beside them, and wherever they are averaged.
 
