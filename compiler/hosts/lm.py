@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from compiler.hosts import Page, huggingface
-from compiler.hosts.tokenizer import VALUE, Words, labels, words
+from compiler.hosts.tokenizer import Words, labels, mark, words
 from compiler.hosts.uniform import Uniform, with_constant
 from compiler.model import ModelError, OutputSlice, Transformer
 from compiler.runtime.folders import write_json
@@ -108,7 +108,7 @@ def told_apart(output: OutputSlice, vocabulary: Sequence[str]) -> Iterator[str]:
     for label in labels(output):
         seen[label] += 1
         again = seen[label] if seen[label] > 1 else ""
-        yield label if label in vocabulary and not again else VALUE.format(again) + label
+        yield label if label in vocabulary and not again else f"{mark(vocabulary)}{again} {label}"
 
 
 def head(model: Transformer) -> Head:
@@ -169,7 +169,7 @@ def page(model: Transformer, outer: Head, architecture: str) -> Page:
 def _how(outer: Head) -> str:
     between = f"separated by {outer.words.separator!r}" if outer.words.separator else "a character each"
     own = (
-        f" Other values have ids of their own, written `{VALUE.format('')}value`, which no text is read as."
+        f" Other values have ids of their own, written `{outer.words.mark} value`, which no text is read as."
         if outer.words.values
         else ""
     )

@@ -10,6 +10,8 @@ vocabulary is an error, unless the program names one that stands for it; no text
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +22,9 @@ from compiler.runtime.folders import write_json
 
 SEPARATORS = (" ", ",", ";", "|", "\t", "\n")
 SPECIAL = ("<{}>", "[{}]", "<|{}|>", "<<{}>>", "\u2983{}\u2984")
-VALUE = "={} "
-"""Stands in front of an output value that has an id of its own, so that no text is read as one; decoding drops it. With
-a number where a value has several ids."""
+MARK = "="
+"""Stands, and a space behind it, in front of an output value that has an id of its own, so that no text is read as one;
+decoding drops it. As often as it takes to differ from all tokens; a number follows where a value has several ids."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Words:
     values: tuple[str, ...]  # output values that have ids of their own, marked as such
     separator: str
     unknown: str | None
+    mark: str = MARK  # what stands in front of these
 
     @property
     def bos_id(self) -> int:
@@ -68,7 +71,13 @@ def words(config: Config, values: Sequence[str] = ()) -> Words:
         if not separator:
             raise ModelError("no character can separate the tokens of this vocabulary", "leave spaces out of tokens")
     bos, pad = (_special(name, vocabulary) for name in ("bos", "pad"))
-    return Words(vocabulary, bos, pad, tuple(values), separator, config.unknown)
+    return Words(vocabulary, bos, pad, tuple(values), separator, config.unknown, mark(vocabulary))
+
+
+def mark(vocabulary: Sequence[str]) -> str:
+    """The sign of values with ids of their own: no token of the vocabulary begins as one."""
+    signs = (MARK * times for times in itertools.count(1))
+    return next(sign for sign in signs if not any(re.match(rf"{sign}[0-9]* ", text) for text in vocabulary))
 
 
 def _special(name: str, vocabulary: Sequence[str]) -> str:
@@ -117,7 +126,7 @@ def _tokenizer(ours: Words) -> Any:
     )
     # The separator stands in front of a token, so that what is generated can be put behind its prompt.
     tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace(Regex(rf"\A(?:{VALUE.format('[0-9]*')})?"), ours.separator), decoders.Fuse()]
+        [decoders.Replace(Regex(rf"\A(?:{ours.mark}[0-9]* )?"), ours.separator), decoders.Fuse()]
     )
     tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in (ours.bos, ours.pad)])
     return tokenizer

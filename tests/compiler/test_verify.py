@@ -222,6 +222,45 @@ def test_a_chain_of_choices_verifies_case_by_case() -> None:
             assert not verdict.ok, f"{name}[{row}]"
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "w = number * 2",
+        "w = 1 / (number + 1)",
+        "w = number > 5",
+        "w = number - 5 if number > 5 else 5 - number",
+    ],
+)
+def test_what_is_computed_from_a_chain_of_choices_verifies(rest: str) -> None:
+    model = compiler.compile(numbered("abcdefghijklmnopqr", f"{rest};", "w")).model
+    verdict = verify_model(model)
+    assert verdict.ok, verdict.reason
+
+
+def numbered(letters: str, rest: str, outputs: str) -> rasp.Program:
+    """The number of the highest letter up to here, and what is computed from it."""
+    chosen = "".join(
+        f'number = {i} if selector_width(select(tokens, "{letter}", ==) and up_to) > 0 else number;\n'
+        for i, letter in enumerate(letters, 1)
+    )
+    text = f"#@ output: {outputs}\nup_to = select(indices, indices, <=);\nnumber = 0;\n{chosen}{rest}"
+    return rasp.parse(text).replace(vocab=letters, max_length=20)
+
+
+def test_where_another_output_has_no_answer_the_promise_holds() -> None:
+    """`other` divides by 0 where the number is 18: that excuses no wrong answer of `number`."""
+    program = numbered("abcdefghijklmnopqr", "other = 1 / (number - 18);", "number, other")
+    model = compiler.compile(program).model
+    assert verify_model(model).ok
+    values = list(model.config.outputs[0].values)
+    with torch.no_grad():  # whoever should say 18 says 17
+        logits = model.get_parameter("unembed.W_U")
+        logits[:, values.index(18)] = logits[:, values.index(17)]
+        logits[0, values.index(18)] -= 1.0
+    wrong, right = model.run("r", "number"), program["number"]("r")
+    assert wrong != right and not verify_model(model).ok
+
+
 def test_no_mutant_that_answers_wrongly_verifies_case_by_case(monkeypatch: pytest.MonkeyPatch) -> None:
     """With so few joint values that are tabulated, the choices of five letters are looked at in cases."""
     for module in (neurons, meaning, space):

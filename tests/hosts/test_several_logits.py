@@ -9,6 +9,8 @@ import pytest
 
 import rasp
 from compiler.hosts import HOSTS, export
+from compiler.hosts.lm import told_apart
+from compiler.model import OutputSlice
 from compiler.pipeline import Compiled
 from rasp.value import to_python
 from tests.hosts.fresh import card_prints
@@ -63,3 +65,11 @@ def test_what_is_written_by_a_logit_among_several_is_read_as_its_token(host: str
         written = model.generate(**ids, max_new_tokens=8, do_sample=False)[0]
         told = tokenizer.decode(written, skip_special_tokens=True).split()
         assert told == [*prompt, *map(str, compiled.model.generate(prompt, 8))]
+
+
+@pytest.mark.parametrize("odd", ["= 7", "=2 0.5", "== 1", "=3 0"])
+def test_no_token_is_taken_for_a_value(odd: str) -> None:
+    """A token that is written as a value would be keeps its id, and its row of the embedding."""
+    output = OutputSlice("y", (0, 0, 0.5, 0.5, 7, 7))
+    texts = list(told_apart(output, ["a", odd]))
+    assert len({*texts, "a", odd}) == len(texts) + 2

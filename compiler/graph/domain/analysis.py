@@ -119,6 +119,10 @@ class Analysis:
         """The s-op's value at each joint value of its variables; points where it is undefined are left out."""
         return self._tables.at_points(node)
 
+    def table_over(self, node: SOp, leaves: tuple[SOp, ...]) -> Table:
+        """The s-op for each combination of values of s-ops that it is a function of, taken as independent."""
+        return self._tables.over(node, leaves)
+
     def full_table(self, node: SOp) -> Table:
         """The s-op over its own variables: all their joint values, whether they are meant or not."""
         return self._tables.of(node)

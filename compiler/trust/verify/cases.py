@@ -11,6 +11,7 @@ Invariant: the cases are all joint values there are, and in each the column is o
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,14 +54,17 @@ def in_cases(meaning: Meaning, neurons: Sequence[Neuron]) -> Known:
     atoms = {atom for neuron in neurons for own, _ in neuron.parts for atom in own}
 
     def distance(node: SOp) -> tuple[int, int]:
-        """How far what it depends on is from what the neurons depend on; of several the one computed last is first."""
-        return len(atoms ^ set(meaning.analysis.variables(node))), -node.id
+        """How far what it depends on is from what the neurons depend on; of several the first: others are of that."""
+        return len(atoms ^ set(meaning.analysis.variables(node))), node.id
 
-    nodes = [node for node in reachable([*meaning.outputs.values()]) if isinstance(node, Map | Lookup)]
+    outputs = [reachable([output]) for output in meaning.outputs.values()]
+    needed = set(outputs[0]).intersection(*outputs)
+    nodes = [node for node in {*itertools.chain(*outputs)} if isinstance(node, Map | Lookup)]
     for node in sorted(nodes, key=distance)[:MAX_TRIED]:
         try:
             with deep_recursion(FRAMES, "the program chooses one thing after another, too often to follow"):
-                table = _Search(meaning, node, neurons).found()
+                table = _Search(meaning, node, neurons, node in needed).found()
+            meaning.cut(node)
             classes, values = meaning.classes(node)
         except CannotVerify:
             continue
@@ -81,8 +85,9 @@ def _kind(value: Value) -> tuple[type, Value]:
 class _Search:
     """All cases, each with the value of an s-op and the number of the column."""
 
-    def __init__(self, meaning: Meaning, node: SOp, neurons: Sequence[Neuron]) -> None:
-        self.meaning, self.node, self.neurons = meaning, node, neurons
+    def __init__(self, meaning: Meaning, node: SOp, neurons: Sequence[Neuron], needed: bool) -> None:
+        """`needed`: where the s-op has no value no output has one. Else that says nothing of those that need it not."""
+        self.meaning, self.node, self.neurons, self.needed = meaning, node, neurons, needed
         self.domains = meaning.space.values
         self.converted = {how: meaning.analysis.setting.converted(how) for how in get_args(TokenKind)}
 
@@ -102,6 +107,8 @@ class _Search:
             case = todo.pop()
             asked, value = self._value(self.node, case)
             if asked is None and value is None:
+                if not self.needed:
+                    raise CannotVerify("the s-op has no value where an output may have one")
                 continue  # the program has no answer
             asked, number = (asked, math.nan) if asked is not None else self._number(case)
             if asked is not None:

@@ -16,12 +16,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from compiler.graph.domain import TOKEN, Analysis
+from compiler.graph.domain import TOKEN, Analysis, args
 from compiler.graph.relation import Comparison, Conjunction
 from compiler.graph.simplify import rebuilt
 from compiler.graph.specialise import Graph
 from compiler.trust.verify.space import MAX_PAIRS, MAX_POINTS, Bits, CannotVerify, Classes, Codes, Space
-from rasp.meaning.sop import Aggregate, Constant, Map, Node, Selector, SOp, Total, Width, reachable
+from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Node, Selector, SOp, Total, Width, reachable
 from rasp.value import Value
 
 Cases: TypeAlias = tuple[Conjunction, ...]
@@ -55,6 +55,7 @@ class Meaning:
                 self.space.together.append((fetched, self.of_one_key))
         for sums in self._summed():
             self.space.together.append((sums, self.of_sums))
+        self._cuts: set[SOp] = set()
         self._classes: dict[SOp, tuple[Classes, tuple[Value, ...]]] = {}
         self._holds: dict[tuple[SOp, SOp, Comparison], tuple[Bits, Bits]] = {}
 
@@ -113,26 +114,52 @@ class Meaning:
         )
 
     def classes(self, node: SOp) -> tuple[Classes, tuple[Value, ...]]:
-        """An s-op's value at each joint value of its variables; undefined is "cannot occur".
+        """An s-op's value at each joint value of what it is a function of; undefined is "cannot occur".
 
-        Where those are too many, the s-op is an atom: what it is computed from is not told.
+        That is its variables, and what has been `cut`. Where their joint values are too many, the s-op is an atom: what
+        it is computed from is not told.
         """
         if node not in self._classes:
-            variables = self.analysis.variables(node)
-            if self.space.points([variables]) > MAX_POINTS:
-                values = tuple(self.space.values(node))
-                self._classes[node] = Classes((node,), np.arange(len(values)), len(values)), values
-                return self._classes[node]
-            table = self.analysis.full_table(node)
-            atoms = self.space.union([variables])
-            shape = [len(self.space.values(var)) for var in variables]
-            codes = np.broadcast_to(table.codes, shape).astype(np.int64)
-            codes = codes.transpose([variables.index(atom) for atom in atoms])
-            undefined = [code for code, value in enumerate(table.values) if value is None]
-            codes = np.where(np.isin(codes, undefined), -1, codes) if undefined else codes
-            values = tuple(0 if value is None else value for value in table.values)
-            self._classes[node] = Classes(atoms, codes, len(values)), values
+            leaves = self._leaves(node)
+            known = self.space.points([leaves]) <= MAX_POINTS
+            self._classes[node] = self._tabulated(node, leaves) if known else self._alone(node)
         return self._classes[node]
+
+    def cut(self, node: SOp) -> None:
+        """Take an s-op that a column is a function of for an atom, if its variables have too many joint values."""
+        if self.space.points([self.analysis.variables(node)]) > MAX_POINTS:
+            self._cuts.add(node)
+            self._classes.clear()
+
+    def _leaves(self, node: SOp) -> tuple[SOp, ...]:
+        """What an s-op is seen as a function of: itself if it is cut."""
+        found: dict[SOp, None] = {}
+        todo, seen = [node], {node}
+        while todo:
+            one = todo.pop()
+            if one in self._cuts or not isinstance(one, Map | Lookup):
+                found |= dict.fromkeys([one] if one in self._cuts else self.analysis.variables(one))
+                continue
+            new = [arg for arg in args(one) if arg not in seen]
+            seen.update(new)
+            todo += new
+        return tuple(found)
+
+    def _tabulated(self, node: SOp, leaves: tuple[SOp, ...]) -> tuple[Classes, tuple[Value, ...]]:
+        whole = self._cuts.isdisjoint(leaves)
+        leaves = self.analysis.variables(node) if whole else leaves
+        table = self.analysis.full_table(node) if whole else self.analysis.table_over(node, leaves)
+        atoms = self.space.union([leaves])
+        codes = np.broadcast_to(table.codes, [len(self.space.values(leaf)) for leaf in leaves]).astype(np.int64)
+        codes = codes.transpose([leaves.index(atom) for atom in atoms])
+        undefined = [code for code, value in enumerate(table.values) if value is None]
+        codes = np.where(np.isin(codes, undefined), -1, codes) if undefined else codes
+        values = tuple(0 if value is None else value for value in table.values)
+        return Classes(atoms, codes, len(values)), values
+
+    def _alone(self, node: SOp) -> tuple[Classes, tuple[Value, ...]]:
+        values = tuple(self.space.values(node))
+        return Classes((node,), np.arange(len(values)), len(values)), values
 
     def truth(self, relation: Relation, queries: Sequence[Codes], keys: Sequence[Codes]) -> tuple[Bits, Bits]:
         """[query, key]: whether the relation holds, and whether the program has no answer where the two meet."""

@@ -24,7 +24,7 @@ from compiler.trust.verify.machine import OWN, Machine
 from compiler.trust.verify.meaning import Meaning
 from compiler.trust.verify.space import MAX_PAIRS, Bits, CannotVerify, Codes, Known, Reals, Space, grid
 from rasp.meaning.answers import answers as printed
-from rasp.meaning.sop import SOp
+from rasp.meaning.sop import Lookup, Map, SOp
 from rasp.text.source import counted
 from rasp.value import Value, to_python
 
@@ -75,7 +75,15 @@ class Outputs:
         chunks = range(0, len(right), step)
         found = [self._led(read.part(i, i + step), right[i : i + step, None] == meant) for i in chunks]
         margin, error = max(found, key=lambda pair: pair[1] / pair[0] if pair[0] > 0 else math.inf)
+        if error >= margin and (loose := self._loose([*(one for one, _ in known)], node)):
+            raise CannotVerify(f"output {name}: how {' and '.join(loose)} go together is more than is looked at")
         self.decide(f"output {name}, best logit of {len(held)}", margin, error)
+
+    def _loose(self, known: Sequence[Known], node: SOp) -> list[str]:
+        """Atoms that are computed from others, and so are not independent of what stands beside them."""
+        atoms = self.space.union([*(one.atoms for one in known), self.meaning.classes(node)[0].atoms])
+        computed = any(isinstance(atom, Map | Lookup) for atom in atoms)
+        return [self.space.name(atom) for atom in atoms] if computed and len(atoms) > 1 else []
 
     def _printed(self, name: str, values: Iterable[Value]) -> list[Any]:
         """Values of an output as the program gives them."""
