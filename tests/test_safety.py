@@ -420,7 +420,7 @@ def test_a_save_that_is_killed_leaves_a_whole_checkpoint_or_none(folder: Path, t
     for _ in range(12):
         with subprocess.Popen([sys.executable, "-c", SAVING, folder, target], stdout=subprocess.PIPE, cwd=ROOT) as one:
             assert one.stdout is not None and one.stdout.readline() == b"ready\n"
-            time.sleep(0.05 + chance.random() / 5)
+            time.sleep(0.2 + chance.random() / 2)
             one.send_signal(signal.SIGKILL)
         if target.exists():
             left += 1
