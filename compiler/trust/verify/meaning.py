@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from compiler.graph.domain import TOKEN, Analysis, args
+from compiler.graph.domain import TOKEN, Analysis, args, cone
 from compiler.graph.relation import Comparison, Conjunction
 from compiler.graph.simplify import rebuilt
 from compiler.graph.specialise import Graph
@@ -133,16 +133,14 @@ class Meaning:
 
     def _leaves(self, node: SOp) -> tuple[SOp, ...]:
         """What an s-op is seen as a function of: itself if it is cut."""
+        if node in self._cuts:
+            return (node,)
         found: dict[SOp, None] = {}
-        todo, seen = [node], {node}
-        while todo:
-            one = todo.pop()
-            if one in self._cuts or not isinstance(one, Map | Lookup):
-                found |= dict.fromkeys([one] if one in self._cuts else self.analysis.variables(one))
-                continue
-            new = [arg for arg in args(one) if arg not in seen]
-            seen.update(new)
-            todo += new
+        for one in cone(node, self._cuts):
+            if isinstance(one, Map | Lookup):
+                found |= dict.fromkeys(arg for arg in args(one) if arg in self._cuts)
+            else:
+                found |= dict.fromkeys(self.analysis.variables(one))
         return tuple(found)
 
     def _tabulated(self, node: SOp, leaves: tuple[SOp, ...]) -> tuple[Classes, tuple[Value, ...]]:
