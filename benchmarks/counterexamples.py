@@ -25,7 +25,7 @@ from compiler.circuit.emit import emit
 from compiler.graph.domain import Setting
 from compiler.graph.specialise import specialise
 from compiler.graph.witness import required
-from compiler.lowering import WIDE
+from compiler.lowering import NEURON_BUDGET
 from compiler.lowering.build import build
 from compiler.model import Config, Transformer
 from compiler.pipeline import Compiled
@@ -147,7 +147,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--checks", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--optimize", choices=WIDE, default="balanced")
+    parser.add_argument("--optimize", choices=NEURON_BUDGET, default="balanced")
     options = parser.parse_args()
     torch.set_num_threads(1)
     search, rng, start = Search(), random.Random(options.seed), time.perf_counter()

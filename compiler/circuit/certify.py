@@ -111,7 +111,7 @@ class Certifier(HeadErrors, NeuronErrors, OutputErrors):
         grid = common_grid(before.grid, bound.grid)
         rounding = added(self.p, max(abs(low), abs(high)), grid)
         both = before.error + bound.error
-        if direction in self.circuit.exclusive and direction not in self.leaks and direction in written:
+        if direction in self.circuit.disjoint_counts and direction not in self.leaks and direction in written:
             # each error is a share of its count, and the counts are n in all (C6)
             both = max(before.error, bound.error) + high * self.p.sum_unit
         return Bound(low, high, (both + rounding) * SLACK, grid, common_grid(before.spacing, bound.spacing))

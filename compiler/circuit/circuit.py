@@ -103,7 +103,9 @@ class Circuit:
     stairs: dict[Direction, Stairs]
     precision: Precision = FLOAT32
     offsets: dict[Direction, Fraction] = field(default_factory=dict)  # written by the embedding at every position
-    exclusive: frozenset[Direction] = frozenset()  # of the heads that count into it, at most one counts any one key
+    disjoint_counts: frozenset[Direction] = (
+        frozenset()
+    )  # of the heads that count into it, at most one counts any one key
     homes: dict[Direction, Direction] = field(default_factory=dict)
     graph: Graph | None = field(default=None, compare=False, repr=False)  # whose s-ops it computes
     titles: dict[Node, str] = field(default_factory=dict, compare=False, repr=False)  # of s-ops made on the way
@@ -165,7 +167,7 @@ class Circuit:
     def widths(self, layer: Layer) -> tuple[int, int]:
         """`d_head` and `d_value`: the widest head's. BOS as a key takes one dimension, and its threshold another
         where the precision tells it from the scores (C2)."""
-        scores = (len(h.scores) + (2 if self.precision.relative and not h.sure else 1) for h in layer.heads)
+        scores = (len(h.scores) + (2 if self.precision.relative_scores and not h.sure else 1) for h in layer.heads)
         return max(scores, default=0), max((len(head.channels) for head in layer.heads), default=0)
 
     def numbers_in_a_column(self) -> int:

@@ -218,13 +218,13 @@ class Emitter:
         pairs = [(self.centred(query * gap), self.centred(key)) for query, key in head.scores]
         bos = head.baseline
         if bos is None:
-            bos = Form.constant(gap * (head.lowest - head.step))
+            bos = Form.constant(gap * (head.least_selected - head.score_gap))
         else:
             bos = bos + Form.constant(head.selected)
-            if self.precision.relative:
+            if self.precision.relative_scores:
                 pairs.append((self.centred(-bos), self.centred(Form.constant(gap))))
                 bos = Form()
-            below = Fraction(self.precision.counterweight) if head.mode == "sum" else -gap * head.step / 2
+            below = Fraction(self.precision.counterweight) if head.mode == "sum" else -gap * head.score_gap / 2
             bos = bos * gap + Form.constant(below)
         return [*pairs, (self.centred(bos, at_bos=Fraction(self.precision.sharp)), Form.of(BOS))]
 

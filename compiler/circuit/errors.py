@@ -48,7 +48,7 @@ class HeadErrors(Readings):
         """What a head adds to each direction that it writes."""
         sharp = head.sharpness(self.p)
         nats = self._deviation(head, sharp)
-        margin = sharp * float(head.step) * (1.0 if head.sure else THRESHOLD) - self.p.underflow
+        margin = sharp * float(head.score_gap) * (1.0 if head.sure else THRESHOLD) - self.p.underflow
         if head.mode == "mean":
             self.decisions.append(Decision(f"{head.name}, selected keys, in nats", margin, nats, head.node))
         below = margin + self.p.underflow - nats
@@ -75,7 +75,7 @@ class HeadErrors(Readings):
 
     def leak(self, head: Head, nats: float) -> float:
         """What unselected keys of a count add up to, in units of a selected one."""
-        return leak(self.p, self.n, head.sharpness(self.p) * float(head.step) - nats)
+        return leak(self.p, self.n, head.sharpness(self.p) * float(head.score_gap) - nats)
 
     def _deviation(self, head: Head, sharp: int) -> float:
         """By how many nats a score may move against another: both carry errors and are rounded, BOS misses its own."""
@@ -105,7 +105,7 @@ class HeadErrors(Readings):
         total = sum(_largest_score(part, pairs) for part, pairs in zip(head.parts, forms, strict=True))
         pairs = [pair for part in forms for pair in part]
         grid = grid_of_products((Fraction(q.grid), k.grid) if q.grid else (None, None) for q, k in pairs)
-        relative = self.p.relative and head.baseline is not None
+        relative = self.p.relative_scores and head.baseline is not None
         if relative and head.baseline is not None:
             baseline = self.form(head.baseline + Form.constant(head.selected))
             total, grid = total + baseline.size, common_grid(grid, baseline.grid)

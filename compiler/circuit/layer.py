@@ -61,7 +61,7 @@ class Part:
 class Head:
     """One attention head. The score of (query, key) is the sum of its parts' scores.
 
-    A key is selected when its score reaches ``baseline(query) + selected``; all others stay at least `step` below.
+    A key is selected when its score reaches ``baseline(query) + selected``; all others stay at least `score_gap` below.
     With `sure`, every row is known to select something: the largest score is the selected one, no baseline is read.
     A "mean" head averages its channels over the selected keys, a "sum" head adds them up.
     """
@@ -73,8 +73,8 @@ class Head:
     parts: tuple[Part, ...]
     sure: bool
     selected: Fraction
-    step: Fraction
-    lowest: Fraction  # no selected key scores below this
+    score_gap: Fraction
+    least_selected: Fraction  # no selected key scores below this
     exact: bool  # every form it scores with is free of rounding
     single: bool  # no row selects two keys
     channels: tuple[Channel, ...]
@@ -85,7 +85,7 @@ class Head:
         return tuple(pair for part in self.parts for pair in part.pairs)
 
     def sharpness(self, precision: Precision) -> int:
-        """Nats between a selected key and any other."""
+        """Nats, the unit of what a softmax reads, between a selected key and any other: the factor on its scores."""
         if self.mode == "mean":
             return precision.sharp
         return precision.count_sharp if self.exact else precision.count_blunt

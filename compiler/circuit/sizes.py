@@ -87,8 +87,8 @@ class Sizes:
         return at_bos
 
     def _best(self, head: Head) -> float:
-        """No score is larger. A parabola that is counted from the selected score is ``-(q - k)^2``, 0 at best (C5)."""
-        relative = self.p.relative and head.baseline is not None
+        """No score is larger. A parabola relative to the selected score is ``-(q - k)^2``, 0 at best (C5)."""
+        relative = self.p.relative_scores and head.baseline is not None
         best = sum(self._best_of(part, relative) for part in head.parts) - (real(head.selected) if relative else 0.0)
         return head.sharpness(self.p) * max(best, 0.0)
 

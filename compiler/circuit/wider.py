@@ -47,7 +47,7 @@ class _Wider(Certifier):
 
     def leak(self, head: Head, nats: float) -> float:
         """No key's weight is nothing."""
-        return unselected(self.n, head.sharpness(self.p) * float(head.step) - nats)
+        return unselected(self.n, head.sharpness(self.p) * float(head.score_gap) - nats)
 
     def preactivation(self, neuron: Neuron, read: Bound) -> float:
         """A difference that is exact at 24 bits is rounded at 53."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import TypeAlias
 
-from compiler.graph.known import Known, Local
+from compiler.graph.known import Known, NodeRule
 from compiler.graph.rules import Rule
 from rasp.meaning.sop import Constant, Map, Node, Select, SOp
 
@@ -69,4 +69,4 @@ def _times(node: SOp, factor: int) -> SOp:
     return node if factor == 1 else Map("*", (Constant(factor), node))
 
 
-RULES: tuple[Local, ...] = (Rule("order of quotients", "a / p < b / q is (m / p) a < (m / q) b", "C31", _cleared),)
+RULES: tuple[NodeRule, ...] = (Rule("order of quotients", "a / p < b / q is (m / p) a < (m / q) b", "C31", _cleared),)

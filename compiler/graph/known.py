@@ -91,5 +91,5 @@ def _of_numbers(*kinds: Kind | None) -> Kind | None:
     return "int" if {"int", "bool"}.issuperset(kinds) else None
 
 
-Local: TypeAlias = Rule[[Node, Known], Node | None]
+NodeRule: TypeAlias = Rule[[Node, Known], Node | None]
 """A rule of one node."""

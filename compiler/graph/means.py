@@ -155,10 +155,10 @@ def _next(op: str, ratio: Ratio) -> SOp | None:
     return product([replace(ratio, factor=-ratio.factor).floor(), Constant(-1)])
 
 
-Local: TypeAlias = Rule[[Node, Ratios], Node | None]
-"""A rule of one node."""
+RatioRule: TypeAlias = Rule[[Node, Ratios], Node | None]
+"""A rule of one node that asks for ratios."""
 
-RULES: tuple[Local, ...] = (
+RULES: tuple[RatioRule, ...] = (
     Rule("cancelling", "a / m, m divides a is a whole number", "C24", _cancelled),
     Rule("mean of what I have", "aggregate(select(x, x, ==), f(x)) is f(x)", "C24", _own),
     Rule("cross-multiplication", "a / m < b / n is a n - b m < 0", "C24", _compared),
@@ -167,5 +167,5 @@ RULES: tuple[Local, ...] = (
     Rule("comparison on one side", "select(a / m, c, <) is select(a - c m < 0, True, ==)", "C24", _asked),
     Rule("next whole number", "select(k, a / m, >) is select(k, floor(a / m), >)", "C24", _floored),
 )
-DECODED: tuple[Local, ...] = (Rule("quotient of whole numbers", "a mean is total / width", "C24", _decoded),)
+DECODED: tuple[RatioRule, ...] = (Rule("quotient of whole numbers", "a mean is total / width", "C24", _decoded),)
 """Of what is decoded, or printed, there is nothing else to read."""

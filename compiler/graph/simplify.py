@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from compiler.graph import denominators, sorting
 from compiler.graph.domain import LENGTH, Setting
-from compiler.graph.known import Known, Local
+from compiler.graph.known import Known, NodeRule
 from compiler.graph.places import of_place
 from compiler.graph.relation import EQUAL, Conjunction
 from compiler.graph.rules import Rule, rewritten
@@ -221,12 +221,12 @@ def _default(node: Node, known: Known) -> Node | None:
 Whole: TypeAlias = Rule[[Iterable[Node], Setting], dict[Node, Node]]
 """A rule of all nodes below some roots: their replacements."""
 
-WIDTHS: tuple[Local, ...] = (
+WIDTHS: tuple[NodeRule, ...] = (
     Rule("width of nothing", "selector_width(none) is 0", "C29", _no_keys),
     Rule("width of everything", "selector_width(all) is length, causal: indices + 1", "C29", _all_keys),
     Rule("width ahead", "selector_width(select(indices, indices, >=)) is length - indices", "C27", _keys_ahead),
 )
-RULES: tuple[Local, ...] = (
+RULES: tuple[NodeRule, ...] = (
     Rule("positive sign", "+n is n", "C29", _plus),
     Rule("constant folding", "f(1, 2) is its value", "C29", _folded),
     Rule("round of a whole number", "round(n) is n", "C11", _rounded),

@@ -15,7 +15,7 @@ from functools import reduce
 from compiler.graph.domain import LENGTH, Setting
 from compiler.graph.domain.dependencies import lexicographic
 from compiler.graph.domain.variables import POSITION
-from compiler.graph.known import Known, Local
+from compiler.graph.known import Known, NodeRule
 from compiler.graph.relation import EQUAL, Compared, Conjunction
 from compiler.graph.rules import Rule
 from rasp.meaning.sop import (
@@ -174,7 +174,7 @@ def _tells(level: SOp, value: SOp, setting: Setting) -> bool:
     return None not in found and len(set(found)) == len(found)
 
 
-RULES: tuple[Local, ...] = (
+RULES: tuple[NodeRule, ...] = (
     Rule("read at its keys", "aggregate(s(indices), sort(v, x), d) is aggregate(s(place), v, d)", "C30", _at_its_keys),
     Rule("first from the end", "aggregate(place == length - 1, v) is aggregate(place' == 0, v)", "C30", _from_the_end),
     Rule("any of the first", "aggregate(first by x and y, x) is aggregate(first by x, x)", "C30", _tied),

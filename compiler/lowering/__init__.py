@@ -6,16 +6,16 @@ column of the embedding, a channel of a head, or neurons, whichever is the cheap
 1. a function of the token alone, or of the position alone, is written by the embedding (C7);
 2. a linear form of operands is only another reading matrix (C7);
 3. a count is a "sum" head, an aggregate a "mean" head (C1, C6); heads that select alike are one head;
-4. a function of what heads picked is moved to the keys and picked instead (C7);
+4. a function of what heads picked is pushed to the keys and picked instead (C7);
 5. anything else is a staircase of neurons over one number (C8), or one neuron for an `and`.
 
 Invariant: operands are exact in exact arithmetic; an operand that is ready at time t is read at later times only.
 
 Where to look: `reader` (1, 2, and who is asked for the rest), `heads` and `counting` (3), `rewrites` (4), `neurons`,
-which chooses between `staircases` over `pivots` and the `steps` of choices, products and `logic` (5). All of them ask
-the `context` what is wanted and known, and place things in the `builder`, called as `names` says. `outputs` and
-`variables` are what is read off in the end; `policy` is what can be done against rounding, and `build` tries what can
-be done until a circuit is certified.
+which chooses between `staircases` over `pivots` and the `operations`: choices, products, `gates`, `logic` (5). All of
+them ask the `context` what is wanted and known, and place things in the `builder`, called as `names` says. `outputs`
+and `variables` are what is read off in the end; `policy` is what can be done against rounding, and `build` tries what
+can be done until a circuit is certified.
 
     >>> from compiler.graph.domain import Setting
     >>> from compiler.graph.specialise import specialise
@@ -30,7 +30,7 @@ from __future__ import annotations
 from compiler.circuit.circuit import Circuit
 from compiler.graph.specialise import Graph
 from compiler.lowering.builder import Builder
-from compiler.lowering.context import WIDE, Context
+from compiler.lowering.context import NEURON_BUDGET, Context
 from compiler.lowering.names import Names
 from compiler.lowering.outputs import output
 from compiler.lowering.policy import DEFAULT_POLICY, Policy, policies
@@ -38,7 +38,7 @@ from compiler.lowering.reader import Reader
 from compiler.lowering.variables import readable
 from compiler.numbers.precision import FLOAT32, Precision
 
-__all__ = ["WIDE", "Policy", "lower", "policies"]
+__all__ = ["NEURON_BUDGET", "Policy", "lower", "policies"]
 
 
 def lower(

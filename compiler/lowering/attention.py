@@ -1,11 +1,12 @@
 """Attention: a conjunction of comparisons as the QK circuit of one head.
 
 In: a `Conjunction` and a way to `read` an s-op as a form. Out: `Scores`, pairs of forms whose products add up to
-a score that tells the selected keys from the others by at least `step`.
-Invariants: without `order`, all selected keys of a row have the same score; `baseline + selected` is that score.
+a score that tells the selected keys from the others by at least `score_gap`, which is 1.
+Invariant: the selected keys of a row have the same score, `baseline + selected`; in an existence head, at least that.
 
-Equality of many numbers is a parabola (C5), other comparisons are a table (C4), several add up (C3). Where it does not
-matter how often a key is found, only whether one is, an order costs a single dimension (C16).
+Equality of many numbers is a parabola (C5), other comparisons are a table (C4), several add up (C3). In an existence
+head it only matters whether some selected key is found, not which or how many: there an order, such as `<`, costs a
+single dimension, since keys may score by how far they are from the query (C16).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from rasp.meaning.operators import Undefined
 from rasp.meaning.sop import Constant, Lookup, Map, SOp
 from rasp.value import Value
 
-SHORT = 1 << 20
+SHORT_NUMERATOR = 1 << 20
 """A numerator below this leaves float32 four bits for what the number is multiplied by."""
 SMALL_TABLE = 3
 """An equality with at most this many common values is a table, a larger one a parabola."""
@@ -34,7 +35,7 @@ SMALL_TABLE = 3
 
 @dataclass(frozen=True)
 class Operand:
-    """A number as a linear form of the stream, from when on it can be read, and whether it is free of rounding."""
+    """A number as a linear form of the stream, from when on it can be read, and whether it has no rounding error."""
 
     form: Form
     ready: int
@@ -47,13 +48,13 @@ Read = Callable[[SOp], Operand]
 def weighted(terms: Sequence[tuple[Operand, Fraction]]) -> Operand:
     """A linear combination of operands."""
     form = total(operand.form * factor for operand, factor in terms)
-    exact = all(operand.exact and is_short(factor) for operand, factor in terms)
+    exact = all(operand.exact and has_few_digits(factor) for operand, factor in terms)
     return Operand(form, max(operand.ready for operand, _ in terms), exact)
 
 
-def is_short(number: Fraction) -> bool:
+def has_few_digits(number: Fraction) -> bool:
     """Whether a number is a binary fraction of few digits, so that its multiples by small numbers are exact."""
-    return is_dyadic(number) and abs(number.numerator) < SHORT
+    return is_dyadic(number) and abs(number.numerator) < SHORT_NUMERATOR
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Scores:
 
     parts: list[Part] = field(default_factory=list)
     selected: Fraction = Fraction(0)
-    lowest: Fraction = Fraction(0)  # no selected key scores below this
+    least_selected: Fraction = Fraction(0)  # no selected key scores below this
     ready: int = 0
     exact: bool = True
 
@@ -92,7 +93,7 @@ def scores(cases: Sequence[Conjunction], scoring: Scoring) -> Scores:
         return found
     (conjunction,) = cases
     slack, weight = None, Fraction(1)
-    for part in conjunction.parts if scoring.order else ():
+    for part in conjunction.parts if scoring.existence else ():
         size = _score_slack(part, scoring, found)
         if size is not None:
             slack, weight = part, size + 1
@@ -128,7 +129,7 @@ class Scoring:
 
     `exactly`: reads a whole number free of rounding, if that can be had.
     `evidence`: reads a number that is positive where an s-op is true, and its largest value, if that saves layers.
-    `order`: finding some selected key is enough, so one order may score by its distance instead of by a table.
+    `existence`: finding some selected key is enough, so an order may score by its distance instead of by a table.
     `absolute`: rows may be empty, so what depends on the query alone must be known too.
     `largest_code`: numbers farther from their middle than this are compared digit by digit.
     """
@@ -138,13 +139,13 @@ class Scoring:
     read: Read
     exactly: Read
     evidence: Callable[[SOp], tuple[Operand, Fraction] | None]
-    order: bool
+    existence: bool
     absolute: bool
     largest_code: int
 
 
 def _score_slack(part: tuple[SOp, SOp, Comparison], scoring: Scoring, found: Scores) -> Fraction | None:
-    """Score one comparison by more than one step, if it can be: by its distance, or by its evidence. Returns its size.
+    """Score one comparison by 1 or more, if it can be: by a distance, or by evidence. Returns the most it comes to.
 
     Evidence for a bit is a number that is 0 where the bit is False and at least 1 where it is True.
     """
@@ -159,7 +160,7 @@ def _score_slack(part: tuple[SOp, SOp, Comparison], scoring: Scoring, found: Sco
     operand, most = evidence
     found.add("order", [(scoring.read(Constant(1)), operand, Fraction(1))])
     found.selected += 1
-    found.lowest += 1
+    found.least_selected += 1
     return most
 
 
@@ -180,7 +181,7 @@ def _score_order(key: SOp, query: SOp, comparison: Comparison, scoring: Scoring,
     found.add("order", [(one, read(key), -sign)], [(read(query), -sign), (one, -shift)])
     found.selected += 1
     size = max(abs(a - b) for a in _ends(domains[0]) for b in _ends(domains[1])) + 1
-    found.lowest -= max(abs(number) for number in _ends(domains[0]))
+    found.least_selected -= max(abs(number) for number in _ends(domains[0]))
     return size
 
 
@@ -200,7 +201,7 @@ def _score_part(
     if comparison == EQUAL and common > SMALL_TABLE:
         _parabola(key, query, scoring, found, weight)
         return
-    table = _truth(keys.values, queries.values, lambda k, q: _holds(comparison, k, q))
+    table = _selection_table(keys.values, queries.values, lambda k, q: _holds(comparison, k, q))
     _score_table(key, query, table, scoring, found, weight)
 
 
@@ -255,7 +256,7 @@ def _scaled(node: SOp, centre: Fraction, gap: Fraction) -> SOp:
 
 
 @dataclass(frozen=True)
-class _Truth:
+class _SelectionTable:
     """Which keys each query value selects."""
 
     keys: tuple[Value, ...]
@@ -266,8 +267,12 @@ class _Truth:
         return tuple(zip(*self.rows, strict=True))
 
 
-def _truth(keys: Sequence[Value], queries: Sequence[Value], holds: Callable[[Value, Value], bool]) -> _Truth:
-    return _Truth(tuple(keys), tuple(queries), tuple(tuple(holds(key, query) for key in keys) for query in queries))
+def _selection_table(
+    keys: Sequence[Value], queries: Sequence[Value], holds: Callable[[Value, Value], bool]
+) -> _SelectionTable:
+    return _SelectionTable(
+        tuple(keys), tuple(queries), tuple(tuple(holds(key, query) for key in keys) for query in queries)
+    )
 
 
 def _holds(comparison: Comparison, key: Value, query: Value) -> bool:
@@ -291,7 +296,7 @@ def _score_cases(cases: Sequence[Conjunction], scoring: Scoring, found: Scores) 
     def holds(k: Value, q: Value) -> bool:
         return any(all(_holds(c, keys[k][kn], queries[q][qn]) for kn, qn, c in case.parts) for case in cases)
 
-    _score_table(key, query, _truth(list(keys), list(queries), holds), scoring, found, Fraction(1))
+    _score_table(key, query, _selection_table(list(keys), list(queries), holds), scoring, found, Fraction(1))
 
 
 def _joint(nodes: Sequence[SOp], analysis: Analysis) -> tuple[SOp, dict[Value, dict[SOp, Value]]]:
@@ -313,11 +318,13 @@ def _joint(nodes: Sequence[SOp], analysis: Analysis) -> tuple[SOp, dict[Value, d
     }
 
 
-def _score_table(key: SOp, query: SOp, table: _Truth, scoring: Scoring, found: Scores, weight: Fraction) -> None:
+def _score_table(
+    key: SOp, query: SOp, table: _SelectionTable, scoring: Scoring, found: Scores, weight: Fraction
+) -> None:
     """1 where the table holds, 0 elsewhere: one product for each class of equal rows (or columns, if fewer) (C4)."""
     rows, columns = _classes(table.queries, table.rows), _classes(table.keys, table.columns())
     found.selected += weight
-    found.lowest += weight
+    found.least_selected += weight
     if len(rows) <= len(columns):
         bits = [(chosen, _held(table.keys, row)) for row, chosen in rows.items()]
     else:

@@ -34,7 +34,7 @@ from rasp.running.depth import deep_recursion
 MODES = ("depth", "balanced", "size")
 """What a compilation can be optimised for."""
 MAX_FRAMES = 2_500
-"""Calls inside each other while a circuit is built: some twelve for each step that is computed from another."""
+"""Calls inside each other while a circuit is built: some twelve for each s-op that is computed from another."""
 TRIES = 10.0
 """Seconds of processor time after which no other circuit is tried, where those before it are not certified."""
 LARGE = 1 << 11
@@ -96,7 +96,7 @@ def build(
 
 
 def _built(graph: Graph, optimize: str, precision: Precision, end: float, again: bool) -> Built:
-    """The first circuit that can be certified: as wanted, else by a costlier policy, else with shorter staircases.
+    """The first circuit that can be certified: as wanted, else by a costlier policy, else as for "size".
 
     If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
     parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns. No other
@@ -143,9 +143,9 @@ def _garbage_kept() -> Iterator[None]:
 def _certified(graph: Graph, mode: str, reused: str, precision: Precision, end: float, again: bool) -> Built:
     first: Built | None = None
     refused: RaspError | None = None
-    known = policies(graph, precision)
-    ways = [(mode, policy) for policy in known]
-    ways += [("size", policy) for policy in known[:2] if mode != "size" and not again]
+    all_policies = policies(graph, precision)
+    ways = [(mode, policy) for policy in all_policies]
+    ways += [("size", policy) for policy in all_policies[:2] if mode != "size" and not again]
     for way, policy in ways:
         if first is not None and time.process_time() > end:
             break

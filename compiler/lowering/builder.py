@@ -2,8 +2,8 @@
 
 In: columns of the embedding, heads with their channels, neurons, each with its time of writing. Out: `Builder`,
 and from it the layers of a `Circuit`.
-Invariants: every direction has a name of its own; nothing that is placed is moved or taken away (what is not read in
-the end, `compress` sweeps away).
+Invariants: every direction has a name of its own; nothing that is placed is taken away again (`compress` removes dead
+code: what nobody reads in the end).
 
     time  0          1             2       3             4
           embedding  L0 attention  L0 MLP  L1 attention  L1 MLP
@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 from compiler.circuit.circuit import Circuit, Output, Variable
 from compiler.circuit.layer import Channel, Head, Layer, Neuron, Stairs
 from compiler.graph.relation import Conjunction
-from compiler.lowering.attention import Operand, is_short
+from compiler.lowering.attention import Operand, has_few_digits
 from compiler.lowering.names import Names
 from compiler.numbers.direction import Direction, Form
 from compiler.numbers.exact import counts, times
@@ -28,8 +28,8 @@ from rasp.meaning.sop import SOp
 
 Mode: TypeAlias = Literal["mean", "sum"]
 Alike: TypeAlias = tuple[Mode, bool, bool, tuple[Conjunction, ...]]
-"""What heads have in common that select alike: the mode, whether finding one key is enough, whether more than one may
-be found on inputs that matter to another output only, the cases."""
+"""What heads have in common that select alike: the mode, whether it is an existence head (C16), whether it selects one
+key on the inputs that one output is meant for, but perhaps more on those of another output, the cases."""
 
 
 def after_attention(ready: int) -> int:
@@ -45,7 +45,7 @@ def after_mlp(ready: int) -> int:
 
 @dataclass
 class OpenHead:
-    """A head under construction: channels are added while it is shared."""
+    """A head under construction: channels are added for every s-op that selects alike."""
 
     head: Head
     written: int
@@ -62,7 +62,7 @@ class Builder:
         self.ranges: dict[Direction, tuple[Fraction, Fraction]] = {}
         self.stairs: dict[Direction, Stairs] = {}
         self.offsets: dict[Direction, Fraction] = {}
-        self.exclusive: set[Direction] = set()
+        self.disjoint_counts: set[Direction] = set()
         self._tokens: dict[Direction, tuple[Fraction, ...]] = {}
         self._positions: dict[Direction, tuple[Fraction, ...]] = {}
         self._embedded: dict[tuple[bool, tuple[int, ...], int], Direction] = {}
@@ -95,13 +95,13 @@ class Builder:
         self, columns: dict[Direction, tuple[Fraction, ...]], node: SOp, column: tuple[Fraction, ...]
     ) -> Operand:
         numerators, common = counts(column)
-        known = columns is self._tokens, tuple(numerators), common
-        if known not in self._embedded:
-            self._embedded[known] = self.direction(node)
-        direction = self._embedded[known]
+        key = columns is self._tokens, tuple(numerators), common
+        if key not in self._embedded:
+            self._embedded[key] = self.direction(node)
+        direction = self._embedded[key]
         columns[direction] = column
         return Operand(
-            Form.of(direction), 0, all(is_short(Fraction(numerator, common)) for numerator in set(numerators))
+            Form.of(direction), 0, all(has_few_digits(Fraction(numerator, common)) for numerator in set(numerators))
         )
 
     def heads(self, alike: Alike) -> list[OpenHead]:
@@ -112,7 +112,7 @@ class Builder:
         """One neuron, ``relu(read)``, in a direction of its own, which holds the s-op or another."""
         direction = self.direction(node, holds, called)
         self.ranges[direction] = Fraction(0), largest
-        written = after_mlp(self.settled(read).ready)
+        written = after_mlp(self.after_offsets(read).ready)
         self.neurons.append((written, Neuron((self.names.label(node),), read.form, ((direction, Fraction(1)),))))
         return Operand(Form.of(direction), written, read.exact)
 
@@ -122,10 +122,10 @@ class Builder:
         for _, neuron in self.neurons[since:]:
             for direction, _ in neuron.writes:
                 writers.setdefault(direction, []).append(neuron)
-        moved: dict[Direction, list[Form]] = {}
-        for opened in (one for shared in self._heads.values() for one in shared):
+        fetched: dict[Direction, list[Form]] = {}
+        for opened in (one for alike in self._heads.values() for one in alike):
             for channel in opened.channels:
-                moved.setdefault(channel.write, []).extend((channel.read, *opened.head.reads()))
+                fetched.setdefault(channel.write, []).extend((channel.read, *opened.head.reads()))
         found: set[int] = set()
         seen: set[Direction] = set()
         todo = [*form.terms]
@@ -136,11 +136,14 @@ class Builder:
                 neurons = writers.get(direction, ())
                 found |= {id(neuron) for neuron in neurons}
                 todo += [term for neuron in neurons for term in neuron.read.terms]
-                todo += [term for read in moved.get(direction, ()) for term in read.terms]
+                todo += [term for read in fetched.get(direction, ()) for term in read.terms]
         return len(found)
 
-    def settled(self, operand: Operand) -> Operand:
-        """Numbers that still carry their offset can be added up in the same layer only if no sum grows beyond it."""
+    def after_offsets(self, operand: Operand) -> Operand:
+        """The operand, to be read as soon as that is right; where offsets are in the way, after they are taken away.
+
+        Numbers that still carry their offset can be added up in the same layer only if no sum grows beyond it.
+        """
         carrying = {d: c for d, c in operand.form.terms.items() if d in self.offsets}
         if not carrying or operand.ready % 2 == 0:
             return operand
@@ -165,14 +168,14 @@ class Builder:
             self.stairs,
             self.precision,
             self.offsets,
-            frozenset(self.exclusive),
+            frozenset(self.disjoint_counts),
             graph=self.names.graph,
             titles=self.names.titles,
         )
         return replace(circuit, variables=tuple(circuit.timed(variables)))
 
     def _layers(self) -> Iterator[Layer]:
-        heads = [opened for shared in self._heads.values() for opened in shared]
+        heads = [opened for alike in self._heads.values() for opened in alike]
         last = max([opened.written for opened in heads] + [time for time, _ in self.neurons], default=0)
         for number in range(1, (last + 1) // 2 + 1):
             found = [replace(h.head, channels=tuple(h.channels)) for h in heads if h.written == 2 * number - 1]

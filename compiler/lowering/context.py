@@ -2,7 +2,7 @@
 
 In: a graph, what is optimised, a policy against rounding, an arithmetic. Out: `Context`, which every part of
 the lowering asks; it knows the values of s-ops and nothing of what has been placed.
-Invariants: numbers stand for themselves where there are no strings beside them, and wherever they are averaged.
+Invariants: numbers stand for themselves in a numeric domain, which has no strings, and wherever they are averaged.
 
     tokens over "abc": a, b, c are -1, 0, 1;  indices: 0, 1, 2 are 0, 1, 2;  means of 1, 2 and "a": "a" is 3
 """
@@ -23,9 +23,9 @@ from compiler.numbers.precision import Precision
 from rasp.meaning.sop import Aggregate, Lookup, Node, SOp
 from rasp.value import Value
 
-SHORT = {"depth": 64, "balanced": 64, "size": 8}
+SHORT_STAIRCASE = {"depth": 64, "balanced": 64, "size": 8}
 """A staircase of at most this many neurons is taken without looking for anything else, by what is optimised."""
-WIDE = {"depth": 1 << 20, "balanced": 512, "size": 0}
+NEURON_BUDGET = {"depth": 1 << 20, "balanced": 512, "size": 0}
 """How many neurons an s-op may cost to be ready earlier, by what is optimised."""
 
 Numbered: TypeAlias = tuple[tuple[Value, Fraction], ...]
@@ -44,19 +44,19 @@ class Context:
         self.analysis = graph.analysis
         self.limits = graph.setting.limits
         self.own = frozenset(graph.nodes)
-        self.several = len(graph.outputs) > 1  # then one may have an answer on an input where another has none
+        self.has_several_outputs = len(graph.outputs) > 1  # one may have an answer where another has none
         self.codes = Codes(graph.setting.texts)
         self._numbered: dict[SOp, tuple[Numbered, SOp]] = {}
 
     @property
-    def short(self) -> int:
+    def short_staircase(self) -> int:
         """How many neurons a staircase has at most that is taken at once."""
-        return SHORT[self.optimize]
+        return SHORT_STAIRCASE[self.optimize]
 
     @property
-    def wide(self) -> int:
+    def neuron_budget(self) -> int:
         """How many neurons an s-op may cost to be ready earlier."""
-        return WIDE[self.optimize]
+        return NEURON_BUDGET[self.optimize]
 
     def numbered(self, node: SOp) -> tuple[Numbered, SOp]:
         """The domain with the number that stands for each value, and the s-op that takes these numbers."""
@@ -65,13 +65,13 @@ class Context:
             if domain.numeric:
                 self._numbered[node] = tuple(zip(domain.values, domain.numbers, strict=True)), node
             elif isinstance(node, Aggregate) and not self.analysis.picks(node):
-                self._numbered[node] = self._averaged(node)
+                self._numbered[node] = self._with_strings_beyond(node)
             else:
                 self._numbered[node] = tuple((v, self.codes[v]) for v in domain), self.codes.of(node, domain)
         return self._numbered[node]
 
-    def _averaged(self, node: Aggregate) -> tuple[Numbered, SOp]:
-        """An aggregate that fetches strings and averages numbers, with the strings as numbers beyond the others."""
+    def _with_strings_beyond(self, node: Aggregate) -> tuple[Numbered, SOp]:
+        """An aggregate that fetches strings and averages numbers: strings are coded by numbers above all of these."""
         domain, value = self.analysis.domain(node), self.analysis.domain(node.value)
         both = dict.fromkeys([*domain, *value])
         beyond = itertools.count(math.floor(max(x for x in both if not isinstance(x, str))) + 1)
@@ -86,15 +86,15 @@ class Context:
         """The least and the greatest number that an s-op can be."""
         return self.analysis.domain(node).ends
 
-    def numeric(self, *nodes: SOp) -> bool:
+    def all_numeric(self, *nodes: SOp) -> bool:
         """Whether the s-ops have no values but numbers."""
         return all(self.analysis.domain(node).numeric for node in nodes)
 
     def is_bit(self, node: SOp) -> bool:
         """Whether an s-op is 0 or 1."""
-        return self.numeric(node) and set(self.analysis.domain(node)) <= {0, 1}
+        return self.all_numeric(node) and set(self.analysis.domain(node)) <= {0, 1}
 
-    def is_shared(self, node: SOp) -> bool:
+    def has_several_readers(self, node: SOp) -> bool:
         """Whether several s-ops of the program read the s-op, so that it is computed anyway."""
         return self._readers[node] > 1
 
@@ -102,8 +102,8 @@ class Context:
     def _readers(self) -> Counter[Node]:
         return Counter(part for node in self.graph.nodes for part in dict.fromkeys(node.inputs))
 
-    def truth(self, node: SOp) -> SOp:
-        """The s-op as a bit: whether it is neither 0 nor the empty string."""
+    def as_bit(self, node: SOp) -> SOp:
+        """The s-op as a bit, its truth value: whether it is neither 0 nor the empty string."""
         if self.is_bit(node):
             return node
         return Lookup(tuple((value, bool(value)) for value in self.analysis.domain(node)), node)

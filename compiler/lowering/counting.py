@@ -1,6 +1,7 @@
 """Counting: which keys a count adds up, as cases that a head can score cheaply.
 
-In: a selector's conjunctions that exclude each other. Out: signed cases whose counts add up to theirs.
+In: a selector's exclusive conjunctions: no key satisfies two of them for one query. Out: signed cases whose counts add
+up to theirs.
 Invariant: on every input the signed counts of what comes out add up to the count of what goes in.
 
     all but the equal ones   =  all  -  the equal ones
@@ -54,7 +55,7 @@ class Counting:
         return [(1, case)]
 
     def _by_digits(self, key: SOp, query: SOp, comparison: Comparison) -> list[list[_Compared]] | None:
-        """A long order as two exclusive cases: the high digits are in order, or equal with the low ones in order (C4).
+        """An order of many values as two exclusive cases (C4): high digits in order, or equal with low ones in order.
 
         A table of an order has as many dimensions as there are values, those of the digits the square root of that.
         """

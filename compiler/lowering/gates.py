@@ -1,5 +1,7 @@
 """Gates: functions of two whole numbers that no table is made of: comparisons, products, remainders, quotients.
 
+A gate lets a number through where a condition holds, and gives 0 elsewhere; what it lets through is said to be gated.
+
 In: an s-op of two operands, which are read as forms. Out: its `Operand`, all neurons in one layer and one direction.
 Invariants: joint values of the operands are never tabulated; every neuron reads whole numbers (docs/constructions.md,
 C24).
@@ -22,15 +24,15 @@ from compiler.circuit.layer import Neuron, Stairs
 from compiler.lowering.attention import Operand, Read, weighted
 from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context
-from compiler.lowering.lines import less
+from compiler.lowering.lines import minus
 from compiler.numbers.direction import Form
 from compiler.numbers.exact import Multiples
 from compiler.numbers.grid import common_step
 from rasp.meaning.sop import Constant, Map, Predicate, SOp
 
 QUARTER = Fraction(1, 4)
-_Bend = tuple[Operand, Fraction, Fraction]
-"""What a neuron reads, less how much, and its weight."""
+_Relu = tuple[Operand, Fraction, Fraction]
+"""A neuron ``weight * relu(operand - threshold)``, as operand, threshold and weight."""
 
 
 class Gates:
@@ -45,42 +47,42 @@ class Gates:
     def compared(self, node: SOp, op: Predicate, a: SOp, b: SOp) -> Operand | None:
         """A comparison of two numbers, by the difference, in units of what all differences are multiples of."""
         one, other = self.analysis.domain(a), self.analysis.domain(b)
-        apart = one.ends[0] - other.ends[0]
-        unit = common_step([one.step, other.step, apart]) or Fraction(1)
+        between = one.ends[0] - other.ends[0]
+        unit = common_step([one.step, other.step, between]) or Fraction(1)
         if max(abs(end) for end in (*one.ends, *other.ends)) / unit > self.context.precision.sum_whole / 8:
             return None
         number = weighted([(self.read(a), 1 / unit), (self.read(b), -1 / unit)])
-        at_least, above = _steps(number, False), _steps(number, True)
+        at_least, above = _step_function(number, False), _step_function(number, True)
         match op:
             case ">=" | ">":
-                bends, constant = at_least if op == ">=" else above, 0
+                relus, constant = at_least if op == ">=" else above, 0
             case "<" | "<=":
-                bends, constant = _times(at_least if op == "<" else above, -1), 1
+                relus, constant = _times(at_least if op == "<" else above, -1), 1
             case "==" | "!=":
-                bends, constant = [*at_least, *_times(above, -1)], 0
+                relus, constant = [*at_least, *_times(above, -1)], 0
                 if op == "!=":
-                    bends, constant = _times(bends, -1), 1
+                    relus, constant = _times(relus, -1), 1
             case _:
                 assert_never(op)
         ends = (Fraction(-1), Fraction(0)) if constant else (Fraction(0), Fraction(1))
         return weighted(
-            [(self._added(node, less(node, Fraction(constant)), bends, ends), Fraction(1)), self._number(constant)]
+            [(self._added(node, minus(node, Fraction(constant)), relus, ends), Fraction(1)), self._number(constant)]
         )
 
     def product(self, node: SOp, a: SOp, b: SOp) -> Operand | None:
         """``a b`` for whole a of few values: a gate for each of them but the least."""
-        steps, gated = self.analysis.domain(a), self.analysis.domain(b)
-        if not steps.whole or len(steps) > self.context.limits.gates:
+        counted, gated = self.analysis.domain(a), self.analysis.domain(b)
+        if not counted.whole or len(counted) > self.context.limits.gates:
             return None
-        (low, high), (least, most) = steps.ends, gated.ends
-        size = Fraction(math.ceil((most - least) / steps.gap))
+        (low, high), (least, most) = counted.ends, gated.ends
+        size = Fraction(math.ceil((most - least) / counted.gap))
         x, y = self.read(a), self.read(b)
         part = weighted([(y, Fraction(1)), self._number(-least)])
-        bends: list[_Bend] = []
-        for below, here in zip(steps.numbers, steps.numbers[1:], strict=False):
-            bends += _gate(part, weighted([(x, Fraction(1)), self._number(-here)]), size, here - below)
+        relus: list[_Relu] = []
+        for below, here in zip(counted.numbers, counted.numbers[1:], strict=False):
+            relus += _gate(part, weighted([(x, Fraction(1)), self._number(-here)]), size, here - below)
         line = [(b, low), (a, least)]
-        found = self._added(node, less(node, -low * least, line), bends, (Fraction(0), (high - low) * (most - least)))
+        found = self._added(node, minus(node, -low * least, line), relus, (Fraction(0), (high - low) * (most - least)))
         return weighted([(found, Fraction(1)), (y, low), (x, least), self._number(-low * least)])
 
     def remainder(self, node: SOp, a: SOp, b: SOp) -> Operand | None:
@@ -95,13 +97,13 @@ class Gates:
             return self._by_number(a, Fraction(b.value), first, last)
         x, (least, greatest) = self.read(a), self.context.range(a)
         y, most = self._up_to(b, greatest + 1) if least >= 0 else (self.read(b), self.context.range(b)[1])
-        bends: list[_Bend] = []
+        relus: list[_Relu] = []
         for j in range(first + 1, last + 1):
-            bends += _gate(y, weighted([(x, Fraction(1)), (y, Fraction(-j))]), most, Fraction(-1))
+            relus += _gate(y, weighted([(x, Fraction(1)), (y, Fraction(-j))]), most, Fraction(-1))
         low = self.context.range(a)[0]
-        bends.append((x, low, Fraction(1)))
-        bends += [(y, Fraction(0), Fraction(-first))] if first else []
-        found = self._added(node, less(node, low), bends, (-low, most - 1 - low))
+        relus.append((x, low, Fraction(1)))
+        relus += [(y, Fraction(0), Fraction(-first))] if first else []
+        found = self._added(node, minus(node, low), relus, (-low, most - 1 - low))
         return weighted([(found, Fraction(1)), self._number(low)])
 
     def _up_to(self, node: SOp, most: Fraction) -> tuple[Operand, Fraction]:
@@ -116,7 +118,7 @@ class Gates:
         return weighted([self._number(most), (found, Fraction(-1))]), most
 
     def _by_number(self, a: SOp, number: Fraction, first: int, last: int) -> Operand:
-        """``a - number floor(a / number)``: the quotient only rises, so nothing large is added and taken away again."""
+        """``a - number floor(a / number)``: the quotient grows with a: nothing large is added and taken away."""
         quotient = Map(
             "-",
             (
@@ -127,10 +129,10 @@ class Gates:
         x = self.read(a)
         if first == last:
             return weighted([(x, Fraction(1)), self._number(-first * number)])
-        bends: list[_Bend] = []
+        relus: list[_Relu] = []
         for j in range(first + 1, last + 1):
-            bends += _steps(weighted([(x, Fraction(1)), self._number(-j * number)]), above=False)
-        found = self._added(quotient, less(quotient, Fraction(first)), bends, (Fraction(0), Fraction(last - first)))
+            relus += _step_function(weighted([(x, Fraction(1)), self._number(-j * number)]), above=False)
+        found = self._added(quotient, minus(quotient, Fraction(first)), relus, (Fraction(0), Fraction(last - first)))
         (direction,) = found.form.terms
         numbers = self.analysis.domain(a).numbers
         values = Multiples.of([Fraction(x // number - first) for x in numbers])
@@ -138,7 +140,7 @@ class Gates:
         return weighted([(x, Fraction(1)), (found, -number), self._number(-first * number)])
 
     def rounded(self, node: SOp, a: SOp, b: SOp) -> Operand | None:
-        """``round(a / b)`` for positive b, half to even: a step for each whole number but the least."""
+        """``round(a / b)`` for positive b, half to even: a step function for each whole number but the least."""
         if not (self.analysis.domain(a).whole and self.analysis.domain(b).whole):
             return None
         ends = self._quotients(a, b, rounded=True)
@@ -146,17 +148,17 @@ class Gates:
             return None
         first, last = ends
         x, y = self.read(a), self.read(b)
-        bends: list[_Bend] = []
+        relus: list[_Relu] = []
         for j in range(first + 1, last + 1):
-            bends += _steps(weighted([(x, Fraction(2)), (y, Fraction(1 - 2 * j))]), above=j % 2 == 1)
-        found = self._added(node, less(node, Fraction(first)), bends, (Fraction(0), Fraction(last - first)))
+            relus += _step_function(weighted([(x, Fraction(2)), (y, Fraction(1 - 2 * j))]), above=j % 2 == 1)
+        found = self._added(node, minus(node, Fraction(first)), relus, (Fraction(0), Fraction(last - first)))
         return weighted([(found, Fraction(1)), self._number(first)])
 
     def held(self, node: SOp, a: SOp) -> Operand:
         """A whole number in a direction of its own: what it is a sum of may be larger than it can be."""
         low, high = self.context.range(a)
         read = weighted([(self.read(a), Fraction(1)), self._number(-low)])
-        found = self.builder.neuron(node, read, high - low, less(node, low))
+        found = self.builder.neuron(node, read, high - low, minus(node, low))
         return weighted([(found, Fraction(1)), self._number(low)])
 
     def _quotients(self, a: SOp, b: SOp, rounded: bool = False) -> tuple[int, int] | None:
@@ -184,23 +186,23 @@ class Gates:
     def _number(self, number: Fraction | int) -> tuple[Operand, Fraction]:
         return self.read(Constant(1)), Fraction(number)
 
-    def _added(self, node: SOp, holds: SOp, bends: Sequence[_Bend], ends: tuple[Fraction, Fraction]) -> Operand:
+    def _added(self, node: SOp, holds: SOp, relus: Sequence[_Relu], ends: tuple[Fraction, Fraction]) -> Operand:
         """The neurons, all into one direction; 0 where there are none, since only one quotient or value occurs."""
-        if not bends:
+        if not relus:
             return Operand(Form.constant(0), 0, exact=True)
         direction = self.builder.direction(node, holds)
         self.builder.ranges[direction] = ends
         ready, exact = 0, True
-        for operand, _, _ in bends:
-            ready, exact = max(ready, after_mlp(self.builder.settled(operand).ready)), exact and operand.exact
+        for operand, _, _ in relus:
+            ready, exact = max(ready, after_mlp(self.builder.after_offsets(operand).ready)), exact and operand.exact
         label = self.builder.names.label(node)
-        for operand, less_than, weight in bends:
-            read = operand.form - Form.constant(less_than)
+        for operand, threshold, weight in relus:
+            read = operand.form - Form.constant(threshold)
             self.builder.neurons.append((ready, Neuron((label,), read, ((direction, weight),))))
         return Operand(Form.of(direction), ready, exact)
 
 
-def _steps(number: Operand, above: bool) -> list[_Bend]:
+def _step_function(number: Operand, above: bool) -> list[_Relu]:
     """1 where a whole number is at least 0, or above 0; flat for a quarter around each, unless it is exact."""
     if number.exact:
         start = Fraction(0 if above else -1)
@@ -209,11 +211,11 @@ def _steps(number: Operand, above: bool) -> list[_Bend]:
     return [(number, start, Fraction(2)), (number, start + 2 * QUARTER, Fraction(-2))]
 
 
-def _gate(gated: Operand, number: Operand, size: Fraction, weight: Fraction) -> list[_Bend]:
+def _gate(gated: Operand, number: Operand, size: Fraction, weight: Fraction) -> list[_Relu]:
     """A weight times what is gated, from 0 to `size`, where a whole number is at least 0."""
     opened = weighted([(gated, Fraction(1)), (number, size)])
     return [(opened, Fraction(0), weight), (weighted([(number, size)]), Fraction(0), -weight)]
 
 
-def _times(bends: Iterable[_Bend], factor: int) -> list[_Bend]:
-    return [(operand, less_than, weight * factor) for operand, less_than, weight in bends]
+def _times(relus: Iterable[_Relu], factor: int) -> list[_Relu]:
+    return [(operand, threshold, weight * factor) for operand, threshold, weight in relus]

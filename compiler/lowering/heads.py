@@ -22,7 +22,7 @@ from compiler.lowering.attention import Operand, Read, Scores, Scoring, scores, 
 from compiler.lowering.builder import Builder, Mode, OpenHead, after_attention
 from compiler.lowering.context import Context
 from compiler.lowering.counting import Counting
-from compiler.lowering.lines import less
+from compiler.lowering.lines import minus
 from compiler.lowering.rewrites import default_number
 from compiler.numbers.direction import Direction, Form
 from rasp.meaning.sop import Aggregate, Constant, SOp, Total, Width
@@ -52,14 +52,17 @@ class Heads:
         self.evidence = evidence
 
     def total(self, node: Width | Total) -> Operand:
-        """A "sum" head for each exclusive case, adding each key's number, 1 for a count, into one direction."""
+        """A "sum" head for each exclusive case (a query finds no key by two of them), all into one direction.
+
+        It adds up each key's number, which is 1 for a count.
+        """
         direction = self.builder.direction(node)
         cases = self.analysis.exclusive(node.selector)
         counted = [term for case in cases for term in self.counting.of(case)]
         value = self.read(node.value if isinstance(node, Total) else Constant(1))
         self.builder.ranges[direction] = self._sums(node)
         if isinstance(node, Width) and all(sign > 0 for sign, _ in counted):
-            self.builder.exclusive.add(direction)
+            self.builder.disjoint_counts.add(direction)
         operands = [
             self._channel("sum", (case,), weighted([(value, Fraction(sign))]), Fraction(0), direction, node)
             for sign, case in counted
@@ -86,27 +89,31 @@ class Heads:
         return self._mean(node, tuple(cases), empty)
 
     def _mean(self, node: Aggregate, cases: tuple[Conjunction, ...], default: Fraction) -> Operand:
-        """A "mean" head. A constant is counted from itself, so that a row that finds it gets an exact 0."""
+        """A "mean" head, whose direction holds the mean minus a zero point: the number that is written as 0.
+
+        Of a constant that is the constant itself, so that a row that finds it gets an exact 0.
+        """
         values = self.analysis.domain(node.value).numbers
-        origin = values[0] if len(values) == 1 else Fraction(0)
-        if self.precision.relative and not self.analysis.selects_one(node) and self.analysis.domain(node.value).whole:
-            origin = Fraction((values[0] + values[-1]) // 2)  # what is averaged is rounded in proportion to its size
-        direction = self.builder.direction(node, less(self.builder.names.meant(node), origin))
+        zero_point = values[0] if len(values) == 1 else Fraction(0)
+        if self.precision.is_half and not self.analysis.selects_one(node) and self.analysis.domain(node.value).whole:
+            # what is averaged is rounded in proportion to its size
+            zero_point = Fraction((values[0] + values[-1]) // 2)
+        direction = self.builder.direction(node, minus(self.builder.names.meant(node), zero_point))
         low, high = self.context.range(node)
-        self.builder.ranges[direction] = low - origin, high - origin
+        self.builder.ranges[direction] = low - zero_point, high - zero_point
         value = self.read(node.value)
-        moved = Operand(value.form - Form.constant(origin), value.ready, value.exact)
-        found = self._channel("mean", cases, moved, default - origin, direction, node)
-        return Operand(found.form + Form.constant(origin), found.ready, found.exact)
+        shifted = Operand(value.form - Form.constant(zero_point), value.ready, value.exact)
+        found = self._channel("mean", cases, shifted, default - zero_point, direction, node)
+        return Operand(found.form + Form.constant(zero_point), found.ready, found.exact)
 
     def _one_of(self, node: Aggregate, cases: list[Conjunction], default: Fraction) -> Operand:
-        """At most one case selects a key, so what the cases find, counted from the default, adds up."""
-        direction = self.builder.direction(node, less(self.builder.names.meant(node), default))
+        """At most one case selects a key, so what the cases find, minus the default, adds up."""
+        direction = self.builder.direction(node, minus(self.builder.names.meant(node), default))
         low, high = self.context.range(node)
         self.builder.ranges[direction] = low - default, high - default
         value = self.read(node.value)
-        moved = Operand(value.form - Form.constant(default), value.ready, value.exact)
-        parts = [self._channel("mean", (case,), moved, Fraction(0), direction, node) for case in cases]
+        shifted = Operand(value.form - Form.constant(default), value.ready, value.exact)
+        parts = [self._channel("mean", (case,), shifted, Fraction(0), direction, node) for case in cases]
         form = parts[0].form + Form.constant(default)
         return Operand(form, max(part.ready for part in parts), all(part.exact for part in parts))
 
@@ -119,28 +126,31 @@ class Heads:
         direction: Direction,
         node: SOp,
     ) -> Operand:
-        """Let the head that selects by these cases carry one more value into the direction."""
+        """Let the head that selects by these cases carry one more value into the direction.
+
+        Where the value is one constant, the head is an `existence` head: it is enough that some selected key is found.
+        """
         sure = mode == "mean" and any(map(self.analysis.surely_matches, cases))
-        order = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
-        apart = self.context.several and self._selects_one(cases, node)
-        shared = self.builder.heads((mode, order, apart, cases))
-        if not shared:
-            found = scores(cases, self._scoring(order, sure))
-            shared.append(self._open(mode, found, sure, cases, node))
+        existence = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
+        single_for_one = self.context.has_several_outputs and self._selects_one(cases, node)
+        alike = self.builder.heads((mode, existence, single_for_one, cases))
+        if not alike:
+            found = scores(cases, self._scoring(existence, sure))
+            alike.append(self._open(mode, found, sure, cases, node))
         earliest = after_attention(value.ready)
-        opened = next((head for head in shared if head.written >= earliest), None)
+        opened = next((head for head in alike if head.written >= earliest), None)
         if opened is None:
-            opened = OpenHead(shared[0].head, earliest)
-            shared.append(opened)
+            opened = OpenHead(alike[0].head, earliest)
+            alike.append(opened)
         opened.channels.append(Channel(value.form, default, direction))
         if self._selects_one(cases, node):
             opened.head = replace(opened.head, single=True)
-        exact = mode == "mean" and (order or (opened.head.single and value.exact))
+        exact = mode == "mean" and (existence or (opened.head.single and value.exact))
         return Operand(Form.of(direction), opened.written, exact)
 
-    def _scoring(self, order: bool, sure: bool) -> Scoring:
+    def _scoring(self, existence: bool, sure: bool) -> Scoring:
         codes, largest = self.context.codes, self.precision.largest_code
-        return Scoring(self.analysis, codes, self.read, self.exactly, self.evidence, order, not sure, largest)
+        return Scoring(self.analysis, codes, self.read, self.exactly, self.evidence, existence, not sure, largest)
 
     def _selects_one(self, cases: tuple[Conjunction, ...], node: SOp) -> bool:
         unique = len(cases) == 1 and self.analysis.unique(cases[0])
@@ -155,8 +165,8 @@ class Heads:
             parts=tuple(found.parts),
             sure=sure,
             selected=found.selected,
-            step=Fraction(1),
-            lowest=found.lowest,
+            score_gap=Fraction(1),
+            least_selected=found.least_selected,
             exact=found.exact,
             single=self._selects_one(cases, node),
             channels=(),

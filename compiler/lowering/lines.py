@@ -1,6 +1,6 @@
-"""Lines: what a direction holds less than the s-op it is made for, as an s-op.
+"""Lines: an s-op minus an affine part, which a reading matrix adds back at no cost; a direction holds the rest.
 
-In: an s-op, numbers, s-ops with factors. Out: the s-op minus a line in others.
+In: an s-op, a constant, other s-ops with factors. Out: the s-op minus these.
 Invariant: the s-op that comes out has the value that the direction has, so that the interpreter can say it.
 
     x ^ 2, of which a reading matrix adds 3 x - 1:  (x ^ 2 - ((3 * x) - 1))
@@ -23,7 +23,7 @@ def sides(node: SOp) -> tuple[SOp, SOp]:
     return node, Constant(1)
 
 
-def less(node: SOp, constant: Fraction, terms: Sequence[tuple[SOp, Fraction]] = ()) -> SOp:
+def minus(node: SOp, constant: Fraction, terms: Sequence[tuple[SOp, Fraction]] = ()) -> SOp:
     """The s-op minus a constant and multiples of others."""
     for term, factor in terms:
         if factor:

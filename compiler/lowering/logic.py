@@ -34,14 +34,14 @@ class Logic:
 
     def conjunction(self, node: Map) -> Operand:
         """An `and` of as many operands as it nests."""
-        read = self._sum([self.read(self.context.truth(x)) for x in _operands(node)])
+        read = self._sum([self.read(self.context.as_bit(x)) for x in _operands(node)])
         return self.builder.neuron(node, read, Fraction(1), node)
 
     def disjunction(self, node: Map) -> Operand:
         """An `or`: not all of the opposites, or what its evidence says."""
         if (evidence := self.evidence(node)) is not None:
             return self._not(self._none(node, self._not(evidence[0])))
-        none = self._sum([self._not(self.read(self.context.truth(x))) for x in _operands(node)])
+        none = self._sum([self._not(self.read(self.context.as_bit(x))) for x in _operands(node)])
         return self._not(self._none(node, none))
 
     def evidence(self, node: SOp) -> tuple[Operand, Fraction] | None:
@@ -73,29 +73,29 @@ class Logic:
         """The evidence of all cases: what takes neurons is added up in one direction, the rest is read as it is."""
         held = [self._weight(case) for case in cases if len(case) > 1]
         direction = self.builder.direction(node, added(held) if held else None, "evidence for {}")
-        free, largest, ready, exact = [], Fraction(0), 0, True
+        summands, largest, ready, exact = [], Fraction(0), 0, True
         bound = Fraction(0)
         for case in cases:
             operand, bits, most = self._case(case)
             bound += most
             if not bits:
-                free.append((operand, Fraction(1)))
+                summands.append((operand, Fraction(1)))
                 continue
             read = weighted([(operand, Fraction(1)), *((bit, most) for bit in bits)])
-            written = after_mlp(self.builder.settled(read).ready)
-            bent = read.form - Form.constant(most * len(bits))
-            neuron = Neuron((self.builder.names.label(node),), bent, ((direction, Fraction(1)),))
+            written = after_mlp(self.builder.after_offsets(read).ready)
+            preactivation = read.form - Form.constant(most * len(bits))
+            neuron = Neuron((self.builder.names.label(node),), preactivation, ((direction, Fraction(1)),))
             self.builder.neurons.append((written, neuron))
             largest, ready, exact = largest + most, max(ready, written), exact and read.exact
         if largest:
             self.builder.ranges[direction] = Fraction(0), largest
-            free.append((Operand(Form.of(direction), ready, exact), Fraction(1)))
-        return weighted(free), bound
+            summands.append((Operand(Form.of(direction), ready, exact), Fraction(1)))
+        return weighted(summands), bound
 
     def _is_nested(self, node: SOp) -> bool:
-        """An `and` or `or` of too many variables for a short staircase."""
+        """An `and` or `or` of too many variables for a staircase that is taken at once."""
         logical = isinstance(node, Map) and node.op in ("and", "or")
-        return logical and self.analysis.count_points(self.analysis.variables(node)) > self.context.short
+        return logical and self.analysis.count_points(self.analysis.variables(node)) > self.context.short_staircase
 
     def _cases(self, node: SOp) -> list[tuple[SOp, ...]] | None:
         """The s-op as an `or` of `and`s; an `or` of plain s-ops counts as plain. None where there are too many."""
@@ -116,10 +116,10 @@ class Logic:
         """Evidence for an `and` is ``relu(e + M (bits - m))``: one operand e may itself be evidence up to M, and there
         are m bits. Returns e, the bits and M."""
         summed = self._summed(case)
-        bits = [self.read(self.context.truth(x)) for x in case if x is not summed]
+        bits = [self.read(self.context.as_bit(x)) for x in case if x is not summed]
         evidence, most = [bits.pop()] if summed is None else [], Fraction(1)
         if summed is not None:
-            evidence = [self.read(self.context.truth(x)) for x in _operands(summed)]  # type: ignore[arg-type]
+            evidence = [self.read(self.context.as_bit(x)) for x in _operands(summed)]  # type: ignore[arg-type]
             most = Fraction(len(evidence))
         return weighted([(bit, Fraction(1)) for bit in evidence]), bits, most
 
@@ -130,8 +130,8 @@ class Logic:
     def _weight(self, case: tuple[SOp, ...]) -> SOp:
         """What evidence a case adds: how many operands of the `or` in it are true, or 1, where the rest is true."""
         summed = self._summed(case)
-        operands = [] if summed is None else [*map(self.context.truth, _operands(summed))]  # type: ignore[arg-type]
-        rest = [self.context.truth(x) for x in case if x is not summed]
+        operands = [] if summed is None else [*map(self.context.as_bit, _operands(summed))]  # type: ignore[arg-type]
+        rest = [self.context.as_bit(x) for x in case if x is not summed]
         both = rest[0]
         for bit in rest[1:]:
             both = Map("and", (both, bit))

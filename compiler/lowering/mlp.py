@@ -43,8 +43,8 @@ class Staircase:
 
     def __call__(self, x: Fraction) -> Fraction:
         """The value at x, exactly."""
-        bends = (knot.weight * max(knot.side * (x - knot.at), Fraction(0)) for knot in self.knots)
-        return self.constant + self.slope * x + sum(bends, Fraction(0))
+        ramps = (knot.weight * max(knot.side * (x - knot.at), Fraction(0)) for knot in self.knots)
+        return self.constant + self.slope * x + sum(ramps, Fraction(0))
 
     def __str__(self) -> str:
         return " + ".join([str(self.constant), f"{self.slope} x", *map(str, self.knots)])
@@ -54,17 +54,18 @@ Points = Sequence[tuple[Fraction, Fraction]]
 
 
 def staircase(points: Points, flat: bool) -> Staircase:
-    """The function through the points, ascending in x, bent where its slope changes.
+    """The function through the points, ascending in x, with a knot where its slope changes.
 
     With `flat`, it keeps each y over a quarter of the distance to the next point on both sides, so that a small error
-    of x leaves y untouched; that costs up to one more knot a step. Without, a slope that is no binary fraction is
-    replaced by a level piece and a ramp whose width is a power of two, so that whole numbers stay exact in floats.
+    of x leaves y untouched; that costs up to one more knot for each change of y. Without, a slope that is not dyadic
+    (no binary fraction) is replaced by a level piece and a ramp whose width is a power of two, so that whole numbers
+    stay exact in floats.
     """
-    corners = _plateaus(points) if flat else _short(points)
+    corners = _plateaus(points) if flat else _with_dyadic_slopes(points)
     slopes = _slopes(corners)
     if not slopes:
         return Staircase(corners[0][1], Fraction(0), ())
-    bends = [
+    changes = [
         (corner[0], ratio(up * run - rise * along, run * along))
         for corner, (rise, run), (up, along) in zip(corners[1:-1], slopes, slopes[1:], strict=False)
         if up * run != rise * along
@@ -72,9 +73,9 @@ def staircase(points: Points, flat: bool) -> Staircase:
     right, left = _Line.through(corners[0], *slopes[0]), _Line.through(corners[-1], *slopes[-1])
     low, high = corners[0][0], corners[-1][0]
     largest = max(abs(low), abs(high))
-    to_right = right.size(largest) + _lean(bends, low, high) <= left.size(largest)
+    to_right = right.size(largest) + _lean(changes, low, high) <= left.size(largest)
     line, side = (right, 1) if to_right else (left, -1)
-    return Staircase(line.constant, line.slope, tuple(Knot(x, side, bend) for x, bend in bends), flat)
+    return Staircase(line.constant, line.slope, tuple(Knot(x, side, change) for x, change in changes), flat)
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,10 @@ def _slopes(corners: Points) -> list[tuple[int, int]]:
     return [((y1 - y0) * x_unit, (x1 - x0) * y_unit) for x0, x1, y0, y1 in zip(xs, xs[1:], ys, ys[1:], strict=False)]
 
 
-def _lean(bends: Points, low: Fraction, high: Fraction) -> Fraction:
+def _lean(changes: Points, low: Fraction, high: Fraction) -> Fraction:
     """By how much more the knots add up to in size if they are active to the right than if they are to the left."""
-    (first, last, *places), unit = counts([low, high, *(place for place, _ in bends)])
-    weights, weight_unit = counts([weight for _, weight in bends])
+    (first, last, *places), unit = counts([low, high, *(place for place, _ in changes)])
+    weights, weight_unit = counts([weight for _, weight in changes])
     lean = sum(abs(weight) * (first + last - 2 * place) for weight, place in zip(weights, places, strict=True))
     return ratio(lean, unit * weight_unit)
 
@@ -119,7 +120,7 @@ def _plateaus(points: Points) -> list[tuple[Fraction, Fraction]]:
     return corners
 
 
-def _short(points: Points) -> list[tuple[Fraction, Fraction]]:
+def _with_dyadic_slopes(points: Points) -> list[tuple[Fraction, Fraction]]:
     """The points, and a corner wherever the slope between two of them would be no binary fraction, though they are."""
     corners = [points[0]]
     for (x0, y0), (x1, y1), (rise, run) in zip(points, points[1:], _slopes(points), strict=False):
@@ -131,8 +132,8 @@ def _short(points: Points) -> list[tuple[Fraction, Fraction]]:
 
 @lru_cache(maxsize=1 << 12)
 def _ramp(below: Fraction, here: Fraction) -> tuple[Fraction, Fraction]:
-    """Where a step between two numbers begins and how wide it is: flat for at least a quarter of the distance on both
-    sides, a power of two wide, and beginning at a short binary fraction."""
+    """Where the rise between two numbers begins and how wide it is: flat for at least a quarter of the distance on both
+    sides, a power of two wide, and beginning at a dyadic number of few digits."""
     quarter = (here - below) / 4
     width = power_below(2 * quarter)
     start = _near((below + here - width) / 2, width / 64)
@@ -143,5 +144,5 @@ def _ramp(below: Fraction, here: Fraction) -> tuple[Fraction, Fraction]:
 
 
 def _near(number: Fraction, grid: Fraction) -> Fraction:
-    """The multiple of a power of two next to a number; the number itself if it is a short binary fraction."""
+    """The multiple of a power of two next to a number; the number itself if it is dyadic and has few digits."""
     return number if is_dyadic(number) and number.denominator < 1 << 10 else Fraction(round(number / grid)) * grid

@@ -1,8 +1,9 @@
-"""Neurons: whatever is neither read for nothing nor fetched by a head, computed in the best of several ways.
+"""Neurons: whatever is neither a linear form of operands nor fetched by a head, computed in the best of several ways.
 
-In: an s-op. Out: its `Operand`: a staircase if it is short, else whichever is ready first at a bearable number of
-neurons, or takes the fewest.
-Invariant: a way that is tried and not taken leaves neurons that nobody reads; `compress` sweeps them away.
+In: an s-op. Out: its `Operand`: a staircase if it has few knots, else whichever is ready first within the context's
+`neuron_budget`, or takes the fewest neurons. A staircase is over a pivot: a number, and the s-op as a function of it,
+given by its values at finitely many arguments (the pivot's `Curve`).
+Invariant: a way that is tried and not taken leaves neurons that nobody reads; `compress` removes them as dead code.
 
     a and b, of two bits:  0 + 0 x + 1 relu(x - 2) over the number 2a + b
 """
@@ -18,9 +19,9 @@ from compiler.lowering.attention import Operand
 from compiler.lowering.builder import Builder
 from compiler.lowering.context import Context
 from compiler.lowering.mlp import Staircase
+from compiler.lowering.operations import Operations
 from compiler.lowering.pivots import Pivot, Pivots
 from compiler.lowering.staircases import Staircases
-from compiler.lowering.steps import Steps
 from compiler.numbers.powers import is_dyadic
 from rasp.meaning.sop import SOp
 from rasp.text.source import RaspError
@@ -32,42 +33,43 @@ class Neurons:
     """Functions that take neurons."""
 
     def __init__(
-        self, context: Context, builder: Builder, pivots: Pivots, staircases: Staircases, steps: Steps
+        self, context: Context, builder: Builder, pivots: Pivots, staircases: Staircases, operations: Operations
     ) -> None:
         self.context = context
         self.builder = builder
         self.pivots = pivots
         self.staircases = staircases
-        self.steps = steps
+        self.operations = operations
 
     def computed(self, node: SOp) -> Operand:
-        """The best way to compute a function with neurons: a staircase if it is short, else whichever is best."""
+        """The best way to compute a function with neurons: a staircase if it has few knots, else whichever is best."""
         stairs = self._stairs(node)
-        at_once = [option for option in stairs if all(self.pivots.is_free(term) for term, _ in option[1].terms)]
-        wanted = stairs if self.context.optimize == "size" else at_once
-        if wanted and len(wanted[0][0].knots) <= self.context.short:
-            return self.staircases.climb(node, *wanted[0])
-        ways: list[_Way] = [partial(self.steps.computed, node)]
-        ways += [partial(self.staircases.climb, node, *option) for option in at_once[:1] + stairs[:1]]
+        # staircases over a number that the stream has without further neurons
+        direct = [option for option in stairs if all(self.pivots.takes_no_neurons(term) for term, _ in option[1].terms)]
+        wanted = stairs if self.context.optimize == "size" else direct
+        if wanted and len(wanted[0][0].knots) <= self.context.short_staircase:
+            return self.staircases.computed(node, *wanted[0])
+        ways: list[_Way] = [partial(self.operations.computed, node)]
+        ways += [partial(self.staircases.computed, node, *option) for option in direct[:1] + stairs[:1]]
         found = [option for way in ways if (option := self._cost(way)) is not None]
-        if not stairs and (option := self._cost(partial(self._after_inner, node, not found))) is not None:
+        if not stairs and (option := self._cost(partial(self._over_nearest, node, not found))) is not None:
             found.append(option)
         return self._best(node, found)
 
     def _stairs(self, node: SOp) -> list[tuple[Staircase, Pivot]]:
         """The staircases that come to the s-op, those of few neurons first."""
-        stairs = [(self.staircases.over(node, pivot), pivot) for pivot in self.pivots.short(node)]
+        stairs = [(self.staircases.over(node, pivot), pivot) for pivot in self.pivots.within_limits(node)]
         usable = [s for s in stairs if len(s[0].knots) <= self.context.limits.neurons and self._is_exact(node, *s)]
         return sorted(usable, key=lambda s: (len(s[0].knots), not is_dyadic(s[1].curve.arguments.unit)))
 
     def _is_exact(self, node: SOp, stairs: Staircase, pivot: Pivot) -> bool:
-        """Whether what the neurons of a staircase add up to is small enough to be exact beside the steps (C8)."""
+        """Whether what the neurons of a staircase add up to is small enough to be exact beside the values (C8)."""
         low, high = pivot.curve.arguments.range
         total = sum(abs(knot.weight) for knot in stairs.knots) * (high - low)
         return total <= self.context.precision.sum_whole / 4
 
     def _best(self, node: SOp, found: list[tuple[Operand, int]]) -> Operand:
-        """What is ready first at a bearable number of neurons, else what takes the fewest."""
+        """What is ready first within the budget of neurons, else what takes the fewest."""
         if not found:
             raise refusal(
                 "too-large",
@@ -75,13 +77,13 @@ class Neurons:
                 "round an operand, or compile with a smaller max_length or vocabulary",
                 node,
             )
-        affordable = [option for option in found if option[1] <= self.context.wide]
+        affordable = [option for option in found if option[1] <= self.context.neuron_budget]
         if affordable:
             return min(affordable, key=lambda option: (option[0].ready, option[1]))[0]
         return min(found, key=lambda option: (option[1], option[0].ready))[0]
 
     def _cost(self, way: _Way) -> tuple[Operand, int] | None:
-        """Try a way: what it makes, and how many neurons it adds. What is not chosen is swept away in the end."""
+        """Try a way: what it makes, and how many neurons it adds. What is not chosen is dead code."""
         before = len(self.builder.neurons)
         try:
             operand = way()
@@ -89,14 +91,18 @@ class Neurons:
             return None
         if operand is None:
             return None
-        if self.context.precision.relative:  # each step rounds again: what is tried on the way counts, so that one wins
+        if self.context.precision.is_half:
+            # each neuron rounds again: what is tried on the way counts, so that one wins
             return operand, len(self.builder.neurons) - before
         return operand, self.builder.needed(operand.form, before)
 
-    def _after_inner(self, node: SOp, wanted: bool) -> Operand | None:
-        """Compute what the s-op is a function of, then a staircase over that, if that is exact or wanted anyway."""
-        pivot = self.pivots.innermost(node)
+    def _over_nearest(self, node: SOp, wanted: bool) -> Operand | None:
+        """The s-op as a staircase over the nearest number that it is a function of, if that is exact or wanted anyway.
+
+        That number is computed first, by neurons too.
+        """
+        pivot = self.pivots.nearest(node)
         if pivot is None:
             return None
         stairs = self.staircases.over(node, pivot)
-        return self.staircases.climb(node, stairs, pivot) if wanted or self._is_exact(node, stairs, pivot) else None
+        return self.staircases.computed(node, stairs, pivot) if wanted or self._is_exact(node, stairs, pivot) else None

@@ -23,7 +23,7 @@ from compiler.circuit.circuit import Output
 from compiler.graph.domain import Domain
 from compiler.lowering.attention import Read
 from compiler.lowering.context import Context
-from compiler.lowering.lines import less, sides
+from compiler.lowering.lines import minus, sides
 from compiler.numbers.direction import Form
 from compiler.numbers.exact import Multiples, as_value, counts, whole
 from rasp.meaning.sop import Constant, Lookup, Map, SOp
@@ -36,13 +36,13 @@ Codes: TypeAlias = tuple[tuple[Value, tuple[Fraction, ...]], ...]
 
 def output(name: str, node: SOp, context: Context, read: Read) -> Output:
     """The output of a name."""
-    large = len(context.analysis.domain(node)) > context.short and not context.precision.relative
+    large = len(context.analysis.domain(node)) > context.short_staircase and not context.precision.is_half
     if context.ranked and large and (parts := _in_parts(name, node, context, read)) is not None:
-        return parts  # held apart
+        return parts  # numerator and denominator are decoded, each by its digits
     if context.ranked:
         try:
             return _in_digits(name, node, context, read)
-        except RaspError:  # too many values: then what they are computed from is held apart
+        except RaspError:  # too many values: then numerator and denominator are decoded instead
             pass
     if (parts := _in_parts(name, node, context, read)) is not None:
         return parts
@@ -133,7 +133,7 @@ def _whole_digits(node: SOp, column: _Rows, context: Context) -> Iterator[tuple[
 def _is_near(low: Fraction, high: Fraction, context: Context) -> bool:
     """Whether whole numbers between these can be told apart (C10): their squares count, from 0 and from the middle."""
     largest = context.precision.largest_digit
-    return high - low <= 2 * largest and (context.precision.relative or 3 * max(-low, high) <= 4 * largest)
+    return high - low <= 2 * largest and (context.precision.is_half or 3 * max(-low, high) <= 4 * largest)
 
 
 def _in_digits(name: str, node: SOp, context: Context, read: Read) -> Output:
@@ -144,14 +144,14 @@ def _in_digits(name: str, node: SOp, context: Context, read: Read) -> Output:
     domain = context.analysis.domain(node)
     numbers = domain.numeric and domain.step and not context.ranked
     size = int((domain.ends[1] - domain.ends[0]) / domain.step) + 1 if numbers else len(domain)
-    if size > context.limits.decoded or (size > len(domain) and len(domain) <= context.short):
+    if size > context.limits.decoded or (size > len(domain) and len(domain) <= context.short_staircase):
         numbers, size = False, len(domain)
-    many = not numbers and len(domain) > context.short
+    many = not numbers and len(domain) > context.short_staircase
     if many and (made := _from_what_it_is_computed(name, node, context, read)) is not None:
         return made
-    if not numbers and _bends(domain) > context.limits.neurons:
+    if not numbers and _knots(domain) > context.limits.neurons:
         raise context.analysis.too_many(node, context.limits.neurons)
-    largest = (2 if context.precision.relative else 1) * context.precision.largest_digit + 1
+    largest = (2 if context.precision.is_half else 1) * context.precision.largest_digit + 1
     base = largest if size <= largest else min(largest, math.isqrt(size - 1) + 1)
     places = 1
     while base**places < size:
@@ -169,8 +169,8 @@ def _in_digits(name: str, node: SOp, context: Context, read: Read) -> Output:
     return Output(name, tuple(read(digit).form for digit in digits), _codes(name, context, parts))
 
 
-def _bends(domain: Domain) -> int:
-    """Where the rank of a number, as a function of it, bends: as many neurons as its digits take together, at least."""
+def _knots(domain: Domain) -> int:
+    """The knots of the rank of a number as a function of it: as many neurons as its digits take together, at least."""
     if not domain.numeric or domain.step == 0:
         return 0
     return int(np.count_nonzero(np.diff(np.diff(Multiples.of(domain.numbers).counts))))
@@ -179,9 +179,10 @@ def _bends(domain: Domain) -> int:
 def _quotients(node: SOp, domain: Domain, ranks: Mapping[Value, int], base: int, places: int) -> list[SOp]:
     """Digits of multiples of a number: the rank is linear, and ``rank % base = rank - base * (rank // base)``.
 
-    So only quotients take neurons, one a step, and they only rise: nothing large is added up and taken away again.
+    So only quotients take neurons, one for each number at which they grow, and they never become smaller: nothing large
+    is added up and taken away again.
     """
-    rank = less(node, domain.ends[0])
+    rank = minus(node, domain.ends[0])
     rank = rank if domain.step == 1 else Map("/", (rank, Constant(as_value(domain.step))))
     quotients = [rank]
     for place in range(1, places):

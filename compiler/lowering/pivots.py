@@ -26,7 +26,7 @@ from rasp.meaning.sop import Constant, Lookup, Map, Node, SOp
 
 @dataclass(frozen=True)
 class Pivot:
-    """A number, given as a sum of s-ops with factors, and a function of it."""
+    """A number, given as a sum of s-ops with factors, and a function of it, by its value at each argument."""
 
     terms: tuple[tuple[SOp, Fraction], ...]
     curve: Curve
@@ -42,18 +42,18 @@ class Pivots:
         self._scales: dict[SOp, Scale] = {}
         self._digits: dict[tuple[SOp, ...], tuple[tuple[tuple[SOp, Fraction], ...], Scale]] = {}
 
-    def short(self, node: SOp) -> Iterator[Pivot]:
-        """Those whose range, in units of their smallest step, is not too large for a staircase (C8)."""
+    def within_limits(self, node: SOp) -> Iterator[Pivot]:
+        """Those whose range, in units of their smallest distance, is not too large for a staircase (C8)."""
         return (pivot for pivot in self._all(node) if pivot.curve.steps <= self.limits.steps)
 
     def _all(self, node: SOp) -> Iterator[Pivot]:
         """Numbers, linear in the stream, that the s-op is a function of."""
         yield from self._of_a_difference(node)
-        chain = [inner for inner in self._chain(node) if self.is_free(inner)]
+        chain = [inner for inner in self._chain(node) if self.takes_no_neurons(inner)]
         yield from (self._along(node, inner) for inner in chain)
         variables = self.analysis.variables(node)
-        known = len(variables) == 1 and variables[0] in chain and self._is_plain(variables[0])
-        if not known and self.analysis.count_points(variables) <= self.limits.neurons:
+        is_own_digit = len(variables) == 1 and variables[0] in chain and self._is_plain(variables[0])
+        if not is_own_digit and self.analysis.count_points(variables) <= self.limits.neurons:
             yield self._over_digits(node, variables, joint=True)
         frontier = self.analysis.frontier(node)
         if set(frontier) != set(variables) and self.analysis.count_points(frontier) <= self.limits.neurons:
@@ -68,21 +68,21 @@ class Pivots:
         """Of the comparison that the s-op is, or is a function of: what is compared is their difference with 0."""
         *outer, inner = node, *self.links(node)
         match inner:
-            case Map(op=op, args=(a, b)) if op in PREDICATES and self.context.numeric(a, b):
+            case Map(op=op, args=(a, b)) if op in PREDICATES and self.context.all_numeric(a, b):
                 difference = Map("-", (a, b))
-                if self.is_free(difference) and self._is_short(difference):
+                if self.takes_no_neurons(difference) and self._is_tabulated(difference):
                     compared: Node = Map(op, (difference, Constant(0)))
                     for reader in reversed(outer):
                         inner, compared = reader, rebuilt(reader, {inner: compared})
                     assert isinstance(compared, SOp)
                     yield self._along(compared, difference)
 
-    def innermost(self, node: SOp) -> Pivot | None:
-        """The first number on the s-op's chain, whether reading it is free or not."""
+    def nearest(self, node: SOp) -> Pivot | None:
+        """The nearest number that the s-op is a function of, whether reading it takes neurons or not."""
         inner = next(self._chain(node), None)
         return None if inner is None else self._along(node, inner)
 
-    def is_free(self, node: SOp) -> bool:
+    def takes_no_neurons(self, node: SOp) -> bool:
         """Whether reading the s-op takes no neurons: a linear form of variables, or the code of one."""
         one = (
             len(self.analysis.variables(node)) <= 1
@@ -103,9 +103,9 @@ class Pivots:
 
     def _chain(self, node: SOp) -> Iterator[SOp]:
         """The numeric s-ops that the s-op is a function of, one of the other, outermost first."""
-        return (inner for inner in self.links(node) if self._is_short(inner) and self.context.numeric(inner))
+        return (inner for inner in self.links(node) if self._is_tabulated(inner) and self.context.all_numeric(inner))
 
-    def _is_short(self, node: SOp) -> bool:
+    def _is_tabulated(self, node: SOp) -> bool:
         """Whether the s-op's values are few enough to be written out."""
         domain = self.analysis.domain_if_any(node)
         return domain is not None and (not isinstance(domain.values, range) or len(domain) <= self.limits.points)

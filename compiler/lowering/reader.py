@@ -12,17 +12,17 @@ from fractions import Fraction
 
 from compiler.graph.domain import summands
 from compiler.graph.simplify import width
-from compiler.lowering.attention import Operand, is_short, weighted
+from compiler.lowering.attention import Operand, has_few_digits, weighted
 from compiler.lowering.builder import Builder
 from compiler.lowering.context import Context
 from compiler.lowering.gates import Gates
 from compiler.lowering.heads import Heads
 from compiler.lowering.logic import Logic
 from compiler.lowering.neurons import Neurons
+from compiler.lowering.operations import Operations
 from compiler.lowering.pivots import Pivots
-from compiler.lowering.rewrites import ANY_CASE, PUSHED, Known, replaced
+from compiler.lowering.rewrites import ANY_CASE, PUSHED, Facts, replaced
 from compiler.lowering.staircases import Staircases
-from compiler.lowering.steps import Steps
 from compiler.numbers.direction import Form
 from rasp.meaning.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Total, Width
 
@@ -37,12 +37,12 @@ class Reader:
         self.builder = builder
         self.operands: dict[SOp, Operand] = {}
         pivots = Pivots(context)
-        self._known = Known(context, builder.names, pivots)
+        self._facts = Facts(context, builder.names, pivots)
         logic = Logic(context, builder, self.read)
         staircases = Staircases(context, builder, pivots, self.read)
         self._gates = Gates(context, builder, self.read)
-        steps = Steps(context, builder, self._known, logic, self._gates, self.read)
-        self._neurons = Neurons(context, builder, pivots, staircases, steps)
+        operations = Operations(context, builder, self._facts, logic, self._gates, self.read)
+        self._neurons = Neurons(context, builder, pivots, staircases, operations)
         self._heads = Heads(context, builder, self.read, staircases.exactly, logic.evidence)
 
     def read(self, node: SOp) -> Operand:
@@ -55,7 +55,7 @@ class Reader:
         variables = self.analysis.variables(node)
         if not variables or (not isinstance(node, Tokens | Indices) and len(self.analysis.domain(node)) == 1):
             value = self.analysis.domain(node).ends[0]
-            return Operand(Form.constant(value), 0, is_short(value))
+            return Operand(Form.constant(value), 0, has_few_digits(value))
         if (linear := self._linear(node)) is not None:
             return linear
         match variables:
@@ -68,11 +68,11 @@ class Reader:
         if isinstance(node, Width | Total):
             return self._heads.total(node)
         if isinstance(node, Aggregate):
-            found = replaced(node, ANY_CASE, self._known)
+            found = replaced(node, ANY_CASE, self._facts)
             return self._heads.aggregate(node) if found is None else self.read(found)
         if isinstance(node, Map) and node.op == "round" and self._is_exact(node.args[0]):
             return self._gates.held(node, node.args[0])
-        if (at_keys := replaced(node, PUSHED, self._known)) is not None:
+        if (at_keys := replaced(node, PUSHED, self._facts)) is not None:
             return self.read(at_keys)
         return self._neurons.computed(node)
 
@@ -80,7 +80,7 @@ class Reader:
         """A sum of numbers of which some are negative, as one of what is none and a count: a half type rounds these
         to what they should be (C19)."""
         low = self.context.range(node.value)[0]
-        if not self.context.precision.relative or low >= 0 or not self.analysis.domain(node.value).whole:
+        if not self.context.precision.is_half or low >= 0 or not self.analysis.domain(node.value).whole:
             return None
         above = Total(node.selector, Map("-", (node.value, Constant(int(low)))))
         return weighted([(self.read(above), Fraction(1)), (self.read(width(node.selector, self.setting)), low)])
@@ -94,7 +94,7 @@ class Reader:
     def _linear(self, node: SOp) -> Operand | None:
         """Sums, differences, multiples, and what is 0 or 1: no layer and no neuron."""
         parts = summands(node)
-        if parts is not None and self.context.numeric(*(arg for arg, _ in parts)):
+        if parts is not None and self.context.all_numeric(*(arg for arg, _ in parts)):
             return weighted([(self.read(arg), factor) for arg, factor in parts])
         is_bit = self.context.is_bit
         match node:

@@ -21,40 +21,40 @@ from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Node, SOp, reacha
 
 
 @dataclass(frozen=True)
-class Known:
+class Facts:
     """What the rules may ask."""
 
     context: Context
     names: Names
     pivots: Pivots
-    branches: dict[Node, Map] = field(default_factory=dict)
-    """Functions of a choice, spread over its branches once: choices inside each other ask again."""
+    distributed: dict[Node, Map] = field(default_factory=dict)
+    """Functions of a choice, distributed over its branches once: choices inside each other ask again."""
 
 
-def replaced(node: SOp, rule: Rule[[Node, Known], Node | None], known: Known) -> SOp | None:
+def replaced(node: SOp, rule: Rule[[Node, Facts], Node | None], facts: Facts) -> SOp | None:
     """What a rule makes of an s-op."""
-    found = rule.apply(node, known)
+    found = rule.apply(node, facts)
     return found if isinstance(found, SOp) else None
 
 
 # -- what heads pick -------------------------------------------------------------------------------------------------
 
 
-def _pushed(node: Node, known: Known) -> Node | None:
-    """The function goes to the keys. Whether the new aggregate selects one key is noted of it, unless it is known.
+def _pushed(node: Node, facts: Facts) -> Node | None:
+    """The function goes to the keys. Whether the new aggregate selects one key is noted of it, unless that is known.
 
     Others may ask for the same aggregate, and have an answer where this one has none.
     """
     if not isinstance(node, SOp):
         return None
-    context, names = known.context, known.names
+    context, names = facts.context, facts.names
     analysis = context.analysis
     variables = analysis.variables(node)
     picks = [var for var in variables if isinstance(var, Aggregate) and analysis.picks(var)]
     if len(picks) < len(variables) or len({pick.selector for pick in picks}) != 1:
         return None
     at_key = _substituted(node, {pick: pick.value for pick in picks})
-    if not context.numeric(at_key):  # some keys are picked on no input that is meant, and what they have is no number
+    if not context.all_numeric(at_key):  # keys that no input that is meant picks may have what is no number
         return None
     empty = analysis.table(_substituted(node, {pick: Constant(pick.default) for pick in picks}))
     default = next((value for _, value in empty if not isinstance(value, str)), 0)  # else no such row has an answer
@@ -85,64 +85,64 @@ def default_number(node: Aggregate, context: Context) -> int | Fraction:
     return 0 if isinstance(found, str) or found not in context.analysis.domain(node).values else found
 
 
-def _any_case(node: Node, known: Known) -> Node | None:
+def _any_case(node: Node, facts: Facts) -> Node | None:
     """A constant where any case selects something, the default elsewhere."""
     if not isinstance(node, Aggregate):
         return None
-    cases, values = known.context.analysis.disjuncts(node.selector), known.context.analysis.domain(node.value).values
+    cases, values = facts.context.analysis.disjuncts(node.selector), facts.context.analysis.domain(node.value).values
     if len(cases) < 2 or len(values) != 1:
         return None
     found: SOp = Constant(False)
     for case in cases:
         count = Aggregate(case.selector(), Constant(1), 0)
         found = Map("or", (found, Map(">", (count, Constant(0)))))
-    return Map("if", (found, Constant(values[0]), Constant(default_number(node, known.context))))
+    return Map("if", (found, Constant(values[0]), Constant(default_number(node, facts.context))))
 
 
 # -- choices -----------------------------------------------------------------------------------------------------------
 
 
-def _in_branches(node: Node, known: Known) -> Node | None:
-    choice = choice_in(node, known) if isinstance(node, SOp) else None
-    return None if choice is None else branched(node, choice, known)
+def _distributed(node: Node, facts: Facts) -> Node | None:
+    choice = choice_in(node, facts) if isinstance(node, SOp) else None
+    return None if choice is None else distribute(node, choice, facts)
 
 
-def choice_in(node: SOp, known: Known) -> Map | None:
+def choice_in(node: SOp, facts: Facts) -> Map | None:
     """The choice that the s-op is a function of, if that is so."""
-    choices = (inner for inner in known.pivots.links(node) if isinstance(inner, Map) and inner.op == "if")
+    choices = (inner for inner in facts.pivots.links(node) if isinstance(inner, Map) and inner.op == "if")
     return next(choices, None)
 
 
-def branched(node: Node, choice: Map, known: Known) -> Map:
+def distribute(node: Node, choice: Map, facts: Facts) -> Map:
     """A function of a choice as a choice between the function's values."""
-    if node not in known.branches:
+    if node not in facts.distributed:
         condition, a, b = choice.args
-        known.branches[node] = Map("if", (condition, *(_on_branch(node, choice, side, known) for side in (a, b))))
-    return known.branches[node]
+        facts.distributed[node] = Map("if", (condition, *(_on_branch(node, choice, side, facts) for side in (a, b))))
+    return facts.distributed[node]
 
 
-def _on_branch(node: Node, choice: SOp, branch: SOp, known: Known) -> SOp:
+def _on_branch(node: Node, choice: SOp, branch: SOp, facts: Facts) -> SOp:
     new: dict[Node, Node] = {choice: branch}
     for current in reachable([node]):
         if current not in new:
             made = rebuilt(current, new) if isinstance(current, Map | Lookup) else current
             new[current] = (
-                _looked_up(made, made.arg, known) if made is not current and isinstance(made, Lookup) else made
+                _looked_up(made, made.arg, facts) if made is not current and isinstance(made, Lookup) else made
             )
     result = new[node]
     assert isinstance(result, SOp)
     return result
 
 
-def _looked_up(node: Lookup, branch: SOp, known: Known) -> SOp:
+def _looked_up(node: Lookup, branch: SOp, facts: Facts) -> SOp:
     """The table on one branch of a choice. What it lacks can only occur while the other branch is taken."""
     entries = dict(node.table)
     some = node.table[0][1]
-    domain = known.context.analysis.domain(branch)
+    domain = facts.context.analysis.domain(branch)
     return Lookup(tuple((value, entries.get(value, some)) for value in domain), branch)
 
 
 PUSHED = Rule("function of what is picked", "f(aggregate(s, v, d)) is aggregate(s, f(v), f(d))", "C7", _pushed)
 ANY_CASE = Rule("search in several cases", "aggregate(s or t, c, d) is c if any(s) or any(t) else d", "C16", _any_case)
-BRANCHED = Rule("function of a choice", "f(a if c else b) is f(a) if c else f(b)", "C9", _in_branches)
-RULES = (PUSHED, ANY_CASE, BRANCHED)
+DISTRIBUTED = Rule("function of a choice", "f(a if c else b) is f(a) if c else f(b)", "C9", _distributed)
+RULES = (PUSHED, ANY_CASE, DISTRIBUTED)

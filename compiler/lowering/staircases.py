@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from compiler.circuit.layer import Neuron, Stairs
-from compiler.lowering.attention import Operand, Read, is_short, weighted
+from compiler.lowering.attention import Operand, Read, has_few_digits, weighted
 from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context
-from compiler.lowering.lines import less
+from compiler.lowering.lines import minus
 from compiler.lowering.mlp import Knot, Staircase, staircase
 from compiler.lowering.pivots import Pivot, Pivots
 from compiler.numbers.direction import Direction, Form
@@ -39,51 +39,53 @@ class Staircases:
         inexact = any(self._inexact(var) for term, _ in pivot.terms for var in self.analysis.variables(term))
         return staircase(pivot.curve.corners(), flat=inexact and len(self.analysis.domain(node)) <= 2)
 
-    def climb(self, node: SOp, stairs: Staircase, below: Pivot) -> Operand:
+    def computed(self, node: SOp, stairs: Staircase, pivot: Pivot) -> Operand:
         """The s-op, by the staircase over a number: a line, which is only read, and the knots."""
-        pivot = self._number(below)
-        line = pivot.form * stairs.slope + Form.constant(stairs.constant)
+        number = self._number(pivot)
+        line = number.form * stairs.slope + Form.constant(stairs.constant)
         if not stairs.knots:
-            return Operand(line, pivot.ready, pivot.exact and is_short(stairs.slope) and is_short(stairs.constant))
-        ready, label = after_mlp(pivot.ready), self.builder.names.label(node)
-        along = [(term, factor * stairs.slope) for term, factor in below.terms]
-        holds = less(self.builder.names.meant(node), stairs.constant, along)
+            return Operand(
+                line, number.ready, number.exact and has_few_digits(stairs.slope) and has_few_digits(stairs.constant)
+            )
+        ready, label = after_mlp(number.ready), self.builder.names.label(node)
+        along = [(term, factor * stairs.slope) for term, factor in pivot.terms]
+        holds = minus(self.builder.names.meant(node), stairs.constant, along)
         direction = self.builder.direction(node, holds, "{} less a line" if stairs.slope else "{}")
-        bends = below.curve.beyond(stairs.slope, stairs.constant)
-        self.builder.ranges[direction] = bends.range
-        self.builder.stairs[direction] = Stairs(pivot.form, below.curve.arguments, bends)
-        self._ramps(label, stairs.knots, pivot.form, direction, ready)
-        exact = pivot.exact and all(is_short(knot.at) and is_short(knot.weight) for knot in stairs.knots)
+        rest = pivot.curve.beyond(stairs.slope, stairs.constant)
+        self.builder.ranges[direction] = rest.range
+        self.builder.stairs[direction] = Stairs(number.form, pivot.curve.arguments, rest)
+        self._ramps(label, stairs.knots, number.form, direction, ready)
+        exact = number.exact and all(has_few_digits(knot.at) and has_few_digits(knot.weight) for knot in stairs.knots)
         return Operand(line + Form.of(direction), ready, exact)
 
     def exactly(self, node: SOp) -> Operand:
         """A whole number, free of rounding if that can be had: what is read from a mean is added to an offset (C19)."""
         inexact = any(map(self._inexact, self.analysis.variables(node)))
-        pivots = [*self.pivots.short(node)] if self.whole and inexact else []
+        pivots = [*self.pivots.within_limits(node)] if self.whole and inexact else []
         if not pivots:
             return self.read(node)
         if node not in self._exact:
             self._exact[node] = self._upon_offset(node, min(pivots, key=lambda pivot: len(pivot.curve.codes)))
         return self._exact[node]
 
-    def _upon_offset(self, node: SOp, below: Pivot) -> Operand:
+    def _upon_offset(self, node: SOp, pivot: Pivot) -> Operand:
         """A staircase whose line is a knot too, so that one direction holds all of it, and the offset for good."""
-        pivot = self._number(below)
-        low, high = below.curve.arguments.range
-        stairs = staircase(below.curve.points(), flat=False)
+        number = self._number(pivot)
+        low, high = pivot.curve.arguments.range
+        stairs = staircase(pivot.curve.points(), flat=False)
         side = stairs.knots[0].side if stairs.knots else 1
         line = Knot(low if side > 0 else high, side, stairs.slope * side)
         constant = stairs.constant + stairs.slope * line.at
-        direction, ready = self.builder.direction(node, less(node, constant)), after_mlp(pivot.ready)
-        bends = below.curve.beyond(Fraction(0), constant)
-        self.builder.ranges[direction] = bends.range
-        self.builder.stairs[direction] = Stairs(pivot.form, below.curve.arguments, bends)
+        direction, ready = self.builder.direction(node, minus(node, constant)), after_mlp(number.ready)
+        rest = pivot.curve.beyond(Fraction(0), constant)
+        self.builder.ranges[direction] = rest.range
+        self.builder.stairs[direction] = Stairs(number.form, pivot.curve.arguments, rest)
         self.builder.offsets[direction] = self.precision.offset + constant
-        self._ramps(self.builder.names.label(node), [line, *stairs.knots], pivot.form, direction, ready)
+        self._ramps(self.builder.names.label(node), [line, *stairs.knots], number.form, direction, ready)
         return Operand(Form.of(direction) - Form.constant(self.precision.offset), ready, exact=True)
 
     def _number(self, pivot: Pivot) -> Operand:
-        return self.builder.settled(weighted([(self.read(term), factor) for term, factor in pivot.terms]))
+        return self.builder.after_offsets(weighted([(self.read(term), factor) for term, factor in pivot.terms]))
 
     def _inexact(self, variable: SOp) -> bool:
         """Whether the variable carries rounding errors."""
@@ -92,6 +94,6 @@ class Staircases:
 
     def _ramps(self, label: str, knots: Sequence[Knot], read: Form, direction: Direction, ready: int) -> None:
         for knot in knots:
-            bent = (read - Form.constant(knot.at)) * knot.side
-            neuron = Neuron((f"{label}, step at {knot.at}",), bent, ((direction, knot.weight),))
+            preactivation = (read - Form.constant(knot.at)) * knot.side
+            neuron = Neuron((f"{label}, step at {knot.at}",), preactivation, ((direction, knot.weight),))
             self.builder.neurons.append((ready, neuron))

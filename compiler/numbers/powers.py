@@ -13,7 +13,7 @@ from fractions import Fraction
 
 
 def is_dyadic(number: Fraction) -> bool:
-    """Whether a number is a whole multiple of a power of two."""
+    """Whether a number is dyadic, a binary fraction: a whole number over a power of two."""
     return number.denominator & (number.denominator - 1) == 0
 
 

@@ -25,7 +25,7 @@ MOST_EXPONENT = 1_000
 
 @dataclass(frozen=True)
 class Precision:
-    """One dtype. Scores are in nats."""
+    """One dtype. Scores are in nats: a key that scores one nat more weighs e times as much in the softmax."""
 
     name: str
     bits: int  # of the significand, the hidden one included
@@ -39,7 +39,7 @@ class Precision:
     count_blunt: int
     """And where they are not: an error of a score is multiplied by it, and counts follow the exponential."""
     counterweight: float
-    """By how much BOS outweighs a key selected by a "sum" head (C6)."""
+    """The score of BOS minus that of a key selected by a "sum" head (C6): beside BOS, keys weigh next to nothing."""
     lift: float
     """What brings a counted key's weight back to 1: exp(counterweight), or the power of two it is rounded to."""
     value_lift: float
@@ -48,8 +48,8 @@ class Precision:
     """exp(-underflow) is as good as 0: it is, or what it multiplies is rounded away."""
     logit_gap: int
     """Least distance between the best logit and the next, so that sampling picks the answer too (C10)."""
-    relative: bool
-    """Whether scores are counted from the selected one, so that rounding a score cannot move it."""
+    relative_scores: bool
+    """Whether scores are relative to the selected key's, which is 0 then, so that rounding a score cannot move it."""
     counts_need_offset: bool
     """Whether counts carry rounding errors unless they are added to an offset (C19)."""
     largest_code: int
@@ -152,7 +152,7 @@ FLOAT32 = Precision(
     value_lift=1,
     underflow=104,
     logit_gap=32,
-    relative=False,
+    relative_scores=False,
     counts_need_offset=True,
     largest_code=2_300,
     largest_digit=2_300,
@@ -187,7 +187,7 @@ BFLOAT16 = Precision(
     value_lift=1,
     underflow=104,
     logit_gap=32,
-    relative=True,
+    relative_scores=True,
     counts_need_offset=False,
     largest_code=8,
     largest_digit=8,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from compiler.circuit.certificate import Certificate
 from compiler.graph.specialise import Graph
-from compiler.lowering import WIDE
+from compiler.lowering import NEURON_BUDGET
 from compiler.lowering.build import Built
 from rasp.meaning.sop import Aggregate, Indices, Node, Select, Selector, SOp, Tokens, Total, Width, reachable
 from rasp.text.source import counted
@@ -68,7 +68,10 @@ def plan(graph: Graph, build: Callable[[Graph, str], Built]) -> Plan:
     """Build the circuit that each mode would come to, and measure it."""
     layers, heads = rasp_count(graph.outputs)
     return Plan(
-        layers, heads, tuple(_measured(name, build(graph, name)) for name in WIDE), tuple(dict.fromkeys(_early(graph)))
+        layers,
+        heads,
+        tuple(_measured(name, build(graph, name)) for name in NEURON_BUDGET),
+        tuple(dict.fromkeys(_early(graph))),
     )
 
 

@@ -1,4 +1,4 @@
-"""Steps: an operation computed from its operands, one after the other.
+"""Operations: `and`, `or`, choices and arithmetic, computed from their operands.
 
 In: an s-op that is an `and`, an `or`, a choice, a product, or a function of a choice. Out: its `Operand`, or None.
 Invariant: joint values of the operands are never tabulated.
@@ -17,24 +17,24 @@ from compiler.lowering.attention import Operand, Read, weighted
 from compiler.lowering.builder import Builder, after_mlp
 from compiler.lowering.context import Context
 from compiler.lowering.gates import Gates
-from compiler.lowering.lines import less
+from compiler.lowering.lines import minus
 from compiler.lowering.logic import Logic
-from compiler.lowering.rewrites import BRANCHED, Known, branched, choice_in, replaced
+from compiler.lowering.rewrites import DISTRIBUTED, Facts, choice_in, distribute, replaced
 from compiler.numbers.direction import Form
 from compiler.numbers.powers import power_above
 from rasp.meaning.sop import Constant, Lookup, Map, Predicate, SOp
 
 
-class Steps:
+class Operations:
     """Operations from their operands."""
 
     def __init__(
-        self, context: Context, builder: Builder, known: Known, logic: Logic, gates: Gates, read: Read
+        self, context: Context, builder: Builder, facts: Facts, logic: Logic, gates: Gates, read: Read
     ) -> None:
         self.context = context
         self.analysis = context.analysis
         self.builder = builder
-        self.known = known
+        self.facts = facts
         self.logic = logic
         self.gates = gates
         self.read = read
@@ -46,24 +46,24 @@ class Steps:
                 return self.logic.conjunction(node)
             case Map(op="or"):
                 return self.logic.disjunction(node)
-            case Map(op="if", args=(condition, a, b)) if self.context.numeric(a, b):
+            case Map(op="if", args=(condition, a, b)) if self.context.all_numeric(a, b):
                 cases, other = self._cases(node)
                 if len(cases) > 2:
                     return self._first_of(node, cases, other)
-                return self._choice(node, self.context.truth(condition), a, b)
-            case Map(op="*", args=(a, b)) if a is not b and self.context.numeric(a, b):
+                return self._choice(node, self.context.as_bit(condition), a, b)
+            case Map(op="*", args=(a, b)) if a is not b and self.context.all_numeric(a, b):
                 return self._product(node, a, b)
-            case Map(op="%", args=(a, b)) if self.context.numeric(a, b):
-                return self.gates.remainder(node, a, b) or self._in_branches(node)
-            case Map(op="round", args=(Map(op="/", args=(a, b)),)) if self.context.numeric(a, b):
-                return self.gates.rounded(node, a, b) or self._in_branches(node)
+            case Map(op="%", args=(a, b)) if self.context.all_numeric(a, b):
+                return self.gates.remainder(node, a, b) or self._distributed(node)
+            case Map(op="round", args=(Map(op="/", args=(a, b)),)) if self.context.all_numeric(a, b):
+                return self.gates.rounded(node, a, b) or self._distributed(node)
             case Map(op="==" | "!=" | "<" | "<=" | ">" | ">=" as op, args=(a, b)):
-                return self._compared(node, op, a, b) or self._in_branches(node)
-        return self._in_branches(node)
+                return self._compared(node, op, a, b) or self._distributed(node)
+        return self._distributed(node)
 
     def _compared(self, node: SOp, op: Predicate, a: SOp, b: SOp) -> Operand | None:
         """Numbers by their difference; strings by that of their codes, which are the same for all s-ops."""
-        if self.context.numeric(a, b):
+        if self.context.all_numeric(a, b):
             return self.gates.compared(node, op, a, b)
         domains = [self.analysis.domain(side) for side in (a, b)]
         if op in ("==", "!=") and not any(domain.averaged for domain in domains):
@@ -76,31 +76,33 @@ class Steps:
         """``b + c (a - b)``; ``c d = relu(d - least + M (c - 1)) + least c``, M at least the range of d (C9)."""
         difference = Map("-", (a, b))
         least, greatest = self.context.range(difference)
-        wide = greatest - least
-        size = power_above(max(wide, Fraction(1)))
+        span = greatest - least
+        size = power_above(max(span, Fraction(1)))
         bit, gap, other = self.read(condition), self.read(difference), self.read(b)
-        bent = gap.form + bit.form * size - Form.constant(least + size)
-        holds = Map("if", (condition, less(difference, least), Constant(0)))
-        read = Operand(bent, max(bit.ready, gap.ready), bit.exact and gap.exact)
-        gated = self.builder.neuron(node, read, wide, holds, "{}, gated")
-        return weighted([(other, Fraction(1)), (gated, Fraction(1)), (bit, least)])
+        preactivation = gap.form + bit.form * size - Form.constant(least + size)
+        holds = Map("if", (condition, minus(difference, least), Constant(0)))
+        read = Operand(preactivation, max(bit.ready, gap.ready), bit.exact and gap.exact)
+        product = self.builder.neuron(node, read, span, holds, "{}, gated")
+        return weighted([(other, Fraction(1)), (product, Fraction(1)), (bit, least)])
 
     def _cases(self, node: SOp) -> tuple[list[tuple[SOp, SOp]], SOp]:
         """Choices inside each other, as conditions with what is chosen by the first that is true, and what else is."""
         cases: list[tuple[SOp, SOp]] = []
-        while not (cases and self.context.is_shared(node)) and (choice := self._as_choice(node)) is not None:
+        while not (cases and self.context.has_several_readers(node)) and (choice := self._as_choice(node)) is not None:
             condition, chosen, node = choice.args
-            if not self.context.numeric(chosen, node):
+            if not self.context.all_numeric(chosen, node):
                 return [], node
-            cases.append((self.context.truth(condition), chosen))
+            cases.append((self.context.as_bit(condition), chosen))
         return cases, node
 
     def _as_choice(self, node: SOp) -> Map | None:
         """A choice, or a table of a choice as a choice of tables."""
         if isinstance(node, Map):
             return node if node.op == "if" else None
-        choice = choice_in(node, self.known) if isinstance(node, Lookup) else None
-        return None if choice is None or self.context.is_shared(choice) else branched(node, choice, self.known)
+        choice = choice_in(node, self.facts) if isinstance(node, Lookup) else None
+        return (
+            None if choice is None or self.context.has_several_readers(choice) else distribute(node, choice, self.facts)
+        )
 
     def _first_of(self, node: SOp, cases: Sequence[tuple[SOp, SOp]], other: SOp) -> Operand:
         """All cases in one layer: ``relu(a_k - low + M (c_k - 1 - c_1 - ... - c_(k-1)))`` is open for the first that is
@@ -109,7 +111,7 @@ class Steps:
         low, high = min(ends), max(ends)
         size = power_above(max(high - low, Fraction(1)))
         one = self.read(Constant(1))
-        direction = self.builder.direction(node, less(node, low))
+        direction = self.builder.direction(node, minus(node, low))
         self.builder.ranges[direction] = Fraction(0), high - low
         before: list[tuple[Operand, Fraction]] = []
         reads: list[Operand] = []
@@ -119,7 +121,7 @@ class Steps:
             reads.append(weighted([*opened, *before]))
             before.append((bit, -size))
         reads.append(weighted([(self.read(other), Fraction(1)), (one, -low), *before]))
-        ready = max(after_mlp(self.builder.settled(read).ready) for read in reads)
+        ready = max(after_mlp(self.builder.after_offsets(read).ready) for read in reads)
         label = self.builder.names.label(node)
         for read in reads:
             self.builder.neurons.append((ready, Neuron((label,), read.form, ((direction, Fraction(1)),))))
@@ -136,7 +138,7 @@ class Steps:
         squares = [Map("*", (form, form)) for form in (Map("+", (a, b)), Map("-", (a, b)))]
         return weighted([(self.read(squares[0]), Fraction(1, 4)), (self.read(squares[1]), Fraction(-1, 4))])
 
-    def _in_branches(self, node: SOp) -> Operand | None:
+    def _distributed(self, node: SOp) -> Operand | None:
         """A function of a choice is a choice between the function's values."""
-        found = replaced(node, BRANCHED, self.known)
+        found = replaced(node, DISTRIBUTED, self.facts)
         return None if found is None else self.read(found)
