@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -24,7 +25,7 @@ from compiler.trust.interventions.trials import reported
 from compiler.trust.verify import verify_model
 from rasp.ask.drawing import flow
 from rasp.meaning.interpreter import evaluate
-from rasp.meaning.sop import Selector, SOp, interned, listing, outline
+from rasp.meaning.sop import AnySelector, AnySOp, Selector, SOp, interned, listing, outline
 from tests.nodes import CLASSES, TEXT, every_node
 from tests.places import ROOT
 
@@ -40,6 +41,11 @@ def compiled() -> Compiled:
 
 def test_the_program_needs_every_class() -> None:
     assert {type(node) for node in every_node()} == CLASSES
+
+
+def test_what_a_match_is_checked_against_is_every_class() -> None:
+    assert {*get_args(AnySOp)} == {one for one in CLASSES if issubclass(one, SOp)}
+    assert {*get_args(AnySelector)} == {one for one in CLASSES if issubclass(one, Selector)}
 
 
 def test_every_stage_answers_as_the_interpreter() -> None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from rasp.meaning.operators import PREDICATES
-from rasp.meaning.sop import And, Constant, Node, Not, Or, Predicate, Select, Selector, SOp
+from rasp.meaning.sop import And, Constant, Not, Or, Predicate, Select, Selector, SOp, closed
 from rasp.value import Value
 
 Comparison: TypeAlias = frozenset[str]
@@ -123,8 +123,8 @@ def disjuncts(selector: Selector, most: int = MAX_DISJUNCTS) -> list[Conjunction
     return _normal(selector, True, most)
 
 
-def _normal(selector: Node, wanted: bool, most: int) -> list[Conjunction]:
-    match selector:
+def _normal(selector: Selector, wanted: bool, most: int) -> list[Conjunction]:
+    match closed(selector):
         case Select(key=key, query=query, predicate=predicate):
             comparison = _HOLDS[predicate] if wanted else ALWAYS - _HOLDS[predicate]
             conjunction = Conjunction.of([(key, query, comparison)])
@@ -135,7 +135,8 @@ def _normal(selector: Node, wanted: bool, most: int) -> list[Conjunction]:
             first, second = _normal(left, wanted, most), _normal(right, wanted, most)
             met = isinstance(selector, And) == wanted
             return _both(first, second, most) if met else _either(first, second, most)
-    raise AssertionError(f"not a selector: {selector!r}")
+        case other:
+            assert_never(other)
 
 
 def _both(first: list[Conjunction], second: list[Conjunction], most: int) -> list[Conjunction]:

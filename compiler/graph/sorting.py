@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import assert_never
 
 from compiler.graph.domain import LENGTH, Setting
 from compiler.graph.domain.dependencies import lexicographic
@@ -32,6 +33,7 @@ from rasp.meaning.sop import (
     SOp,
     Tokens,
     Width,
+    closed,
     reachable,
 )
 
@@ -72,9 +74,9 @@ def _at_its_keys(node: Node, known: Known) -> Node | None:
     return None
 
 
-def _moved(selector: Node, keys: dict[Node, SOp]) -> Selector | None:
+def _moved(selector: Selector, keys: dict[Node, SOp]) -> Selector | None:
     """The selector with other keys; None where a key is computed from more than those that are given."""
-    match selector:
+    match closed(selector):
         case Select(key=key, query=query, predicate=predicate):
             new = _computed(key, keys)
             cheap = predicate == "==" or isinstance(query, Constant)  # positions are put in order for less than places
@@ -86,7 +88,8 @@ def _moved(selector: Node, keys: dict[Node, SOp]) -> Selector | None:
             one, other = _moved(left, keys), _moved(right, keys)
             kind = And if isinstance(selector, And) else Or
             return None if one is None or other is None else kind(one, other)
-    return None
+        case unknown:
+            assert_never(unknown)
 
 
 def _computed(key: SOp, keys: dict[Node, SOp]) -> SOp | None:

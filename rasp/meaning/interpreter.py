@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import chain
 from sys import getsizeof
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, assert_never, cast
 
 from rasp.meaning.inputs import Input, Places, Rows
 from rasp.meaning.means import Means
@@ -39,6 +39,7 @@ from rasp.meaning.sop import (
     Tokens,
     Total,
     Width,
+    closed,
     reachable,
 )
 from rasp.meaning.tapes import Tapes
@@ -209,7 +210,7 @@ class Run:
             )
 
     def _values(self, node: SOp) -> list[Value]:
-        match node:
+        match closed(node):
             case Tokens(how, tape):
                 return [self._convert(node, how, at, token) for at, token in enumerate(self._read(node, tape).tokens)]
             case Indices(tape):
@@ -218,8 +219,8 @@ class Run:
                 return [value] * self._read(node, tape).n
             case Map(op, args):
                 return self._map(node, op, args)
-            case Lookup(table, arg):
-                return self._lookup(node, dict(table), arg)
+            case Lookup(table, arg) as lookup:
+                return self._lookup(lookup, dict(table), arg)
             case Aggregate(selector, value, default):
                 pairs = self._each(selector, self.seen(selector), self.values[value])
                 return [got for rows, values in pairs for got in self._aggregate(node, rows, values, default)]
@@ -228,8 +229,8 @@ class Run:
             case Total(selector, value):
                 pairs = self._each(selector, self.seen(selector), self.values[value])
                 return [got for rows, values in pairs for got in self._total(node, rows, values)]
-            case _:
-                raise TypeError(f"not an s-op: {node!r}")
+            case other:
+                assert_never(other)
 
     def _each(
         self, selector: Selector, rows: list[Any], values: list[Value]
@@ -315,7 +316,7 @@ class Run:
         )
 
     def _rows(self, node: Selector) -> Rows:
-        match node:
+        match closed(node):
             case Select(key, query, predicate):
                 pairs = self._each(node, self.values[query], self.values[key])
                 return [row for queries, keys in pairs for row in self._select(node, keys, queries, predicate)]
@@ -326,8 +327,8 @@ class Run:
                 return [a & b for a, b in zip(self.rows[left], self.rows[right], strict=True)]
             case Or(left, right):
                 return [a | b for a, b in zip(self.rows[left], self.rows[right], strict=True)]
-            case _:
-                raise TypeError(f"not a selector: {node!r}")
+            case other:
+                assert_never(other)
 
     def _select(self, node: Selector, keys: list[Value], queries: list[Value], predicate: str) -> Rows:
         masks: dict[Value, int] = {}

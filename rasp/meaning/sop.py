@@ -19,7 +19,7 @@ import itertools
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias, dataclass_transform
+from typing import Any, Literal, TypeAlias, cast, dataclass_transform, overload
 
 from rasp.meaning.operators import OPERATORS, TokenKind, show
 from rasp.value import Value
@@ -268,6 +268,21 @@ class Or(Selector):
 
     def written(self, *inputs: str) -> str:
         return f"({inputs[0]} or {inputs[1]})"
+
+
+AnySOp: TypeAlias = Tokens | Indices | Constant | Map | Lookup | Aggregate | Width | Total
+AnySelector: TypeAlias = Select | Not | And | Or
+
+
+@overload
+def closed(node: SOp) -> AnySOp: ...
+@overload
+def closed(node: Selector) -> AnySelector: ...
+@overload
+def closed(node: Node) -> AnySOp | AnySelector: ...
+def closed(node: Node) -> AnySOp | AnySelector:
+    """The node itself, as one of all classes that there are: a `match` that forgets one is a type error."""
+    return cast(AnySOp | AnySelector, node)
 
 
 def reachable(roots: Iterable[Node], known: Callable[[Node], bool] = lambda node: False) -> list[Node]:

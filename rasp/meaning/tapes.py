@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, assert_never, cast
 
 from rasp.meaning.sop import (
     Aggregate,
@@ -38,6 +38,7 @@ from rasp.meaning.sop import (
     Total,
     Width,
     aligned,
+    closed,
     listed,
     outline,
     reachable,
@@ -104,7 +105,7 @@ class Tapes:
                 self._tapes[part] = self._of_sop(part)
 
     def _of_sop(self, node: SOp) -> Side:
-        match node:
+        match closed(node):
             case Tokens(tape=tape) | Indices(tape=tape) | Constant(tape=tape):
                 return tape
             case Map(args=args):
@@ -115,8 +116,8 @@ class Tapes:
                 return self._of_aggregate(node, self._sides[selector], self._tapes[value])
             case Width(selector):
                 return self._sides[selector].queries
-            case _:
-                raise TypeError(f"not an s-op: {node!r}")
+            case other:
+                assert_never(other)
 
     def _joined(self, node: SOp, args: tuple[SOp, ...]) -> Side:
         on = {tape: arg for arg in reversed(args) if (tape := self._tapes[arg]) is not None}
@@ -137,15 +138,15 @@ class Tapes:
         return self._seen(node, Sides(sides.keys or value, sides.queries)).queries
 
     def _of_selector(self, node: Selector) -> Sides:
-        match node:
+        match closed(node):
             case Select(key, query):
                 return Sides(self._tapes[key], self._tapes[query])
             case Not(arg):
                 return self._sides[arg]
             case And(left, right) | Or(left, right):
                 return self._both(self._sides[left], self._sides[right])
-            case _:
-                raise TypeError(f"not a selector: {node!r}")
+            case other:
+                assert_never(other)
 
     def _both(self, left: Sides, right: Sides) -> Sides:
         for side, one, other in (("keys", left.keys, right.keys), ("queries", left.queries, right.queries)):

@@ -46,7 +46,7 @@ def table(roots: Iterable[Node], vocabulary: Sequence[Value]) -> tuple[list[list
 
 
 def _entry(node: Node, parts: list[int], vocabulary: Sequence[Value]) -> list[Any]:
-    match node:
+    match sop.closed(node):
         case sop.Tokens(how):
             return ["tokens", [_converted(token, how) for token in vocabulary]]
         case sop.Indices():
@@ -63,7 +63,8 @@ def _entry(node: Node, parts: list[int], vocabulary: Sequence[Value]) -> list[An
             return ["select", *parts, predicate]
         case sop.Width() | sop.Total() | sop.Not() | sop.And() | sop.Or():  # nothing but their parts
             return [type(node).__name__.lower(), *parts]
-    raise TypeError(f"not an s-op or selector: {node!r}")
+        case other:
+            assert_never(other)
 
 
 def _converted(token: Value, how: TokenKind) -> str | None:
