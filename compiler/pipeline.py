@@ -9,7 +9,7 @@ Invariant: nothing is computed here; each stage is one call.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
@@ -20,7 +20,8 @@ from compiler.circuit.certificate import Certificate
 from compiler.circuit.circuit import Circuit
 from compiler.circuit.emit import Weights
 from compiler.circuit.wider import also
-from compiler.graph.domain import Limits, Refusal, Setting, refusal, two_tapes
+from compiler.graph.domain import Limits, Refusal, Setting, refusal
+from compiler.graph.halves import Half, halves
 from compiler.graph.specialise import Graph, Graphs
 from compiler.graph.witness import required, witnesses
 from compiler.lowering.build import MODES, TRIES, Built, build, emitted
@@ -57,8 +58,6 @@ class Compiled:
     def setting(self) -> Setting:
         """The inputs the compilation is for."""
         settings = self.program.settings
-        if self.program.two_tapes:
-            raise two_tapes()
         if settings.vocab is None:
             raise refusal(
                 "no-vocabulary",
@@ -66,7 +65,13 @@ class Compiled:
                 'add a line such as `#@ vocab: "abc"`, or give --vocab',
             )
         causal = settings.attention == "causal"
-        return Setting(settings.vocab, settings.longest, causal, self.limits)
+        if settings.source is None:
+            return Setting(settings.vocab, settings.longest, causal, self.limits)
+        sources = Setting(settings.source, settings.longest_source, False, self.limits)
+        known = {token_text(token): token for token in (settings.start, *settings.vocab)}
+        start = known[token_text(settings.start)]
+        read = (*settings.vocab, *([] if start in settings.vocab else [start]))
+        return Setting(read, settings.longest, True, self.limits, sources, start, settings.vocab)
 
     @property
     def precision(self) -> Precision:
@@ -108,7 +113,14 @@ class Compiled:
 
     @cached_property
     def _graphs(self) -> Graphs:
-        return Graphs(self.sop, self.program.called, self.setting, required(self.program))
+        return self.graphs(self.sop, required(self.program))
+
+    def graphs(self, outputs: Mapping[str, SOp], requires: Sequence[SOp]) -> Graphs:
+        """The graphs of some s-ops of the program, for inputs on which others are True everywhere."""
+        program = self.program
+        if not program.two_tapes:
+            return Graphs(Half(outputs, program.called, self.setting, tuple(requires)))
+        return Graphs(*halves(outputs, requires, program.called, program.instances, self.setting))
 
     @cached_property
     def _built(self) -> Built:
@@ -185,7 +197,8 @@ class Compiled:
         found.config.update(_generation(self.program))
         found.labels["program"] = recorded(self.program)
         found.labels["options"] = asked(self.optimize, self.limits)
-        found.labels["named"] = [one | located(self.program, one["name"]) for one in found.labels["named"]]
+        for labels in (found.labels, found.labels.get("encoder", {"named": []})):
+            labels["named"] = [one | located(self.program, one["name"]) for one in labels["named"]]
         found.labels["certificate"] = {
             "certified": self.certificate.ok,
             "tightest": str(self.certificate.tightest),
@@ -337,7 +350,8 @@ def _generation(program: Program) -> dict[str, Any]:
     named = program.settings.generate
     generate = named if isinstance(named, str) else program.outputs[0] if named else None
     stop = [token_text(token) for token in program.settings.stop]
-    return {"generate": generate if generate in program.outputs else None, "stop": stop}
+    start = {"start": token_text(program.settings.start)} if program.two_tapes else {}
+    return {"generate": generate if generate in program.outputs else None, "stop": stop, **start}
 
 
 def compilations(model: Transformer) -> Iterator[Compiled]:

@@ -27,6 +27,15 @@ o = ["0", "1", "2", "3", "4"][selector_width(same)] + before;
 """
 
 
+TWO_TAPES = """# What only a program with a source needs.
+#@ output: next
+#@ source: "ab"
+#@ vocab: "ab."
+#@ stop: "."
+next = aggregate(select(indices, indices, ==), source, ".");
+"""
+
+
 CLASSES: set[type[Node]] = {one for one in vars(sop).values() if isinstance(one, type) and issubclass(one, Node)} - {
     Node,
     SOp,
@@ -35,5 +44,10 @@ CLASSES: set[type[Node]] = {one for one in vars(sop).values() if isinstance(one,
 
 
 def every_node() -> list[Node]:
-    """The nodes of the program's graph: of every class one at least."""
+    """The nodes of the program's graph: of every class of one tape one at least."""
     return compiler.compile(rasp.parse(TEXT)).graph.nodes
+
+
+def two_tapes() -> list[Node]:
+    """The nodes of the graph of a program with a source."""
+    return compiler.compile(rasp.parse(TWO_TAPES)).graph.nodes

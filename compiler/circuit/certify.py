@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -42,19 +43,24 @@ class Certifier(HeadErrors, NeuronErrors, OutputErrors):
     """
 
     def __init__(self, circuit: Circuit) -> None:
-        super().__init__(circuit)
+        super().__init__(circuit, None if circuit.encoder is None else type(self)(circuit.encoder))
         self.left: dict[Direction, float] = {}  # what erasing a direction may leave behind in its column
-        self.sizes = Sizes(circuit, self.bounds, self.form)
+        self.sizes = Sizes(circuit, self)
 
     def certificate(self) -> Certificate:
-        """Every decision, in the order of computation, and the largest number of every sublayer."""
-        for _ in walk(self.circuit.layers, self):
+        """Every decision, in the order of computation, and the largest number of every sublayer, an encoder's first."""
+        before = Certificate((), self.p.name)
+        if isinstance(self.encoder, Certifier):
+            before = self.encoder.certificate()
+        for _ in walk(self.circuit, self):
             self.forget()
         for output in self.circuit.outputs:
             coefficients = logits(output, self.p.logit_gap)
             self.sizes.logits(coefficients, self.output(output, coefficients))
-        self.sizes.end("logits")
-        return Certificate(tuple(self.decisions), self.p.name, tuple(self.sizes.found))
+        if self.circuit.outputs:
+            self.sizes.end("logits")
+        sizes = (*(replace(size, what=f"encoder, {size.what}") for size in before.sizes), *self.sizes.found)
+        return Certificate((*before.decisions, *self.decisions), self.p.name, sizes)
 
     def embed(self) -> Bounds:
         """What the embedding writes is exact, or rounded once."""
@@ -62,19 +68,19 @@ class Certifier(HeadErrors, NeuronErrors, OutputErrors):
         self.sizes.end("embedding")
         return self.bounds
 
-    def attend(self, state: Bounds, number: int, layer: Layer) -> Bounds:
+    def attend(self, state: Bounds, number: int, heads: Sequence[Head]) -> Bounds:
         """What heads add, one after the other; what is added to an offset is rounded by that (C19)."""
         written: Bounds = {}
         gets: dict[Direction, float] = {}
-        for head in layer.heads:
+        for head in heads:
             for direction, bound in self.head(head):
                 gets[direction] = gets.get(direction, 0.0) + bound.size
                 written[direction] = self._added(direction, bound, written)
         after = {d: self._rounded(d, b) if d in self.circuit.offsets else b for d, b in written.items()}
         self.sizes.added(gets, {}, after)
         state |= after
-        if layer.heads:
-            self.sizes.end(f"L{number} heads")
+        if heads:
+            self.sizes.end(f"L{number} heads" if not heads[0].crosses else f"L{number} heads that cross")
         return state
 
     def activate(self, state: Bounds, number: int, layer: Layer) -> Bounds:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 
-from compiler.circuit.layer import Layer, Stairs, Stream, Sublayer, sublayers
+from compiler.circuit.layer import DECODER, ENCODER, Head, Layer, Slots, Stairs, Stream, Sublayer, sublayers
 from compiler.circuit.walk import Exact, walk
 from compiler.graph.specialise import Graph
 from compiler.numbers.direction import BOS, ONE, Direction, Form
@@ -103,12 +103,17 @@ class Circuit:
     stairs: dict[Direction, Stairs]
     precision: Precision = FLOAT32
     offsets: dict[Direction, Fraction] = field(default_factory=dict)  # written by the embedding at every position
-    disjoint_counts: frozenset[Direction] = (
-        frozenset()
-    )  # of the heads that count into it, at most one counts any one key
+    disjoint_counts: frozenset[Direction] = frozenset()  # of the heads that count into one, at most one counts any key
     homes: dict[Direction, Direction] = field(default_factory=dict)
+    encoder: Circuit | None = None  # of the source; heads that cross read the stream that it ends with
+    exports: tuple[Form, ...] = ()  # what a decoder reads of the stream in the end
     graph: Graph | None = field(default=None, compare=False, repr=False)  # whose s-ops it computes
     titles: dict[Node, str] = field(default_factory=dict, compare=False, repr=False)  # of s-ops made on the way
+
+    @property
+    def slots(self) -> Slots:
+        """The sublayers of every layer."""
+        return ENCODER if self.encoder is None else DECODER
 
     def directions(self) -> list[Direction]:
         """Every direction, in the order in which they are first written."""
@@ -116,10 +121,14 @@ class Circuit:
 
     def sublayers(self) -> Iterator[Sublayer]:
         """All sublayers, in order."""
-        return sublayers(self.layers)
+        return sublayers(self.layers, self.slots)
+
+    def crossing(self) -> list[Head]:
+        """The heads that read the encoder's stream."""
+        return [head for layer in self.layers for head in layer.cross]
 
     def written(self) -> dict[Direction, int]:
-        """When each direction is complete: 0 after the embedding, 2L - 1 and 2L after the sublayers of layer L."""
+        """When each direction is complete: 0 after the embedding, else the number of the sublayer among all."""
         times = dict.fromkeys([ONE, BOS, *self.embedded()], 0)
         for sublayer in self.sublayers():
             times |= dict.fromkeys(sublayer.writes, sublayer.time)
@@ -137,21 +146,27 @@ class Circuit:
         return [*self.tokens, *self.positions, *self.offsets]
 
     def decoded(self) -> set[Direction]:
-        """Every direction that an output is decoded from."""
-        return {direction for output in self.outputs for form in output.digits for direction in form.terms}
+        """Every direction that an output is decoded from, or that a decoder reads."""
+        read = [*(form for output in self.outputs for form in output.digits), *self.exports]
+        return {direction for form in read for direction in form.terms}
 
     def erased(self) -> dict[Direction, int]:
-        """When each direction that is erased is no longer there: 2L after layer L."""
+        """When each direction that is erased is no longer there: after the last sublayer of a layer."""
         return {direction: sublayer.time for sublayer in self.sublayers() for direction in sublayer.erases}
 
     def carried(self) -> dict[Direction, int]:
-        """When each offset is taken away again: 2L after layer L, and never, one more than all steps, if it stays."""
-        found = dict.fromkeys(self.offsets, 2 * len(self.layers) + 1)
+        """When each offset is taken away again: after the MLP of a layer, or `never`."""
+        found = dict.fromkeys(self.offsets, self.never)
         for number, layer in enumerate(self.layers, start=1):
             constant = (neuron for neuron in layer.neurons if neuron.read == Form.constant(1))
             taken = {direction: -weight for neuron in constant for direction, weight in neuron.writes}
-            found |= {d: 2 * number for d, offset in self.offsets.items() if taken.get(d) == offset}
+            found |= {d: self.slots.time(number, "mlp") for d, offset in self.offsets.items() if taken.get(d) == offset}
         return found
+
+    @property
+    def never(self) -> int:
+        """One more than all steps."""
+        return len(self.slots.names) * len(self.layers) + 1
 
     def columns(self) -> dict[Direction, int]:
         """The column of each direction."""
@@ -164,31 +179,45 @@ class Circuit:
                 found[direction], taken = taken, taken + 1
         return found
 
-    def widths(self, layer: Layer) -> tuple[int, int]:
+    def widths(self, heads: Sequence[Head]) -> tuple[int, int]:
         """`d_head` and `d_value`: the widest head's. BOS as a key takes one dimension, and its threshold another
         where the precision tells it from the scores (C2)."""
-        scores = (len(h.scores) + (2 if self.precision.relative_scores and not h.sure else 1) for h in layer.heads)
-        return max(scores, default=0), max((len(head.channels) for head in layer.heads), default=0)
+        scores = (len(h.scores) + (2 if self.precision.relative_scores and not h.sure else 1) for h in heads)
+        return max(scores, default=0), max((len(head.channels) for head in heads), default=0)
 
     def numbers_in_a_column(self) -> int:
-        """How many numbers a checkpoint stores for each column of the stream: all but the biases."""
+        """How many numbers a checkpoint stores for each column of the stream: all but the biases, and what heads that
+        cross have for the columns of the encoder."""
         numbers = len(self.vocabulary) + 1 + (self.max_length + 1 if self.positions else 0)
         for layer in self.layers:
-            numbers += 2 * len(layer.heads) * sum(self.widths(layer)) + 2 * len(layer.mlp)
-        return numbers + sum(len(output.codes) for output in self.outputs)
+            numbers += 2 * len(layer.heads) * sum(self.widths(layer.heads)) + 2 * len(layer.mlp)
+        return numbers + self._crossed() + sum(len(output.codes) for output in self.outputs)
+
+    def _crossed(self) -> int:
+        """How many numbers heads that cross have for a column, of either stream."""
+        return sum(len(layer.cross) * sum(self.widths(layer.cross)) for layer in self.layers)
 
     def parameters(self) -> int:
         """How many numbers a checkpoint stores."""
         biases = sum(len(layer.mlp) for layer in self.layers)
-        return len(set(self.columns().values())) * self.numbers_in_a_column() + biases
+        own = len(set(self.columns().values())) * self.numbers_in_a_column() + biases
+        if self.encoder is None:
+            return own
+        return own + self.encoder.parameters() + len(set(self.encoder.columns().values())) * self._crossed()
 
     def embed(self, tokens: Sequence[int]) -> list[Stream]:
         """The stream before the first layer: BOS, then one position a token."""
         return Exact(self, tokens).embed()
 
-    def stages(self, tokens: Sequence[int]) -> Iterator[list[Stream]]:
-        """The stream after the embedding and after each sublayer, computed exactly."""
-        return walk(self.layers, Exact(self, tokens))
+    def stages(self, tokens: Sequence[int], sources: Sequence[Stream] = ()) -> Iterator[list[Stream]]:
+        """The stream after the embedding and after each sublayer, computed exactly, behind an encoder's streams."""
+        return walk(self, Exact(self, tokens, sources=sources))
+
+    def encoded(self, tokens: Sequence[int]) -> list[Stream]:
+        """The stream that the encoder ends with."""
+        assert self.encoder is not None
+        *_, streams = self.encoder.stages(tokens)
+        return streams
 
     def bos(self) -> Stream:
         """What every direction holds at BOS until it is erased: BOS attends to itself alone, so this is a constant."""
@@ -196,16 +225,19 @@ class Circuit:
 
     @cached_property
     def _bos(self) -> Stream:
-        *_, [at_bos] = walk(self.layers, Exact(self, [], erasing=False))
+        source = [] if self.encoder is None else [self.encoder.bos()]
+        *_, [at_bos] = walk(self, Exact(self, [], erasing=False, sources=source))
         return at_bos
 
-    def run(self, tokens: Sequence[int]) -> dict[str, list[Value]]:
-        """Decoded outputs for token ids, in exact arithmetic."""
-        *_, streams = self.stages(tokens)
+    def run(self, tokens: Sequence[int], source: Sequence[int] | None = None) -> dict[str, list[Value]]:
+        """Decoded outputs for token ids, in exact arithmetic; with a source, for those of the target."""
+        *_, streams = self.stages(tokens, () if source is None else self.encoded(source))
         return {output.name: [output.decode(stream) for stream in streams[1:]] for output in self.outputs}
 
     def verify(self) -> None:
         """Raise `ValueError` where a direction is read before it is written, or where its column is another's."""
+        if self.encoder is not None:
+            replace(self.encoder, exports=tuple(f for head in self.crossing() for f in head.at_keys())).verify()
         known = {ONE, BOS, *self.embedded()}
         columns = self.columns()
         for sublayer in self.sublayers():
@@ -215,14 +247,20 @@ class Circuit:
             if len({columns[direction] for direction in known}) < len(known):
                 raise ValueError(f"after layer {sublayer.layer - 1} two directions live in one column")
             known -= {*sublayer.erases}
-        _require(known, [form for output in self.outputs for form in output.digits], "unembedding")
+        _require(known, [*(form for output in self.outputs for form in output.digits), *self.exports], "unembedding")
 
     def __str__(self) -> str:
+        if self.encoder is not None:
+            return f"encoder\n{self.encoder}\n\ndecoder\n{self._listed()}"
+        return self._listed()
+
+    def _listed(self) -> str:
         lines = [f"embedding: {d} = {_column(column)} by token" for d, column in self.tokens.items()]
         lines += [f"embedding: {d} = {_column(column)} by position" for d, column in self.positions.items()]
         lines += [f"embedding: {d} = {offset}, so that it is rounded" for d, offset in self.offsets.items()]
         for number, layer in enumerate(self.layers):
             lines += [f"L{number}H{i} {head}" for i, head in enumerate(layer.heads)]
+            lines += [f"L{number}C{i} {head}" for i, head in enumerate(layer.cross)]
             lines += [f"L{number}N{i} {neuron}" for i, neuron in enumerate(layer.mlp)]
         lines += map(str, self.outputs)
         return "\n".join(lines)

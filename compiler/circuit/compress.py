@@ -32,13 +32,29 @@ FEW = 256
 
 
 def compress(circuit: Circuit) -> Circuit:
-    """Drop what is never read, then write a basis of what is left."""
+    """Drop what is never read, then write a basis of what is left. What is read decides what an encoder is to give."""
     circuit = _without_unread(circuit)
     written = {direction for layer in circuit.layers for direction in layer.writes()}
     tokens, by_token = _basis(circuit.tokens, written)
     positions, by_position = _basis(circuit.positions, written)
     found = replace(circuit, tokens=tokens, positions=positions)
-    return _without_unread(_substituted(found, by_token | by_position | _by_stairs(circuit)))
+    found = _without_unread(_substituted(found, by_token | by_position | _by_stairs(circuit)))
+    return found if found.encoder is None else _with_encoder(found, found.encoder)
+
+
+def _with_encoder(circuit: Circuit, encoder: Circuit) -> Circuit:
+    """The circuit over a compressed encoder."""
+    exports = dict.fromkeys(form for head in circuit.crossing() for form in head.at_keys())
+    encoder = compress(replace(encoder, exports=tuple(exports)))
+    new = dict(zip(exports, encoder.exports, strict=True))
+    layers = [replace(layer, cross=[_at_keys(head, new) for head in layer.cross]) for layer in circuit.layers]
+    return replace(circuit, encoder=encoder, layers=tuple(layers))
+
+
+def _at_keys(head: Head, new: Mapping[Form, Form]) -> Head:
+    parts = [replace(part, pairs=tuple((query, new[key]) for query, key in part.pairs)) for part in head.parts]
+    channels = [replace(channel, read=new[channel.read]) for channel in head.channels]
+    return replace(head, parts=tuple(parts), channels=tuple(channels))
 
 
 def _without_unread(circuit: Circuit) -> Circuit:
@@ -47,13 +63,14 @@ def _without_unread(circuit: Circuit) -> Circuit:
     layers: list[Layer] = []
     for layer in reversed(circuit.layers):
         neurons = needed(layer.neurons, read)
-        layers.append(Layer(needed(layer.heads, read), neurons))
+        cross = needed(layer.cross, read)
+        layers.append(Layer(needed(layer.heads, read), neurons, cross))
     return replace(
         circuit,
         tokens={d: column for d, column in circuit.tokens.items() if d in read},
         positions={d: column for d, column in circuit.positions.items() if d in read},
         offsets={d: offset for d, offset in circuit.offsets.items() if d in read},
-        layers=tuple(layer for layer in reversed(layers) if layer.heads or layer.neurons),
+        layers=tuple(layer for layer in reversed(layers) if layer.heads or layer.cross or layer.neurons),
     )
 
 
@@ -96,7 +113,7 @@ def _written_once(circuit: Circuit) -> dict[Direction, int]:
     found: dict[Direction, int] = {}
     others = set(circuit.embedded())
     for number, layer in enumerate(circuit.layers):
-        others |= {channel.write for head in layer.heads for channel in head.channels}
+        others |= {channel.write for head in (*layer.heads, *layer.cross) for channel in head.channels}
         for direction in {direction for neuron in layer.neurons for direction, _ in neuron.writes}:
             others |= {direction} if direction in found else set()
             found[direction] = number
@@ -268,7 +285,11 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
     return replace(
         circuit,
         layers=tuple(
-            Layer([_head(head, forms) for head in layer.heads], _shared(_neuron(n, forms) for n in layer.neurons))
+            Layer(
+                [_head(head, forms) for head in layer.heads],
+                _shared(_neuron(n, forms) for n in layer.neurons),
+                [_head(head, forms) for head in layer.cross],
+            )
             for layer in circuit.layers
         ),
         stairs={d: replace(stairs, read=stairs.read.substitute(forms)) for d, stairs in circuit.stairs.items()},
@@ -276,13 +297,15 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
             replace(output, digits=tuple(form.substitute(forms) for form in output.digits))
             for output in circuit.outputs
         ),
+        exports=tuple(form.substitute(forms) for form in circuit.exports),
         variables=tuple(circuit.timed(variables)),
     )
 
 
 def _kept_offsets(circuit: Circuit) -> dict[Direction, Fraction]:
     """Offsets of counts that nobody takes away, because nobody reads the count after its own layer (C19)."""
-    counted = {channel.write for layer in circuit.layers for head in layer.heads for channel in head.channels}
+    heads = [head for layer in circuit.layers for head in (*layer.heads, *layer.cross)]
+    counted = {channel.write for head in heads for channel in head.channels}
     by_neurons = {direction for layer in circuit.layers for neuron in layer.neurons for direction, _ in neuron.writes}
     return {d: offset for d, offset in circuit.offsets.items() if d in counted - by_neurons}
 

@@ -48,49 +48,71 @@ class Weights:
             if not (np.abs(tensor) <= largest).all():
                 raise ValueError(f"{name} has entries too large for {self.config['dtype']}")
 
-    def run(self, tokens: Sequence[int]) -> dict[str, list[int]]:
+    def run(self, tokens: Sequence[int], source: Sequence[int] | None = None) -> dict[str, list[int]]:
         """For each output the index of the best logit at each position, in plain numpy and float64."""
-        return {name: best for name, [best] in self.run_batch([tokens]).items()}
+        return {name: best for name, [best] in self.run_batch([tokens], None if source is None else [source]).items()}
 
-    def run_batch(self, inputs: Sequence[Sequence[int]]) -> dict[str, list[list[int]]]:
-        """The same for each of many inputs. Those of one length go through together, as long as they are short."""
+    def run_batch(
+        self, inputs: Sequence[Sequence[int]], sources: Sequence[Sequence[int]] | None = None
+    ) -> dict[str, list[list[int]]]:
+        """The same for each of many inputs. Those of one length go through together, as long as they are short.
+
+        With `sources` the inputs are targets, each of the source of its number.
+        """
         found: dict[str, list[list[int]]] = {output["name"]: [[]] * len(inputs) for output in self.config["outputs"]}
-        by_length: dict[int, list[int]] = {}
+        by_length: dict[tuple[int, int], list[int]] = {}
         for number, tokens in enumerate(inputs):
-            by_length.setdefault(len(tokens), []).append(number)
+            by_length.setdefault((len(tokens), len(sources[number]) if sources else 0), []).append(number)
         for numbers in _in_parts(by_length):
-            logits = self._logits(np.array([inputs[number] for number in numbers], dtype=np.int64))
+            source = None if sources is None else self.encoded([sources[number] for number in numbers])
+            logits = self._logits(np.array([inputs[number] for number in numbers], dtype=np.int64), source)
             for best, part in zip(found.values(), logits, strict=True):
                 for number, row in zip(numbers, part.argmax(-1).tolist(), strict=True):
                     best[number] = row
         return found
 
-    def _logits(self, tokens: Integers) -> list[Array]:
+    def encoded(self, sources: Sequence[Sequence[int]]) -> Array:
+        """What the encoder makes of sources of one length: [batch, 1 + n, d_model of the encoder]."""
+        return self._stream(np.array(sources, dtype=np.int64), self.config["encoder"], "encoder.", causal=False)
+
+    def _logits(self, tokens: Integers, source: Array | None) -> list[Array]:
         """Token ids [batch, n] -> the logits of each output, [batch, n, value]."""
-        t = self.tensors
-        resid = t["embed.W_E"][np.pad(tokens, ((0, 0), (1, 0)), constant_values=len(self.config["vocabulary"]))]
+        resid = self._stream(tokens, self.config, "", self.config["causal"], source)
+        ends = np.cumsum([len(output["values"]) for output in self.config["outputs"]])[:-1]
+        return np.split(resid[:, 1:] @ self.tensors["unembed.W_U"], ends, axis=-1)
+
+    def _stream(
+        self, tokens: Integers, config: dict[str, Any], prefix: str, causal: bool, source: Array | None = None
+    ) -> Array:
+        """The stream after all layers of a stack, [batch, 1 + n, d_model]."""
+        t = {name.removeprefix(prefix): tensor for name, tensor in self.tensors.items() if name.startswith(prefix)}
+        resid: Array = t["embed.W_E"][np.pad(tokens, ((0, 0), (1, 0)), constant_values=len(config["vocabulary"]))]
         if "embed.W_pos" in t:
             resid = resid + t["embed.W_pos"][: resid.shape[1]]
-        for number in range(len(self.config["layers"])):
-            attn, mlp = f"blocks.{number}.attn", f"blocks.{number}.mlp"
-            if f"{attn}.W_Q" in t:
-                heads = sum(
-                    self._head(resid, *(t[f"{attn}.{name}"][head] for name in ("W_Q", "W_K", "W_V", "W_O")))
-                    for head in range(len(t[f"{attn}.W_Q"]))
-                )
-                resid = self._stored(resid + heads)
-            if f"{mlp}.W_in" in t:
-                hidden = np.maximum(resid @ t[f"{mlp}.W_in"] + t[f"{mlp}.b_in"], 0)
-                resid = resid + hidden @ t[f"{mlp}.W_out"]
-        ends = np.cumsum([len(output["values"]) for output in self.config["outputs"]])[:-1]
-        return np.split(resid[:, 1:] @ t["unembed.W_U"], ends, axis=-1)
+        for number in range(len(config["layers"])):
+            block = f"blocks.{number}"
+            resid = self._attended(resid, resid, t, f"{block}.attn", causal)
+            if source is not None:
+                resid = self._attended(resid, source, t, f"{block}.cross", causal=False)
+            if f"{block}.mlp.W_in" in t:
+                hidden = np.maximum(resid @ t[f"{block}.mlp.W_in"] + t[f"{block}.mlp.b_in"], 0)
+                resid = resid + hidden @ t[f"{block}.mlp.W_out"]
+        return resid
 
-    def _head(self, resid: Array, query: Array, key: Array, value: Array, out: Array) -> Array:
-        scores = (resid @ query) @ (resid @ key).swapaxes(-1, -2)
-        if self.config["causal"]:
+    def _attended(self, resid: Array, keys: Array, t: dict[str, Array], name: str, causal: bool) -> Array:
+        if f"{name}.W_Q" not in t:
+            return resid
+        matrices = [t[f"{name}.W_{letter}"] for letter in "QKVO"]
+        heads = sum(self._head(resid, keys, [m[head] for m in matrices], causal) for head in range(len(matrices[0])))
+        return self._stored(resid + heads)
+
+    def _head(self, resid: Array, keys: Array, matrices: Sequence[Array], causal: bool) -> Array:
+        query, key, value, out = matrices
+        scores = (resid @ query) @ (keys @ key).swapaxes(-1, -2)
+        if causal:
             scores = np.where(np.tri(resid.shape[-2], dtype=bool), scores, -np.inf)
         pattern = np.exp(scores - scores.max(-1, keepdims=True))
-        mixed: Array = (pattern / pattern.sum(-1, keepdims=True)) @ (resid @ value)
+        mixed: Array = (pattern / pattern.sum(-1, keepdims=True)) @ (keys @ value)
         return self._stored(mixed) @ out
 
     def _stored(self, numbers: Array) -> Array:
@@ -107,15 +129,19 @@ class Weights:
         stored = sum(tensor.size for tensor in self.tensors.values())
         nonzero = sum(int(np.count_nonzero(tensor)) for tensor in self.tensors.values())
         lines += [f"{stored} parameters, {nonzero} of them not zero", ""]
-        lines += [f"column {number}: {name}" for number, name in enumerate(self.labels["columns"])]
+        for stack, columns in (
+            ("", self.labels["columns"]),
+            ("encoder ", self.labels.get("encoder", {}).get("columns", ())),
+        ):
+            lines += [f"{stack}column {number}: {name}" for number, name in enumerate(columns)]
         for name, tensor in self.tensors.items():
             lines += ["", f"{name}:", np.array2string(tensor, precision=4, suppress_small=True, threshold=400)]
         return "\n".join(lines)
 
 
-def _in_parts(by_length: dict[int, list[int]]) -> Iterator[list[int]]:
-    for length, numbers in by_length.items():
-        size = max(1, SCORES // (length + 1) ** 2)
+def _in_parts(by_length: dict[tuple[int, int], list[int]]) -> Iterator[list[int]]:
+    for lengths, numbers in by_length.items():
+        size = max(1, SCORES // (max(lengths) + 1) ** 2)
         yield from (numbers[start : start + size] for start in range(0, len(numbers), size))
 
 
@@ -124,6 +150,7 @@ class Emitter:
 
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
+        self.encoder = None if circuit.encoder is None else Emitter(circuit.encoder)
         self.precision = circuit.precision
         self.columns = circuit.columns()
         self.d_model = max(self.columns.values()) + 1
@@ -132,24 +159,38 @@ class Emitter:
 
     def weights(self) -> Weights:
         """All tensors, with config and labels."""
-        self._embedding()
-        shapes = [self._layer(number, layer) for number, layer in enumerate(self.circuit.layers)]
-        self._unembedding()
-        config = {
-            "vocabulary": list(self.circuit.vocabulary),
-            "max_length": self.circuit.max_length,
+        config = self._stack() | {
             "causal": self.circuit.causal,
-            "d_model": self.d_model,
-            "layers": shapes,
             "outputs": [
                 {"name": output.name, "values": [plain(value) for value, _ in output.codes]}
                 for output in self.circuit.outputs
             ],
-            "has_positions": bool(self.circuit.positions),
             "dtype": self.precision.name,
             "unknown": None,
         }
+        self._unembedding()
+        if self.encoder is not None:
+            config["encoder"] = self.encoder._stack()
+            self.tensors |= {f"encoder.{name}": tensor for name, tensor in self.encoder.tensors.items()}
         return Weights(config, self.tensors, labels(self.circuit))
+
+    def _stack(self) -> dict[str, Any]:
+        """Fill the tensors of the embedding and of all layers. Returns their part of the config."""
+        self._embedding()
+        return {
+            "vocabulary": list(self.circuit.vocabulary),
+            "max_length": self.circuit.max_length,
+            "d_model": self.d_model,
+            "layers": [self._layer(number, layer) for number, layer in enumerate(self.circuit.layers)],
+            "has_positions": bool(self.circuit.positions),
+        }
+
+    def at_keys(self, head: Head) -> Emitter:
+        """Whose columns a head reads at keys."""
+        if not head.crosses:
+            return self
+        assert self.encoder is not None
+        return self.encoder
 
     def vector(self, form: Form) -> Array:
         """The column of a reading matrix: [d_model]."""
@@ -179,34 +220,42 @@ class Emitter:
             self.tensors["embed.W_pos"] = positions
 
     def _layer(self, number: int, layer: Layer) -> dict[str, int]:
-        d_head, d_value = self.circuit.widths(layer)
-        if layer.heads:
-            self._heads(f"blocks.{number}.attn", layer.heads, d_head, d_value)
-        neurons = layer.mlp
-        if neurons:
-            self._neurons(f"blocks.{number}.mlp", neurons)
-        return {"n_heads": len(layer.heads), "d_head": d_head, "d_value": d_value, "d_mlp": len(neurons)}
+        d_head, d_value = self._heads(f"blocks.{number}.attn", layer.heads)
+        shape = {"n_heads": len(layer.heads), "d_head": d_head, "d_value": d_value, "d_mlp": len(layer.mlp)}
+        if layer.mlp:
+            self._neurons(f"blocks.{number}.mlp", layer.mlp)
+        if self.encoder is not None:
+            d_head, d_value = self._heads(f"blocks.{number}.cross", layer.cross)
+            shape |= {"n_cross": len(layer.cross), "d_cross": d_head, "d_cross_value": d_value}
+        return shape
 
-    def _heads(self, name: str, heads: Sequence[Head], d_head: int, d_value: int) -> None:
-        inward = (len(heads), self.d_model, d_head)
-        query, key = np.zeros(inward), np.zeros(inward)
-        value = np.zeros((len(heads), self.d_model, d_value))
+    def _heads(self, name: str, heads: Sequence[Head]) -> tuple[int, int]:
+        """The matrices of heads that stand side by side, if there are any. Returns their widths."""
+        d_head, d_value = self.circuit.widths(heads)
+        if not heads:
+            return d_head, d_value
+        keys = self.at_keys(heads[0])
+        query = np.zeros((len(heads), self.d_model, d_head))
+        key = np.zeros((len(heads), keys.d_model, d_head))
+        value = np.zeros((len(heads), keys.d_model, d_value))
         out = np.zeros((len(heads), d_value, self.d_model))
         for h, head in enumerate(heads):
             for i, (q, k) in enumerate(self.scores(head)):
-                query[h, :, i], key[h, :, i] = self.vector(q), self.vector(k)
+                query[h, :, i], key[h, :, i] = self.vector(q), keys.vector(k)
             for i, (channel, read) in enumerate(zip(head.channels, self.values(head), strict=True)):
-                value[h, :, i] = self.vector(read)
+                value[h, :, i] = keys.vector(read)
                 out[h, i, self.columns[channel.write]] = self.lift(head)
         for letter, tensor in zip("QKVO", (query, key, value, out), strict=True):
             self.tensors[f"{name}.W_{letter}"] = tensor
+        return d_head, d_value
 
     def values(self, head: Head) -> list[Form]:
         """What each channel reads at a key, times its share of the lift; at BOS the default."""
         share = Fraction(self.precision.value_lift if head.mode == "sum" else 1)
         defaults = [channel.default if head.mode == "mean" else Fraction(0) for channel in head.channels]
         pairs = zip(head.channels, defaults, strict=True)
-        return [self.centred(channel.read, default) * share for channel, default in pairs]
+        keys = self.at_keys(head)
+        return [keys.centred(channel.read, default) * share for channel, default in pairs]
 
     def lift(self, head: Head) -> float:
         """What is in W_O."""
@@ -214,15 +263,15 @@ class Emitter:
 
     def scores(self, head: Head) -> list[tuple[Form, Form]]:
         """Query and key forms in nats. The last pair is BOS as a key; as a query BOS scores 0 with all but itself."""
-        gap = head.sharpness(self.precision)
-        pairs = [(self.centred(query * gap), self.centred(key)) for query, key in head.scores]
+        gap, keys = head.sharpness(self.precision), self.at_keys(head)
+        pairs = [(self.centred(query * gap), keys.centred(key)) for query, key in head.scores]
         bos = head.baseline
         if bos is None:
             bos = Form.constant(gap * (head.least_selected - head.score_gap))
         else:
             bos = bos + Form.constant(head.selected)
             if self.precision.relative_scores:
-                pairs.append((self.centred(-bos), self.centred(Form.constant(gap))))
+                pairs.append((self.centred(-bos), keys.centred(Form.constant(gap))))
                 bos = Form()
             below = Fraction(self.precision.counterweight) if head.mode == "sum" else -gap * head.score_gap / 2
             bos = bos * gap + Form.constant(below)

@@ -40,8 +40,8 @@ NEAREST = 1 / 2
 class HeadErrors(Readings):
     """What heads add."""
 
-    def __init__(self, circuit: Circuit) -> None:
-        super().__init__(circuit)
+    def __init__(self, circuit: Circuit, encoder: Readings | None = None) -> None:
+        super().__init__(circuit, encoder)
         self.leaks: set[Direction] = set()  # of heads that move inexact values, or add what unselected keys have
 
     def head(self, head: Head) -> Iterator[tuple[Direction, Bound]]:
@@ -54,46 +54,47 @@ class HeadErrors(Readings):
         below = margin + self.p.underflow - nats
         leaked = self.leak(head, nats) if head.mode == "sum" else 0.0
         for channel in head.channels:
-            if leaked or self.form(channel.read).error:
+            if leaked or self.at_keys(head).form(channel.read).error:
                 self.leaks.add(channel.write)
             yield channel.write, self._moved(head, channel, nats, below, leaked)
 
     def _moved(self, head: Head, channel: Channel, nats: float, below: float, leaked: float) -> Bound:
         """What one channel adds: over a row that selects something, or the default of an empty one."""
-        value, empty = self.form(channel.read), self.exact((channel.default,))
+        keys = self.at_keys(head)
+        value, empty = keys.form(channel.read), self.exact((channel.default,))
         spacing = common_grid(value.grid, empty.grid)
         if head.mode == "sum":
-            error = sum_error(self.p, self.n, value, nats, leaked)
-            low, high = summed(value, self.n)
+            error = sum_error(self.p, keys.n, value, nats, leaked)
+            low, high = summed(value, keys.n)
             kept = 1.0 if channel.write in self.circuit.offsets else None
         else:
-            error = mean_error(self.p, self.n, value, nats, head.single)
-            error += left_over(self.p, self.n, below, value.size + empty.size)
+            error = mean_error(self.p, keys.n, value, nats, head.single)
+            error += left_over(self.p, keys.n, below, value.size + empty.size)
             low, high, kept = value.low, value.high, None
         exact = error == 0.0 and empty.error == 0.0
         return Bound(low, high, max(error, empty.error) * SLACK, spacing if exact else None, kept)
 
     def leak(self, head: Head, nats: float) -> float:
         """What unselected keys of a count add up to, in units of a selected one."""
-        return leak(self.p, self.n, head.sharpness(self.p) * float(head.score_gap) - nats)
+        return leak(self.p, self.at_keys(head).n, head.sharpness(self.p) * float(head.score_gap) - nats)
 
     def _deviation(self, head: Head, sharp: int) -> float:
         """By how many nats a score may move against another: both carry errors and are rounded, BOS misses its own."""
-        carried = 2 * sharp * sum(self._part(part) for part in head.parts) * SLACK
+        carried = 2 * sharp * sum(self._part(head, part) for part in head.parts) * SLACK
         return carried + (2 * self._score_rounding(head, sharp) + sharp * self._at_bos(head))
 
     def _at_bos(self, head: Head) -> float:
         """How far BOS, as a key, misses its score: by the rounding of the weight that puts it there."""
-        missed = 0.0
+        missed, bos = 0.0, self.at_keys(head).bos
         for query, key in head.scores:
-            if not self.p.holds(key.at(self.bos)):
-                missed += self.form(query).size * self.p.rounding(abs(real(key.at(self.bos))))
+            if not self.p.holds(key.at(bos)):
+                missed += self.form(query).size * self.p.rounding(abs(real(key.at(bos))))
         return missed
 
-    def _part(self, part: Part) -> float:
+    def _part(self, head: Head, part: Part) -> float:
         """How far a score and its threshold may move, in units of the score."""
-        lifted = self.form(part.baseline).error
-        return lifted + sum(product_error(self.form(query), self.form(key)) for query, key in part.pairs)
+        lifted, keys = self.form(part.baseline).error, self.at_keys(head)
+        return lifted + sum(product_error(self.form(query), keys.form(key)) for query, key in part.pairs)
 
     def _score_rounding(self, head: Head, sharp: int) -> float:
         """Rounding of the sum of products, in nats, as long as it is not exact, and of storing it (C5, C17).
@@ -101,7 +102,8 @@ class HeadErrors(Readings):
         Counted from the selected one, which is 0 then, a score is not rounded where it matters. The domains say what a
         parabola can be: its products are 3 reach^2 together, the best score reach^2.
         """
-        forms = [[(self.form(query), self.form(key)) for query, key in part.pairs] for part in head.parts]
+        keys = self.at_keys(head)
+        forms = [[(self.form(query), keys.form(key)) for query, key in part.pairs] for part in head.parts]
         total = sum(_largest_score(part, pairs) for part, pairs in zip(head.parts, forms, strict=True))
         pairs = [pair for part in forms for pair in part]
         grid = grid_of_products((Fraction(q.grid), k.grid) if q.grid else (None, None) for q, k in pairs)

@@ -9,6 +9,7 @@ Invariant: of a direction it is said what it holds, of which variables, and how 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from compiler.circuit.circuit import Circuit, Variable
@@ -28,7 +29,9 @@ def labels(circuit: Circuit) -> dict[str, Any]:
     for direction, column in circuit.columns().items():
         names.setdefault(column, []).append(str(direction))
     contents = _contents(circuit)
+    encoder = {} if circuit.encoder is None else {"encoder": labels(circuit.encoder)}
     return {
+        **encoder,
         "columns": [", then ".join(found) for _, found in sorted(names.items())],
         "directions": _directions(circuit, contents),
         "layers": [_layer(circuit, layer) for layer in circuit.layers],
@@ -48,12 +51,12 @@ def _offset(circuit: Circuit, direction: Direction) -> dict[str, Any] | None:
     """What stands in a direction beside what it holds, and until when; None for nothing."""
     if direction not in circuit.offsets:
         return None
-    until = min(circuit.carried()[direction], circuit.erased().get(direction, _never(circuit)))
+    until = min(circuit.carried()[direction], circuit.erased().get(direction, circuit.never))
     return {"number": str(circuit.offsets[direction]), "until": until}
 
 
 def _directions(circuit: Circuit, contents: dict[Direction, Content]) -> list[dict[str, Any]]:
-    written, erased, never = circuit.written(), circuit.erased(), _never(circuit)
+    written, erased, never = circuit.written(), circuit.erased(), circuit.never
     return [
         {
             "name": str(direction),
@@ -68,11 +71,17 @@ def _directions(circuit: Circuit, contents: dict[Direction, Content]) -> list[di
 
 
 def _layer(circuit: Circuit, layer: Layer) -> dict[str, Any]:
-    nodes = [head.node for head in layer.heads]
+    cross = {} if circuit.encoder is None else {"cross": _heads(circuit, layer.cross)}
     return {
-        "heads": [_head(circuit, head) | {"group": nodes.index(head.node)} for head in layer.heads],
+        "heads": _heads(circuit, layer.heads),
+        **cross,
         "neurons": [{"name": neuron.name, "does": str(neuron)} for neuron in layer.mlp],
     }
+
+
+def _heads(circuit: Circuit, heads: Sequence[Head]) -> list[dict[str, Any]]:
+    nodes = [head.node for head in heads]
+    return [_head(circuit, head) | {"group": nodes.index(head.node)} for head in heads]
 
 
 def _head(circuit: Circuit, head: Head) -> dict[str, Any]:
@@ -94,7 +103,7 @@ def _variable(circuit: Circuit, variable: Variable) -> dict[str, Any]:
     return {
         "name": variable.name,
         "ready": variable.ready,
-        "until": min((erased[d] for d in variable.directions if d in erased), default=_never(circuit)),
+        "until": min((erased[d] for d in variable.directions if d in erased), default=circuit.never),
         "read": _form(variable.read),
         **over,
         "values": [plain(value) for value, _ in variable.numbers],
@@ -114,8 +123,3 @@ def _named(circuit: Circuit, contents: dict[Direction, Content]) -> list[dict[st
     held = {name: analysis.domain(sop).values for name, sop in told(contents.values()).items()}
     read = {one.name: tuple(value for value, _ in one.numbers) for one in circuit.variables}
     return [{"name": name, "values": [plain(value) for value in values]} for name, values in (read | held).items()]
-
-
-def _never(circuit: Circuit) -> int:
-    """One more than all steps."""
-    return 2 * len(circuit.layers) + 1

@@ -78,6 +78,7 @@ class Head:
     exact: bool  # every form it scores with is free of rounding
     single: bool  # no row selects two keys
     channels: tuple[Channel, ...]
+    crosses: bool = False  # what it reads at keys are forms of the encoder's stream, as it is in the end
 
     @property
     def scores(self) -> tuple[tuple[Form, Form], ...]:
@@ -109,10 +110,16 @@ class Head:
         return f"{verb} {self.selects}"
 
     def reads(self) -> Iterator[Form]:
-        """Every form the head reads."""
-        yield from (form for pair in self.scores for form in pair)
+        """Every form the head reads of the stream that it adds to."""
+        yield from (query for query, _ in self.scores)
         if self.baseline is not None:
             yield self.baseline
+        if not self.crosses:
+            yield from self.at_keys()
+
+    def at_keys(self) -> Iterator[Form]:
+        """Every form the head reads at keys."""
+        yield from (key for _, key in self.scores)
         yield from (channel.read for channel in self.channels)
 
     def only(self, read: Collection[Direction]) -> Head | None:
@@ -120,14 +127,17 @@ class Head:
         channels = tuple(channel for channel in self.channels if channel.write in read)
         return replace(self, channels=channels) if channels else None
 
-    def rows(self, streams: Sequence[Stream], causal: bool) -> Iterator[list[int]]:
-        """For each position, the selected keys (position 0 is BOS, which selects itself and is never selected)."""
+    def rows(self, streams: Sequence[Stream], sources: Sequence[Stream], causal: bool) -> Iterator[list[int]]:
+        """For each position, the selected keys (position 0 is BOS, which selects BOS, and BOS is never selected).
+
+        `sources` are the streams of the keys; `causal`: they are the same ones, of which the later are not seen.
+        """
         pairs, baseline = self.scores, self.baseline
-        keys = [[k.at(stream) for _, k in pairs] for stream in streams]
+        keys = [[k.at(stream) for _, k in pairs] for stream in sources]
         yield [0]
         for query, stream in enumerate(streams[1:], start=1):
             reads = [q.at(stream) for q, _ in pairs]
-            scores = [_product(reads, keys[key]) for key in range(1, query + 1 if causal else len(streams))]
+            scores = [_product(reads, keys[key]) for key in range(1, query + 1 if causal else len(sources))]
             bound = max(scores) if baseline is None else plus(baseline.at(stream), self.selected)
             yield [key for key, score in enumerate(scores, start=1) if score >= bound]
 
@@ -190,10 +200,11 @@ class Stairs:
 
 @dataclass
 class Layer:
-    """An attention sublayer and an MLP sublayer; either may be empty."""
+    """Sublayers of self-attention, of cross-attention in a decoder, of an MLP; each of them may be empty."""
 
     heads: list[Head] = field(default_factory=list)
     neurons: list[Neuron] = field(default_factory=list)
+    cross: list[Head] = field(default_factory=list)
     erasers: list[Neuron] = field(default_factory=list)  # set directions that nobody reads any more to zero (C15)
 
     @property
@@ -203,35 +214,66 @@ class Layer:
 
     def writes(self) -> Iterator[Direction]:
         """Every direction the layer adds to; what it erases is not among them."""
-        yield from (channel.write for head in self.heads for channel in head.channels)
+        yield from (channel.write for head in (*self.heads, *self.cross) for channel in head.channels)
         yield from (direction for neuron in self.neurons for direction, _ in neuron.writes)
+
+
+Slot: TypeAlias = Literal["self", "cross", "mlp"]
+"""A sublayer's place in its layer."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The sublayers that every layer has, in order; the last one is the MLP."""
+
+    names: tuple[Slot, ...]
+
+    def time(self, layer: int, name: Slot) -> int:
+        """When a sublayer has written: its number among all sublayers, the first of which is 1. Layers, too."""
+        return (layer - 1) * len(self.names) + self.names.index(name) + 1
+
+    def after(self, ready: int, name: Slot) -> int:
+        """When the first such sublayer has written that reads something ready then."""
+        place = self.names.index(name) + 1
+        return ready + 1 + (place - ready - 1) % len(self.names)
+
+    def layer(self, time: int) -> int:
+        """The layer, counted from 1, of which a sublayer writes then; 0 for the embedding."""
+        return -(-time // len(self.names))
+
+    def at(self, time: int, name: Slot) -> bool:
+        """Whether such a sublayer writes then."""
+        return time > 0 and (time - self.names.index(name) - 1) % len(self.names) == 0
+
+
+ENCODER = Slots(("self", "mlp"))
+"""Those of a model of one tape, too."""
+DECODER = Slots(("self", "cross", "mlp"))
 
 
 @dataclass(frozen=True)
 class Sublayer:
-    """The attention or the MLP of a layer: who reads, which directions get something, which are erased.
+    """One sublayer of a layer, counted from 1: who reads, which directions get something, which are erased.
 
-    Its time is 2L - 1 or 2L for the layer L, counted from 1; the embedding's is 0.
+    Its time is its number among all sublayers; the embedding's is 0.
     """
 
     time: int
+    layer: int
     readers: Sequence[Head | Neuron]
     writes: Sequence[Direction]
     erases: Sequence[Direction] = ()
 
-    @property
-    def layer(self) -> int:
-        """The number of its layer, counted from 1."""
-        return (self.time + 1) // 2
 
-
-def sublayers(layers: Iterable[Layer]) -> Iterator[Sublayer]:
+def sublayers(layers: Iterable[Layer], slots: Slots) -> Iterator[Sublayer]:
     """All sublayers, in order."""
     for number, layer in enumerate(layers, start=1):
-        moved = [channel.write for head in layer.heads for channel in head.channels]
-        yield Sublayer(2 * number - 1, layer.heads, moved)
+        for name in slots.names[:-1]:
+            heads = layer.cross if name == "cross" else layer.heads
+            moved = [channel.write for head in heads for channel in head.channels]
+            yield Sublayer(slots.time(number, name), number, heads, moved)
         added, erased = ([d for neuron in some for d, _ in neuron.writes] for some in (layer.neurons, layer.erasers))
-        yield Sublayer(2 * number, layer.mlp, added, erased)
+        yield Sublayer(slots.time(number, "mlp"), number, layer.mlp, added, erased)
 
 
 class Writer(Protocol):

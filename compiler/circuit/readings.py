@@ -15,6 +15,7 @@ import numpy as np
 
 from compiler.circuit.certificate import Decision
 from compiler.circuit.circuit import Circuit
+from compiler.circuit.layer import Head
 from compiler.numbers.bound import SLACK, Bound, reach
 from compiler.numbers.direction import BOS, ONE, Direction, Form
 from compiler.numbers.exact import Multiples, real
@@ -24,10 +25,14 @@ from compiler.numbers.rounding import holds_all, sum_stored
 
 
 class Readings:
-    """The forms of a circuit, over what is known of its directions so far, and the decisions that were met so far."""
+    """The forms of a circuit, over what is known of its directions so far, and the decisions that were met so far.
 
-    def __init__(self, circuit: Circuit) -> None:
+    `encoder` are those of the encoder's stream as it is in the end, if heads cross.
+    """
+
+    def __init__(self, circuit: Circuit, encoder: Readings | None = None) -> None:
         self.circuit = circuit
+        self.encoder = encoder
         self.p = circuit.precision
         self.n = circuit.max_length
         self.bos = circuit.bos()
@@ -44,6 +49,13 @@ class Readings:
     def _embedded(self) -> Iterator[tuple[Direction, tuple[Fraction, ...]]]:
         yield from self.circuit.tokens.items()
         yield from self.circuit.positions.items()
+
+    def at_keys(self, head: Head) -> Readings:
+        """The readings of what a head reads at keys."""
+        if not head.crosses:
+            return self
+        assert self.encoder is not None
+        return self.encoder
 
     def exact(self, numbers: Sequence[Fraction]) -> Bound:
         """What is known of exact numbers that the dtype holds, or rounds once."""

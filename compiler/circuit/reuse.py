@@ -33,7 +33,9 @@ class _Life:
 
 
 def reuse(circuit: Circuit, optimize: str = "balanced") -> Circuit:
-    """Let later directions take over the columns of earlier ones, if that saves enough."""
+    """Let later directions take over the columns of earlier ones, if that saves enough; in an encoder, too."""
+    if circuit.encoder is not None:
+        circuit = replace(circuit, encoder=reuse(circuit.encoder, optimize))
     d_model, column = len(circuit.directions()), circuit.numbers_in_a_column()
     row = 2 * d_model + 1  # numbers of a neuron
     lives = sorted(_lives(circuit), key=lambda life: life.begins)
@@ -43,7 +45,7 @@ def reuse(circuit: Circuit, optimize: str = "balanced") -> Circuit:
     embedded = set(circuit.embedded())
     bos = circuit.bos()
     for life in lives:
-        before = (life.begins - 1) // 2  # the last layer that can make room for it
+        before = circuit.slots.layer(life.begins) - 1  # the last layer that can make room for it
         while life.direction not in embedded and dying and dying[0].ends <= before:
             home = dying.pop(0).direction
             needed = list(_erasers(circuit, home, bos.get(home, Fraction(0))))
@@ -69,7 +71,7 @@ def _lives(circuit: Circuit) -> Iterator[_Life]:
         ends |= dict.fromkeys((direction for form in read for direction in form.terms), sublayer.layer)
         for direction in sublayer.writes:
             begins.setdefault(direction, sublayer.time)
-            ends[direction] = sublayer.time // 2 + 1
+            ends[direction] = sublayer.layer + circuit.slots.at(sublayer.time, "mlp")
     ends |= dict.fromkeys(circuit.decoded(), never)
     for direction, begun in begins.items():
         yield _Life(direction, begun, ends[direction])

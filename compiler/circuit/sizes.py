@@ -10,13 +10,14 @@ score of a key that is not selected may be too far below 0: it is minus infinity
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 
 from compiler.circuit.certificate import Size
 from compiler.circuit.circuit import Circuit
 from compiler.circuit.emit import Emitter
 from compiler.circuit.layer import Head, Neuron, Part
+from compiler.circuit.readings import Readings
 from compiler.numbers.bound import SLACK, Bound, product_error, square
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import Multiples, real
@@ -28,13 +29,14 @@ ROUNDED = 4
 class Sizes:
     """Collects the largest number of one sublayer after the other; each method notes what one part of it makes.
 
-    `bounds` and `form` say what the stream holds, and what a reading of it can be, at every position but BOS.
+    `readings` say what the stream holds, and what a reading of it can be, at every position but BOS.
     """
 
-    def __init__(self, circuit: Circuit, bounds: Mapping[Direction, Bound], form: Callable[[Form], Bound]) -> None:
-        self.p, self.bounds, self.form = circuit.precision, bounds, form
+    def __init__(self, circuit: Circuit, readings: Readings) -> None:
+        self.p, self.readings = circuit.precision, readings
+        self.bounds, self.form = readings.bounds, readings.form
         self.emitter = Emitter(circuit)
-        self.bos = {direction: real(value) for direction, value in self.emitter.bos.items()}
+        self.bos = {direction: real(value) for direction, value in readings.bos.items()}
         self.largest = 0.0
         self.found: list[Size] = []
 
@@ -65,21 +67,31 @@ class Sizes:
         Values are mixed by weights of 1 at most, and their sum may be divided by that of the weights in the end only.
         """
         pairs, values = self.emitter.scores(head), self.emitter.values(head)
-        for form in (*(form for pair in pairs for form in pair), *values):
-            self.reading(form)
+        keys = self.readings.at_keys(head)
+        for query, key in pairs:
+            self.reading(query)
+            self.reading(key, keys)
         for form, channel in zip(values, head.channels, strict=True):
-            self.note(0.0, self.emitter.circuit.max_length * self.form(form).size + abs(real(channel.default)))
+            self.reading(form, keys)
+            self.note(0.0, keys.n * keys.form(form).size + abs(real(channel.default)))
         self.note(self.emitter.lift(head))
-        self.note(self._best(head), sum(self.form(query).size * self.form(key).size for query, key in pairs))
+        self.note(self._best(head), sum(self.form(query).size * keys.form(key).size for query, key in pairs))
 
-    def reading(self, form: Form) -> None:
+    def reading(self, form: Form, of: Readings | None = None) -> None:
         """A column of a matrix, and what it reads at tokens and at BOS."""
-        read = self.form(form)
-        self._product(form, read.size, 0.0)
+        if of is None or of is self.readings:
+            self._product(form, self.form(form).size, 0.0)
+            return
+        self._terms(form, of.form(form).size, 0.0, of.bounds, {d: real(of.bos.get(d, Fraction(0))) for d in form.terms})
 
     def _product(self, form: Form, size: float, bias: float) -> float:
+        return self._terms(form, size, bias, self.bounds, self.bos)
+
+    def _terms(
+        self, form: Form, size: float, bias: float, bounds: Mapping[Direction, Bound], bos: Mapping[Direction, float]
+    ) -> float:
         """A column of a matrix, and the sum of its products, with a bias or without; what it is at BOS."""
-        terms = [(real(c), self.bounds[d].size, self.bos.get(d, 0.0)) for d, c in form.terms.items() if c]
+        terms = [(real(c), bounds[d].size, bos.get(d, 0.0)) for d, c in form.terms.items() if c]
         at_bos = sum(c * first for c, _, first in terms)
         self.note(max((abs(c) for c, _, _ in terms), default=0.0))
         self.note(size, sum(abs(c) * held for c, held, _ in terms) + abs(bias))
@@ -89,11 +101,13 @@ class Sizes:
     def _best(self, head: Head) -> float:
         """No score is larger. A parabola relative to the selected score is ``-(q - k)^2``, 0 at best (C5)."""
         relative = self.p.relative_scores and head.baseline is not None
-        best = sum(self._best_of(part, relative) for part in head.parts) - (real(head.selected) if relative else 0.0)
+        best = sum(self._best_of(head, part, relative) for part in head.parts)
+        best -= real(head.selected) if relative else 0.0
         return head.sharpness(self.p) * max(best, 0.0)
 
-    def _best_of(self, part: Part, relative: bool) -> float:
-        reads = [(self.form(query), self.form(key)) for query, key in part.pairs]
+    def _best_of(self, head: Head, part: Part, relative: bool) -> float:
+        keys = self.readings.at_keys(head)
+        reads = [(self.form(query), keys.form(key)) for query, key in part.pairs]
         off = sum(product_error(q, k) for q, k in reads)
         if part.kind == "parabola":
             return off + (0.0 if relative else square(part.reach))

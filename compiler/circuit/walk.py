@@ -29,31 +29,38 @@ class Algebra(Protocol[S]):
     def embed(self) -> S:
         """After the embedding."""
 
-    def attend(self, state: S, number: int, layer: Layer) -> S:
-        """After the heads of a layer, whose number is counted from 0."""
+    def attend(self, state: S, number: int, heads: Sequence[Head]) -> S:
+        """After some heads of a layer, whose number is counted from 0: its own ones, or those that cross."""
 
     def activate(self, state: S, number: int, layer: Layer) -> S:
         """After its neurons."""
 
 
-def walk(layers: Sequence[Layer], algebra: Algebra[S]) -> Iterator[S]:
+def walk(circuit: Circuit, algebra: Algebra[S]) -> Iterator[S]:
     """The state after the embedding and after each sublayer."""
     state = algebra.embed()
     yield state
-    for number, layer in enumerate(layers):
-        state = algebra.attend(state, number, layer)
-        yield state
+    for number, layer in enumerate(circuit.layers):
+        for name in circuit.slots.names[:-1]:
+            state = algebra.attend(state, number, layer.cross if name == "cross" else layer.heads)
+            yield state
         state = algebra.activate(state, number, layer)
         yield state
 
 
 class Exact:
-    """The stream itself, at BOS and at every token, in exact arithmetic. Without `erasing`, nothing is taken away."""
+    """The stream itself, at BOS and at every token, in exact arithmetic. Without `erasing`, nothing is taken away.
 
-    def __init__(self, circuit: Circuit, tokens: Sequence[int], erasing: bool = True) -> None:
+    `sources` are the streams that an encoder ends with.
+    """
+
+    def __init__(
+        self, circuit: Circuit, tokens: Sequence[int], erasing: bool = True, sources: Sequence[Stream] = ()
+    ) -> None:
         self.circuit = circuit
         self.tokens = tokens
         self.erasing = erasing
+        self.sources = sources
 
     def embed(self) -> list[Stream]:
         """BOS, then one position a token."""
@@ -67,12 +74,14 @@ class Exact:
             streams.append(stream)
         return streams
 
-    def attend(self, state: list[Stream], number: int, layer: Layer) -> list[Stream]:
+    def attend(self, state: list[Stream], number: int, heads: Sequence[Head]) -> list[Stream]:
         """Each head adds what its channels make of the selected keys."""
         after = [dict(stream) for stream in state]
-        for head in layer.heads:
-            reads = [[channel.read.at(stream) for channel in head.channels] for stream in state]
-            for query, keys in enumerate(head.rows(state, self.circuit.causal)):
+        for head in heads:
+            sources = self.sources if head.crosses else state
+            reads = [[channel.read.at(stream) for channel in head.channels] for stream in sources]
+            causal = self.circuit.causal and not head.crosses
+            for query, keys in enumerate(head.rows(state, sources, causal)):
                 for i, channel in enumerate(head.channels):
                     value = _reduced(head, channel, [reads[key][i] for key in keys], at_bos=query == 0)
                     after[query][channel.write] = plus(after[query].get(channel.write, whole(0)), value)

@@ -28,7 +28,7 @@ from compiler.numbers.rounding import unselected
 
 def also(circuit: Circuit) -> tuple[str, ...]:
     """The wider dtypes in which the circuit's weights are right too."""
-    if circuit.precision != FLOAT32 or circuit.offsets:
+    if circuit.precision != FLOAT32 or circuit.offsets or (circuit.encoder and circuit.encoder.offsets):
         return ()
     return (FLOAT64.name,) if _Wider(circuit).certificate().ok else ()
 
@@ -39,15 +39,16 @@ class _Wider(Certifier):
     def head(self, head: Head) -> Iterator[tuple[Direction, Bound]]:
         """Keys that are not selected keep a weight, which float32 takes for zero: at most exp(-underflow) each."""
         defaults = [self.exact((channel.default,)).size for channel in head.channels]
-        values = [self.form(channel.read).size for channel in head.channels]
-        kept = 2 * (self.n + 1) * math.exp(-self.p.underflow) if head.mode == "mean" else 0.0
+        keys = self.at_keys(head)
+        values = [keys.form(channel.read).size for channel in head.channels]
+        kept = 2 * (keys.n + 1) * math.exp(-self.p.underflow) if head.mode == "mean" else 0.0
         for (direction, bound), size in zip(super().head(head), map(max, defaults, values), strict=True):
             error = bound.error + kept * size * SLACK
             yield direction, Bound(bound.low, bound.high, error, None if error else bound.grid, bound.spacing)
 
     def leak(self, head: Head, nats: float) -> float:
         """No key's weight is nothing."""
-        return unselected(self.n, head.sharpness(self.p) * float(head.score_gap) - nats)
+        return unselected(self.at_keys(head).n, head.sharpness(self.p) * float(head.score_gap) - nats)
 
     def preactivation(self, neuron: Neuron, read: Bound) -> float:
         """A difference that is exact at 24 bits is rounded at 53."""

@@ -15,7 +15,20 @@ from compiler.graph.domain import Setting
 from compiler.graph.relation import Conjunction, disjuncts
 from compiler.graph.rules import Rule
 from rasp.meaning.operators import TRUTHS, Undefined
-from rasp.meaning.sop import Constant, Indices, Lookup, Map, Node, Selector, SOp, Tokens, Total, Width, reachable
+from rasp.meaning.sop import (
+    Constant,
+    Encoded,
+    Indices,
+    Lookup,
+    Map,
+    Node,
+    Selector,
+    SOp,
+    Tokens,
+    Total,
+    Width,
+    reachable,
+)
 from rasp.value import Kind, kind
 
 
@@ -27,6 +40,7 @@ class Known:
         other keys there than one that reads."""
         self.setting = setting
         self.unsorted = unsorted and not setting.causal
+        self.encoder = None if setting.encoder is None else Known(setting.encoder, unsorted)
         self._cases: dict[Selector, list[Conjunction] | None] = {}
         self._kinds: dict[Node, Kind | None] = {}
 
@@ -49,6 +63,8 @@ class Known:
         match node:
             case Indices() | Width():
                 return "int"
+            case Encoded(inner):
+                return None if self.encoder is None else self.encoder.kind(inner)
             case Constant(value=value):
                 return kind(value)
             case Tokens(convert=convert):

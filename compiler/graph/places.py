@@ -14,7 +14,20 @@ from fractions import Fraction
 from compiler.graph.domain import LENGTH, Setting
 from compiler.numbers.exact import as_value
 from rasp.meaning.interpreter import evaluate_each
-from rasp.meaning.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Tokens, Total, Width, reachable
+from rasp.meaning.sop import (
+    Aggregate,
+    Constant,
+    Encoded,
+    Indices,
+    Lookup,
+    Map,
+    Node,
+    SOp,
+    Tokens,
+    Total,
+    Width,
+    reachable,
+)
 from rasp.text.source import RaspError
 from rasp.value import Value
 
@@ -27,7 +40,7 @@ def of_place(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
     free: set[Node] = set()
     wanted: list[SOp] = []
     for node in reachable(roots):
-        if not isinstance(node, Tokens) and all(arg in free for arg in node.inputs):
+        if not isinstance(node, Tokens | Encoded) and all(arg in free for arg in node.inputs):
             free.add(node)
             if isinstance(node, Width | Total | Aggregate) and node is not LENGTH:
                 wanted.append(node)

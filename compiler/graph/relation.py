@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from rasp.meaning.operators import PREDICATES
-from rasp.meaning.sop import And, Constant, Not, Or, Predicate, Select, Selector, SOp, closed
+from rasp.meaning.sop import And, Constant, Encoded, Not, Or, Predicate, Select, Selector, SOp, closed
 from rasp.value import Value
 
 Comparison: TypeAlias = frozenset[str]
@@ -50,42 +50,52 @@ def compare(comparison: Comparison, key: Value, query: Value) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Conjunction:
-    """Comparisons that must all hold, one for each pair of key s-op and query s-op. Their order makes no difference."""
+    """Comparisons that must all hold, one for each pair of key s-op and query s-op. Their order makes no difference.
+
+    Where it `crosses`, the keys stand on the source: what is said of the keys of one tape says nothing of them.
+    """
 
     parts: tuple[Compared, ...]
+    crosses: bool = False
 
     @staticmethod
-    def of(parts: Iterable[Compared]) -> Conjunction | None:
+    def of(parts: Iterable[Compared], crosses: bool = False) -> Conjunction | None:
         """The conjunction of comparisons; None if it can never hold."""
         merged: dict[tuple[SOp, SOp], Comparison] = {}
         for key, query, comparison in parts:
+            crosses = crosses or key.encoded
             comparison = _decided(key, query, comparison)
             merged[key, query] = merged.get((key, query), ALWAYS) & comparison
         if not all(merged.values()):
             return None
         kept = [(key, query, c) for (key, query), c in merged.items() if c != ALWAYS]
-        return Conjunction(tuple(kept))
+        return Conjunction(tuple(kept), crosses)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Conjunction) and frozenset(self.parts) == frozenset(other.parts)
+        if not isinstance(other, Conjunction) or self.crosses != other.crosses:
+            return False
+        return frozenset(self.parts) == frozenset(other.parts)
 
     def __hash__(self) -> int:
-        return hash(frozenset(self.parts))
+        return hash((frozenset(self.parts), self.crosses))
 
     def excludes(self, other: Conjunction) -> bool:
         """Whether the two can be seen never to hold together."""
-        return Conjunction.of(self.parts + other.parts) is None
+        return self.crosses == other.crosses and self._with(other) is None
 
     def implies(self, other: Conjunction) -> bool:
         """Whether everything `other` asks for is asked for here."""
-        return Conjunction.of(self.parts + other.parts) == self
+        return self.crosses == other.crosses and self._with(other) == self
+
+    def _with(self, other: Conjunction) -> Conjunction | None:
+        return Conjunction.of(self.parts + other.parts, self.crosses)
 
     def minus(self, other: Conjunction) -> list[Conjunction]:
         """Exclusive conjunctions that hold where this one does and `other` does not."""
         pieces = []
         agreed = self.parts
         for key, query, comparison in other.parts:
-            piece = Conjunction.of((*agreed, (key, query, ALWAYS - comparison)))
+            piece = Conjunction.of((*agreed, (key, query, ALWAYS - comparison)), self.crosses)
             if piece is not None:
                 pieces.append(piece)
             agreed = (*agreed, (key, query, comparison))
@@ -97,7 +107,7 @@ class Conjunction:
         for key, query, comparison in self.parts:
             select = Select(key, query, PREDICATE_OF[comparison])
             found = select if found is None else And(found, select)
-        return found or Select(Constant(1), Constant(1), "==")
+        return found or Select(Encoded(Constant(1)) if self.crosses else Constant(1), Constant(1), "==")
 
     def __str__(self) -> str:
         return " and ".join(f"{key} {symbol(c)} {query}" for key, query, c in self.parts) or "always"
@@ -110,6 +120,7 @@ def symbol(comparison: Comparison) -> str:
 
 def _decided(key: SOp, query: SOp, comparison: Comparison) -> Comparison:
     """A comparison of two constants is always or never. Raises `Undefined` where a string and a number are ordered."""
+    key = key.node if isinstance(key, Encoded) else key
     if isinstance(key, Constant) and isinstance(query, Constant):
         return ALWAYS if compare(comparison, key.value, query.value) else frozenset()
     return comparison
@@ -140,7 +151,7 @@ def _normal(selector: Selector, wanted: bool, most: int) -> list[Conjunction]:
 
 
 def _both(first: list[Conjunction], second: list[Conjunction], most: int) -> list[Conjunction]:
-    met = (Conjunction.of(a.parts + b.parts) for a in first for b in second)
+    met = (Conjunction.of(a.parts + b.parts, a.crosses or b.crosses) for a in first for b in second)
     return _either([conjunction for conjunction in met if conjunction is not None], [], most)
 
 
@@ -165,7 +176,7 @@ def _merge_one(conjunctions: list[Conjunction], most: int) -> list[Conjunction]:
             if len(different) == 2 and len({(key, query) for key, query, _ in different}) == 1:
                 union = frozenset().union(*(comparison for _, _, comparison in different))
                 key, query, _ = next(iter(different))
-                joined = Conjunction.of([*(set(a.parts) & set(b.parts)), (key, query, union)])
+                joined = Conjunction.of([*(set(a.parts) & set(b.parts)), (key, query, union)], a.crosses)
                 rest = [c for c in conjunctions if c not in (a, b)]
                 assert joined is not None
                 return _either([*rest, joined], [], most)

@@ -23,6 +23,7 @@ from rasp.meaning.sop import (
     Aggregate,
     And,
     Constant,
+    Encoded,
     Indices,
     Map,
     Node,
@@ -67,7 +68,8 @@ def _looked_for(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
     found: dict[Node, Node] = {}
     for node in nodes:  # inputs come first
         if isinstance(node, Width) and asked.get(node):
-            found[node] = rebuilt(Aggregate(node.selector, Constant(1), 0), again)
+            one: SOp = Encoded(Constant(1)) if node.selector.encoded else Constant(1)
+            found[node] = rebuilt(Aggregate(node.selector, one, 0), again)
         elif not found.keys().isdisjoint(node.inputs):
             again[node] = rebuilt(node, found)
         elif (made := rebuilt(node, again)) is not node:

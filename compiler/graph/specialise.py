@@ -12,18 +12,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
+from typing import TypeAlias
 
 import networkx as nx
 
 from compiler.graph.domain import Analysis, Setting
+from compiler.graph.halves import Half
 from compiler.graph.means import without_means
-from compiler.graph.simplify import simplify
+from compiler.graph.simplify import rebuilt, simplify
 from rasp.meaning.answers import is_boolean, normalised
 from rasp.meaning.interpreter import evaluate
-from rasp.meaning.sop import Aggregate, Constant, Node, SOp, Total, Width, aligned, listed, outline, reachable
+from rasp.meaning.sop import Aggregate, Constant, Encoded, Node, SOp, Total, Width, aligned, listed, outline, reachable
 from rasp.value import Value
 
+Carried: TypeAlias = Mapping[SOp, SOp]
+"""What became of s-ops of the encoder that the decoder reads."""
 MAX_NAME = 48
 """Longest name made from a node's text, in characters."""
 MAX_WRITTEN = 8
@@ -43,6 +47,8 @@ class Graph:
     analysis: Analysis
     booleans: frozenset[str] = frozenset()
     origins: Mapping[Node, Node] = field(default_factory=dict)  # what the program wrote, by what stands for it here
+    encoder: Graph | None = None
+    """What is computed of the source; its outputs are what this graph has as `Encoded` leaves."""
 
     def origin(self, node: Node) -> Node | None:
         """What the program wrote of a node, else of what reads it, else of the nearest one that it is computed from."""
@@ -116,9 +122,9 @@ class Graph:
             if isinstance(node, SOp) and not len(self.analysis.domain(node)):
                 raise ValueError(f"{self.name(node)} has no possible value")
 
-    def run(self, tokens: Sequence[Value]) -> dict[str, list[Value]]:
+    def run(self, tokens: Sequence[Value], source: Sequence[Value] | None = None) -> dict[str, list[Value]]:
         """The outputs by the reference interpreter."""
-        values = evaluate(list(self.outputs.values()), tokens, causal=self.setting.causal)
+        values = evaluate(list(self.outputs.values()), tokens, causal=self.setting.causal, source=source)
         return {name: self.printed(name, answer) for name, answer in zip(self.outputs, values, strict=True)}
 
     def printed(self, name: str, values: Iterable[Value]) -> list[Value]:
@@ -126,6 +132,11 @@ class Graph:
         return [normalised(value, name in self.booleans) for value in values]
 
     def __str__(self) -> str:
+        if self.encoder is not None:
+            return f"of the source:\n{self.encoder}\n\nof the target:\n{self._listed()}"
+        return self._listed()
+
+    def _listed(self) -> str:
         lines = self.shown()
         texts = aligned([(name, text) for name, text, _ in lines])
         width = max(map(len, texts))
@@ -189,6 +200,7 @@ class _Simplified:
     analysis: Analysis
     said: dict[Node, str]
     """What the messages of the analysis call nodes, those of ratios too."""
+    encoder: Graph | None = None
 
 
 def specialise(
@@ -204,36 +216,54 @@ def specialise(
     A mean of more than `means` values is computed as a ratio, if that is given; what is sorted to be read stays so
     unless it is to be `unsorted`. Raises `RaspError` where there is visibly no input that is meant.
     """
-    return _of_ratios(_simplified(outputs, names, setting, requires, unsorted), outputs, names, means)
+    half = Half(outputs, names, setting, tuple(requires))
+    return _of_ratios(_simplified(half, unsorted), half, means)
 
 
 def _simplified(
-    outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp], unsorted: bool
+    half: Half, unsorted: bool, encoder: Graph | None = None, carried: Carried | None = None
 ) -> _Simplified:
-    new = simplify([*outputs.values(), *requires], setting, unsorted)
-    needed = tuple(node for old in requires if isinstance(node := new[old], SOp))
+    roots = [*half.outputs.values(), *half.requires]
+    before = _carried(roots, carried or {})
+    found = simplify([before[root] for root in roots], half.setting, unsorted)
+    new = {old: found[node] for old, node in before.items() if node in found}
+    needed = tuple(node for old in half.requires if isinstance(node := new[old], SOp))
     kept: dict[Node, str] = {}
-    _name(kept, names, new)
+    if encoder is not None:
+        kept |= {
+            node: f"source[{encoder.name(node.node).removesuffix('@source')}]"
+            for node in found.values()
+            if isinstance(node, Encoded)
+        }
+    _name(kept, half.names, new)
     said = dict(kept)
-    analysis = Analysis(setting, needed, said)
+    analysis = Analysis(half.setting, needed, said, None if encoder is None else encoder.analysis)
     analysis.require_inputs()
-    return _Simplified(new, kept, analysis, said)
+    return _Simplified(new, kept, analysis, said, encoder)
 
 
-def _of_ratios(simple: _Simplified, outputs: Mapping[str, SOp], names: Mapping[Node, str], means: int | None) -> Graph:
+def _carried(roots: Iterable[Node], carried: Carried) -> dict[Node, Node]:
+    """The nodes below the roots, over what has become of s-ops of the encoder."""
+    new: dict[Node, Node] = {}
+    for node in reachable(roots):
+        new[node] = Encoded(carried[node.node]) if isinstance(node, Encoded) else rebuilt(node, new)
+    return new
+
+
+def _of_ratios(simple: _Simplified, half: Half, means: int | None, decoded: bool = True) -> Graph:
     new, kept = simple.new, dict(simple.names)
-    found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
+    found = {name: node for name, old in half.outputs.items() if isinstance(node := new[old], SOp)}
     if means is not None:
-        ratios = without_means(simple.analysis, means, found.values(), set(found.values()))
+        ratios = without_means(simple.analysis, means, found.values(), set(found.values()) if decoded else set())
         new = {old: ratios.get(node, node) for old, node in new.items()}
-        found = {name: node for name, old in outputs.items() if isinstance(node := new[old], SOp)}
+        found = {name: node for name, old in half.outputs.items() if isinstance(node := new[old], SOp)}
         for called in (kept, simple.said):
-            _name(called, names, new)
-    booleans = frozenset(name for name, old in outputs.items() if is_boolean(old))
+            _name(called, half.names, new)
+    booleans = frozenset(name for name, old in half.outputs.items() if is_boolean(old))
     origins: dict[Node, Node] = {}
     for old, node in new.items():
-        origins.setdefault(node, old)
-    return Graph(simple.analysis.setting, found, kept, simple.analysis, booleans, origins)
+        origins.setdefault(node, half.written.get(old, old))
+    return Graph(simple.analysis.setting, found, kept, simple.analysis, booleans, origins, simple.encoder)
 
 
 class Graphs(Sequence[Graph]):
@@ -246,12 +276,11 @@ class Graphs(Sequence[Graph]):
     WAYS = ((256, True), (32, True), (1, True), (256, False))
     """A mean of more values is computed as a ratio (C24); whether nothing is sorted to be read (C30)."""
 
-    def __init__(
-        self, outputs: Mapping[str, SOp], names: Mapping[Node, str], setting: Setting, requires: Sequence[SOp]
-    ) -> None:
-        self._simplify = partial(_simplified, outputs, names, setting, requires)
-        self._finish = partial(_of_ratios, outputs=outputs, names=names)
-        self._simple: dict[bool, _Simplified] = {}
+    def __init__(self, half: Half, encoder: Half | None = None) -> None:
+        """`encoder` is what is computed of the source, if there is one; the `half` reads it."""
+        self.half = half
+        self.encoder = None if encoder is None else Graphs(encoder)
+        self._simple: dict[tuple[object, ...], _Simplified] = {}
         self._made: dict[int, Graph] = {}
 
     def __len__(self) -> int:
@@ -261,10 +290,21 @@ class Graphs(Sequence[Graph]):
         if number not in range(len(self)):
             raise IndexError(number)
         if number not in self._made:
-            means, unsorted = self.WAYS[number]
-            if unsorted not in self._simple:
-                simple = self._simplify(unsorted)
-                known = (one for one in self._simple.values() if one.new == simple.new)
-                self._simple[unsorted] = next(known, simple)
-            self._made[number] = self._finish(self._simple[unsorted], means=means)
+            self._made[number] = self._make(number, decoded=True)
         return self._made[number]
+
+    def _make(self, number: int, decoded: bool) -> Graph:
+        """The graph of a way; of an encoder nothing is `decoded`, or printed."""
+        means, unsorted = self.WAYS[number]
+        encoder = None if self.encoder is None else self.encoder._make(number, decoded=False)
+        carried = {} if self.encoder is None or encoder is None else self.encoder.carried(encoder)
+        way = unsorted, *carried.values()
+        if way not in self._simple:
+            simple = _simplified(self.half, unsorted, encoder, carried)
+            known = (one for one in self._simple.values() if one.new == simple.new)
+            self._simple[way] = next(known, simple)
+        return _of_ratios(self._simple[way], self.half, means, decoded)
+
+    def carried(self, graph: Graph) -> Carried:
+        """What became of each output."""
+        return {old: graph.outputs[name] for name, old in self.half.outputs.items()}

@@ -12,6 +12,8 @@ import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
+from typing import NamedTuple
 
 from compiler.graph.domain import Setting, nothing_meant, refusal
 from rasp import Diagnostic, Program, RaspError
@@ -21,15 +23,31 @@ from rasp.settings import token_text
 from rasp.value import Value
 
 
+class Case(NamedTuple):
+    """An input. With a source, the tokens are those of the target so far, its `start` in front."""
+
+    tokens: tuple[Value, ...]
+    source: tuple[Value, ...] | None = None
+
+    def __str__(self) -> str:
+        if self.source is None:
+            return f"the input `{_shown(self.tokens)}`"
+        return f"the source `{_shown(self.source)}` and the target `{_shown(self.tokens)}`"
+
+
+def _shown(tokens: Sequence[Value]) -> str:
+    return " ".join(map(token_text, tokens))
+
+
 def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
     """One warning for each kind of failure. Raises `RaspError` if no input that was tried has an answer."""
-    tried = [*_examples(program, setting), *itertools.islice(_inputs(setting), setting.limits.tried)]
+    tried = [*_examples(program, setting), *itertools.islice(_tried(setting), setting.limits.tried)]
     inputs = _meant(program, tried, setting)
     if tried and not inputs:
         return [_unmet(program, len(tried), setting)]
-    outputs = [node for name in program.outputs if isinstance(node := program.node(name), SOp)]
-    answers = evaluate_each(outputs, inputs, setting.causal)
-    failed: dict[str, Sequence[Value]] = {}
+    outputs = [program.placed(node) for name in program.outputs if isinstance(node := program.node(name), SOp)]
+    answers = run_each(outputs, inputs, setting)
+    failed: dict[str, Case] = {}
     for tokens, answer in zip(inputs, answers, strict=True):
         if isinstance(answer, RaspError):
             failed.setdefault(answer.diagnostics[0].code, tokens)
@@ -58,12 +76,20 @@ def required(program: Program) -> list[SOp]:
     return [node for name in program.settings.requires if isinstance(node := program.node(name), SOp)]
 
 
-def _meant(program: Program, inputs: Sequence[Sequence[Value]], setting: Setting) -> list[Sequence[Value]]:
+def run_each(nodes: Sequence[SOp], inputs: Sequence[Case], setting: Setting) -> list[list[list[Value]] | RaspError]:
+    """The values of every node on each input, or the error that says why there are none."""
+    sources = None if setting.encoder is None else [one.source or () for one in inputs]
+    return evaluate_each(nodes, [one.tokens for one in inputs], setting.causal, sources)
+
+
+def _meant(program: Program, inputs: Sequence[Case], setting: Setting) -> list[Case]:
     """The inputs on which what the program requires is True everywhere."""
     needed = required(program)
     if not needed:
         return list(inputs)
-    truths = evaluate_each(needed, inputs, setting.causal)
+    if setting.encoder is not None:
+        return [one for one in inputs if program.is_meant(one.source or (), one.tokens[1:])]
+    truths = run_each(needed, inputs, setting)
     return [
         tokens
         for tokens, truth in zip(inputs, truths, strict=True)
@@ -79,19 +105,21 @@ def is_meant(program: Program, tokens: Sequence[Value]) -> bool:
         return False
 
 
-def _warning(program: Program, tokens: Sequence[Value]) -> Diagnostic:
-    problem = _failure(program, tokens)
-    shown = " ".join(map(token_text, tokens))
-    message = f"there is no answer on the input `{shown}`: {problem.message}"
+def _warning(program: Program, given: Case) -> Diagnostic:
+    problem = _failure(program, given)
+    message = f"there is no answer on {given}: {problem.message}"
     hint = problem.hint or "the model answers something there; nothing is promised for such inputs"
     return replace(problem, severity="warning", message=message, hint=hint)
 
 
-def _failure(program: Program, tokens: Sequence[Value]) -> Diagnostic:
+def _failure(program: Program, given: Case) -> Diagnostic:
     """What goes wrong on an input, and at which position and place in the text: it is run once more, alone."""
     try:
         for name in program.outputs:
-            program[name].exact(tokens)
+            if program.two_tapes:
+                program[name].exact(given.source or (), target=given.tokens[1:])
+            else:
+                program[name].exact(given.tokens)
     except RaspError as failure:
         return failure.diagnostics[0]
     raise AssertionError("an input that fails among others fails alone")
@@ -103,12 +131,25 @@ def _are_few(setting: Setting) -> bool:
     return all(count <= setting.limits.tried for count in itertools.accumulate(sizes))
 
 
-def _examples(program: Program, setting: Setting) -> list[Sequence[Value]]:
-    """The examples of the header that are inputs of the setting."""
-    given, known = [example.input for example in program.settings.examples], set(setting.texts)
-    return [
-        tokens for tokens in given if len(tokens) <= setting.max_length and known.issuperset(map(token_text, tokens))
-    ]
+def _examples(program: Program, setting: Setting) -> list[Case]:
+    """The examples of the header that are inputs of the setting; sources, of which nothing is written yet."""
+    given, of = [example.input for example in program.settings.examples], setting.encoder or setting
+    known = set(of.texts)
+    found = [tokens for tokens in given if len(tokens) <= of.max_length and known.issuperset(map(token_text, tokens))]
+    if setting.encoder is None:
+        return [Case(tokens) for tokens in found]
+    return [Case((program.settings.start,), tokens) for tokens in found]
+
+
+def _tried(setting: Setting) -> Iterator[Case]:
+    """Inputs of the setting. Where they have a source, each is tried with another target."""
+    if setting.encoder is None:
+        yield from map(Case, _inputs(setting))
+        return
+    assert setting.start is not None
+    behind = replace(setting, vocabulary=setting.written, max_length=max(setting.max_length - 1, 1))
+    for source, target in zip(_inputs(setting.encoder), chain([()], _inputs(behind)), strict=False):
+        yield Case((setting.start, *target)[: setting.max_length], source)
 
 
 def _inputs(setting: Setting) -> Iterator[tuple[Value, ...]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compiler.hosts import Page
 from compiler.model import Config, Transformer
@@ -77,14 +77,18 @@ class Steady(Transformer):
     """A model whose graph switches autocast off: nothing in it could refuse to run there."""
 
     def __init__(self, model: Transformer) -> None:
-        nn.Module.__init__(self)
-        self.config, self.labels = model.config, model.labels
-        self.embed, self.blocks, self.unembed = model.embed, model.blocks, model.unembed
+        self.share(model)
 
-    def forward(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        token_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        target_ids: Tensor | None = None,
+        target_mask: Tensor | None = None,
+    ) -> Tensor:
         """The model's forward pass, on a processor or a graphics card."""
         with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
-            return super().forward(token_ids, attention_mask)
+            return super().forward(token_ids, attention_mask, target_ids, target_mask)
 
 
 def traced(model: Transformer) -> ExportedProgram:

@@ -45,8 +45,13 @@ def lower(
     graph: Graph, optimize: str = "balanced", policy: Policy = DEFAULT_POLICY, precision: Precision = FLOAT32
 ) -> Circuit:
     """Build the circuit of a graph. `optimize` is one of "depth", "balanced", "size"."""
-    context = Context(graph, optimize, policy, precision)
-    builder = Builder(Names(graph), precision)
-    reader = Reader(context, builder)
-    outputs = [output(name, node, context, reader.read) for name, node in graph.outputs.items()]
-    return builder.finished(outputs, [*readable(context, reader.operands)])
+    encoder = None if graph.encoder is None else _reader(graph.encoder, optimize, policy, precision)
+    reader = _reader(graph, optimize, policy, precision, encoder)
+    outputs = [output(name, node, reader.context, reader.read) for name, node in graph.outputs.items()]
+    made = None if encoder is None else encoder.builder.finished((), [*readable(encoder.context, encoder.operands)])
+    return reader.builder.finished(outputs, [*readable(reader.context, reader.operands)], made)
+
+
+def _reader(graph: Graph, optimize: str, policy: Policy, precision: Precision, encoder: Reader | None = None) -> Reader:
+    """What places the s-ops of a graph, behind what places those of the source."""
+    return Reader(Context(graph, optimize, policy, precision), Builder(Names(graph), precision), encoder)

@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from compiler.circuit.circuit import Circuit, Output, Variable
-from compiler.circuit.layer import Channel, Head, Layer, Neuron, Stairs
+from compiler.circuit.layer import DECODER, ENCODER, Channel, Head, Layer, Neuron, Stairs
 from compiler.graph.relation import Conjunction
 from compiler.lowering.attention import Operand, has_few_digits
 from compiler.lowering.names import Names
@@ -30,17 +30,6 @@ Mode: TypeAlias = Literal["mean", "sum"]
 Alike: TypeAlias = tuple[Mode, bool, bool, tuple[Conjunction, ...]]
 """What heads have in common that select alike: the mode, whether it is an existence head (C16), whether it selects one
 key on the inputs that one output is meant for, but perhaps more on those of another output, the cases."""
-
-
-def after_attention(ready: int) -> int:
-    """When an attention sublayer that reads something ready then has written: times are 0 for the embedding, 2L - 1
-    and 2L for the attention and the MLP of layer L."""
-    return ready + 1 + ready % 2
-
-
-def after_mlp(ready: int) -> int:
-    """When an MLP sublayer that reads something ready then has written."""
-    return ready + 2 - ready % 2
 
 
 @dataclass
@@ -58,6 +47,7 @@ class Builder:
     def __init__(self, names: Names, precision: Precision) -> None:
         self.names = names
         self.precision = precision
+        self.slots = ENCODER if names.graph.encoder is None else DECODER
         self.neurons: list[tuple[int, Neuron]] = []
         self.ranges: dict[Direction, tuple[Fraction, Fraction]] = {}
         self.stairs: dict[Direction, Stairs] = {}
@@ -104,6 +94,10 @@ class Builder:
             Form.of(direction), 0, all(has_few_digits(Fraction(numerator, common)) for numerator in set(numerators))
         )
 
+    def after_mlp(self, ready: int) -> int:
+        """When an MLP sublayer that reads something ready then has written."""
+        return self.slots.after(ready, "mlp")
+
     def heads(self, alike: Alike) -> list[OpenHead]:
         """The heads that select alike, one for each layer, to add to."""
         return self._heads.setdefault(alike, [])
@@ -112,7 +106,7 @@ class Builder:
         """One neuron, ``relu(read)``, in a direction of its own, which holds the s-op or another."""
         direction = self.direction(node, holds, called)
         self.ranges[direction] = Fraction(0), largest
-        written = after_mlp(self.after_offsets(read).ready)
+        written = self.after_mlp(self.after_offsets(read).ready)
         self.neurons.append((written, Neuron((self.names.label(node),), read.form, ((direction, Fraction(1)),))))
         return Operand(Form.of(direction), written, read.exact)
 
@@ -145,15 +139,17 @@ class Builder:
         Numbers that still carry their offset can be added up in the same layer only if no sum grows beyond it.
         """
         carrying = {d: c for d, c in operand.form.terms.items() if d in self.offsets}
-        if not carrying or operand.ready % 2 == 0:
+        if not carrying or operand.ready == 0 or self.slots.at(operand.ready, "mlp"):
             return operand
         up, down = (sum((s * c for c in carrying.values() if s * c > 0), Fraction(0)) for s in (1, -1))
         rest = [c for d, c in operand.form.terms.items() if d not in carrying]
         safe = max(up, down) <= 1 and all(c.denominator == 1 for c in rest)
-        return operand if safe else replace(operand, ready=operand.ready + 1)
+        return operand if safe else replace(operand, ready=self.after_mlp(operand.ready))
 
-    def finished(self, outputs: Sequence[Output], variables: Sequence[Variable]) -> Circuit:
-        """The circuit, with everything that has been placed."""
+    def finished(
+        self, outputs: Sequence[Output], variables: Sequence[Variable], encoder: Circuit | None = None
+    ) -> Circuit:
+        """The circuit, with everything that has been placed, behind an encoder that heads read."""
         setting = self.names.graph.setting
         circuit = Circuit(
             setting.texts,
@@ -169,6 +165,7 @@ class Builder:
             self.precision,
             self.offsets,
             frozenset(self.disjoint_counts),
+            encoder=encoder,
             graph=self.names.graph,
             titles=self.names.titles,
         )
@@ -177,11 +174,18 @@ class Builder:
     def _layers(self) -> Iterator[Layer]:
         heads = [opened for alike in self._heads.values() for opened in alike]
         last = max([opened.written for opened in heads] + [time for time, _ in self.neurons], default=0)
-        for number in range(1, (last + 1) // 2 + 1):
-            found = [replace(h.head, channels=tuple(h.channels)) for h in heads if h.written == 2 * number - 1]
-            neurons = [neuron for time, neuron in self.neurons if time == 2 * number]
-            ended = {d: offset for d, offset in self.offsets.items() if _counted_by(heads, d) == 2 * number - 1}
-            yield Layer(found, [*_without_offsets(neurons, ended)])
+        for number in range(1, self.slots.layer(last) + 1):
+            found = [
+                replace(h.head, channels=tuple(h.channels)) for h in heads if self.slots.layer(h.written) == number
+            ]
+            neurons = [neuron for time, neuron in self.neurons if self.slots.layer(time) == number]
+            ended = {d: offset for d, offset in self.offsets.items() if self._counted_in(heads, d) == number}
+            own, cross = ([head for head in found if head.crosses == crosses] for crosses in (False, True))
+            yield Layer(own, [*_without_offsets(neurons, ended)], cross)
+
+    def _counted_in(self, heads: Sequence[OpenHead], direction: Direction) -> int:
+        """The layer whose heads are the last that write the direction; 0 if none does."""
+        return self.slots.layer(_counted_by(heads, direction))
 
 
 def _counted_by(heads: Sequence[OpenHead], direction: Direction) -> int:

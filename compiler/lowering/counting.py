@@ -45,12 +45,13 @@ class Counting:
                 and len(self.analysis.domain(key)) > 3
             ):
                 rest = [other for other in case.parts if other is not part]
-                everything, equal = Conjunction.of(rest), Conjunction.of([*rest, (key, query, EQUAL)])
+                everything = Conjunction.of(rest, case.crosses)
+                equal = Conjunction.of([*rest, (key, query, EQUAL)], case.crosses)
                 assert everything is not None and equal is not None
                 return self.of(everything) + [(-sign, piece) for sign, piece in self.of(equal)]
             if (digits := self._by_digits(*part)) is not None:
                 rest = [other for other in case.parts if other is not part]
-                pieces = [Conjunction.of([*rest, *piece]) for piece in digits]
+                pieces = [Conjunction.of([*rest, *piece], case.crosses) for piece in digits]
                 return [found for piece in pieces if piece is not None for found in self.of(piece)]
         return [(1, case)]
 

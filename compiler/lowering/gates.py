@@ -22,7 +22,7 @@ from typing import assert_never
 
 from compiler.circuit.layer import Neuron, Stairs
 from compiler.lowering.attention import Operand, Read, weighted
-from compiler.lowering.builder import Builder, after_mlp
+from compiler.lowering.builder import Builder
 from compiler.lowering.context import Context
 from compiler.lowering.lines import minus
 from compiler.numbers.direction import Form
@@ -194,7 +194,8 @@ class Gates:
         self.builder.ranges[direction] = ends
         ready, exact = 0, True
         for operand, _, _ in relus:
-            ready, exact = max(ready, after_mlp(self.builder.after_offsets(operand).ready)), exact and operand.exact
+            ready = max(ready, self.builder.after_mlp(self.builder.after_offsets(operand).ready))
+            exact = exact and operand.exact
         label = self.builder.names.label(node)
         for operand, threshold, weight in relus:
             read = operand.form - Form.constant(threshold)

@@ -19,7 +19,7 @@ from fractions import Fraction
 from compiler.circuit.layer import Channel, Head
 from compiler.graph.relation import Conjunction
 from compiler.lowering.attention import Operand, Read, Scores, Scoring, scores, weighted
-from compiler.lowering.builder import Builder, Mode, OpenHead, after_attention
+from compiler.lowering.builder import Builder, Mode, OpenHead
 from compiler.lowering.context import Context
 from compiler.lowering.counting import Counting
 from compiler.lowering.lines import minus
@@ -76,7 +76,7 @@ class Heads:
     def _sums(self, node: Width | Total) -> tuple[Fraction, Fraction]:
         """The least and the greatest sum, on the way to it too: what is left out may be added first and taken away."""
         if isinstance(node, Width):
-            return Fraction(0), Fraction(self.context.graph.setting.max_length)
+            return Fraction(0), Fraction(self.analysis.longest(node.selector))
         largest = max(map(abs, self.context.range(node)))
         return -largest, largest
 
@@ -134,10 +134,11 @@ class Heads:
         existence = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
         single_for_one = self.context.has_several_outputs and self._selects_one(cases, node)
         alike = self.builder.heads((mode, existence, single_for_one, cases))
+        crosses = any(case.crosses for case in cases)
         if not alike:
             found = scores(cases, self._scoring(existence, sure))
             alike.append(self._open(mode, found, sure, cases, node))
-        earliest = after_attention(value.ready)
+        earliest = self._after(value.ready, crosses)
         opened = next((head for head in alike if head.written >= earliest), None)
         if opened is None:
             opened = OpenHead(alike[0].head, earliest)
@@ -147,6 +148,10 @@ class Heads:
             opened.head = replace(opened.head, single=True)
         exact = mode == "mean" and (existence or (opened.head.single and value.exact))
         return Operand(Form.of(direction), opened.written, exact)
+
+    def _after(self, ready: int, crosses: bool) -> int:
+        """When heads have written that read something ready then."""
+        return self.builder.slots.after(ready, "cross" if crosses else "self")
 
     def _scoring(self, existence: bool, sure: bool) -> Scoring:
         codes, largest = self.context.codes, self.precision.largest_code
@@ -170,5 +175,6 @@ class Heads:
             exact=found.exact,
             single=self._selects_one(cases, node),
             channels=(),
+            crosses=any(case.crosses for case in cases),
         )
-        return OpenHead(head, after_attention(found.ready))
+        return OpenHead(head, self._after(found.ready, head.crosses))

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from compiler.circuit.layer import Neuron
 from compiler.lowering.attention import Operand, Read, weighted
-from compiler.lowering.builder import Builder, after_mlp
+from compiler.lowering.builder import Builder
 from compiler.lowering.context import Context
 from compiler.lowering.lines import added
 from compiler.numbers.direction import Form
@@ -82,7 +82,7 @@ class Logic:
                 summands.append((operand, Fraction(1)))
                 continue
             read = weighted([(operand, Fraction(1)), *((bit, most) for bit in bits)])
-            written = after_mlp(self.builder.after_offsets(read).ready)
+            written = self.builder.after_mlp(self.builder.after_offsets(read).ready)
             preactivation = read.form - Form.constant(most * len(bits))
             neuron = Neuron((self.builder.names.label(node),), preactivation, ((direction, Fraction(1)),))
             self.builder.neurons.append((written, neuron))

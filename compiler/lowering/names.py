@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from compiler.graph.domain import decoded
 from compiler.graph.relation import Conjunction, symbol
 from compiler.graph.specialise import Graph
 from compiler.numbers.exact import counts
@@ -57,12 +58,17 @@ class Names:
         return " or ".join(self._in_words(case) for case in cases)
 
     def _in_words(self, case: Conjunction) -> str:
-        compared = [f"its {self._named(key)} {symbol(c)} my {self._named(query)}" for key, query, c in case.parts]
+        compared = [f"its {self._at_key(key)} {symbol(c)} my {self._named(query)}" for key, query, c in case.parts]
         constant = [not self.graph.analysis.variables(query) for _, query, _ in case.parts]
         words = [
             w.replace(" my ", " ") if is_constant else w for w, is_constant in zip(compared, constant, strict=True)
         ]
-        return "positions where " + " and ".join(words) if words else "all positions"
+        positions = "positions of the source" if case.crosses else "positions"
+        return f"{positions} where " + " and ".join(words) if words else f"all {positions}"
+
+    def _at_key(self, node: SOp) -> str:
+        encoder = self.graph.encoder
+        return self._named(node) if encoder is None or not node.encoded else encoder.name(decoded(node))
 
     def _named(self, node: SOp) -> str:
         return self.label(node) if node in self._stands else self.titles.get(node) or self.graph.name(node)

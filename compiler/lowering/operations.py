@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from compiler.circuit.layer import Neuron
 from compiler.lowering.attention import Operand, Read, weighted
-from compiler.lowering.builder import Builder, after_mlp
+from compiler.lowering.builder import Builder
 from compiler.lowering.context import Context
 from compiler.lowering.gates import Gates
 from compiler.lowering.lines import minus
@@ -121,7 +121,7 @@ class Operations:
             reads.append(weighted([*opened, *before]))
             before.append((bit, -size))
         reads.append(weighted([(self.read(other), Fraction(1)), (one, -low), *before]))
-        ready = max(after_mlp(self.builder.after_offsets(read).ready) for read in reads)
+        ready = max(self.builder.after_mlp(self.builder.after_offsets(read).ready) for read in reads)
         label = self.builder.names.label(node)
         for read in reads:
             self.builder.neurons.append((ready, Neuron((label,), read.form, ((direction, Fraction(1)),))))

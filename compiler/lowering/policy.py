@@ -14,7 +14,7 @@ from typing import NamedTuple
 from compiler.graph.domain import summands
 from compiler.graph.specialise import Graph
 from compiler.numbers.precision import Precision
-from rasp.meaning.sop import Map, Node, Select, Total, Width
+from rasp.meaning.sop import Encoded, Map, Node, Select, Total, Width
 
 
 class Policy(NamedTuple):
@@ -36,11 +36,13 @@ def policies(graph: Graph, precision: Precision) -> tuple[Policy, ...]:
     """
     if not precision.counts_need_offset:
         return Policy(), Policy(ranked=True)
-    counts: set[Node] = {node for node in graph.nodes if isinstance(node, Width | Total)}
-    for node in graph.nodes:  # inputs come first
-        if counts.intersection(node.inputs) and isinstance(node, Map) and summands(node) is not None:
+    nodes = [*(graph.encoder.nodes if graph.encoder is not None else ()), *graph.nodes]
+    counts: set[Node] = set()
+    for node in nodes:  # inputs come first
+        added = isinstance(node, Map) and summands(node) is not None and counts.intersection(node.inputs)
+        if isinstance(node, Width | Total) or added or (isinstance(node, Encoded) and node.node in counts):
             counts.add(node)
-    readers = [node for node in graph.nodes if counts.intersection(node.inputs) and node not in counts]
+    readers = [node for node in nodes if counts.intersection(node.inputs) and node not in counts]
     compared = [node for node in readers if isinstance(node, Select) and sum(x in counts for x in node.inputs) == 1]
     wholes = (False, True) if len(compared) == len(readers) else (True, False)
     return *map(Policy, wholes), Policy(whole=True, ranked=True)

@@ -8,9 +8,10 @@ Invariant: each s-op is placed once. Here alone the parts meet: heads and neuron
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
-from compiler.graph.domain import summands
+from compiler.graph.domain import decoded, summands
 from compiler.graph.simplify import width
 from compiler.lowering.attention import Operand, has_few_digits, weighted
 from compiler.lowering.builder import Builder
@@ -30,7 +31,9 @@ from rasp.meaning.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Tot
 class Reader:
     """Reads s-ops, and lets them be placed."""
 
-    def __init__(self, context: Context, builder: Builder) -> None:
+    def __init__(self, context: Context, builder: Builder, encoder: Reader | None = None) -> None:
+        """`encoder` reads the s-ops of the source."""
+        self.encoder = encoder
         self.context = context
         self.analysis = context.analysis
         self.setting = context.graph.setting
@@ -43,7 +46,8 @@ class Reader:
         self._gates = Gates(context, builder, self.read)
         operations = Operations(context, builder, self._facts, logic, self._gates, self.read)
         self._neurons = Neurons(context, builder, pivots, staircases, operations)
-        self._heads = Heads(context, builder, self.read, staircases.exactly, logic.evidence)
+        self._staircases, self._logic = staircases, logic
+        self._heads = Heads(context, builder, self.read, self._exactly, self._evidence)
 
     def read(self, node: SOp) -> Operand:
         """The s-op, whose values are numbers, as a linear form of the stream."""
@@ -51,7 +55,24 @@ class Reader:
             self.operands[node] = self._find(node)
         return self.operands[node]
 
+    def _exactly(self, node: SOp) -> Operand:
+        if node.encoded:
+            return _in_the_end(self._of_source()._exactly(decoded(node)))
+        return self._staircases.exactly(node)
+
+    def _evidence(self, node: SOp) -> tuple[Operand, Fraction] | None:
+        if not node.encoded:
+            return self._logic.evidence(node)
+        found = self._of_source()._evidence(decoded(node))
+        return found and (_in_the_end(found[0]), found[1])
+
+    def _of_source(self) -> Reader:
+        assert self.encoder is not None
+        return self.encoder
+
     def _find(self, node: SOp) -> Operand:
+        if node.encoded:
+            return _in_the_end(self._of_source().read(decoded(node)))
         variables = self.analysis.variables(node)
         if not variables or (not isinstance(node, Tokens | Indices) and len(self.analysis.domain(node)) == 1):
             value = self.analysis.domain(node).ends[0]
@@ -103,3 +124,8 @@ class Reader:
             case Map(op="not", args=(a,)) if is_bit(a):
                 return weighted([(self.read(Constant(1)), Fraction(1)), (self.read(a), Fraction(-1))])
         return None
+
+
+def _in_the_end(operand: Operand) -> Operand:
+    """A reading of the encoder's stream: heads that cross find it as the last layer leaves it."""
+    return replace(operand, ready=0)

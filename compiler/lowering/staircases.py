@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from compiler.circuit.layer import Neuron, Stairs
 from compiler.lowering.attention import Operand, Read, has_few_digits, weighted
-from compiler.lowering.builder import Builder, after_mlp
+from compiler.lowering.builder import Builder
 from compiler.lowering.context import Context
 from compiler.lowering.lines import minus
 from compiler.lowering.mlp import Knot, Staircase, staircase
@@ -47,7 +47,7 @@ class Staircases:
             return Operand(
                 line, number.ready, number.exact and has_few_digits(stairs.slope) and has_few_digits(stairs.constant)
             )
-        ready, label = after_mlp(number.ready), self.builder.names.label(node)
+        ready, label = self.builder.after_mlp(number.ready), self.builder.names.label(node)
         along = [(term, factor * stairs.slope) for term, factor in pivot.terms]
         holds = minus(self.builder.names.meant(node), stairs.constant, along)
         direction = self.builder.direction(node, holds, "{} less a line" if stairs.slope else "{}")
@@ -76,7 +76,7 @@ class Staircases:
         side = stairs.knots[0].side if stairs.knots else 1
         line = Knot(low if side > 0 else high, side, stairs.slope * side)
         constant = stairs.constant + stairs.slope * line.at
-        direction, ready = self.builder.direction(node, minus(node, constant)), after_mlp(number.ready)
+        direction, ready = self.builder.direction(node, minus(node, constant)), self.builder.after_mlp(number.ready)
         rest = pivot.curve.beyond(Fraction(0), constant)
         self.builder.ranges[direction] = rest.range
         self.builder.stairs[direction] = Stairs(number.form, pivot.curve.arguments, rest)

@@ -28,7 +28,12 @@ def readable(context: Context, operands: Mapping[SOp, Operand]) -> Iterator[Vari
             functions.setdefault(read.arg, []).append(read)
     needed = set(context.graph.nodes)
     for node, name in context.graph.names.items():
-        if isinstance(node, SOp) and node in needed and len(context.analysis.domain(node)) <= context.limits.values:
+        if (
+            isinstance(node, SOp)
+            and node in needed
+            and not node.encoded
+            and len(context.analysis.domain(node)) <= context.limits.values
+        ):
             numbers, coded = context.numbered(node)
             a, b = sides(coded)
             if coded in operands:

@@ -14,9 +14,10 @@ The folder may be copied out, under any name: its modules import each other from
 
 from .config import DTYPES, Config, LayerShape, OutputSlice, Scalar, exact, value_from_json
 from .errors import ModelError, NotFiniteError
-from .network import MLP, Attention, Block, Embedding, Network, Past, Unembedding
+from .layers import MLP, Attention, Block, CrossAttention, Crossed, Embedding, Memory, Past
+from .network import Network, Stack, Unembedding
 from .reading import Reader, Reading, Rereading
-from .texts import Transformer
+from .transformer import Transformer
 
 __all__ = [
     "DTYPES",
@@ -24,8 +25,11 @@ __all__ = [
     "Attention",
     "Block",
     "Config",
+    "CrossAttention",
+    "Crossed",
     "Embedding",
     "LayerShape",
+    "Memory",
     "ModelError",
     "Network",
     "NotFiniteError",
@@ -35,6 +39,7 @@ __all__ = [
     "Reading",
     "Rereading",
     "Scalar",
+    "Stack",
     "Transformer",
     "Unembedding",
     "exact",

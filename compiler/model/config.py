@@ -33,12 +33,16 @@ LARGEST = Fraction(sys.float_info.max)
 
 @dataclass(frozen=True)
 class LayerShape:
-    """How many heads, how wide their queries and keys (`d_head`) and values (`d_value`) are, and how many neurons."""
+    """How many heads, how wide their queries and keys (`d_head`) and values (`d_value`) are, and how many neurons; the
+    same of the heads of a decoder that cross (`n_cross`, `d_cross`, `d_cross_value`)."""
 
     n_heads: int
     d_head: int
     d_value: int
     d_mlp: int
+    n_cross: int = 0
+    d_cross: int = 0
+    d_cross_value: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Config:
     unknown: str | None = None  # the token that stands for tokens outside the vocabulary
     generate: str | None = None  # the output that is the next token; None: the first
     stop: tuple[str, ...] = ()  # the texts of the tokens after which generation ends
+    encoder: Config | None = None  # of the source; it has no outputs
+    start: str | None = None  # the token that a target begins with
 
     @property
     def n_ctx(self) -> int:
@@ -83,7 +89,9 @@ class Config:
     @property
     def widest(self) -> int:
         """The most numbers that the model holds at once for one position."""
-        inward = (3 * layer.n_heads * max(layer.d_head, layer.d_value) for layer in self.layers)
+        inward = [3 * layer.n_heads * max(layer.d_head, layer.d_value) for layer in self.layers]
+        inward += [2 * layer.n_cross * max(layer.d_cross, layer.d_cross_value) for layer in self.layers]
+        inward += [self.encoder.widest] if self.encoder is not None else []
         return max(self.d_model, self.d_vocab_out, *inward, *(layer.d_mlp for layer in self.layers), 1)
 
     def slice(self, name: str | None) -> tuple[int, OutputSlice]:
@@ -98,6 +106,12 @@ class Config:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every stored tensor by its name."""
+        shapes = self._of_blocks()
+        if self.encoder is not None:
+            shapes |= {f"encoder.{name}": shape for name, shape in self.encoder._of_blocks().items()}
+        return shapes | {"unembed.W_U": (self.d_model, self.d_vocab_out)}
+
+    def _of_blocks(self) -> dict[str, tuple[int, ...]]:
         d = self.d_model
         shapes: dict[str, tuple[int, ...]] = {"embed.W_E": (self.d_vocab, d)}
         if self.has_positions:
@@ -108,6 +122,12 @@ class Config:
                 shapes |= {f"blocks.{number}.attn.W_{letter}": inward for letter in "QK"}
                 shapes[f"blocks.{number}.attn.W_V"] = (layer.n_heads, d, layer.d_value)
                 shapes[f"blocks.{number}.attn.W_O"] = (layer.n_heads, layer.d_value, d)
+            if layer.n_cross and self.encoder is not None:
+                keys = self.encoder.d_model
+                shapes[f"blocks.{number}.cross.W_Q"] = (layer.n_cross, d, layer.d_cross)
+                shapes[f"blocks.{number}.cross.W_K"] = (layer.n_cross, keys, layer.d_cross)
+                shapes[f"blocks.{number}.cross.W_V"] = (layer.n_cross, keys, layer.d_cross_value)
+                shapes[f"blocks.{number}.cross.W_O"] = (layer.n_cross, layer.d_cross_value, d)
             if layer.d_mlp:
                 mlp = f"blocks.{number}.mlp"
                 shapes |= {
@@ -115,7 +135,7 @@ class Config:
                     f"{mlp}.b_in": (layer.d_mlp,),
                     f"{mlp}.W_out": (layer.d_mlp, d),
                 }
-        return shapes | {"unembed.W_U": (d, self.d_vocab_out)}
+        return shapes
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Config:
@@ -130,7 +150,17 @@ class Config:
             OutputSlice(str(output["name"]), tuple(value_from_json(value) for value in output["values"]))
             for output in fields["outputs"]
         )
+        if fields.get("encoder") is not None:
+            fields["encoder"] = _encoder(fields["encoder"], fields["dtype"])
         return Config(**fields)
+
+
+def _encoder(data: Mapping[str, Any], dtype: str) -> Config:
+    """The config of an encoder, which is written without what only a network has."""
+    foreign = data.keys() - {"vocabulary", "max_length", "d_model", "layers", "has_positions"}
+    if foreign:
+        raise ValueError(f"an encoder has no {min(foreign)}")
+    return Config.from_json({**data, "causal": False, "outputs": [], "dtype": dtype})
 
 
 def exact(text: object) -> Fraction:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from .errors import ModelError, require_finite, require_precision
-from .network import Network, Past
+from .layers import Memory, Past
+from .network import Network
 
 
 class Reader(ABC):
@@ -56,34 +57,46 @@ class Reader(ABC):
 
 
 class Reading(Reader):
-    """A causal model that reads on: what it has read stays in a cache of keys and values of `positions` positions."""
+    """A causal model that reads on: what it has read stays in a cache of keys and values of `positions` positions.
 
-    def __init__(self, model: Network, positions: int) -> None:
+    With a `memory` it reads targets, as many at a time as there are sources; the keys of these are made once.
+    """
+
+    def __init__(self, model: Network, positions: int, memory: Memory | None = None) -> None:
         model.require_causal()
         super().__init__(model, positions - 1)
+        batch = 1 if memory is None else len(memory.resid)
         with torch.inference_mode():
-            self.pasts = [None if block.attn is None else Past(block.attn, positions) for block in model.layers()]
+            self.pasts = [None if b.attn is None else Past(b.attn, positions, batch) for b in model.layers()]
+            self.sources = [
+                None if memory is None or block.cross is None else block.cross.read(memory) for block in model.layers()
+            ]
 
-    @torch.inference_mode()
     def read(self, ids: Sequence[int]) -> Tensor:
         """The logits [d_vocab_out] behind these further tokens."""
-        model, start = self.model, self.advance(ids)
+        return self.extend([ids])[0]
+
+    @torch.inference_mode()
+    def extend(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """The logits [batch, d_vocab_out] behind further tokens, as many of each text."""
+        model, start = self.model, self.advance(rows[0])
         require_precision(self.device.type, self.dtype)
-        token_ids = torch.tensor([ids], device=self.device)
+        token_ids = torch.tensor(rows, device=self.device)
         if start == 0:
             token_ids, _ = model.with_bos(token_ids)
         resid = model.embed(token_ids, start and start + 1)  # BOS is at 0
-        for block, past in zip(model.blocks, self.pasts, strict=True):
-            resid = block(resid, None, past)
+        for block, past, source in zip(model.layers(), self.pasts, self.sources, strict=True):
+            resid = block(resid, None, past, source)
         logits: Tensor = model.unembed(resid[:, -1])
-        return logits[0]
+        return logits
 
 
 class Rereading(Reader):
-    """The same without a cache: everything is read again."""
+    """The same without a cache: everything is read again, behind a source if there is one."""
 
-    def __init__(self, model: Network) -> None:
+    def __init__(self, model: Network, source_ids: Sequence[int] | None = None) -> None:
         super().__init__(model, model.config.max_length)
+        self.source = None if source_ids is None else torch.tensor([source_ids], device=self.device)
         self.ids: list[int] = []
 
     @torch.inference_mode()
@@ -91,8 +104,9 @@ class Rereading(Reader):
         """The logits [d_vocab_out] behind these further tokens."""
         self.advance(ids)
         self.ids += ids
-        logits: Tensor = self.model(torch.tensor([self.ids], device=self.device))[0, -1]
-        return logits
+        tokens = torch.tensor([self.ids], device=self.device)
+        logits: Tensor = self.model(tokens) if self.source is None else self.model(self.source, None, tokens)
+        return logits[0, -1]
 
 
 def drawing(

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compiler.graph.domain import Refusal
-from compiler.graph.specialise import Graph, Graphs
+from compiler.graph.specialise import Graph
 from compiler.graph.witness import required
 from compiler.numbers.precision import PRECISIONS
 from rasp.meaning.sop import Aggregate, Constant, Map, Node, SOp, Width, reachable
@@ -144,7 +144,7 @@ def _required(compiled: Compiled, failing: Node | None) -> Iterator[tuple[str, C
     one = Map("==", (Width(failing.selector), Constant(1)))
     changed = replace(compiled)
     requires = (*required(program), one)
-    vars(changed)["_graphs"] = Graphs(compiled.sop, program.called, compiled.setting, requires)
+    vars(changed)["_graphs"] = compiled.graphs(compiled.sop, requires)
     yield f"`#@ requires: one` and `one = selector_width({span.text}) == 1;`", changed
 
 

@@ -19,6 +19,7 @@ from compiler.graph.domain import Limits
 from rasp import Program
 from rasp.program import LIBRARY, Place
 from rasp.running.elaborate import MAX_FILES, MAX_LOADED
+from rasp.settings import Settings
 from rasp.value import to_python
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def declared(program: Program) -> dict[str, Any]:
         "output": list(program.outputs),
         "vocab": [to_python(token) for token in settings.vocab],
         "max_length": settings.longest,
-        "attention": settings.attention,
+        **({"attention": settings.attention} if settings.source is None else _of_source(settings)),
         **({"requires": list(settings.requires)} if settings.requires else {}),
         **({"unknown": to_python(settings.unknown)} if settings.unknown is not None else {}),
         **({"generate": settings.generate} if settings.generate else {}),
@@ -53,9 +54,19 @@ def declared(program: Program) -> dict[str, Any]:
     }
 
 
+def _of_source(settings: Settings) -> dict[str, Any]:
+    """What is declared of the source, and the token that a target begins with."""
+    return {
+        "source": [to_python(token) for token in settings.source or ()],
+        "max_source": settings.longest_source,
+        "start": to_python(settings.start),
+    }
+
+
 def located(program: Program, name: str) -> dict[str, Any]:
-    """The lines of a program that give a name, and whose text gives it, if not the program's own."""
-    place = program.places.get(name, Place((), LIBRARY))
+    """The lines of a program that give a name, and whose text gives it, if not the program's own. A name may say on
+    which tape it is read: `place@source`."""
+    place = program.places.get(name.partition("@")[0], Place((), LIBRARY))
     return {"lines": list(place.lines), "home": place.home}
 
 

@@ -26,6 +26,7 @@ from rasp.meaning.sop import (
     Aggregate,
     And,
     Constant,
+    Encoded,
     Indices,
     Lookup,
     Map,
@@ -84,21 +85,36 @@ def evaluate(
 
 
 def evaluate_each(
-    nodes: Sequence[SOp], inputs: Sequence[Sequence[Any]], causal: bool = False
+    nodes: Sequence[SOp],
+    inputs: Sequence[Sequence[Any]],
+    causal: bool = False,
+    sources: Sequence[Sequence[Any]] | None = None,
 ) -> list[list[list[Value]] | RaspError]:
-    """For each input the values of every node, or the error that says why there are none: `evaluate`, but faster."""
+    """For each input the values of every node, or the error that says why there are none: `evaluate`, but faster.
+
+    With `sources`, one for each, the inputs are targets.
+    """
     if not inputs:
         return []
     try:
-        run = Run(chain.from_iterable(inputs), causal, lengths=[len(tokens) for tokens in inputs])
+        source = None if sources is None else Places(chain.from_iterable(sources), [len(tokens) for tokens in sources])
+        run = Run(chain.from_iterable(inputs), causal, lengths=[len(tokens) for tokens in inputs], source=source)
         run.compute(nodes)
     except RaspError as problem:  # in one of them at least: look for it in smaller parts
         if len(inputs) == 1:
             return [problem]
         step = -(-len(inputs) // 16)
-        parts = [inputs[start : start + step] for start in range(0, len(inputs), step)]
-        return [answer for part in parts for answer in evaluate_each(nodes, part, causal)]
-    return [[run.values[node][part] for node in nodes] for part in run.parts]
+        parts = [slice(start, start + step) for start in range(0, len(inputs), step)]
+        return [
+            answer
+            for part in parts
+            for answer in evaluate_each(nodes, inputs[part], causal, None if sources is None else sources[part])
+        ]
+    places = [run.places(node).parts for node in nodes]
+    return [
+        [run.values[node][parts[number]] for node, parts in zip(nodes, places, strict=True)]
+        for number in range(len(inputs))
+    ]
 
 
 class Run:
@@ -124,6 +140,7 @@ class Run:
         self.causal = causal
         self.spans = spans if spans is not None else {}
         self.taken = 0
+        self._encoder: Run | None = None
         self.values: dict[SOp, list[Value]] = {}
         self.rows: dict[Selector, Rows] = {}
 
@@ -151,7 +168,15 @@ class Run:
             raise self.fail(leaf, "tapes", "this reads a source, and there is none", "an input has one tape")
         return self.source
 
-    def _on(self, node: SOp) -> Places:
+    def _encoded(self, node: SOp) -> list[Value]:
+        """What the encoder computes of the source, which to itself is the one input."""
+        if self._encoder is None:
+            source = self._read(node, "source")
+            self._encoder = Run(source.tokens, spans=self.spans, lengths=source.lengths)
+        self._encoder.compute([node])
+        return self._encoder.values[node]
+
+    def places(self, node: SOp) -> Places:
         """The places of the tape that an s-op stands on."""
         if self.source is None or self.tapes.of(node) != "source":
             return self.target
@@ -193,7 +218,7 @@ class Run:
     def _checked(self, node: SOp, values: list[Value]) -> list[Value]:
         if str not in (kinds := set(map(type, values))) or len(kinds) == 1:
             return values
-        for part in self._on(node).parts:
+        for part in self.places(node).parts:
             self._check_kinds(node, values[part])
         return values
 
@@ -217,6 +242,8 @@ class Run:
                 return list(self._read(node, tape).positions)
             case Constant(value, tape):
                 return [value] * self._read(node, tape).n
+            case Encoded(inner):
+                return self._encoded(inner)
             case Map(op, args):
                 return self._map(node, op, args)
             case Lookup(table, arg) as lookup:

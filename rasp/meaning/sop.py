@@ -51,6 +51,7 @@ class _Interning(type):
         node = _interned.get(key)
         if node is None:
             object.__setattr__(made, "id", next(_ids))
+            object.__setattr__(made, "encoded", made.is_encoded())
             node = _interned[key] = made
         return node
 
@@ -58,13 +59,20 @@ class _Interning(type):
 class Node(metaclass=_Interning):
     """An s-op or a selector."""
 
-    __slots__ = ("__weakref__", "id")
+    __slots__ = ("__weakref__", "encoded", "id")
     id: int
+    encoded: bool
+    """Whether an s-op is computed from `Encoded` ones, position by position; whether the keys of a selector are. It
+    stands on the source then, or they do."""
 
     @property
     def inputs(self) -> tuple[Node, ...]:
         """The nodes this one is computed from, in order."""
         return ()
+
+    def is_encoded(self) -> bool:
+        """What `encoded` says, as far as it follows from the inputs."""
+        return False
 
     def written(self, *inputs: str) -> str:
         """The node as RASP text, given the text of its inputs."""
@@ -127,6 +135,22 @@ class Constant(SOp):
 
 
 @_form
+class Encoded(SOp):
+    """An s-op of the source as cross-attention reads it at its keys: a leaf, for the encoder has computed it before.
+
+    No program writes it. What is inside names no tape: it is of the encoder, and all of it stands on the source.
+    """
+
+    node: SOp
+
+    def is_encoded(self) -> bool:
+        return True
+
+    def written(self, *inputs: str) -> str:
+        return f"source[{self.node}]"
+
+
+@_form
 class Map(SOp):
     """An operation of the operator table, position by position."""
 
@@ -136,6 +160,9 @@ class Map(SOp):
     @property
     def inputs(self) -> tuple[Node, ...]:
         return self.args
+
+    def is_encoded(self) -> bool:
+        return any(arg.encoded for arg in self.args)
 
     def written(self, *inputs: str) -> str:
         notation = OPERATORS[self.op].notation
@@ -156,6 +183,9 @@ class Lookup(SOp):
     @property
     def inputs(self) -> tuple[Node, ...]:
         return (self.arg,)
+
+    def is_encoded(self) -> bool:
+        return self.arg.encoded
 
     def written(self, *inputs: str) -> str:
         entries = self.table if self.sequence is None else self.table[self.sequence :]
@@ -222,6 +252,9 @@ class Select(Selector):
     def inputs(self) -> tuple[Node, ...]:
         return (self.key, self.query)
 
+    def is_encoded(self) -> bool:
+        return self.key.encoded
+
     def written(self, *inputs: str) -> str:
         return f"select({inputs[0]}, {inputs[1]}, {self.predicate})"
 
@@ -235,6 +268,9 @@ class Not(Selector):
     @property
     def inputs(self) -> tuple[Node, ...]:
         return (self.arg,)
+
+    def is_encoded(self) -> bool:
+        return self.arg.encoded
 
     def written(self, *inputs: str) -> str:
         return f"(not {inputs[0]})"
@@ -251,6 +287,9 @@ class And(Selector):
     def inputs(self) -> tuple[Node, ...]:
         return (self.left, self.right)
 
+    def is_encoded(self) -> bool:
+        return self.left.encoded or self.right.encoded
+
     def written(self, *inputs: str) -> str:
         return f"({inputs[0]} and {inputs[1]})"
 
@@ -266,11 +305,14 @@ class Or(Selector):
     def inputs(self) -> tuple[Node, ...]:
         return (self.left, self.right)
 
+    def is_encoded(self) -> bool:
+        return self.left.encoded or self.right.encoded
+
     def written(self, *inputs: str) -> str:
         return f"({inputs[0]} or {inputs[1]})"
 
 
-AnySOp: TypeAlias = Tokens | Indices | Constant | Map | Lookup | Aggregate | Width | Total
+AnySOp: TypeAlias = Tokens | Indices | Constant | Encoded | Map | Lookup | Aggregate | Width | Total
 AnySelector: TypeAlias = Select | Not | And | Or
 
 

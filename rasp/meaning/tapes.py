@@ -24,6 +24,7 @@ from rasp.meaning.sop import (
     Aggregate,
     And,
     Constant,
+    Encoded,
     Indices,
     Lookup,
     Map,
@@ -108,6 +109,8 @@ class Tapes:
         match closed(node):
             case Tokens(tape=tape) | Indices(tape=tape) | Constant(tape=tape):
                 return tape
+            case Encoded():
+                return "source"
             case Map(args=args):
                 return self._joined(node, args)
             case Lookup(arg=arg):

@@ -14,7 +14,7 @@ import torch
 import compiler
 import rasp
 from compiler.model import Config, LayerShape, ModelError, OutputSlice, Reading, Rereading, Transformer
-from compiler.model.texts import _spellings
+from compiler.model.texts import spellings as texts_of
 from rasp import Program
 from rasp.settings import spellings
 from rasp.value import to_python
@@ -302,7 +302,7 @@ def test_a_temperature_is_a_positive_number(temperature: float) -> None:
     "value", [0, 1, 2, True, False, Fraction(1), Fraction(1, 2), Fraction(10), "1", "1.0", "True", 2**53, 10**400]
 )
 def test_program_and_model_spell_a_value_alike(value: Any) -> None:
-    theirs = _spellings(to_python(value))
+    theirs = texts_of(to_python(value))
     assert list(dict.fromkeys(spellings(value))) == list(dict.fromkeys(theirs))
 
 

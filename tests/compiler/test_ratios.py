@@ -12,6 +12,7 @@ import pytest
 import compiler
 import rasp
 from compiler.graph.domain import Analysis, Setting
+from compiler.graph.halves import Half
 from compiler.graph.specialise import Graph, Graphs, specialise
 from compiler.graph.witness import required
 from compiler.pipeline import Compiled
@@ -384,7 +385,7 @@ def test_graphs_are_made_one_after_the_other() -> None:
     program = rasp.parse(HEADER.format("bidirectional") + "x = aggregate(full_s, tokens_int);")
     node = program.node("x")
     assert isinstance(node, SOp) and program.settings.vocab is not None
-    graphs = Graphs({"x": node}, program.called, Setting(program.settings.vocab, 12, causal=False), ())
+    graphs = Graphs(Half({"x": node}, program.called, Setting(program.settings.vocab, 12, causal=False)))
     assert len(graphs) == len(Graphs.WAYS) and graphs[0] is graphs[0]
     with pytest.raises(IndexError):
         graphs[len(graphs)]

@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from compiler.graph.domain.analysis import Analysis
 from compiler.graph.domain.linear import summands
-from compiler.graph.domain.setting import Limits, Refusal, Setting, nothing_meant, refusal, two_tapes
+from compiler.graph.domain.setting import Limits, Refusal, Setting, nothing_meant, refusal
 from compiler.graph.domain.values import Domain
-from compiler.graph.domain.variables import LENGTH, TOKEN, args, bounded, cone, is_length
+from compiler.graph.domain.variables import LENGTH, TOKEN, args, bounded, cone, decoded, is_length
 
 __all__ = [
     "LENGTH",
@@ -35,9 +35,9 @@ __all__ = [
     "args",
     "bounded",
     "cone",
+    "decoded",
     "is_length",
     "nothing_meant",
     "refusal",
     "summands",
-    "two_tapes",
 ]

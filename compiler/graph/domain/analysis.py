@@ -36,15 +36,20 @@ class Analysis:
     """Domains and tables of the s-ops of one setting; everything is computed once."""
 
     def __init__(
-        self, setting: Setting, requires: tuple[SOp, ...] = (), names: Mapping[Node, str] | None = None
+        self,
+        setting: Setting,
+        requires: tuple[SOp, ...] = (),
+        names: Mapping[Node, str] | None = None,
+        encoder: Analysis | None = None,
     ) -> None:
         """`requires` are s-ops that are True everywhere on the inputs that are meant: they narrow what is tabulated.
 
-        `names` are those that messages call nodes by.
+        `names` are those that messages call nodes by; `encoder` is the analysis of the source, if there is one.
         """
         self.setting = setting
         self.requires = requires
-        self._domains = Domains(setting, requires, names or {})
+        self.encoder = encoder
+        self._domains: Domains = Domains(setting, requires, names or {}, None if encoder is None else encoder._domains)
         self._variables = self._domains.variables
         self._linear = self._domains.linear
         self._tables = self._domains.tables
@@ -187,6 +192,10 @@ class Analysis:
     def picks(self, node: Aggregate) -> bool:
         """Whether the aggregate returns one of the selected values: none is averaged with a different one."""
         return self._rows.picks(node)
+
+    def longest(self, selector: Selector) -> int:
+        """How many keys a row of the selector has to choose from, at most."""
+        return self._rows.longest(selector.encoded)
 
     def selects_one(self, node: Aggregate) -> bool:
         """Whether no row of the aggregate selects two keys, on any input with an answer."""

@@ -39,12 +39,14 @@ class Facts:
 class Keys:
     """The keys that one row of a conjunction selects: what they agree on, and the comparisons that each satisfies."""
 
-    def __init__(self, conjunction: Conjunction, facts: Facts) -> None:
+    def __init__(self, conjunction: Conjunction, facts: Facts, agreed: Iterable[SOp] = ()) -> None:
+        """`agreed` are s-ops of which it is known besides that the keys have one value."""
         self.conjunction = conjunction
         self.facts = facts
         self.pinned = pinned(conjunction.parts, facts)
         self.stated = {*conjunction.parts, *_stated(self.pinned, facts)}
-        self.agreed = {key for key, _, comparison in self.stated if comparison == EQUAL} | set(self.pinned)
+        self.agreed = {key for key, _, comparison in self.stated if comparison == EQUAL}
+        self.agreed |= {*self.pinned, *agreed}
         self._known: dict[SOp, bool] = {}
         while new := {y for x in self.agreed for rule in RULES for y in rule(self, x) if not self.agree(y)}:
             self.agreed |= new

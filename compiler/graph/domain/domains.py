@@ -23,7 +23,7 @@ from compiler.graph.domain.rows import Rows
 from compiler.graph.domain.setting import Refusal, Setting, nothing_meant, refusal
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
-from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables
+from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables, decoded
 from compiler.numbers.grid import common_distance, common_step
 from rasp.meaning.operators import OPERATORS, PREDICATES
 from rasp.meaning.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, outline, reachable
@@ -39,16 +39,27 @@ SHORT_TABLE = 2_000
 class Domains:
     """The domains of the s-ops of one setting; each is found once, that of its inputs first."""
 
-    def __init__(self, setting: Setting, requires: tuple[SOp, ...], names: Mapping[Node, str]) -> None:
-        """What else is known of s-ops is asked here, and asks back for domains. Messages call nodes by `names`."""
+    def __init__(
+        self,
+        setting: Setting,
+        requires: tuple[SOp, ...],
+        names: Mapping[Node, str],
+        encoder: Domains | None = None,
+    ) -> None:
+        """What else is known of s-ops is asked here, and asks back for domains. Messages call nodes by `names`.
+
+        `encoder` knows the s-ops of the source.
+        """
+        self.encoder: Domains | None = encoder
         self.setting = setting
         self.names = names
         self.limits = setting.limits
         self.variables = Variables()
         self.linear = LinearForms(setting.max_length, self.variables, self.of)
         self.tables = Tables(setting, requires, self.variables, self.of)
-        self.rows = Rows(setting, self.variables, self.linear, self.tables, self.of)
-        self.joint = Joint(setting, self.variables, self.tables, self.of, self.rows.disjuncts)
+        rows, joint = (None, None) if encoder is None else (encoder.rows, encoder.joint)
+        self.rows: Rows = Rows(setting, self.variables, self.linear, self.tables, self.of, rows)
+        self.joint: Joint = Joint(setting, self.variables, self.tables, self.of, self.rows.disjuncts, joint)
         self._domains: dict[SOp, Domain] = {}
         self._refused: dict[SOp, Refusal] = {}
 
@@ -99,6 +110,9 @@ class Domains:
     def _domain(self, node: SOp) -> Domain:
         if node is TOKEN:
             return Domain.of(self.setting.texts)
+        if node.encoded:
+            assert self.encoder is not None
+            return self.encoder.of(decoded(node))
         match node:
             case Constant(value=value):
                 return Domain.of([value])
@@ -285,8 +299,8 @@ class Domains:
         if high - low > self.limits.reach:
             raise refusal(
                 "too-many-values",
-                f"{self._called(node)} adds up {self.setting.max_length} numbers from {numbers[0]} to {numbers[-1]}, "
-                f"to more than {self.limits.reach} sums",
+                f"{self._called(node)} adds up {self.rows.most_keys(node.selector)} numbers "
+                f"from {numbers[0]} to {numbers[-1]}, to more than {self.limits.reach} sums",
                 "compile with a smaller max_length, or add up smaller numbers",
                 node,
             )
@@ -298,7 +312,9 @@ class Domains:
         """The least and the greatest sum of some keys' numbers: of all that are negative, of all that are positive."""
         value, n = node.value, self.rows.most_keys(node.selector)
         numbers = self.of(value).numbers
-        if n < self.setting.max_length or not {POSITION} <= set(variables := self.variables.of(value)) <= {
+        if n < self.rows.longest(node.selector.encoded) or not {POSITION} <= set(
+            variables := self.variables.of(value)
+        ) <= {
             POSITION,
             LENGTH,
             TOKEN,

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from compiler.graph.domain.setting import Setting
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
-from compiler.graph.domain.variables import Variables, bounded
+from compiler.graph.domain.variables import Variables, bounded, decoded
 from compiler.graph.relation import PREDICATE_OF, Conjunction
 from compiler.graph.table import LARGEST_INT, ON_INTS
 from rasp.meaning.operators import PREDICATES
@@ -59,8 +59,11 @@ class Joint:
         tables: Tables,
         domain: Callable[[SOp], Domain],
         cases: Callable[[Selector], list[Conjunction]],
+        encoder: Joint | None = None,
     ) -> None:
+        """`encoder` knows the joint values of the s-ops of the source."""
         self.setting = setting
+        self.encoder = encoder
         self.cases = cases
         self.variables = variables
         self.tables = tables
@@ -70,6 +73,9 @@ class Joint:
 
     def rows(self, nodes: Sequence[SOp]) -> Rows | None:
         """The distinct joint values of s-ops of whole numbers; None where they are unknown or too many."""
+        own = [node for node in nodes if self.variables.of(node)]
+        if self.encoder is not None and own and all(node.encoded for node in own):
+            return self.encoder.rows([*map(decoded, nodes)])
         parts = self.parts(nodes)
         places = self._places(parts) if parts else None
         if places is None:
@@ -177,7 +183,7 @@ class Joint:
             cases = []
         if len(cases) != 1:
             return var.selector, value
-        kept = frozenset(part for part in cases[0].parts if not isinstance(part[1], Constant))
+        kept = cases[0].crosses, frozenset(part for part in cases[0].parts if not isinstance(part[1], Constant))
         asked: list[SOp] = [
             Map(PREDICATE_OF[how], (key, query)) for key, query, how in cases[0].parts if isinstance(query, Constant)
         ]
@@ -189,21 +195,20 @@ class Joint:
             self._sums[together] = self._found(together)
         return self._sums[together]
 
-    def _added(self, each: Rows, least: int) -> Rows | None:
-        """All sums of at least so many rows, up to the longest input; None where they are too many."""
-        n = self.setting.max_length
+    def _added(self, each: Rows, least: int, n: int) -> Rows | None:
+        """All sums of at least so many rows and at most n; None where they are too many."""
         sizes = [n * width + 1 for width in (each.max(axis=0) - each.min(axis=0)).tolist()]
         if math.prod(sizes) * n * len(each) > MAX_MARKS:
-            return self._listed(each, least)
-        return self._as_bits(each, sizes, least)
+            return self._listed(each, least, n)
+        return self._as_bits(each, sizes, least, n)
 
-    def _as_bits(self, each: Rows, sizes: Sequence[int], least: int) -> Rows | None:
+    def _as_bits(self, each: Rows, sizes: Sequence[int], least: int, n: int) -> Rows | None:
         """The same as the bits of one integer (C24): sums are counted from the least, and are digits of a bit's place.
 
         A digit goes up to what the longest input adds up to, so nothing is carried into the next: to add a row is to
         shift all bits by the row's own place, and all rows at once are an `or` of shifts.
         """
-        low, n = each.min(axis=0), self.setting.max_length
+        low = each.min(axis=0)
         places = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
         shifts = [sum(map(operator.mul, row, places)) for row in (each - low).tolist()]
         mask, count, found = 1, 0, []
@@ -218,11 +223,11 @@ class Joint:
             mask = reduce(operator.or_, (mask << shift for shift in shifts))
         return _distinct(np.concatenate(found))
 
-    def _listed(self, each: Rows, least: int) -> Rows | None:
+    def _listed(self, each: Rows, least: int, n: int) -> Rows | None:
         """The same as rows that are added to each other."""
         last = np.zeros((1, each.shape[1]), dtype=np.int64)
         levels = [last]
-        for _ in range(self.setting.max_length):
+        for _ in range(n):
             if len(last) * len(each) > 4 * MAX_SUMS:
                 return None
             last = _distinct((last[:, None, :] + each[None, :, :]).reshape(-1, each.shape[1]))
@@ -230,6 +235,11 @@ class Joint:
             if sum(map(len, levels)) > MAX_SUMS:
                 return None
         return _distinct(np.concatenate(levels[least:]))
+
+    def _most(self, var: SOp) -> int:
+        """How many keys a count or a sum has at most."""
+        crosses = isinstance(var, Width | Total) and var.selector.encoded
+        return (self.encoder if crosses and self.encoder is not None else self).setting.max_length
 
     def _found(self, together: tuple[SOp, ...]) -> Rows | None:
         values = [self._keys(var)[1] for var in together]
@@ -240,7 +250,7 @@ class Joint:
             return None
         count = next((i for i, value in enumerate(values) if value == Constant(1)), None)
         least = 0 if count is None else int(self.domain(together[count]).values[0])
-        sums = self._added(each, least)
+        sums = self._added(each, least, self._most(together[0]))
         if sums is None:
             return None
         for var, column in zip(together, range(sums.shape[1]), strict=True):

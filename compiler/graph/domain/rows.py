@@ -18,7 +18,7 @@ from compiler.graph.domain.linear import LinearForms, Terms, combine
 from compiler.graph.domain.setting import Setting, refusal
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
-from compiler.graph.domain.variables import LENGTH, POSITION, Variables
+from compiler.graph.domain.variables import LENGTH, POSITION, Variables, decoded
 from compiler.graph.relation import EQUAL, Compared, Conjunction, compare, disjuncts, exclusive
 from rasp.meaning.operators import MIRRORED, Undefined
 from rasp.meaning.sop import Aggregate, Constant, Map, Selector, SOp, Total, Width
@@ -37,8 +37,10 @@ class Rows:
         linear: LinearForms,
         tables: Tables,
         domain: Callable[[SOp], Domain],
+        encoder: Rows | None = None,
     ) -> None:
         self.setting = setting
+        self.encoder = encoder
         self.variables = variables
         self.linear = linear
         self.tables = tables
@@ -95,7 +97,7 @@ class Rows:
             wanted = self._between(lower, upper)
             if wanted is not None and len(wanted) <= MOST_PLACES:
                 rest = tuple(part for part in conjunction.parts if part not in (lower, upper))
-                cases = [Conjunction.of((*rest, (lower[0], one, EQUAL))) for one in wanted]
+                cases = [Conjunction.of((*rest, (lower[0], one, EQUAL)), conjunction.crosses) for one in wanted]
                 return [piece for case in cases if case is not None for piece in self._in_places(case)]
         return [conjunction]
 
@@ -177,12 +179,31 @@ class Rows:
 
     def unique(self, conjunction: Conjunction) -> bool:
         """Whether all keys that a row selects have one position."""
-        return self._keys_of(conjunction).agree(POSITION) or min(self._most_required(conjunction), default=2) <= 1
+        return self._agree(conjunction, POSITION) or min(self._most_required(conjunction), default=2) <= 1
 
     def _keys_of(self, conjunction: Conjunction) -> Keys:
         if conjunction not in self._keys:
-            self._keys[conjunction] = Keys(conjunction, self._facts)
+            self._keys[conjunction] = self._encoded(conjunction) or Keys(conjunction, self._facts)
         return self._keys[conjunction]
+
+    def _encoded(self, conjunction: Conjunction) -> Keys | None:
+        """The keys of a conjunction that crosses, as the encoder knows them: to it a query is one unknown number."""
+        if not conjunction.crosses:
+            return None
+        parts = [(decoded(key), query, comparison) for key, query, comparison in conjunction.parts]
+        known = Conjunction.of(part for part in parts if isinstance(part[1], Constant))
+        agreed = [key for key, _, comparison in parts if comparison == EQUAL]
+        return Keys(known or Conjunction(()), self._source._facts, agreed)
+
+    @property
+    def _source(self) -> Rows:
+        """What is known of the rows of the encoder."""
+        assert self.encoder is not None
+        return self.encoder
+
+    def longest(self, crosses: bool) -> int:
+        """How many keys there are at most, for a selector or a conjunction that crosses, or for one that does not."""
+        return (self._source if crosses else self).setting.max_length
 
     def is_uniform(self, node: SOp) -> bool:
         """Whether an s-op is the same at all positions: nothing it is computed from depends on the query."""
@@ -205,7 +226,11 @@ class Rows:
     def agrees(self, selector: Selector, value: SOp) -> bool:
         """Whether all keys that a row selects have one value of the s-op."""
         conjunctions = self.disjuncts(selector)
-        return len(conjunctions) == 1 and self._keys_of(conjunctions[0]).agree(value)
+        return len(conjunctions) == 1 and self._agree(conjunctions[0], value)
+
+    def _agree(self, conjunction: Conjunction, node: SOp) -> bool:
+        """Whether all keys that a row selects have one value of an s-op, which stands where they do."""
+        return self._keys_of(conjunction).agree(decoded(node) if conjunction.crosses else node)
 
     def selects_one(self, node: Aggregate) -> bool:
         """Whether no row of the aggregate selects two keys, on any input with an answer.
@@ -220,14 +245,14 @@ class Rows:
         """No row of the selector selects more keys than so many."""
         if selector not in self._most:
             most = sum(map(self._most_of, self.disjuncts(selector)))
-            self._most[selector] = min(self.setting.max_length, most)
+            self._most[selector] = min(self.longest(selector.encoded), most)
         return self._most[selector]
 
     def _most_of(self, conjunction: Conjunction) -> int:
         if self.unique(conjunction):
             return 1
         found = [*self._by_values(conjunction), *self._by_band(conjunction), *self._most_required(conjunction)]
-        return min([self.setting.max_length, *found])
+        return min([self.longest(conjunction.crosses), *found])
 
     def _by_values(self, conjunction: Conjunction) -> Iterator[int]:
         """Keys of one value of an s-op are at most one, and a comparison with a number leaves so many values."""
@@ -236,8 +261,8 @@ class Rows:
                 continue
             left = [x for x in self.domain(key) if compare(comparison, x, query.value)]
             others = [part for part in conjunction.parts if part != (key, query, comparison)]
-            if len(left) < self.setting.max_length and left:
-                pinned = Conjunction.of([*others, (key, Constant(left[0]), EQUAL)])
+            if len(left) < self.longest(conjunction.crosses) and left:
+                pinned = Conjunction.of([*others, (key, Constant(left[0]), EQUAL)], conjunction.crosses)
                 if pinned is not None and self.unique(pinned):
                     yield len(left)
 

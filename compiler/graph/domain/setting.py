@@ -77,12 +77,6 @@ def nothing_meant(message: str) -> Refusal:
     return refusal("nothing-meant", message, hint)
 
 
-def two_tapes() -> Refusal:
-    """The error for a program with a source: there are no layers yet that read one."""
-    message = "a program with a source is not compiled yet: it needs an encoder and a decoder"
-    return refusal("two-tapes", message, "`rasp run` decodes it, and Python's `program.decode(source)`")
-
-
 @dataclass(frozen=True)
 class Setting:
     """The inputs a compilation is for: sequences of 1 to max_length elements of the vocabulary."""
@@ -91,6 +85,12 @@ class Setting:
     max_length: int
     causal: bool
     limits: Limits = Limits()
+    encoder: Setting | None = None
+    """The sources, if the program reads one beside these."""
+    start: Value | None = None
+    """The token of the vocabulary that a target begins with, if there are sources."""
+    written: tuple[Value, ...] = ()
+    """The tokens that may stand behind it: all but `start`, unless the program writes that one too."""
 
     @property
     def texts(self) -> tuple[str, ...]:

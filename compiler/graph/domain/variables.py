@@ -11,8 +11,9 @@ Invariant: an s-op is a function of its variables' values at its own position.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 
-from rasp.meaning.sop import And, Constant, Indices, Lookup, Map, Node, Select, Selector, SOp, Tokens, Width
+from rasp.meaning.sop import And, Constant, Encoded, Indices, Lookup, Map, Node, Select, Selector, SOp, Tokens, Width
 
 TOKEN = Tokens("str")
 """The variable behind every conversion of the input element: its text, which tells elements apart."""
@@ -31,19 +32,36 @@ def is_length(node: Node | None) -> bool:
 
 def bounded(variables: Sequence[SOp], causal: bool) -> Iterator[tuple[SOp, SOp, int]]:
     """Pairs of variables of which the first, and a number more, is never above the second: counts of fewer keys."""
-    counts = [var for var in variables if isinstance(var, Width)]
+    counted = [var for var in variables if isinstance(var, Width)]
+    counts = [var for var in counted if not var.selector.encoded]  # positions of the source are none of the target's
     if POSITION in variables:
         yield from ((POSITION, LENGTH, 1) for _ in counts[:1] if LENGTH in counts)
         yield from ((count, POSITION, -1) for count in counts if causal)
-    asked = {count: frozenset(_conjuncts(count.selector)) for count in counts if count is not LENGTH}
+    asked = {count: frozenset(_conjuncts(count.selector)) for count in counted if count is not LENGTH}
     for small, parts in asked.items():
-        if LENGTH in counts:
+        if LENGTH in counts and small in counts:
             yield small, LENGTH, 0
         yield from ((small, large, 0) for large, fewer in asked.items() if fewer < parts)
 
 
 def _conjuncts(selector: Selector) -> list[Selector]:
     return [*_conjuncts(selector.left), *_conjuncts(selector.right)] if isinstance(selector, And) else [selector]
+
+
+def decoded(node: SOp) -> SOp:
+    """The s-op of the encoder that an encoded one is, or one that is computed from encoded ones; others as they are."""
+    found: dict[SOp, SOp] = {}
+    for current in cone(node, found) if node.encoded else ():
+        match current:
+            case Encoded(inner):
+                found[current] = inner
+            case Map():
+                found[current] = replace(current, args=tuple(found[arg] for arg in current.args))
+            case Lookup():
+                found[current] = replace(current, arg=found[current.arg])
+            case _:
+                found[current] = current
+    return found.get(node, node)
 
 
 class Variables:

@@ -63,6 +63,8 @@ def _entry(node: Node, parts: list[int], vocabulary: Sequence[Value]) -> list[An
             return ["select", *parts, predicate]
         case sop.Width() | sop.Total() | sop.Not() | sop.And() | sop.Or():  # nothing but their parts
             return [type(node).__name__.lower(), *parts]
+        case sop.Encoded():
+            raise TypeError("the page shows programs of one tape")
         case other:
             assert_never(other)
 

@@ -62,7 +62,7 @@ def require_labels(labels: Mapping[str, Any]) -> None:
         _held(direction)
         directions[direction["name"]] = direction["column"]
     for layer in labels.get("layers", []):
-        for head in layer["heads"]:
+        for head in (*layer["heads"], *layer.get("cross", ())):
             _texts([head[key] for key in ("name", "purpose", "does")])
             _texts([head[key] for key in ("what", "mode", "for") if head.get(key) is not None])
             _whole([head.get("group", 0)])
@@ -75,6 +75,8 @@ def require_labels(labels: Mapping[str, Any]) -> None:
     if options := labels.get("options"):
         _texts([options["optimize"], *options["limits"]])
         _whole([*options["limits"].values()])
+    if "encoder" in labels:
+        require_labels(labels["encoder"])
     for variable in labels.get("variables", []):
         _variable(variable, directions)
     for named in labels.get("named", []):
@@ -88,10 +90,18 @@ def require_all(labels: Mapping[str, Any], config: Config) -> None:
     if "named" not in labels:
         return
     _texts([labels.get("compiler", ""), labels.get("program", {"source": ""}).get("source", "")])
+    _require_parts(labels, config)
+    if (labels.get("encoder") is None) != (config.encoder is None):
+        raise ValueError("labels of an encoder that is not there, or none of one that is")
+    if config.encoder is not None:
+        _require_parts(labels["encoder"], config.encoder)
+
+
+def _require_parts(labels: Mapping[str, Any], config: Config) -> None:
     if not all("holds" in direction for direction in labels["directions"]):
         raise ValueError("a direction that does not say what it holds")
-    told = [(len(layer["heads"]), len(layer["neurons"])) for layer in labels["layers"]]
-    if told != [(layer.n_heads, layer.d_mlp) for layer in config.layers]:
+    told = [(len(layer["heads"]), len(layer.get("cross", ())), len(layer["neurons"])) for layer in labels["layers"]]
+    if told != [(layer.n_heads, layer.n_cross, layer.d_mlp) for layer in config.layers]:
         raise ValueError("heads or neurons that are not those of the model")
     if len(labels["columns"]) != config.d_model or not isinstance(labels["variables"], list):
         raise ValueError("columns that are not those of the model")

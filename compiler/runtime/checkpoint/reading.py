@@ -128,20 +128,32 @@ def _model(folder: Path, config: Config, data: Mapping[str, Any]) -> Transformer
 
 def _require_sizes(config: Config) -> None:
     """Raise `ValueError` for sizes of a kind that no model has: `from_json` takes whatever JSON holds."""
+    _require_stack(config)
+    if config.encoder is not None:
+        _require_stack(config.encoder)
+        if config.start not in config.vocabulary or not config.causal:
+            raise ValueError("no token to begin a target with, or a decoder that looks ahead")
+    elif any(layer.n_cross for layer in config.layers):
+        raise ValueError("heads that cross, and no encoder")
+    if not all(text is None or isinstance(text, str) for text in (config.unknown, config.generate)):
+        raise ValueError("a name is no text")
+    if not config.outputs or not all(output.values for output in config.outputs):
+        raise ValueError("an output has no values")
+
+
+def _require_stack(config: Config) -> None:
+    """The sizes of an embedding and its layers, of a network or of its encoder."""
     sizes = [(config.d_model, 1), (config.max_length, 1)]
     for layer in config.layers:
-        least = 1 if layer.n_heads else 0
+        least, crossing = (1 if heads else 0 for heads in (layer.n_heads, layer.n_cross))
         sizes += [(layer.n_heads, 0), (layer.d_head, least), (layer.d_value, least), (layer.d_mlp, 0)]
+        sizes += [(layer.n_cross, 0), (layer.d_cross, crossing), (layer.d_cross_value, crossing)]
     if not all(type(size) is int and size >= least for size, least in sizes):
         raise ValueError("a size is no whole number, or too small")
     if config.max_length > MAX_LENGTH or len(config.layers) > MAX_LAYERS:
         raise ValueError(f"more than {MAX_LENGTH} tokens or {MAX_LAYERS} layers")
     if not all(type(flag) is bool for flag in (config.causal, config.has_positions)):
         raise ValueError("a flag is neither true nor false")
-    if not all(text is None or isinstance(text, str) for text in (config.unknown, config.generate)):
-        raise ValueError("a name is no text")
-    if not config.outputs or not all(output.values for output in config.outputs):
-        raise ValueError("an output has no values")
 
 
 def _brief(problem: Exception) -> str:

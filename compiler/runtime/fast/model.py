@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compiler.circuit.decoding import unembedding
 from compiler.model import DTYPES, ModelError, Reader, Transformer
@@ -40,10 +40,7 @@ class Fast(Transformer):
     def __init__(
         self, model: Transformer, found: Plan | str, prefer: Literal["auto", "fast", "plain"] = "auto"
     ) -> None:
-        nn.Module.__init__(self)
-        self.config, self.labels = model.config, model.labels
-        self.embed, self.blocks, self.unembed = model.embed, model.blocks, model.unembed
-        self._ids = model._ids
+        self.share(model)
         self.plan = None if isinstance(found, str) else found
         self.reason = found if isinstance(found, str) else None
         self.prefer = prefer
@@ -51,12 +48,17 @@ class Fast(Transformer):
         self._clocks: dict[tuple[int, int, bool], Clock] = {}
         self.eval()
 
-    def forward(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Token ids [batch, n] without BOS, mask [batch, n] (1 = real, 0 = padding on the right) -> logits
-        [batch, n, d_vocab_out]."""
+    def forward(
+        self,
+        token_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        target_ids: Tensor | None = None,
+        target_mask: Tensor | None = None,
+    ) -> Tensor:
+        """As in `Network`. There is no plan for a model that reads a source and a target."""
         wanted = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in self.parameters())
         if self.plan is None or wanted or self.prefer == "plain":
-            return super().forward(token_ids, attention_mask)
+            return super().forward(token_ids, attention_mask, target_ids, target_mask)
         if self.prefer == "fast" or torch.compiler.is_compiling():
             return self.count(token_ids, attention_mask)
         size = len(token_ids).bit_length(), token_ids.shape[1].bit_length(), attention_mask is None
@@ -77,10 +79,10 @@ class Fast(Transformer):
         with torch.no_grad():  # outside of that mode, so that logits can be used like any tensor
             return path.logits(stream).to(self.embed.W_E.dtype)
 
-    def reading(self, positions: int) -> Reader:
+    def reading(self, positions: int, source_ids: Sequence[int] | None = None) -> Reader:
         """What reads a text and goes on from there: a recurrence where there is one, unless "plain" is preferred."""
         if isinstance(self.recurrence, str) or self.prefer == "plain":
-            return super().reading(positions)
+            return super().reading(positions, source_ids)
         return RecurrentReading(self.recurrence, self)
 
     @cached_property

@@ -137,6 +137,8 @@ def plan(circuit: Circuit, scored: bool = False) -> Plan | str:
 
     With `scored`, heads whose keys only scores tell apart run as they are.
     """
+    if circuit.encoder is not None:
+        return "it reads a source and a target, and the fast path is for one tape"
     if circuit.precision.is_half:
         return f"exact counts need float32 or float64, not {circuit.precision.name}"
     circuit = replace(circuit, layers=tuple(Layer(layer.heads, layer.neurons) for layer in circuit.layers), homes={})

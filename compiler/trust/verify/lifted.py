@@ -18,6 +18,7 @@ import numpy as np
 import rasp
 from compiler.circuit.certificate import Decision
 from compiler.graph.domain import TOKEN, Setting
+from compiler.graph.halves import Half
 from compiler.graph.specialise import Graphs
 from compiler.graph.witness import required
 from compiler.numbers.precision import PRECISIONS
@@ -57,7 +58,8 @@ class Lifted:
     def run(self) -> None:
         """The whole model."""
         self._require_settings()
-        graph = Graphs(self._outputs(), self.program.names, self.setting, required(self.program))[self.way]
+        half = Half(self._outputs(), self.program.names, self.setting, tuple(required(self.program)))
+        graph = Graphs(half)[self.way]
         self.meaning = Meaning(graph)
         self.space = self.meaning.space
         self.machine = Machine(PRECISIONS[self.config.dtype], self.space)
