@@ -6,8 +6,8 @@ They are interpreted only. The day the compiler takes them, a test here fails, a
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from itertools import islice, product
+from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 
@@ -16,13 +16,9 @@ import rasp
 from compiler.graph.domain import Refusal
 from rasp.value import to_python
 from tests.places import PROGRAMS, SEQ2SEQ
+from tests.programs.transductions import TASKS, Tokens
 
-Tokens = list[str]
-FRENCH = {"the": "le", "red": "rouge", "green": "vert", "car": "voiture", "house": "maison", "truck": "camion"} | {
-    "sees": "voit"
-}
-FEMININE = {"le": "la", "vert": "verte"}
-SHORT, RANDOM = 700, 300
+SHORT, RANDOM, DECODED = 700, 300, 10
 
 every_program = pytest.mark.parametrize("name", [path.stem for path in SEQ2SEQ])
 
@@ -31,60 +27,32 @@ def load(name: str) -> rasp.Program:
     return rasp.load(PROGRAMS / "seq2seq" / f"{name}.rasp")
 
 
-def translated(words: Tokens) -> Tokens:
-    """Word by word, each agreeing with the first noun among itself and the two behind it; then adjectives move."""
-    feminine = {"car": True, "house": True, "truck": False}
-    french = []
-    for at, word in enumerate(words):
-        genders = [feminine[noun] for noun in words[at : at + 3] if noun in feminine]
-        plain = FRENCH[word]
-        french.append(FEMININE.get(plain, plain) if genders[:1] == [True] else plain)
-    for at in range(len(words) - 1):
-        if words[at] in ("red", "green") and words[at + 1] in feminine:
-            french[at : at + 2] = french[at : at + 2][::-1]
-    return french
+def tokens_of(program: rasp.Program) -> Tokens:
+    return [str(token) for token in program.settings.source or ()]
 
 
-def added(text: Tokens) -> Tokens:
-    first, second = "".join(text).split("+")
-    return [*str(int("0" + first) + int("0" + second)).zfill(len(first) + 1)]
+def written(name: str, program: rasp.Program, source: Tokens) -> Tokens:
+    """What the oracle says, and the token that ends it."""
+    return [*TASKS[name].oracle(source), str(program.settings.stop[0])]
 
 
-ORACLES: dict[str, Callable[[Tokens], Tokens]] = {
-    "addition": added,
-    "copy": lambda source: source,
-    "reverse": lambda source: source[::-1],
-    "sort": sorted,
-    "translate": translated,
-}
-
-
-def summands(rng: random.Random, digits: int) -> Tokens:
-    return [*rng.choices("0123456789", k=digits), "+", *rng.choices("0123456789", k=digits)]
-
-
-def short(name: str, tokens: list[str]) -> Iterator[Tokens]:
-    """All sources, the shortest first; of the addition all that it is meant for."""
-    if name == "addition":
-        for digits in range(3):
-            for drawn in product("0123456789", repeat=2 * digits):
-                yield [*drawn[:digits], "+", *drawn[digits:]]
-    else:
-        for length in range(1, 10):
-            yield from map(list, product(tokens, repeat=length))
-
-
-def long(name: str, program: rasp.Program, rng: random.Random) -> Tokens:
+def drawn(name: str, program: rasp.Program, rng: random.Random) -> Tokens:
     """A random source as long as may be, or of any length."""
     longest = program.settings.longest_source
     length = rng.choice((longest, rng.randint(1, longest)))
-    if name == "addition":
-        return summands(rng, (length - 1) // 2)
-    return rng.choices([str(token) for token in program.settings.source or ()], k=length)
+    return TASKS[name].random(rng, tokens_of(program), length)
+
+
+def long(name: str, program: rasp.Program) -> Iterator[Tokens]:
+    """The sources with the longest targets, and many random ones."""
+    characters = all(len(token) == 1 for token in tokens_of(program))
+    yield from ([*text] if characters else text.split() for text in TASKS[name].extremes)
+    rng = random.Random(name)
+    yield from (drawn(name, program, rng) for _ in range(RANDOM))
 
 
 def test_every_program_has_an_oracle() -> None:
-    assert sorted(ORACLES) == [path.stem for path in SEQ2SEQ]
+    assert sorted(TASKS) == [path.stem for path in SEQ2SEQ]
 
 
 @every_program
@@ -98,22 +66,39 @@ def test_a_program_is_clean_and_decodes_the_examples_of_its_header(name: str) ->
 
 
 @every_program
-def test_a_program_decodes_what_its_oracle_says(name: str) -> None:
-    program, oracle, rng = load(name), ORACLES[name], random.Random(name)
-    tokens = [str(token) for token in program.settings.source or ()]
-    sources = [*islice(short(name, tokens), SHORT), *(long(name, program, rng) for _ in range(RANDOM))]
-    for source in sources:
-        assert program.is_meant(source)
-        assert program.decode(source) == [*oracle(source), "."], source
+def test_a_program_decodes_short_sources_as_its_oracle_says(name: str) -> None:
+    program = load(name)
+    for source in islice(TASKS[name].shortest(tokens_of(program)), SHORT):
+        assert program.is_meant(source), source
+        assert program.decode(source) == written(name, program, source), source
 
 
 @every_program
-def test_the_answers_at_every_prefix_are_those_of_the_decoding(name: str) -> None:
+def test_the_answers_at_every_prefix_are_what_the_oracle_writes(name: str) -> None:
+    """So every decoding is right: what is written next depends on what was written before, which is right by then."""
+    program = load(name)
+    for source in long(name, program):
+        target = written(name, program, source)
+        assert program.is_meant(source, target[:-1]), source
+        assert len(target) <= program.settings.longest
+        assert program.answers(source, target[:-1]) == {"next": target}, source
+
+
+@every_program
+def test_long_sources_are_decoded_as_the_oracle_says(name: str) -> None:
+    program = load(name)
+    for source in [*long(name, program)][-DECODED:]:
+        assert program.decode(source) == written(name, program, source), source
+
+
+@every_program
+def test_there_is_a_token_behind_every_target(name: str) -> None:
+    """A target may be anything: what comes next is a token, of a wrong beginning too."""
     program, rng = load(name), random.Random(7)
-    for _ in range(20):
-        source = long(name, program, rng)
-        written = program.decode(source)
-        assert program.answers(source, written[:-1]) == {"next": written}
+    tokens = [str(token) for token in program.settings.vocab or ()]
+    for source in islice(long(name, program), 50):
+        target = rng.choices(tokens, k=program.settings.longest - 1)
+        assert {*program.answers(source, target)["next"]} <= {*tokens}, (source, target)
 
 
 @every_program
