@@ -324,6 +324,9 @@ def sentence(rng: random.Random, length: int) -> Tokens:
         if words and len(words) + 1 + len(clause) > length:
             break
         words += (["and"] if words else []) + clause
+    while len(words) < length:
+        articles = [at for at, word in enumerate(words) if word in ("this", "these")]
+        words.insert(rng.choice(articles) + 1, "small")
     words = agreed(words) if rng.random() < 0.7 else words
     if rng.random() < 0.3:
         words[rng.randrange(len(words))] = rng.choice([*SINGULAR, *PLURAL, "small", "near", "and"])
