@@ -32,6 +32,7 @@ class Channel:
     read: Form
     default: Fraction
     write: Direction
+    picked: bool = False  # all selected keys of a row hold the same (C22), so that a mean is one of the values
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,8 @@ class Heads:
         if opened is None:
             opened = OpenHead(alike[0].head, earliest)
             alike.append(opened)
-        opened.channels.append(Channel(value.form, default, direction))
+        picked = isinstance(node, Aggregate) and self.analysis.picks(node)
+        opened.channels.append(Channel(value.form, default, direction, picked))
         if self._selects_one(cases, node):
             opened.head = replace(opened.head, single=True)
         exact = mode == "mean" and (existence or (opened.head.single and value.exact))

@@ -48,10 +48,8 @@ def compiled_at(
     return Compiled(LIBRARY[name].program.replace(max_length=max_length, attention=attention), dtype=dtype)
 
 
-BY_SCORES = {"numbers/index_of_maximum", "numbers/last_index_of_minimum"}
-"""Programs with a head that is known by its scores only: it finds an equal number further on."""
-WITHOUT_PLAN = {"numbers/dot_product_of_halves", *BY_SCORES}
-"""Those, and programs whose plan, which holds counts as they are, cannot be certified: the model itself runs."""
+WITHOUT_PLAN = {"numbers/dot_product_of_halves"}
+"""Programs whose plan, which holds counts as they are, cannot be certified: the model itself runs."""
 
 
 def fast_of(compiled: Compiled) -> Fast:

@@ -19,7 +19,6 @@ from compiler.pipeline import Compiled
 from compiler.runtime.fast.selection import Selection, Selections, Window, selection_of
 from compiler.runtime.fast.units import units
 from rasp import RaspError, evaluate
-from tests.fast.test_fast import BY_SCORES
 from tests.library import LIBRARY, both_attentions
 from tests.random_programs import VOCABULARY, seeded
 
@@ -127,6 +126,32 @@ def test_units_are_exact() -> None:
     assert found["one"] == 1 and all(unit is not None for unit in found.values())
 
 
+def test_a_mean_of_equal_values_has_their_unit() -> None:
+    circuit = circuit_of(
+        "first = select(selector_width(select(tokens_int, tokens_int, <)), 0, ==);"
+        "x = aggregate(first, tokens_int) / 3;",
+        vocab="0123456789",
+    )
+    (channel,) = circuit.layers[-1].heads[0].channels
+    assert channel.picked and not circuit.layers[-1].heads[0].single
+    assert units(circuit)[channel.write] == 1
+
+
+@pytest.mark.parametrize(("first", "sign"), [("first", "<"), ("last", ">")])
+def test_the_first_or_last_of_a_class_is_known_by_a_match_and_a_window(first: str, sign: str) -> None:
+    text = f"top = sort(tokens_int, tokens_int)[-1]; x = aggregate(select_from_{first}(tokens_int, top), indices);"
+    circuit = circuit_of(text, vocab="0123456789")
+    (found,) = [
+        selection_of(circuit, head)
+        for layer in circuit.layers
+        for head in layer.heads
+        if head.selects == f"positions where its tokens_int = my top and its indices {sign} my indices"
+    ]
+    assert found is not None and len(found.matches) == 1 and not found.orders
+    before = found.window.last == (-1, 0, 1, 2, 3, 4)
+    assert before if sign == "<" else found.window.first[:-1] == (1, 2, 3, 4, 5)
+
+
 def test_a_mean_has_no_unit() -> None:
     circuit = circuit_of('x = aggregate(select(indices, indices, <=), indicator(tokens == "a"));')
     (mean,) = [channel.write for channel in circuit.layers[0].heads[0].channels]
@@ -151,8 +176,7 @@ def rows_of(name: str, attention: str, count: int) -> None:
         ids = ids_drawn(rng, len(vocabulary), compiled.setting.max_length)
         if all(_answers(compiled, [vocabulary[number] for number in ids])):
             known = assert_same_rows(circuit, ids)
-            by_scores = name in BY_SCORES and attention == program.settings.attention
-            assert known == sum(len(layer.heads) for layer in circuit.layers) - by_scores
+            assert known == sum(len(layer.heads) for layer in circuit.layers)
 
 
 def _answers(compiled: Compiled, tokens: list[object]) -> Iterator[bool]:

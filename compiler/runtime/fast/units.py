@@ -4,7 +4,8 @@ In: a `Circuit`. Out: the unit of each direction, and of a form, as far as it is
 Invariant: at the exact numbers of the circuit, BOS apart, every value is a whole multiple of its unit; where the unit
 is 0, every value is.
 
-    length is counted, so its unit is 1; a third of it has the unit 1/3; of a mean none is known
+    length is counted, so its unit is 1; a third of it has the unit 1/3; a mean of equal values has theirs, of any other
+    mean none is known
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def _join_layer(found: dict[Direction, Fraction | None], layer: Layer, circuit: 
             if head.mode == "sum":
                 _join(found, channel.write, read)
             else:
-                fetched = head.single or channel.read.terms.keys() <= {ONE}
+                fetched = head.single or channel.picked or channel.read.terms.keys() <= {ONE}
                 _join(found, channel.write, common_unit([read, channel.default]) if fetched else None)
     stairs: set[Direction] = set()
     for neuron in layer.neurons:
