@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import pickle
-import random
 import resource
 import shutil
 import signal
@@ -399,7 +398,7 @@ def test_a_program_that_grows_is_stopped_before_memory_is_taken(text: str) -> No
 # ------------------------------------------------------------------------------------------------- interrupted and cut
 
 SAVING = """
-import sys
+import os, signal, sys
 from pathlib import Path
 import compiler
 from compiler.runtime import checkpoint
@@ -407,26 +406,69 @@ from compiler.runtime.checkpoint import files
 model = compiler.load(sys.argv[1])
 config = {key: value for key, value in files.config_at(Path(sys.argv[1])).items()
           if key not in ("format", "version", "sha256")}
-print("ready", flush=True)
-while True:
+def save():
     checkpoint.save(sys.argv[2], config, model.state_dict(), model.labels, documents={"more.json": [0] * 20_000})
+def traced(last):
+    lines = 0
+    def step(frame, event, argument):
+        nonlocal lines
+        if frame.f_globals["__name__"].startswith("json."):  # as many lines as there are numbers, and no file
+            return None
+        lines += event == "line"
+        if event == "line" and lines == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step
+    sys.settrace(step)
+    save()
+    sys.settrace(None)
+    print(lines, end=" ", flush=True)
+save()  # what is imported late is there then
+print("ready", flush=True)
+for last in sys.stdin:
+    if (child := os.fork()) == 0:
+        try:
+            traced(int(last))
+        finally:
+            os._exit(0)
+    print(os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
 """
+"""Saves as often as it is told a number, each time in a process of its own, which is killed before its line of that
+number is run: the moments are the same ones however fast the machine is. Line 0 is none; that save says how many it
+has."""
 
 
 @pytest.mark.slow
 def test_a_save_that_is_killed_leaves_a_whole_checkpoint_or_none(folder: Path, tmp_path: Path) -> None:
-    """Killed at a random moment of an endless series of saves."""
-    target, chance, left = tmp_path / "target", random.Random(0), 0
-    for _ in range(12):
-        with subprocess.Popen([sys.executable, "-c", SAVING, folder, target], stdout=subprocess.PIPE, cwd=ROOT) as one:
-            assert one.stdout is not None and one.stdout.readline() == b"ready\n"
-            time.sleep(0.2 + chance.random() / 2)
-            one.send_signal(signal.SIGKILL)
-        if target.exists():
-            left += 1
-            assert compiler.load(target).run("aba") == [2, 1, 2]
-            assert len(checkpoint.document(target, "more.json")) == 20_000
-    assert left >= 6
+    """Killed at lines from the first to the last, where there is no checkpoint yet and where there is one."""
+    target, left = tmp_path / "target", set()
+    command = [sys.executable, "-c", SAVING, folder, target]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as saving:
+        assert saving.stdout is not None and saving.stdout.readline() == "ready\n"
+        for before in (False, True):
+            emptied(target, before)
+            lines, _ = saved(saving, 0)
+            for last in [*range(1, lines, lines // 16), *range(lines - 8, lines)]:
+                emptied(target, before)
+                assert saved(saving, last) == [signal.SIGKILL]
+                left.add((before, target.exists()))
+                if target.exists():
+                    assert compiler.load(target).run("aba") == [2, 1, 2]
+                    assert len(checkpoint.document(target, "more.json")) == 20_000
+                assert saved(saving, 0)[1] == 0 and not [*tmp_path.glob(".*")]
+    assert left == {(False, False), (False, True), (True, True)}
+
+
+def emptied(target: Path, before: bool) -> None:
+    """Take the checkpoint away where none is wanted before a save."""
+    if not before:
+        shutil.rmtree(target)
+
+
+def saved(saving: subprocess.Popen[str], last: int) -> list[int]:
+    """One save: how many lines it had, if it was not killed, and the signal that ended it, 0 if none."""
+    assert saving.stdin is not None and saving.stdout is not None
+    print(last, file=saving.stdin, flush=True)
+    return [int(word) for word in saving.stdout.readline().split()]
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(made: Compiled, folder: Path) -> None:
