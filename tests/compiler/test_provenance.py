@@ -394,18 +394,20 @@ def hold_what_is_said(made: Compiled, inputs: int) -> int:
     It is nearer to the number that is stated than to any other that the function has. Returns how many were compared.
     """
     variables = provenance(made.model)["variables"]
+    stated = [
+        (variable["name"], column, Stated(column["function"], [entry["value"] for entry in variable["values"]]))
+        for variable in variables
+        for column in variable["columns"]
+    ]
     compared = 0
     for given, streams, answers in runs(made, {variable["name"] for variable in variables}, inputs):
-        for variable in variables:
-            values = [entry["value"] for entry in variable["values"]]
-            for column in variable["columns"]:
-                stated = [at(column["function"], value, values) for value in values]
-                for step in {column["step"], column["until"] - 1}:
-                    held = held_by(column, streams[step], step)
-                    wanted = [at(column["function"], typed(value), values) for value in answers[variable["name"]]]
-                    assert None not in wanted, (variable["name"], column, given)
-                    assert agree(held, wanted, stated), (variable["name"], column, given, held, wanted)
-                    compared += len(held)
+        for name, column, function in stated:
+            for step in {column["step"], column["until"] - 1}:
+                held = held_by(column, streams[step], step)
+                wanted = [function(typed(value)) for value in answers[name]]
+                assert None not in wanted, (name, column, given)
+                assert agree(held, wanted, function.gap), (name, column, given, held, wanted)
+                compared += len(held)
     return compared
 
 
@@ -438,18 +440,31 @@ def held_by(column: dict[str, Any], stream: Tensor, step: int) -> list[float]:
     return (stream[:, column["column"]] - carried).tolist()
 
 
-def agree(held: list[float], wanted: list[Fraction], stated: list[Fraction | None]) -> bool:
-    """Whether each number is the one of the stated ones that is wanted, with an error far below their distance."""
-    numbers = sorted({number for number in stated if number is not None})
-    gap = float(min((b - a for a, b in itertools.pairwise(numbers)), default=Fraction(1)))
+def agree(held: list[float], wanted: list[Fraction], gap: float) -> bool:
+    """Whether each number is the one that is wanted, with an error far below the distance of those that are stated."""
     return all(abs(x - float(y)) < gap / 16 for x, y in zip(held, wanted, strict=True))
 
 
-def at(function: dict[str, Any], value: Any, values: list[Any]) -> Fraction | None:
-    """The number of a function at a value, as `docs/provenance.md` defines it."""
-    if function["kind"] == "table":
-        number = function["numbers"][[same(value, other) for other in values].index(True)]
-        return None if number is None else Fraction(number)
+class Stated:
+    """The function that a column is stated to be, of a variable with these values."""
+
+    def __init__(self, function: dict[str, Any], values: list[Any]) -> None:
+        self.function = function
+        self.places = {exactly(value): place for place, value in reversed(list(enumerate(values)))}
+        numbers = sorted({number for value in values if (number := self(value)) is not None})
+        self.gap = float(min((b - a for a, b in itertools.pairwise(numbers)), default=Fraction(1)))
+        """The least distance between two of its numbers."""
+
+    def __call__(self, value: Any) -> Fraction | None:
+        """The number at a value."""
+        if self.function["kind"] == "table":
+            number = self.function["numbers"][self.places[exactly(value)]]
+            return None if number is None else Fraction(number)
+        return at(self.function, value)
+
+
+def at(function: dict[str, Any], value: Any) -> Fraction:
+    """The number of a function that is no table at a value, as `docs/provenance.md` defines it."""
     times, plus = Fraction(function["times"]), Fraction(function["plus"])
     match function["kind"]:
         case "number":
@@ -465,15 +480,14 @@ def at(function: dict[str, Any], value: Any, values: list[Any]) -> Fraction | No
     raise AssertionError(function)
 
 
-def exactly(value: Any) -> Fraction:
-    return Fraction(value["float"] if isinstance(value, dict) else value)
+def exactly(value: Any) -> Any:
+    """A value as what it is equal to: numbers are compared by size, a string is no number."""
+    return value if isinstance(value, str) else Fraction(value["float"] if isinstance(value, dict) else value)
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are one: numbers are compared by size, a string is no number."""
-    if isinstance(one, str) or isinstance(other, str):
-        return bool(one == other)
-    return exactly(one) == exactly(other)
+    """Whether two values are one."""
+    return bool(exactly(one) == exactly(other))
 
 
 def typed(value: Any) -> Any:
