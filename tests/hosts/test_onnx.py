@@ -67,17 +67,17 @@ def test_the_record_holds_the_verification(folders: list[Path]) -> None:
     assert record(folders[0])["verification"]["inputs"] >= 200
 
 
-@pytest.mark.parametrize("poison", POISON)
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])
-def test_padding_rows_reach_nothing_in_the_graph(attention: str, poison: float, tmp_path: Path) -> None:
+def test_padding_rows_reach_nothing_in_the_graph(attention: str, tmp_path: Path) -> None:
     model = compiled("sort", vocab="abc", max_length=5, attention=attention).model
     inputs = [[2, 1, 0, 1], [1, 0, 2], [1]]
     write(model, tmp_path)
     clean, file = load(model, tmp_path)(inputs), (tmp_path / "model.onnx").read_bytes()
-    with poisoned(model, poison):
-        write(model, tmp_path)
-    assert (tmp_path / "model.onnx").read_bytes() != file  # the poison is part of it
-    assert all(map(torch.equal, load(model, tmp_path)(inputs), clean))
+    for poison in POISON:
+        with poisoned(model, poison):
+            write(model, tmp_path)
+        assert (tmp_path / "model.onnx").read_bytes() != file, poison  # the poison is part of it
+        assert all(map(torch.equal, load(model, tmp_path)(inputs), clean)), poison
 
 
 def test_float64_stays_float64(tmp_path: Path) -> None:
