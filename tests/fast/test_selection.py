@@ -53,7 +53,7 @@ def assert_same_rows(circuit: Circuit, ids: list[int]) -> int:
             if selection is None:
                 continue
             known += 1
-            wanted, found = list(head.rows(streams, circuit.causal)), list(selection.rows(streams))
+            wanted, found = list(head.rows(streams, streams, circuit.causal)), list(selection.rows(streams))
             constant = all(channel.read.terms.keys() <= {ONE} for channel in head.channels)
             if head.sure and constant and any(part.kind == "order" for part in head.parts):
                 assert all(set(one) <= set(more) for one, more in zip(wanted, found, strict=True)), head
