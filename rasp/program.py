@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from rasp.ask import tapes
+from rasp.ask import examples, tapes
 from rasp.ask.generate import tokens_behind
 from rasp.ask.lint import lint, precedence
 from rasp.face import Face
@@ -32,7 +32,7 @@ from rasp.settings import Settings
 from rasp.text.parser import parse_source
 from rasp.text.source import SURROGATE, Diagnostic, RaspError, Source, Span, did_you_mean, error
 from rasp.text.syntax import Module
-from rasp.value import to_python
+from rasp.value import Value, to_python
 
 LIBRARY = "library"
 """Whose text gives a name, if it is the library's; else it is the name of a file that is loaded."""
@@ -103,7 +103,7 @@ class Program:
     def __init__(self, syntax: Module, settings: Settings, run: Elaborator) -> None:
         self.syntax = syntax
         self.source: Source = syntax.span.source
-        self.settings = settings
+        self.settings = self.header = settings
         self.bindings: dict[str, RaspValue] = {name: value for name, value in run.top.values.items() if name != "out"}
         self._run = run
 
@@ -133,8 +133,12 @@ class Program:
     @property
     def outputs(self) -> tuple[str, ...]:
         """The names of the s-ops that are the program's answer: as declared, else the last one bound."""
-        if self.settings.output:
-            return self.settings.output
+        return self._answering(self.settings)
+
+    def _answering(self, settings: Settings) -> tuple[str, ...]:
+        """The outputs under these settings."""
+        if settings.output:
+            return settings.output
         sops = [name for name, value in self.bindings.items() if isinstance(value, SOp) and not name.startswith("_")]
         return tuple(sops[-1:])
 
@@ -206,13 +210,29 @@ class Program:
         """What is suspicious, though it runs."""
         found = [one for one in self._run.diagnostics if one.severity == "warning"]
         if not self.two_tapes:
-            return found + lint(self.syntax, self.settings, self._run.defaulted)
-        return [*found, *precedence(self.syntax), *tapes.warnings(self._asked)]
+            found += lint(self.syntax, self.settings, self._run.defaulted)
+        else:
+            found += [*precedence(self.syntax), *tapes.warnings(self._asked)]
+        return found + self.examples.wrong
 
     @property
     def notes(self) -> list[Diagnostic]:
-        """Which tapes were found, in a program with a source, where nobody wrote them."""
-        return tapes.notes(self._asked) if self.two_tapes else []
+        """Examples that are left out under replaced settings; of a program with a source, which tapes were found where
+        nobody wrote them."""
+        return [*self.examples.note, *(tapes.notes(self._asked) if self.two_tapes else [])]
+
+    @cached_property
+    def examples(self) -> examples.Judged:
+        """The examples of the program against what it answers: how many hold, which are wrong, which do not fit."""
+        outputs = self.outputs, self._answering(self.header)
+        return examples.judged(examples.Claimed(self.settings, self.header, outputs, self._said, self.is_meant))
+
+    def _said(self, output: str, tokens: Input) -> Sequence[Value]:
+        """What an output answers on an input, or writes for a source."""
+        node = self.node(self.writes_with() if self.two_tapes else output)
+        if self.two_tapes and isinstance(node, SOp):
+            return [*tokens_behind(self.placed(node), self.settings, tokens, spans=self.spans)]
+        return cast("list[Value]", self[output].exact(tokens))
 
     @property
     def _asked(self) -> tapes.Asked:
@@ -268,9 +288,15 @@ class Program:
         return {name: self[name](source, target) for name in self.require_outputs()}
 
     def is_meant(self, source: Input, target: Input = ()) -> bool:
-        """Whether a program with a source promises something here: all that it `requires` is True, on its own tape, and
-        on both where it stands on none."""
-        return tapes.is_meant(self._asked, source, target)
+        """Whether the program promises something here: tokens and lengths are the declared ones, and all that it
+        `requires` is True; with a source, on its own tape, and on both where it stands on none."""
+        if self.two_tapes:
+            return tapes.is_meant(self._asked, source, target)
+        try:
+            needed = [self[name].exact(source) for name in self.settings.requires]
+        except RaspError:
+            return False
+        return self.settings.allows(source) and all(map(all, needed))
 
     @property
     def two_tapes(self) -> bool:
@@ -305,7 +331,8 @@ class Program:
     def replace(self, **settings: Any) -> Program:
         """The same program under other settings, checked like those of a header. None leaves a setting as it is."""
         changed = copy.copy(self)
-        changed.__dict__.pop("warnings", None)
+        for found in ("warnings", "examples"):
+            changed.__dict__.pop(found, None)
         changed.settings = self.settings.replace(**settings)
         errors = changed._check_names()
         if not errors and self.two_tapes:

@@ -86,17 +86,26 @@ class Settings:
         """
         return self._meant(read_input(tokens), self.known)
 
+    def allows(self, tokens: Input) -> bool:
+        """Whether an input is within the vocabulary and the length that are declared."""
+        read = self.read(tokens)
+        known = not self.known or all(token_text(token) in self.known for token in read)
+        return known and (self.max_length is None or len(read) <= self.max_length)
+
     def read_source(self, tokens: Input) -> list[Value]:
-        """A source as it is meant. Raises `RaspError` for a token outside of its vocabulary, if none is `unknown`."""
+        """A source as it is meant. Raises `RaspError` for a token outside of its vocabulary, if none is `unknown`, and
+        for a source that is too long."""
         known = {token_text(token): token for token in self.source or ()}
-        return _inside(self._meant(read_input(tokens), known), known, "source")
+        meant = _inside(self._meant(read_input(tokens), known), known, "source")
+        return _short_enough(meant, self.longest_source, "source", "max_source")
 
     def read_target(self, tokens: Input) -> list[Value]:
         """A target so far as it is meant, `start` in front. Raises `RaspError` as for a source."""
         _, *given = read_input(chain([self.start], tokens))
         meant = self._meant(given, self.known)
         start = self.known.get(token_text(self.start), self.start)
-        return [start, *(_inside(meant, self.known, "target") if self.known else meant)]
+        read = [start, *(_inside(meant, self.known, "target") if self.known else meant)]
+        return _short_enough(read, self.longest, "target", "max_length")
 
     def _meant(self, elements: list[Value], known: Mapping[str, Value]) -> list[Value]:
         if not known:
@@ -154,6 +163,15 @@ def _inside(tokens: list[Value], known: Mapping[str, Value], tape: str) -> list[
             raise error(
                 "vocabulary", f"`{cut(token_text(token))}` at position {at} is no token of the {tape}", hint=hint
             )
+    return tokens
+
+
+def _short_enough(tokens: list[Value], longest: int, tape: str, key: str) -> list[Value]:
+    """The tokens of a tape. Raises `RaspError` where they are more than it holds."""
+    if len(tokens) > longest:
+        counting = ", the first of them `start`" if tape == "target" else ""
+        message = f"the {tape} has {counted(len(tokens), 'token')}{counting}, and at most {longest} are meant"
+        raise error("input", message, hint=f"a larger `{key}` lets it be longer")
     return tokens
 
 

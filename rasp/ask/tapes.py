@@ -98,7 +98,8 @@ def _witness(asked: Asked, node: SOp) -> str | None:
 
 
 def is_meant(asked: Asked, source: Input, target: Input = ()) -> bool:
-    """Whether all that the program requires is True, on its own tape; what stands on none is required on both."""
+    """Whether both are within their vocabulary and length, and all that the program requires is True, on its own tape;
+    what stands on none is required on both."""
     instances = Instances(asked.tapes)
     both: tuple[Tape, ...] = ("source", "target")
     needed = [

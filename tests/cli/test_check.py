@@ -126,3 +126,35 @@ def test_interventions_find_a_model_that_answers_otherwise(rasp, room: Path) -> 
     done = rasp("check", "reversed", "--interventions")
     assert done.code == 1
     assert "are answered otherwise than by the program" in done.out
+
+
+WRONG = '#@ vocab: "ab"\n#@ max_length: 3\n#@ example: "ab" -> "ab"\n#@ example: "aab" -> "bbb"\nlast = tokens[-1];\n'
+SAID = """\
+warning[example]: the program answers "bb", the example says "ab": they differ at position 0
+ --> wrong.rasp:3:13
+3 | #@ example: "ab" -> "ab"
+  |             ^^^^^^^^^^^^
+"""
+
+
+def test_a_wrong_example_is_found_by_check_lint_and_compile(rasp, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrong.rasp").write_text(WRONG)
+    checked = rasp("check", "wrong.rasp", "--samples", "5")
+    assert checked.code == 1
+    assert f"agree with the interpreter\nexamples: 1 example of the header is wrong\n{SAID}" in checked.out
+    assert rasp("lint", "wrong.rasp") == (1, SAID, "")
+    compiled = rasp("compile", "wrong.rasp", "-o", "out")
+    assert (compiled.code, compiled.err) == (0, SAID)
+    again = json.loads(rasp("check", "out", "--samples", "5", "--json").out)
+    assert not again["ok"] and not again["differences"]
+    assert (again["examples"]["held"], len(again["examples"]["wrong"])) == (1, 1)
+
+
+def test_examples_that_the_flags_leave_out_are_said(rasp, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "right.rasp").write_text(WRONG.replace('"ab" -> "ab"', '"ab" -> "bb"'))
+    said = "1 example is left out: its input has 3 tokens, and the longest has 2"
+    checked = rasp("check", "right.rasp", "--samples", "5", "--max-length", "2")
+    assert checked.code == 0 and f"; {said}; seed" in checked.out
+    assert f"note[example]: {said}" in rasp("compile", "right.rasp", "-o", "out", "--max-length", "2").err

@@ -69,6 +69,7 @@ def check(
         list(compare([Batch([(token,)], run.quick) for token in run.vocabulary[:1]]))  # what has to start has started
         start = time.perf_counter()
         run.all(max_exhaustive, seconds)
+        run.report.examples = subject.compiled.program.examples
         run.report.seconds = time.perf_counter() - start
     return run.report
 

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from compiler.model import Scalar
+from rasp.ask.examples import Judged
 from rasp.settings import token_text
 from rasp.text.source import counted
 from rasp.value import Value, to_python
 
+MOST_EXAMPLES = 5
+"""How many wrong examples are printed."""
 MOST_ROWS = 8
 """How many inputs of a batch are printed."""
 CIRCUITS = ("lowered", "compressed", "circuit")
@@ -107,7 +110,8 @@ class Difference:
 
 @dataclass
 class Report:
-    """What a check found. `complete` is the length up to which every input was among them."""
+    """What a check found. `complete` is the length up to which every input was among them; `examples` is what the
+    interpreter says to those of the header."""
 
     stages: list[str]
     short: int = 0
@@ -120,6 +124,7 @@ class Report:
     exact: int = 0
     seed: int = 0
     seconds: float = 0.0
+    examples: Judged = field(default_factory=Judged)
 
     @property
     def inputs(self) -> int:
@@ -128,10 +133,24 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """No difference, and at least half of the inputs had an answer to compare."""
-        return not self.differences and self.inputs > self.skipped and 2 * self.skipped <= self.inputs
+        """No difference, no wrong example, and at least half of the inputs had an answer to compare."""
+        return not (self.differences or self.examples.wrong) and self._enough
+
+    @property
+    def _enough(self) -> bool:
+        return self.inputs > self.skipped and 2 * self.skipped <= self.inputs
 
     def __str__(self) -> str:
+        return "\n".join([self._compared(), *self._wrong_examples()])
+
+    def _wrong_examples(self) -> list[str]:
+        wrong = self.examples.wrong
+        if not wrong:
+            return []
+        many = f"{counted(len(wrong), 'example')} of the header {'is' if len(wrong) == 1 else 'are'} wrong"
+        return [f"examples: {many}", *map(str, wrong[:MOST_EXAMPLES])]
+
+    def _compared(self) -> str:
         counts = f"{counted(self.short, 'short input')}, {self.random} random, {self.awkward} awkward"
         if self.skipped:
             counts += f" ({self.skipped} skipped, the interpreter has no answer: {self.reason})"
@@ -139,7 +158,7 @@ class Report:
             return "\n".join([counts, *map(str, self.differences)])
         if not self.inputs:
             return f"{counts}: no input was found that meets `requires`"
-        if not self.ok:
+        if not self._enough:
             return f"{counts}: too few had an answer to tell anything"
         agree = "agrees" if len(self.stages) == 1 else "agree"
         told = ", ".join(self.stages).replace(", ".join(CIRCUITS), "circuits")
@@ -151,6 +170,7 @@ class Report:
         parts = [f"every input {upto} is among them"] if self.complete else []
         if self.exact:
             parts.append(f"the circuits, in exact arithmetic, ran on {self.exact} of them")
+        parts += [one.message for one in self.examples.note]
         return "; ".join([*parts, f"seed {self.seed}, {self.seconds:.1f} s"])
 
     def to_json(self) -> dict[str, Any]:
@@ -165,5 +185,10 @@ class Report:
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
             "inputs_per_second": round(self.inputs / self.seconds) if self.seconds else 0,
+            "examples": {
+                "held": self.examples.held,
+                "left_out": [one.to_json() for one in self.examples.left_out],
+                "wrong": [one.to_json() for one in self.examples.wrong],
+            },
             "differences": [difference.to_json() for difference in self.differences],
         }
