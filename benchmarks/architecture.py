@@ -269,6 +269,14 @@ def _homes(circuit: Circuit) -> str:
     return "".join(f"\n+column of {home}: then {later}" for later, home in circuit.homes.items())
 
 
+def follow() -> str:
+    """How a reader gets the forms of this page."""
+    return (
+        f"Saved as `low.rasp`, `rasp compile low.rasp --optimize {MODE} --emit FORM` prints what stands below; FORM is "
+        f"one of {', '.join(TITLES)}. What is run is run on `{INPUT}`."
+    )
+
+
 def page(compiled: Compiled) -> str:
     """The whole page."""
     return f"""# One program through every pass
@@ -288,6 +296,8 @@ The program that is followed, small enough that every form of it fits a screen. 
 neurons, a head that fetches, and an output with two values.
 
 {block(TEXT)}
+
+{textwrap.fill(follow(), LINE)}
 
 {chr(10).join(map(str, sections(compiled))).rstrip()}
 """

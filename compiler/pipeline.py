@@ -403,6 +403,8 @@ def compile(
     input, in tokens; `attention`: "bidirectional" or "causal"; `dtype`: "float32", "float64", "bfloat16", "float16".
     `limits`: how large tables and domains may grow before another way is taken, or the program is refused.
     """
+    if not isinstance(program, Program):
+        raise TypeError(f"a program is compiled, not {program!r}: `rasp.load(path)` reads one, `rasp.parse(text)` too")
     given = {"output": output, "vocab": vocab, "max_length": max_length, "attention": attention}
     settings = {name: value for name, value in given.items() if value is not None}
     return Compiled(program.replace(**settings), optimize, uncertified, dtype, limits).make()

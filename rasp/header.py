@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -28,11 +28,14 @@ MAX_ERRORS = 20
 MAX_EXAMPLES = 1_000
 """How many examples a program may give."""
 
+_BARE = re.compile(r"[\[,:]\s*[A-Za-z_]\w*\s*[\],}]")
+"""A word without quotes in a list."""
 _WORD = re.compile(r"[^\s\"\[\]{},:]+")
 
 
-def read_settings(comments: Iterable[Comment]) -> tuple[Settings, list[Diagnostic]]:
-    """The settings of a text and what is wrong with them. A `source` is read first: others depend on it."""
+def read_settings(comments: Iterable[Comment], instead: Collection[str] = ()) -> tuple[Settings, list[Diagnostic]]:
+    """The settings of a text and what is wrong with them. A `source` is read first: others depend on it. A line whose
+    setting is given by others `instead` is read, too, but nothing is wrong with it."""
     settings = Settings()
     spans: dict[str, Span] = {}
     found: list[Diagnostic] = []
@@ -42,9 +45,13 @@ def read_settings(comments: Iterable[Comment]) -> tuple[Settings, list[Diagnosti
             try:
                 settings = _read_line(settings, comment.span, spans)
             except RaspError as problem:
-                found += [_at(one, comment.span) for one in problem.diagnostics]
+                found += [_at(one, comment.span) for one in problem.diagnostics if _key(comment) not in instead]
     settings = dataclasses.replace(settings, spans=spans)
     return settings, found + _too_long(settings)
+
+
+def _key(comment: Comment) -> str:
+    return comment.span.text[len("#@") :].partition(":")[0].strip()
 
 
 def _at(diagnostic: Diagnostic, span: Span) -> Diagnostic:
@@ -120,7 +127,8 @@ def _read_json(text: str) -> tuple[Any, int]:
         pass
     word = _WORD.match(text)
     if word is None:
-        raise error("setting", f"`{text[:40]}` is neither JSON nor a single word")
+        hint = "booleans are written `true` and `false`, strings in quotes" if _BARE.search(text) else None
+        raise error("setting", f"`{text[:40]}` is neither JSON nor a single word", hint=hint)
     return word[0], word.end()
 
 

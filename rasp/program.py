@@ -52,8 +52,9 @@ def shipped_programs() -> Path:
     return installed if installed.is_dir() else package.parent / "programs"
 
 
-def load(path: str | Path) -> Program:
-    """The program of a file. Raises `RaspError` with every error found, `OSError` if the file cannot be read."""
+def load(path: str | Path, **settings: Any) -> Program:
+    """The program of a file, with settings instead of its header's. Raises `RaspError` with every error found,
+    `OSError` if the file cannot be read."""
     path = Path(path)
     with path.open("rb") as file:
         data = file.read(MAX_FILE + 1)  # the file may be endless
@@ -63,13 +64,19 @@ def load(path: str | Path) -> Program:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         raise error("encoding", f"`{path}` is not UTF-8 text: {problem.reason} at byte {problem.start}") from None
-    return parse(text, path)
+    return parse(text, path, settings=settings)
 
 
-def parse(text: str, path: str | Path | None = None, files: Mapping[str, str] | None = None) -> Program:
+def parse(
+    text: str,
+    path: str | Path | None = None,
+    files: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Program:
     """The program of a text; with a path it may load files from there. Raises `RaspError` with every error found.
 
-    With `files`, texts by the names that `load` has for them, it loads those and nothing from the disk.
+    With `files`, texts by the names that `load` has for them, it loads those and nothing from the disk. Settings stand
+    in for the header's, of which those lines may then be wrong.
     """
     source = Source(text, "<text>" if path is None else str(path))
     if half := SURROGATE.search(text):
@@ -77,12 +84,14 @@ def parse(text: str, path: str | Path | None = None, files: Mapping[str, str] | 
     parsed = parse_source(source)
     if parsed.module is None:
         raise RaspError(*parsed.diagnostics)
-    settings, found = read_settings(parsed.module.comments)
-    run = Elaborator(None if path is None else Path(path).parent, kept=files, two_tapes=settings.two_tapes)
+    instead = {key: value for key, value in (settings or {}).items() if value is not None}
+    header, found = read_settings(parsed.module.comments, instead)
+    run = Elaborator(None if path is None else Path(path).parent, kept=files, two_tapes=header.two_tapes)
     run.run_all(parsed.statements)
-    program = Program(parsed.module, settings, run)
+    program = Program(parsed.module, header, run)
     errors = [one for one in (*found, *run.diagnostics) if one.severity == "error"]
     if not found:
+        program.settings = header.replace(**instead)
         errors += program._check_names()
     if not errors and program.two_tapes:
         errors += tapes.errors(program._asked)
@@ -120,6 +129,9 @@ class Program:
 
     def __contains__(self, name: object) -> bool:
         return self._run.top.has(str(name)) or name in self._inner
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.bindings)
 
     def _find(self, name: str) -> RaspValue:
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from compiler.cli.targets import json_of
 from rasp.text.source import did_you_mean, error
@@ -20,15 +20,25 @@ DONE, FOUND, MISTAKE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
 _CHOICE = re.compile(r"argument (?P<what>.*): invalid choice: '(?P<word>.*)' \(choose from (?P<known>.*)\)")
+_UNKNOWN = re.compile(r"unrecognized arguments:.* (?P<flag>--[^\s=]+)")
 
 
 class Parser(argparse.ArgumentParser):
     """argparse with our way of reporting a mistake."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """A command refuses what it does not know itself: then the message knows its flags."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and self.get_default("action") is not None:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
     def error(self, message: str) -> NoReturn:
         hint = f"`{self.prog} --help` shows how it is called"
         if message.startswith("unrecognized arguments: -") or message.endswith("required: INPUT"):
             hint += "; an input that starts with a dash goes after --"
+        if unknown := _UNKNOWN.match(message):
+            hint = did_you_mean(unknown["flag"], self._option_string_actions) or hint
         if choice := _CHOICE.fullmatch(message):
             known = choice["known"].replace("'", "")
             what = "there is no command" if choice["what"] == "COMMAND" else f"{choice['what']} cannot be"

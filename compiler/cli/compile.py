@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from rasp.text.source import RaspError, error, render
 
 if TYPE_CHECKING:
     from compiler.pipeline import Compiled
+    from rasp import Program
 
 FORMS = ("syntax", "sop", "graph", "lowered", "compressed", "circuit", "certificate", "weights", "fast")
 """What the passes make, in order: the driver is not loaded to know it."""
@@ -30,7 +32,10 @@ def compile_(call: argparse.Namespace) -> int:
         )
     from compiler.pipeline import Compiled
 
-    compiled = Compiled(program_at(source_path(call.file), call), call.optimize, call.uncertified, call.dtype)
+    program = program_at(source_path(call.file), call)
+    if call.out is not None and not call.force:
+        _spare(Path(call.out), program)
+    compiled = Compiled(program, call.optimize, call.uncertified, call.dtype)
     if call.suggest:
         return _suggest(compiled)
     warn(compiled)
@@ -39,9 +44,26 @@ def compile_(call: argparse.Namespace) -> int:
     if call.emit is not None:
         print(compiled.emit(call.emit).rstrip("\n"))
     if call.out is not None:
+        for one in compiled.program.examples.note:
+            print(replace(one, span=None), file=sys.stderr)
         compiled.save(Path(call.out), lambda one: print(render([one]), file=sys.stderr))
         print(f"{call.out}: {compiled.summary()}")
     return DONE
+
+
+def _spare(folder: Path, program: Program) -> None:
+    """Raise `RaspError` where the folder holds the checkpoint of another program: other outputs of another text."""
+    try:
+        told = json.loads((folder / "labels.json").read_text(encoding="utf-8"))["program"]
+        text, outputs = told["source"], told["settings"]["output"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return  # whether it is a checkpoint at all is asked where it is written
+    if text != program.source.text and outputs != list(program.outputs):
+        raise error(
+            "usage",
+            f"`{folder}` is the checkpoint of another program, which answers {', '.join(map(str, outputs))}",
+            hint="choose another folder, or replace it with --force",
+        )
 
 
 def _suggest(compiled: Compiled) -> int:
@@ -77,6 +99,7 @@ def define(commands: Commands) -> None:
     )
     flags.add_argument("file", metavar="FILE", help="a .rasp file")
     flags.add_argument("-o", "--out", metavar="DIR", help="save the checkpoint in this folder")
+    flags.add_argument("--force", action="store_true", help="replace even the checkpoint of another program")
     flags.add_argument("--plan", action="store_true", help="print layers, heads, neurons and parameters of each mode")
     flags.add_argument("--suggest", action="store_true", help="where the program is refused, try what would help")
     flags.add_argument(

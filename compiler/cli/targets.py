@@ -71,7 +71,7 @@ def program_at(path: Path, call: argparse.Namespace) -> Program:
     """The program, its header overridden by the flags that were given."""
     import rasp
 
-    return rasp.load(path).replace(**overrides(call))
+    return rasp.load(path, **overrides(call))
 
 
 def overrides(call: argparse.Namespace) -> dict[str, object]:
@@ -105,12 +105,11 @@ def note_no_fast_path(reason: str | None) -> None:
 
 
 def warn(compiled: Compiled) -> None:
-    """Warnings go to stderr, and which examples of the header the flags leave out. A stage before the graph can be
-    printed without a vocabulary, so without witnesses, and of a program with a source."""
-    program = compiled.program
-    known = program.settings.vocab is not None and not program.two_tapes
-    if said := [*(compiled.warnings if known else program.warnings), *program.examples.note]:
-        print(render(said), file=sys.stderr)
+    """Warnings go to stderr. A stage before the graph can be printed without a vocabulary, so without witnesses, and
+    of a program with a source."""
+    known = compiled.program.settings.vocab is not None and not compiled.program.two_tapes
+    if warnings := compiled.warnings if known else compiled.program.warnings:
+        print(render(warnings), file=sys.stderr)
 
 
 def tokens_of(text: str, is_list: bool) -> list[object]:

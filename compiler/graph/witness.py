@@ -53,11 +53,13 @@ def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
             failed.setdefault(answer.diagnostics[0].code, tokens)
     found = [_warning(program, tokens) for tokens in failed.values()]
     if inputs and all(isinstance(answer, RaspError) for answer in answers):
-        raise refusal(
+        refused = refusal(
             "never-an-answer",
             f"the program has no answer on any of the {len(inputs)} inputs tried; {found[0].message}",
             "check the vocabulary (--vocab) and the operation that fails",
         )
+        refused.diagnostics = [replace(one, span=found[0].span) for one in refused.diagnostics]
+        raise refused
     return found
 
 

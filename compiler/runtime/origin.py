@@ -82,12 +82,8 @@ def program_of(model: Transformer) -> Program:
         told = model.labels[LABEL]
         source, files, settings = told["source"], told.get("files", {}), dict(told["settings"])
         _require_texts([source, *files, *files.values()])
-        program = rasp.parse(source, files=files)
+        return rasp.parse(source, files=files, settings=settings)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise _unknown() from None
-    try:
-        return program.replace(**settings)
-    except (TypeError, ValueError):
         raise _unknown() from None
 
 

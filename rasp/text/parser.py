@@ -30,6 +30,7 @@ MAX_TEXT, MAX_WORDS = 1 << 20, 100_000
 MAX_JUNK = 100
 """After so many characters that are none of the language the rest of the text is not read."""
 
+_NO_WHILE = "`for x in range(5) { ... }` goes over a list; there is no loop whose end depends on the input"
 _BUILDER = Builder()
 _OPEN = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 _CLOSE = set(_OPEN.values())
@@ -243,10 +244,13 @@ class _Reader:
         found = self.words[at]
         self._retrace(at)
         accepts = self.parser.accepts()
-        if "SEMICOLON" in accepts and not self.opened and self._may_begin(at):
+        if "SEMICOLON" in accepts and not self.opened and self._may_begin(at) and not self._is_while(at):
             return self._insert_semicolon(at)
-        before = self.words[at - 1].type if at > self.first else ""
-        self._report_syntax(at, explain(found.type, str(found), found.span, before, accepts, at == self.first))
+        if self._is_while(at):
+            self._report(Diagnostic("syntax", "error", "there is no `while`", self.words[self.first].span, _NO_WHILE))
+        else:
+            before = self.words[at - 1].type if at > self.first else ""
+            self._report_syntax(at, explain(found.type, str(found), found.span, before, accepts, at == self.first))
         behind = self._skip(at, "RETURN" in accepts)
         self.parser = self.safe
         self._stand_in("RETURN" in accepts or self.words[self.first].type == "RETURN")
@@ -258,6 +262,13 @@ class _Reader:
         self.parser = self.safe.copy(deepcopy_values=False)
         for known in self.words[self.first : at]:
             self.parser.feed_token(known)
+
+    def _is_while(self, at: int) -> bool:
+        """Whether the statement reads like a loop of other languages up to a word that does not fit; `while` itself is
+        a name like any other."""
+        first, second = self.words[self.first], self.words[min(self.first + 1, len(self.words) - 1)]
+        begins = second.type in _STARTERS | {"LPAR"} and (at == self.first + 1 or str(self.words[at]) in {"{", ":"})
+        return first.type == "NAME" and str(first) == "while" and begins
 
     def _may_begin(self, at: int) -> bool:
         if self.words[at].type == "RBRACE":
@@ -281,7 +292,7 @@ class _Reader:
 
     def _skip(self, at: int, wants_return: bool) -> int:
         """The first word behind the broken statement. A block's closing brace is left to its block."""
-        compound = self.words[self.first].type in {"DEF", "FOR"}
+        compound = self.words[self.first].type in {"DEF", "FOR"} or self._is_while(at)
         opened = ["BLOCK" if compound and kind == "LBRACE" else kind for kind in self.opened]
         if self.words[at].type == "RBRACE" and at == self.first:
             return at if wants_return and self.blocks else at + 1

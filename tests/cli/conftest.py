@@ -63,6 +63,8 @@ a = tokens;
 answer = aggregate(select(tokens, tokens, ==), 10 ^ 300 if indices == 0 else 1);
 """,
     "half-character.rasp": '#@ output: a\n#@ vocab: ["\\ud800"]\na = tokens;\n',
+    "twice.rasp": '#@ vocab: "abc"\n#@ max_length: 3\ntwice = tokens + tokens;\n',
+    "mixed.rasp": '#@ vocab: "abc"\n#@ max_length: 3\nx = tokens + 1;\n',
     "division.rasp": '#@ output: a\n#@ vocab: "ab"\n#@ max_length: 4\na = 1 / (indices - 1);\n',
 }
 

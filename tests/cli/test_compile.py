@@ -112,3 +112,24 @@ def test_lint_for_tools(rasp, room: Path, finding: Diagnostic) -> None:
 def test_compile_repeats_the_warnings(rasp, room: Path, finding: Diagnostic) -> None:
     done = rasp("compile", "reverse.rasp", "-o", "fresh")
     assert (done.code, done.err) == (0, f"{finding}\n")
+
+
+def test_flags_stand_in_for_wrong_lines_of_the_header_in_the_checkpoint_too(rasp, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.rasp").write_text('#@ output: nobody\n#@ vocab: "aa"\n#@ max_length: 3\nx = indices;\n')
+    assert rasp("compile", "mine.rasp", "-o", "mine", "--output", "x", "--vocab", "ab").code == 0
+    assert rasp("check", "mine", "--samples", "3").code == 0
+    assert rasp("run", "mine", "ab").out == "[0, 1] (ints)\n"
+
+
+def test_a_path_is_no_program() -> None:
+    with pytest.raises(TypeError, match=r"a program is compiled, not 'sort.rasp': `rasp.load\(path\)` reads one"):
+        compiler.compile("sort.rasp")  # type: ignore[arg-type]
+
+
+def test_another_program_is_replaced_by_force_only_and_a_changed_one_at_once(rasp, room: Path) -> None:
+    assert rasp("compile", "twice.rasp", "-o", "reversed").code == 2
+    assert rasp("compile", "twice.rasp", "-o", "reversed", "--force").code == 0
+    assert rasp("run", "reversed", "ab").out == "[aa, bb] (strings)\n"
+    (room / "twice.rasp").write_text((room / "twice.rasp").read_text().replace("tokens + tokens", "tokens"))
+    assert rasp("compile", "twice.rasp", "-o", "reversed").code == 0

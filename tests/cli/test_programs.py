@@ -26,7 +26,7 @@ GOOD = """\
 answer = 2 * tokens_int;
 """
 BAD = {
-    "wrong_example": (GOOD.replace("[2, 4]", "[2, 5]"), "the interpreter answers [2, 4] to the example 1 2"),
+    "wrong_example": (GOOD.replace("[2, 4]", "[2, 5]"), "warning: the program answers [2, 4], the example says"),
     "unfinished": (GOOD.replace("2 * tokens_int;", "2 *"), "expected"),
     "without_vocabulary": (GOOD.replace("#@ vocab: [0, 1, 2]\n", ""), "the program declares no vocabulary"),
     "suspicious": (GOOD + "unused = not tokens_int == 2;\n", "warning: "),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,3 +186,20 @@ def test_a_number_beyond_floats_is_no_token(key: str) -> None:
 def test_an_example_of_a_caller_is_an_input_with_its_answer(examples: Any) -> None:
     with pytest.raises(RaspError, match="an example is an input with its answer"):
         Settings().replace(example=examples)
+
+
+def test_settings_given_with_a_file_stand_in_for_wrong_lines_of_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "mine.rasp"
+    path.write_text('#@ output: nobody\n#@ vocab: "aa"\nx = indices;\n')
+    program = rasp.load(path, output="x", vocab="ab", max_length=None)
+    assert (program.outputs, program.settings.vocab, program["x"]("ab")) == (("x",), ("a", "b"), [0, 1])
+    with pytest.raises(RaspError, match="two tokens of the vocabulary"):
+        rasp.load(path, output="x")
+    with pytest.raises(RaspError, match="`output` names `nobody`"):
+        rasp.load(path, vocab="ab")
+    with pytest.raises(RaspError, match="`output` names `nothing`"):
+        rasp.load(path, vocab="ab", output="nothing")
+
+
+def test_a_program_is_iterated_by_what_it_binds() -> None:
+    assert list(rasp.parse("x = 1; def f(a) { return a; } y = indices;")) == ["x", "f", "y"]

@@ -332,7 +332,7 @@ class Recipe:
         """Load the checkpoint, or compile the program."""
         if self.folder is not None:
             return of_checkpoint(Path(self.folder), self.fast)
-        program = rasp.parse(self.source, files=self.files).replace(**self.settings)
+        program = rasp.parse(self.source, files=self.files, settings=self.settings)
         return of_compilation(Compiled(program, **self.options), self.fast)
 
 
