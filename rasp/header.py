@@ -45,6 +45,8 @@ def read_settings(comments: Iterable[Comment], instead: Collection[str] = ()) ->
             try:
                 settings = _read_line(settings, comment.span, spans)
             except RaspError as problem:
+                if _key(comment) == "source":  # whatever it was to be: there is one
+                    settings = dataclasses.replace(settings, source=())
                 found += [_at(one, comment.span) for one in problem.diagnostics if _key(comment) not in instead]
     settings = dataclasses.replace(settings, spans=spans)
     return settings, found + _too_long(settings)

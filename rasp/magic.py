@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from rasp.console.console import Console
+from rasp.console.example import A_PAIR
 from rasp.console.session import Session
 from rasp.meaning.answers import answers
 from rasp.meaning.interpreter import evaluate
@@ -52,7 +53,7 @@ class Notebook:
         if console.tapes is not None:
             example = console.example_of(tokens)
             if example is None:
-                raise error("input", 'an input is a source, or {"source": ..., "target": ...}')
+                raise error("input", f"an input is {A_PAIR}")
             answer = example.of(node)
         else:
             answer = evaluate(node, tokens, console.causal)

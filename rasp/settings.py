@@ -102,9 +102,10 @@ class Settings:
     def read_target(self, tokens: Input) -> list[Value]:
         """A target so far as it is meant, `start` in front. Raises `RaspError` as for a source."""
         _, *given = read_input(chain([self.start], tokens))
-        meant = self._meant(given, self.known)
         start = self.known.get(token_text(self.start), self.start)
-        read = [start, *(_inside(meant, self.known, "target") if self.known else meant)]
+        read = [start, *self._meant(given, self.known)]
+        if self.known:
+            _inside(read, self.known, "target", 1)
         return _short_enough(read, self.longest, "target", "max_length")
 
     def _meant(self, elements: list[Value], known: Mapping[str, Value]) -> list[Value]:
@@ -155,10 +156,10 @@ def spellings(value: Value) -> list[str]:
     return [token_text(value), str(whole), *decimal, *truth]
 
 
-def _inside(tokens: list[Value], known: Mapping[str, Value], tape: str) -> list[Value]:
-    """The tokens of a tape. Raises `RaspError` for one that is none of its vocabulary."""
+def _inside(tokens: list[Value], known: Mapping[str, Value], tape: str, first: int = 0) -> list[Value]:
+    """The tokens of a tape. Raises `RaspError` for one, from the `first` on, that is none of its vocabulary."""
     for at, token in enumerate(tokens):
-        if token_text(token) not in known:
+        if at >= first and token_text(token) not in known:
             hint = f"the tokens of the {tape} are {_few(known)}; `unknown: TOKEN` names one of them for all others"
             raise error(
                 "vocabulary", f"`{cut(token_text(token))}` at position {at} is no token of the {tape}", hint=hint

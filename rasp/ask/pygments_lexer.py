@@ -8,7 +8,9 @@ In: text. Out: Pygments' tokens. Installed as the lexer `rasp` for files `*.rasp
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 from pygments.lexer import RegexLexer, words
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, String, Text
@@ -16,10 +18,10 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation
 STATEMENTS = ("def", "for", "return", "load", "draw", "in", "if", "else")
 COMMANDS = ("set", "show", "example", "examples", "on", "off", "selector", "exit", "quit")
 BUILTINS = ("select", "aggregate", "range", "zip", "len", "round", "indicator")
-SOPS = (
-    *("tokens", "tokens_str", "tokens_int", "tokens_float", "tokens_bool", "tokens_asis", "indices", "length", "out"),
-    *("source", "source_int", "source_float", "source_bool", "source_length"),
-)
+SOPS = ("tokens", "tokens_str", "tokens_int", "tokens_float", "tokens_bool", "tokens_asis", "indices", "length", "out")
+SOURCE = {"source", "source_int", "source_float", "source_bool", "source_length"}
+"""Words that are names like any other, unless the text declares a source."""
+_DECLARES = re.compile(r"^\s*#@\s*source\s*:", re.MULTILINE)
 LIBRARY = (
     *("full_s", "selector_width", "has_focus", "count", "contains", "max", "min", "average", "load_from_location"),
     *("shift", "mark_last_instance", "mark_first_instance", "select_from_last", "select_from_first", "sort"),
@@ -36,6 +38,15 @@ class RaspLexer(RegexLexer):  # type: ignore[misc]
     mimetypes: ClassVar = ["text/x-rasp"]
     url = "https://arxiv.org/abs/2106.06981"
     version_added = ""
+
+    has_source = False
+    """Whether a source is declared before the text."""
+
+    def get_tokens_unprocessed(self, text: str, stack: Any = ("root",)) -> Iterator[tuple[int, Any, str]]:
+        """The words of a text; those of a source where there is one."""
+        known = SOURCE if self.has_source or _DECLARES.search(text) else set()
+        for at, kind, word in super().get_tokens_unprocessed(text, stack):
+            yield at, Name.Builtin.Pseudo if kind is Name and word in known else kind, word
 
     tokens: ClassVar = {
         "root": [
@@ -61,3 +72,9 @@ class RaspLexer(RegexLexer):  # type: ignore[misc]
             (r".", Text),
         ]
     }
+
+
+class SourceLexer(RaspLexer):
+    """The same behind a header that declares a source."""
+
+    has_source = True

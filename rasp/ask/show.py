@@ -89,9 +89,9 @@ def _token(value: Value) -> str:
     return str(to_python(value))
 
 
-def sop_example(name: str, tokens: RaspValue, values: Sequence[Value], indent: str = "") -> str:
+def sop_example(applied: str, values: Sequence[Value], indent: str = "") -> str:
     """The line below an s-op."""
-    return f"{indent} \t Example: {name}({example(tokens)}) = {sequence(values)}"
+    return f"{indent} \t Example: {applied} = {sequence(values)}"
 
 
 def full_example(tokens: Sequence[Value] | str, values: Sequence[Value], indent: str = "", short: str = "") -> str:

@@ -23,6 +23,7 @@ from rasp.meaning.interpreter import evaluate
 from rasp.meaning.operators import Undefined, convert
 from rasp.meaning.sop import Indices, Node, Select, SOp, Tape, Tokens, Width, outline, reachable
 from rasp.meaning.tapes import Instances, Tapes, fetching
+from rasp.running.environment import OF_A_SOURCE
 from rasp.settings import Settings, token_text
 from rasp.text.source import Diagnostic, RaspError, Span
 from rasp.value import Value
@@ -50,12 +51,20 @@ def errors(asked: Asked) -> list[Diagnostic]:
             "error",
             f"`{name}` stands on the source, and a program answers on its target",
             asked.spans.get(node),
-            f"fetch it through a selector: `{name} = {fetching(outline(node, asked.tapes.names, 40))};`",
+            f"fetch it through a selector: {_fetched(asked, name, node)}",
         )
         for name, node in asked.outputs.items()
         if asked.tapes.of(node) == "source"
     ]
     return found or list(_starts(asked))
+
+
+def _fetched(asked: Asked, name: str, node: SOp) -> str:
+    """The statement that makes an output of what stands on the source: a name that is taken cannot be bound again."""
+    if name in OF_A_SOURCE:
+        return f"`answer = {fetching(name)};` and `#@ output: answer`"
+    text = outline(node, asked.tapes.names, 40)
+    return f"`{name} = {fetching(text)};`" + (f", where x is `{text}`" if "..." in text else "")
 
 
 def _starts(asked: Asked) -> Iterator[Diagnostic]:

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from rasp.ask import drawing, show
-from rasp.console.example import Example, Pair, first_pair
+from rasp.console.example import A_PAIR, Example, Pair, first_pair
 from rasp.console.reader import statements_of
 from rasp.console.trial import Trial
 from rasp.header import read_settings
 from rasp.meaning.sop import Node, Selector, SOp, interned
 from rasp.program import shipped_programs
 from rasp.running.elaborate import MAX_LOADS, read_file
-from rasp.running.environment import RESERVED, Environment, RaspValue, describe
+from rasp.running.environment import OF_A_SOURCE, RESERVED, Environment, RaspValue, describe
 from rasp.text.parser import Parse
 from rasp.text.source import Diagnostic, RaspError, Span, error
 from rasp.text.syntax import Assign, Command, Comment, Draw, Evaluate, Expression, Group, Load, Name, Statement
@@ -124,7 +124,15 @@ class Console(Trial):
         if found and not problems:
             self.header = header
             self.declare(settings)
+            for name in OF_A_SOURCE if settings.two_tapes else ():
+                self._give_up(name)
             self.sop_example, self.selector_example = map(self._anew, (self.sop_example, self.selector_example))
+
+    def _give_up(self, name: str) -> None:
+        """What a session bound gives way to a name of the source."""
+        if self.top.values.pop(name, None) is not None:
+            message = f"`{name}` is a name of the source now, and no longer what was bound"
+            self.complain(Diagnostic("reserved-name", "warning", message))
 
     def _anew(self, example: Example) -> Example:
         """A running example under the settings as they are now; another one where it is none any more."""
@@ -198,22 +206,20 @@ class Console(Trial):
         yield show.matrix(keys, rows, indent, queries)
 
     def _sop_example(self, name: str, node: SOp, indent: str) -> Iterator[str]:
-        given = self.sop_example.given
         try:
-            found = [*self.sop_example.each(node)]
+            found = [*self.sop_example.each(name, node)]
         except RaspError as problem:
             if any(one.code == "mixed-kinds" for one in problem.diagnostics):
                 raise
             yield str(problem)
-            yield f"{indent} \t Example: {name}({show.example(given)}) = EVALUATION FAILURE"
+            yield f"{indent} \t Example: {name}({self.sop_example.text}) = EVALUATION FAILURE"
             return
-        for given, values in found:
+        for applied, values in found:
             if self.full_display and self.tapes is None:
                 above = self.selector_example.tokens
-                short = f"{name}({show.example(given)}) ="
-                yield f"{indent} \t Example:" + show.full_example(above, values, indent, short)
+                yield f"{indent} \t Example:" + show.full_example(above, values, indent, f"{applied} =")
             else:
-                yield show.sop_example(name, given, values, indent)
+                yield show.sop_example(applied, values, indent)
 
     # -------------------------------------------------------------------------------------------------- the commands
 
@@ -236,9 +242,8 @@ class Console(Trial):
     def _set_example(self, given: RaspValue, span: Span, sops: bool, selectors: bool) -> None:
         example = self.example_of(given)
         if example is None:
-            raise error(
-                "input", f"an example is a string or a list of atoms, at least one, not {describe(given)}", span
-            )
+            what = "a string or a list of atoms, at least one" if self.tapes is None else A_PAIR
+            raise error("input", f"an example is {what}, not {describe(given)}", span)
         if example.size > MAX_EXAMPLE:
             raise error("input", f"an example has at most {MAX_EXAMPLE} tokens, not {example.size}", span)
         self.sop_example = example if sops else self.sop_example
@@ -246,9 +251,9 @@ class Console(Trial):
 
     def _show_examples(self, sops: bool, selectors: bool) -> None:
         if sops:
-            self.write(f"\ts-op example: {show.example(self.sop_example.given)}")
+            self.write(f"\ts-op example: {self.sop_example.text}")
         if selectors:
-            self.write(f"\tselector example: {show.example(self.selector_example.given)}")
+            self.write(f"\tselector example: {self.selector_example.text}")
 
     def _draw(self, statement: Draw, env: Environment) -> None:
         if self.tapes is not None:

@@ -4,8 +4,8 @@ In: an input as it was given; with a source, a source and a target so far. Out: 
 Invariant: what is shown of an s-op is what the interpreter says.
 
     >>> from rasp.meaning.sop import Indices
-    >>> [values for given, values in Example("hey", False).each(Indices())]
-    [[0, 1, 2]]
+    >>> [*Example("hey", False).each("place", Indices())]
+    [('place("hey")', [0, 1, 2])]
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rasp.ask import show
 from rasp.meaning.inputs import Places
 from rasp.meaning.interpreter import Run
 from rasp.meaning.sop import Node, Selector, SOp, Tape
@@ -22,6 +23,8 @@ from rasp.settings import Settings
 from rasp.text.source import RaspError, Span
 from rasp.value import Value
 
+A_PAIR = 'a source, such as "ab", or a source and a target so far: {"source": "ab", "target": "b"}'
+"""What an input of a program with a source is."""
 MAX_SHOWN = 5
 """How many tokens of the vocabulary a source has that nobody gave."""
 
@@ -54,9 +57,14 @@ class Example:
         self.run.compute([node])
         return self.run.answer(node)
 
-    def each(self, node: SOp) -> Iterator[tuple[RaspValue, list[Value]]]:
-        """The values of an s-op, and the input that they are for."""
-        yield self.given, self.of(node)
+    @property
+    def text(self) -> str:
+        """The input as text."""
+        return show.example(self.given)
+
+    def each(self, name: str, node: SOp) -> Iterator[tuple[str, list[Value]]]:
+        """The values of an s-op that is called so, and the application that gives them."""
+        yield f"{name}({self.text})", self.of(node)
 
     def sides(self, selector: Selector) -> tuple[Sequence[Value], Sequence[Value]]:
         """What stands above the columns of a selector's matrix, and beside its rows."""
@@ -88,10 +96,17 @@ class Pair(Example):
     def of(self, node: Node) -> Any:
         return super().of(self.instances.of(node))
 
-    def each(self, node: SOp) -> Iterator[tuple[RaspValue, list[Value]]]:
-        for tape in self._tapes(node):
-            given = self.given["source"] if tape == "source" else self.given
-            yield given, super().of(self.instances.on(tape, node))
+    @property
+    def text(self) -> str:
+        return f'{{"source": {_typed(self.given["source"])}, "target": {_typed(self.given["target"])}}}'
+
+    def each(self, name: str, node: SOp) -> Iterator[tuple[str, list[Value]]]:
+        """Applied to a source alone, an s-op on any tape is read on the target: its other reading is told apart."""
+        tapes = self._tapes(node)
+        for tape in tapes:
+            called = f"{name}@source" if tape == "source" and len(tapes) > 1 else name
+            given = _typed(self.given["source"]) if tape == "source" else self.text
+            yield f"{called}({given})", super().of(self.instances.on(tape, node))
 
     def sides(self, selector: Selector) -> tuple[Sequence[Value], Sequence[Value]]:
         keys, queries = [self.source if side == "source" else self.target for side in self._seen(selector)]
@@ -139,6 +154,11 @@ def _is_input(given: RaspValue) -> bool:
 
 def _all_atoms(given: RaspValue) -> bool:
     return bool(given) and all(map(is_atom, given))
+
+
+def _typed(given: RaspValue) -> str:
+    """A source or a target as it can be typed again."""
+    return f"[{', '.join(map(show.atom, given))}]" if isinstance(given, list) else show.example(given)
 
 
 def _given(tokens: Sequence[Value]) -> RaspValue:

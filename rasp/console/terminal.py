@@ -23,12 +23,12 @@ from prompt_toolkit.filters import has_completions
 from prompt_toolkit.formatted_text import AnyFormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.lexers import PygmentsLexer
+from prompt_toolkit.lexers import DynamicLexer, PygmentsLexer
 from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.styles import Style
 
 from rasp.ask.lint import precedence
-from rasp.ask.pygments_lexer import RaspLexer
+from rasp.ask.pygments_lexer import RaspLexer, SourceLexer
 from rasp.console.completion import begun, candidates
 from rasp.console.console import Console
 from rasp.console.extras import is_command
@@ -123,9 +123,10 @@ def _complain(problem: Diagnostic) -> None:
 
 
 def _prompt(session: Session) -> PromptSession[str]:
+    plain, with_source = PygmentsLexer(RaspLexer), PygmentsLexer(SourceLexer)
     return PromptSession(
         history=_history(),
-        lexer=PygmentsLexer(RaspLexer),
+        lexer=DynamicLexer(lambda: with_source if session.console.tapes else plain),
         completer=_Names(session.console),
         complete_while_typing=False,
         auto_suggest=AutoSuggestFromHistory(),

@@ -20,16 +20,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rasp.ask import show
-from rasp.console.example import Example, as_example, as_pair
+from rasp.console.example import A_PAIR, Example, as_example, as_pair
 from rasp.console.naming import Naming
 from rasp.meaning.sop import Node, SOp
 from rasp.running import operations
 from rasp.running.elaborate import Elaborator, library, library_of_tapes, tapes_of
-from rasp.running.environment import Environment, Function, RaspValue
+from rasp.running.environment import Environment, Function, RaspValue, describe
 from rasp.running.expressions import check_name
 from rasp.settings import Settings
-from rasp.text.source import Diagnostic, RaspError, Span
+from rasp.text.source import Diagnostic, RaspError, Span, error
 from rasp.text.syntax import Binary, Call, Expression, Index, Name
 
 
@@ -65,7 +64,7 @@ class Trial(Elaborator):
         try:
             example.compute(value, self.spans)
         except RaspError as problem:
-            where = f"on the {'example' if self.instead is None else 'input'} {_short(show.example(example.given))}"
+            where = f"on the {'example' if self.instead is None else 'input'} {_short(example.text)}"
             raise RaspError(*[_on(where, one, self.site or span) for one in problem.diagnostics]) from None
 
     @contextmanager
@@ -127,6 +126,8 @@ class Trial(Elaborator):
 
     def _application(self, span: Span, node: Node, args: list[RaspValue]) -> RaspValue:
         example = self.example_of(args[0]) if len(args) == 1 else None
+        if example is None and self.tapes is not None and len(args) == 1:
+            raise error("input", f"an input is {A_PAIR}, not {describe(args[0])}", self.site or span)
         if example is None:
             return super()._application(span, node, args)
         with self.trying(example):

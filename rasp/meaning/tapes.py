@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple, TypeAlias, TypeVar, assert_never, cast
 
+from rasp.meaning.operators import MIRRORED
 from rasp.meaning.sop import (
     Aggregate,
     And,
@@ -128,7 +129,7 @@ class Tapes:
             source, target = self._text(on["source"]), self._text(on["target"])
             raise Crossing(
                 f"an operation on both tapes: `{source}` stands on the source, `{target}` on the target",
-                f"fetch the one for the other through a selector: `{fetching(source)}` stands on the target",
+                f"fetch the one for the other through a selector: {self.fetched(on['source'])} stands on the target",
             )
         return next(iter(on), None)
 
@@ -167,18 +168,23 @@ class Tapes:
         if sides.queries == "source":
             hint = "the source is read before the target is written"
             if isinstance(node, Select):
-                key, query = self._text(node.key), self._text(node.query)
-                hint = f"the key stands first: `select({query}, {key}, ...)` looks from the target at the source"
+                swapped = f"select({self._text(node.query)}, {self._text(node.key)}, {MIRRORED[node.predicate]})"
+                hint = f"the key stands first: `{swapped}` looks from the target at the source"
             raise Crossing("the encoder cannot look at the target: these keys are on the target, the queries not", hint)
         return Sides("target", "target")
 
     def _text(self, node: Node) -> str:
         return outline(node, self.names, 40)
 
+    def fetched(self, node: Node) -> str:
+        """What to write for a node of the source where the target reads it, as code."""
+        text = self._text(node)
+        return f"`{fetching(text)}`" + (f", where x is `{text}`," if "..." in text else "")
+
 
 def fetching(text: str) -> str:
-    """How something of the source is fetched for the target."""
-    return f"aggregate(select(indices, indices, ==), {text})"
+    """How something of the source is fetched for the target; what is too long to be written out, by a name."""
+    return f"aggregate(select(indices, indices, ==), {'x' if '...' in text else text})"
 
 
 class Instance(NamedTuple):
@@ -204,7 +210,7 @@ class Instances:
         if stands not in (None, tape):
             raise Crossing(
                 f"this stands on the {stands}, and is read on the {tape}",
-                f"fetch it through a selector: `{fetching(self.tapes._text(node))}`"
+                f"fetch it through a selector: {self.tapes.fetched(node)}"
                 if stands == "source"
                 else "the encoder cannot look at the target",
             )

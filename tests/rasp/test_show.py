@@ -61,7 +61,7 @@ class Known:
         return "n"
 
     def example(self, name: str, node: Node, indent: str) -> Iterator[str]:
-        yield show.sop_example(name, "ab", rasp.evaluate(node, "ab"), indent)
+        yield show.sop_example(f'{name}("ab")', rasp.evaluate(node, "ab"), indent)
 
 
 @pytest.mark.parametrize(

@@ -208,8 +208,38 @@ def test_an_unknown_token_is_the_one_that_is_named_on_the_tape_that_has_it() -> 
     assert found["tokens"]("a", "x") == ["<start>", "c"]
     with pytest.raises(RaspError, match="`x` at position 1 is no token of the source"):
         program("").decode("axb")
-    with pytest.raises(RaspError, match="`x` at position 0 is no token of the target"):
+    with pytest.raises(RaspError, match="`x` at position 1 is no token of the target"):
         program("")["next"]("ab", "x")
+
+
+def test_what_is_longer_than_its_tape_is_refused_and_not_meant() -> None:
+    found = program("").replace(max_source=3)
+    assert (found.is_meant("abc", "abc"), found.decode("abc")) == (True, ["a", "b", "c", "."])
+    message = "the source has 4 tokens, and at most 3 are meant"
+    for call in (found.decode, found["next"], found.answers):
+        with pytest.raises(RaspError, match=message):
+            call("abca")
+    with pytest.raises(RaspError, match="the target has 5 tokens, the first of them `start`, and at most 4 are meant"):
+        found["next"]("abc", "abca")
+    assert not found.is_meant("abca") and not found.is_meant("abc", "abca") and not found.is_meant("abx")
+
+
+def test_what_is_required_without_a_source_is_asked_for_too() -> None:
+    found = rasp.parse('#@ vocab: "ab"\n#@ max_length: 2\n#@ requires: same\nsame = tokens == tokens[0];')
+    assert [found.is_meant(tokens) for tokens in ("aa", "ab", "aaa", "xx")] == [True, False, False, False]
+
+
+def test_a_hint_can_be_typed() -> None:
+    long = "source" + " + source" * 9
+    with pytest.raises(RaspError) as caught:
+        program(f"x = ({long}) + tokens;")
+    hint = caught.value.diagnostics[0].hint or ""
+    assert "`aggregate(select(indices, indices, ==), x)`, where x is `" in hint
+    with pytest.raises(RaspError) as caught:
+        rasp.parse(HEADER + "#@ output: source\nx = 1;")
+    assert "`answer = aggregate(select(indices, indices, ==), source);`" in str(caught.value)
+    with pytest.raises(RaspError, match=r"`select\(source, tokens, >\)` looks from the target at the source"):
+        program("x = select(tokens, source, <);")
 
 
 def test_what_is_required_of_no_tape_is_required_on_both() -> None:

@@ -338,7 +338,7 @@ def test_the_kind_of_a_word(text: str, kind) -> None:
 def test_the_lexer_names_the_library_as_it_is() -> None:
     from rasp.ask import pygments_lexer
 
-    known = {*pygments_lexer.SOPS, *pygments_lexer.LIBRARY, "True", "False"}
+    known = {*pygments_lexer.SOPS, *pygments_lexer.SOURCE, *pygments_lexer.LIBRARY, "True", "False"}
     assert known == {*library_of_tapes().names()}
 
 
@@ -379,3 +379,15 @@ def test_the_scope_of_a_word(text: str, scope: str) -> None:
 
 def test_settings_stay_as_they_are() -> None:
     assert Console(print).settings == Settings()
+
+
+def test_the_names_of_a_source_are_words_where_one_is_declared() -> None:
+    from rasp.ask.pygments_lexer import SourceLexer
+
+    def marked(lexer: RaspLexer, text: str) -> list[str]:
+        return [part for kind, part in lexer.get_tokens(text) if str(kind) == "Token.Name.Builtin.Pseudo"]
+
+    text = "x = source + source_length + sources + tokens;"
+    assert marked(RaspLexer(), text) == ["tokens"]
+    assert marked(RaspLexer(), '#@ source: "ab"\n' + text) == ["source", "source_length", "tokens"]
+    assert marked(SourceLexer(), text) == ["source", "source_length", "tokens"]

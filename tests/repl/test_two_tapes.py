@@ -32,19 +32,39 @@ def test_a_program_with_a_source_is_loaded_and_shown(say) -> None:
     assert say('load "programs/seq2seq/sort";').split() == ["selector:", "before", "s-op:", "place", "s-op:", "next"]
     assert say("place;").endswith('Example: place("cab") = [2, 0, 1] (ints)')
     assert say("next;").splitlines()[1:] == [
-        ' \t Example: next("cab") = [a, b, c] (strings)',
-        " \t Example: next({'source': 'cab', 'target': 'abc'}) = [a, b, c, .] (strings)",
+        ' \t Example: next@source("cab") = [a, b, c] (strings)',
+        ' \t Example: next({"source": "cab", "target": "abc"}) = [a, b, c, .] (strings)',
     ]
 
 
 def test_an_example_is_a_source_or_both(say) -> None:
     say(HEADER)
     say('set example "ba"\n')
-    assert say("tokens;").endswith("tokens({'source': 'ba', 'target': ''}) = [<start>] (strings)")
+    assert say("tokens;").endswith('tokens({"source": "ba", "target": ""}) = [<start>] (strings)')
     say('set example {"source": "ba", "target": "cc"}\n')
-    assert say("tokens;").endswith("tokens({'source': 'ba', 'target': 'cc'}) = [<start>, c, c] (strings)")
+    assert say("tokens;").endswith('tokens({"source": "ba", "target": "cc"}) = [<start>, c, c] (strings)')
     assert "`x` at position 0 is no token of the source" in say('set example "xyz"\n')
-    assert "an example is a string or a list of atoms" in say('set example {"sauce": "ba"}\n')
+    assert 'an example is a source, such as "ab", or' in say('set example {"sauce": "ba"}\n')
+    assert "not a dictionary of 2" in say('set example {"source": "ab", "tarket": "c"}\n')
+
+
+def test_an_example_is_shown_as_it_is_typed(say) -> None:
+    say('#@ source: ["ab", 1, "c"]\n')
+    say('set example {"source": ["ab", 1], "target": ["x"]}\n')
+    shown = '{"source": ["ab", 1], "target": ["x"]}'
+    assert say("show s-op example\n") == f"\ts-op example: {shown}"
+    applied = f"source_length({shown})"
+    assert applied in say("source_length;")
+    assert say(f"{applied};") == "\t =  [2]*2 (ints)"
+
+
+def test_what_is_shown_as_a_call_is_what_the_call_gives(say) -> None:
+    say(HEADER + 'next = aggregate(select(indices, indices, ==), source, ".");')
+    for name in ("next", "source", "indices", "source_length"):
+        for line in say(f"{name};").splitlines()[1:]:
+            applied, values = line.split("Example: ")[1].split(" = ")
+            if "@" not in applied:
+                assert say(f"{applied};").endswith(values)
 
 
 def test_cross_attention_is_a_grid_of_target_by_source(say) -> None:
@@ -63,7 +83,8 @@ def test_an_s_op_is_applied_to_a_source_or_to_both(say) -> None:
     say(HEADER + 'next = aggregate(select(indices, indices, ==), source, ".");')
     assert say('next("ab");').endswith("[a] (strings)")
     assert say('next({"source": "ab", "target": "ab"});').endswith("[a, b, .] (strings)")
-    assert "no s-op is applied to one input" in say("next(5);")
+    for wrong in ("5", '""', '{"sauce": "ab"}'):
+        assert 'an input is a source, such as "ab", or' in say(f"next({wrong});")
 
 
 def test_what_no_tape_can_carry_out_is_refused_where_it_stands(say) -> None:
@@ -87,3 +108,13 @@ def test_a_notebook_gives_the_values_of_the_decoder() -> None:
     notebook.magic("", HEADER + "x = source_length + indices;")
     assert notebook["x"]("ab") == [2]
     assert notebook["x"]({"source": "ab", "target": "cc"}) == [2, 3, 4]
+
+
+def test_a_name_that_was_bound_before_becomes_the_source(say) -> None:
+    say("source = 3; source_int = 4; other = 5;")
+    said = say(HEADER)
+    assert said.count("warning[reserved-name]") == 2
+    assert "`source` is a name of the source now, and no longer what was bound" in said
+    assert say("source;").endswith('source("cab") = [c, a, b] (strings)')
+    assert say("other;") == "    value: other =  5"
+    assert "warning" not in say('#@ source: "ab"\n')
