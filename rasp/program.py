@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from rasp.ask import examples, tapes
+from rasp.ask.decodes import Decoding
 from rasp.ask.generate import tokens_behind
 from rasp.ask.lint import lint, precedence
 from rasp.face import Face
@@ -224,7 +225,7 @@ class Program:
         if not self.two_tapes:
             found += lint(self.syntax, self.settings, self._run.defaulted)
         else:
-            found += [*precedence(self.syntax), *tapes.warnings(self._asked)]
+            found += [*precedence(self.syntax), *(tapes.warnings(self._asked, self.decoding) if self.outputs else [])]
         return found + self.examples.wrong
 
     @property
@@ -247,8 +248,18 @@ class Program:
         return cast("list[Value]", self[output].exact(tokens))
 
     @property
+    def decoding(self) -> Decoding:
+        """How a program with a source decodes, for `rasp.ask.decodes.search`. Raises `RaspError` without a source."""
+        node = self.node(self.writes_with())
+        if not (self.two_tapes and isinstance(node, SOp)):
+            raise error("decode", "the program has no source to decode from")
+        meant = tapes.meant(self._asked)
+        return Decoding(self.placed(node), self.settings, lambda source: meant(source, ()), self.spans)
+
+    @property
     def _asked(self) -> tapes.Asked:
-        chosen = dict.fromkeys((*self.outputs, *([self.writes_with()] if self.outputs else [])))
+        writer = [self.writes_with()] if self.outputs else []  # it stands last
+        chosen = [*(name for name in self.outputs if name not in writer), *writer]
         outputs = {name: node for name in chosen if isinstance(node := self.node(name), SOp)}
         requires = [node for name in self.settings.requires if isinstance(node := self.node(name), SOp)]
         return tapes.Asked(outputs, self.instances.tapes, self.settings, self._run.spans, self.names, requires)
@@ -303,7 +314,7 @@ class Program:
         """Whether the program promises something here: tokens and lengths are the declared ones, and all that it
         `requires` is True; with a source, on its own tape, and on both where it stands on none."""
         if self.two_tapes:
-            return tapes.is_meant(self._asked, source, target)
+            return tapes.meant(self._asked)(source, target)
         try:
             needed = [self[name].exact(source) for name in self.settings.requires]
         except RaspError:

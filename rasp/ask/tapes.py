@@ -13,11 +13,10 @@ is read on both, `indices` that meet across them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from rasp.ask.generate import tokens_behind
+from rasp.ask.decodes import Decoding, search, shown
 from rasp.meaning.inputs import Input
 from rasp.meaning.interpreter import evaluate
 from rasp.meaning.operators import Undefined, convert
@@ -25,11 +24,7 @@ from rasp.meaning.sop import Indices, Node, Select, SOp, Tape, Tokens, Width, ou
 from rasp.meaning.tapes import Instances, Tapes, fetching
 from rasp.running.environment import OF_A_SOURCE
 from rasp.settings import Settings, token_text
-from rasp.text.source import Diagnostic, RaspError, Span
-from rasp.value import Value
-
-MAX_TRIED = 12
-"""How many sources are decoded to find one on which no token comes out."""
+from rasp.text.source import Diagnostic, RaspError, Span, counted
 
 
 class Asked(NamedTuple):
@@ -80,59 +75,48 @@ def _starts(asked: Asked) -> Iterator[Diagnostic]:
                 yield Diagnostic("tapes", "error", message, asked.spans.get(node), hint)
 
 
-def warnings(asked: Asked) -> Iterator[Diagnostic]:
-    """Outputs that depend on no token, and one that on some source is no token of the target."""
-    for name, node in asked.outputs.items():
-        if not any(isinstance(part, Tokens | Width) for part in reachable([node])):
-            message = f"`{name}` depends on no token: it writes the same for every source"
-            yield Diagnostic("constant-output", "warning", message, asked.spans.get(node))
-    for node in islice(asked.outputs.values(), 1 if asked.settings.vocab else 0):
-        if (witness := _witness(asked, node)) is not None:
-            hint = "let every answer be a token of `vocab`: an aggregate gives its default, 0 if none is written"
-            yield Diagnostic("no-token", "warning", witness, asked.spans.get(node), hint)
+def warnings(asked: Asked, decoding: Decoding) -> Iterator[Diagnostic]:
+    """Outputs that depend on no token; answers that are no token of the target, and targets that have no end, on some
+    source; a target that is the same for all of them."""
+    constant = [name for name, node in asked.outputs.items() if not _depends(node)]
+    for name in constant:
+        message = f"`{name}` depends on no token: it writes the same for every source"
+        yield Diagnostic("constant-output", "warning", message, asked.spans.get(asked.outputs[name]))
+    found, [writer] = search(decoding), list(asked.outputs)[-1:]
+    span = asked.spans.get(asked.outputs[writer])
+    if found.no_token is not None:
+        source, problem = found.no_token
+        hint = "let every answer be a token of `vocab`: an aggregate gives its default, 0 if none is written"
+        yield Diagnostic("no-token", "warning", f"on the source {shown(source)}: {problem.message}", span, hint)
+    if found.endless and asked.settings.stop:
+        hint = "let the s-op become a token of `stop` behind the last one, or `max_length` be larger"
+        yield Diagnostic("endless", "warning", found.endless_message, span, hint)
+    if found.same and writer not in constant:
+        message = f"`{writer}` writes the same for all of {counted(found.tried, 'source')} that were tried"
+        yield Diagnostic("constant-output", "warning", message, span)
 
 
-def _witness(asked: Asked, node: SOp) -> str | None:
-    """What goes wrong as some source is decoded: an answer that is no token."""
-    placed = Instances(asked.tapes).of(node)
-    for source in islice(_sources(asked.settings), MAX_TRIED):
-        if not is_meant(asked, source):
-            continue
-        try:
-            list(tokens_behind(placed, asked.settings, source))
-        except RaspError as problem:
-            if (first := problem.diagnostics[0]).code in {"generate", "mixed-kinds"}:
-                return f"on the source {shown(source)}: {first.message}"
-    return None
+def _depends(node: SOp) -> bool:
+    return any(isinstance(part, Tokens | Width) for part in reachable([node]))
 
 
-def is_meant(asked: Asked, source: Input, target: Input = ()) -> bool:
-    """Whether both are within their vocabulary and length, and all that the program requires is True, on its own tape;
-    what stands on none is required on both."""
+def meant(asked: Asked) -> Callable[[Input, Input], bool]:
+    """What says of a source and a target so far whether both are within their vocabulary and length, and all that the
+    program requires is True, on its own tape; what stands on none is required on both."""
     instances = Instances(asked.tapes)
     both: tuple[Tape, ...] = ("source", "target")
     needed = [
         instances.on(tape, node) for node in asked.requires for tape in both if asked.tapes.of(node) in (None, tape)
     ]
-    try:
-        read = asked.settings.read_target(target), asked.settings.read_source(source)
-        return all(map(all, evaluate(needed, read[0], True, source=read[1])))
-    except RaspError:
-        return False
 
+    def is_meant(source: Input, target: Input = ()) -> bool:
+        try:
+            read = asked.settings.read_target(target), asked.settings.read_source(source)
+            return all(map(all, evaluate(needed, read[0], True, source=read[1])))
+        except RaspError:
+            return False
 
-def _sources(settings: Settings) -> Iterator[tuple[Value, ...]]:
-    """The sources of the examples, and short cycles through the vocabulary."""
-    yield from (example.input for example in settings.examples[: MAX_TRIED // 2])
-    tokens = settings.source or ()
-    for length in range(1, min(settings.longest_source, 5) + 1):
-        yield tuple([tokens[at % len(tokens)] for at in range(length)])
-
-
-def shown(tokens: tuple[Value, ...]) -> str:
-    """A source as it is given: a string of characters, or a list."""
-    texts = [token_text(token) for token in tokens]
-    return f'"{"".join(texts)}"' if all(len(text) == 1 for text in texts) else f"[{', '.join(texts)}]"
+    return is_meant
 
 
 def notes(asked: Asked) -> list[Diagnostic]:
