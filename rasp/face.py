@@ -10,7 +10,7 @@ Invariant: an answer has the kinds that it prints in.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rasp.meaning.answers import answers
 from rasp.meaning.inputs import Input
@@ -43,12 +43,30 @@ class Face:
         from rasp.ask.picture import portrait
 
         settings = self.program.settings
-        if self.program.two_tapes:  # a picture has one tape
-            return None
+        if self.program.two_tapes:
+            return self._on_two_tapes()
         given = [list(example.input) for example in settings.examples] + [list((settings.vocab or "hello")[:5])]
         try:
             tokens = max((tokens for tokens in given if len(tokens) <= MAX_SHOWN), key=len)
             return portrait(self.name, settings.read(tokens), self.exact(tokens))
+        except RaspError:  # a function, or no answer on this input
+            return None
+
+    def _on_two_tapes(self) -> str | None:
+        """On the longest example of a source and its target so far, else on some tokens of the source."""
+        from rasp.ask.picture import portrait
+
+        settings, tapes = self.program.settings, self.program.instances.tapes
+        given = [(one.input, one.output[:-1]) for one in settings.examples if isinstance(one.output, tuple)]
+        given.append(((settings.source or ())[: min(5, settings.longest_source)], ()))
+        source, target = max((pair for pair in given if max(map(len, pair)) < MAX_SHOWN), key=lambda pair: len(pair[0]))
+        try:
+            answer = self.exact(source, target=target)
+            places = {"source": settings.read_source(source), "target": settings.read_target(target)}
+            if isinstance(self.node, Selector):
+                keys, queries = tapes.sides(self.program.placed(self.node))
+                return portrait(self.name, places[keys or "target"], answer, places[queries or "target"])
+            return portrait(self.name, places[tapes.of(cast(SOp, self.node)) or "target"], answer)
         except RaspError:  # a function, or no answer on this input
             return None
 

@@ -31,10 +31,6 @@ def draw(call: argparse.Namespace) -> int:
         raise error("usage", "one s-op is drawn at a time", hint=f"--output is one of {', '.join(program.outputs)}")
     [name] = program.outputs
     if program.two_tapes:
-        if out is not None:
-            raise error(
-                "usage", "a picture has one tape so far", hint="without -o the flow is printed, source and target"
-            )
         picture = _of_two_tapes(program, name, given)
     else:
         tokens = program.settings.read(given)
@@ -76,6 +72,7 @@ def define(commands: Commands) -> None:
         """
         rasp draw programs/sort.rasp "cab"
         rasp draw programs/sort.rasp "cab" -o flow.svg
+        rasp draw programs/seq2seq/sort.rasp "cab" -o flow.svg
         """,
     )
     flags.add_argument("file", metavar="FILE", help="a .rasp file")

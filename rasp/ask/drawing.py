@@ -45,13 +45,15 @@ _CELLS = {False: "<td></td>", True: '<td bgcolor="gray"></td>'}
 
 @dataclass(frozen=True)
 class Step:
-    """An s-op on the way: what it is called and its values; how it is written, if it has a name.
+    """An s-op on the way: what it is called and its values; the tokens that it stands on; how it is written, if it has
+    a name.
 
     Of an aggregate also what it fetches: that s-op's text and values.
     """
 
     name: str
     values: list[Value]
+    tokens: list[Value]
     definition: str = ""
     fetched: tuple[str, list[Value]] | None = None
 
@@ -81,12 +83,13 @@ class Head:
     queries: list[Value]
     definition: str = ""
 
-    def box(self, tokens: list[str]) -> picture.Box:
+    def box(self) -> picture.Box:
         """The selector as a grid: what is fetched above its columns, what comes of it beside its rows."""
+        keys, queries = list(map(cell, self.keys)), list(map(cell, self.queries))
         fetched = {step.fetched[0]: list(map(cell, step.fetched[1])) for step in self.steps if step.fetched is not None}
         results = [(step.caption(), step.row()[1]) for step in self.steps]
-        grid = picture.selector(tokens, self.rows, list(fetched.items()), results)
-        tables = [picture.table(results)] if len(tokens) > picture.MAX_LETTERED else []
+        grid = picture.selector(keys, self.rows, list(fetched.items()), results, queries)
+        tables = [picture.table(results)] if max(len(keys), len(queries)) > picture.MAX_LETTERED else []
         written = [picture.text(self.definition, picture.QUIET)] if self.definition else []
         return picture.below([picture.text(self.name, bold=True), *written, grid, *tables], 4)
 
@@ -98,16 +101,16 @@ class Layer:
     heads: list[Head]
     steps: list[Step]
 
-    def box(self, tokens: list[str]) -> picture.Box:
-        """Heads beside each other, below them what is computed position by position."""
-        parts = [picture.beside([head.box(tokens) for head in self.heads])] if self.heads else []
-        if self.steps:
-            rows = [(f"{step.name} = {step.definition}" if step.definition else step.name) for step in self.steps]
-            if self.heads:
-                parts.append(picture.text("then, position by position", picture.QUIET))
-            parts.append(
-                picture.table([(row, step.row()[1]) for row, step in zip(rows, self.steps, strict=True)], tokens)
-            )
+    def box(self) -> picture.Box:
+        """Heads beside each other, below them what is computed position by position, a table for each tape."""
+        parts = [picture.beside([head.box() for head in self.heads])] if self.heads else []
+        if self.steps and self.heads:
+            parts.append(picture.text("then, position by position", picture.QUIET))
+        for tokens in {id(step.tokens): step.tokens for step in self.steps}.values():
+            steps = [step for step in self.steps if step.tokens is tokens]
+            rows = [(f"{step.name} = {step.definition}" if step.definition else step.name) for step in steps]
+            table = [(row, step.row()[1]) for row, step in zip(rows, steps, strict=True)]
+            parts.append(picture.table(table, list(map(cell, tokens))))
         return picture.below(parts, 10)
 
 
@@ -148,24 +151,30 @@ class Flow:
     def svg(self) -> str:
         """The flow as a picture: the input, then each layer's heads with their selectors and the values behind them."""
         tokens = list(map(cell, self.tokens))
-        given = picture.table([("tokens", tokens)], [str(at) for at in range(len(tokens))])
+        tapes = [("tokens", tokens)] if self.source is None else [("source", self.read), ("target", tokens)]
+        given = picture.below([picture.table([tape], list(map(str, range(len(tape[1]))))) for tape in tapes])
         used = [(number, layer) for number, layer in enumerate(self.layers) if layer.heads or layer.steps]
-        inside = {number: layer.box(tokens) for number, layer in used}
+        inside = {number: layer.box() for number, layer in used}
         width = max(box.width for box in (given, *inside.values()))
         parts = [picture.framed(given, "input", width)]
         for number, box in inside.items():
             title = f"layer {number}" if number else "from the input alone"
             parts += [picture.arrow(), picture.framed(box, title, width)]
-        return picture.svg(
-            picture.below(parts), f"the computation on {' '.join(tokens)}: {counted(len(self.layers) - 1, 'layer')}"
-        )
+        read = " ".join(tokens if self.source is None else self.read)
+        return picture.svg(picture.below(parts), f"the computation on {read}: {counted(len(self.layers) - 1, 'layer')}")
+
+    @property
+    def read(self) -> list[str]:
+        """What is read: the source where there is one, else the input."""
+        return list(map(cell, self.tokens if self.source is None else self.source))
 
     def dot(self) -> str:
         """The flow as a graph in graphviz's language."""
         return "\n".join(["digraph flow {", "  node [shape=plaintext, fontname=monospace];", *self._nodes(), "}"])
 
     def _nodes(self) -> Iterator[str]:
-        yield f"  input [label={_quoted('input: ' + ' '.join(map(cell, self.tokens)))}];"
+        target = "" if self.source is None else f", target: {' '.join(map(cell, self.tokens))}"
+        yield f"  input [label={_quoted('input: ' + ' '.join(self.read) + target)}];"
         before = "input"
         for number, layer in enumerate(self.layers):
             inside = [*self._head_labels(layer), *(_quoted(str(step)) for step in layer.steps)]
@@ -221,7 +230,7 @@ def flow(
         if isinstance(node, Aggregate | Total | Width):
             _add_head(layers[depth[node]], node, run, values, named, names)
         elif isinstance(node, SOp) and (node in names or node is sop) and (node.inputs or node is sop):
-            step = Step(named[node], values[node], _definition(node, named, names))
+            step = Step(named[node], values[node], run.places(node).tokens, _definition(node, named, names))
             layers[depth[node]].steps.append(step)
     return Flow(run.tokens, layers, None if run.source is None else run.source.tokens)
 
@@ -263,7 +272,7 @@ def _add_head(
     names: Mapping[Node, str],
 ) -> None:
     fetched = (texts[node.value], values[node.value]) if isinstance(node, Aggregate | Total) else None
-    step = Step(texts[node], values[node], _definition(node, texts, names), fetched)
+    step = Step(texts[node], values[node], run.places(node).tokens, _definition(node, texts, names), fetched)
     for head in layer.heads:
         if head.selector is node.selector:
             head.steps.append(step)

@@ -76,12 +76,16 @@ def clipped(content: str, most: int) -> str:
     return content if len(content) <= most else content[: most - 1] + "…"
 
 
-def portrait(name: str, tokens: Sequence[Value], answer: Sequence[Value] | Matrix) -> str:
-    """What a named s-op (its values) or selector (its truth) is on an input, as SVG."""
+def portrait(
+    name: str, tokens: Sequence[Value], answer: Sequence[Value] | Matrix, queries: Sequence[Value] | None = None
+) -> str:
+    """What a named s-op (its values) or selector (its truth) is on an input, as SVG; a selector's `queries` are the
+    same tokens unless given."""
     keys, title = list(map(cell, tokens)), f"{name}({' '.join(map(cell, tokens))})"
     if isinstance(answer[0], list):
         rows = [list(map(bool, row)) for row in answer if isinstance(row, list)]
-        return svg(below([text(name, bold=True), selector(keys, rows)]), title)
+        beside = None if queries is None else list(map(cell, queries))
+        return svg(below([text(name, bold=True), selector(keys, rows, queries=beside)]), title)
     return svg(table([(name, [cell(value) for value in answer if not isinstance(value, list)])], keys), title)
 
 
@@ -154,53 +158,57 @@ def _clip(contents: Iterable[str], most: int) -> list[str]:
 
 
 def selector(
-    tokens: Sequence[str], rows: Sequence[Sequence[bool]], values: Sequence[Row] = (), results: Sequence[Row] = ()
+    tokens: Sequence[str],
+    rows: Sequence[Sequence[bool]],
+    values: Sequence[Row] = (),
+    results: Sequence[Row] = (),
+    queries: Sequence[str] | None = None,
 ) -> Box:
-    """A selector's truth: a row for each query, a column for each key.
+    """A selector's truth: a row for each query, a column for each key; these are the same tokens unless given.
 
     `values` stand above the columns (what an aggregate fetches), `results` beside the rows (what it makes of it).
     """
-    if len(tokens) > MAX_LETTERED:
+    queries = tokens if queries is None else queries
+    if max(len(tokens), len(queries)) > MAX_LETTERED:
         return _small(rows)
-    keys, heads = _clip(tokens, MAX_CELL), [("key", tokens), *values]
+    asked, heads = _clip(queries, MAX_CELL), [("key", tokens), *values]
     above = [(clipped(name, MAX_FETCHED), _clip(cells, MAX_CELL)) for name, cells in heads]
     side = max(ROW, max(wide(content) for _, line in above for content in line) * CHARACTER + 8)
-    left = max([wide(name) for name, _ in above] + [wide(f"query {key}") for key in keys]) * CHARACTER + 8
+    left = max([wide(name) for name, _ in above] + [wide(f"query {query}") for query in asked]) * CHARACTER + 8
     top = len(above) * ROW + 4
-    n = len(tokens)
     body = [_cell(name, left - 8, (at + 0.5) * ROW, QUIET, "end") for at, (name, _) in enumerate(above)]
     for at, (_, line) in enumerate(above):
         colour = QUIET if at == 0 else INK
         body += [_cell(content, left + (k + 0.5) * side, (at + 0.5) * ROW, colour) for k, content in enumerate(line)]
     body.append(_cell("query", 0, top + ROW / 2, QUIET, "start"))
-    body += [_cell(key, left - 8, top + (q + 0.5) * ROW, QUIET, "end") for q, key in enumerate(keys)]
+    body += [_cell(query, left - 8, top + (q + 0.5) * ROW, QUIET, "end") for q, query in enumerate(asked)]
     body.append(f'<g transform="translate({left:g} {top})">{_cells(rows, side, ROW)}</g>')
-    x = left + n * side + 16
+    x = left + len(tokens) * side + 16
     for name, found in results:
         column = _clip([name, *found], MAX_NAME)
         body.append(_cell(column[0], x, top - 4 - ROW / 2, BLUE, "start"))
         body += [_cell(content, x, top + (q + 0.5) * ROW, INK, "start") for q, content in enumerate(column[1:])]
         x += max(map(wide, column)) * CHARACTER + 18
-    return Box(x - 16 if not results else x - 18, top + n * ROW, "".join(body))
+    return Box(x - 16 if not results else x - 18, top + len(queries) * ROW, "".join(body))
 
 
 def _small(rows: Sequence[Sequence[bool]]) -> Box:
     """A large selector, without letters."""
-    side = SMALL / len(rows)
-    return Box(SMALL, SMALL, _cells(rows, side, side))
+    side = SMALL / max(len(rows), len(rows[0]))
+    return Box(len(rows[0]) * side, len(rows) * side, _cells(rows, side, side))
 
 
 def _cells(rows: Sequence[Sequence[bool]], width: float, height: float) -> str:
     """The cells of a matrix; neighbours in a row that are on are one rectangle."""
-    n = len(rows)
-    found = [f'<rect width="{n * width:g}" height="{n * height:g}" fill="{EMPTY}"/>']
+    columns, lines = len(rows[0]), len(rows)
+    found = [f'<rect width="{columns * width:g}" height="{lines * height:g}" fill="{EMPTY}"/>']
     for q, row in enumerate(rows):
         for start, length in _runs(row):
             box = f'x="{start * width:g}" y="{q * height:g}" width="{length * width:g}" height="{height:g}"'
             found.append(f'<rect {box} fill="{BLUE}"/>')
-    if n <= MAX_LETTERED:
-        across = "".join(f"M0 {at * height:g}h{n * width:g}" for at in range(n + 1))
-        down = "".join(f"M{at * width:g} 0v{n * height:g}" for at in range(n + 1))
+    if max(columns, lines) <= MAX_LETTERED:
+        across = "".join(f"M0 {at * height:g}h{columns * width:g}" for at in range(lines + 1))
+        down = "".join(f"M{at * width:g} 0v{lines * height:g}" for at in range(columns + 1))
         found.append(f'<path d="{across}{down}" stroke="#ffffff" stroke-width="1.5"/>')
     return "".join(found)
 

@@ -203,8 +203,8 @@ class Run:
     def answer(self, node: Node) -> list[Value] | Matrix:
         """What a computed node came to."""
         if isinstance(node, Selector):
-            self._take(8 * self.n**2, 1)
-            keys, _ = self.sides(node)
+            keys, queries = self.sides(node)
+            self._take(8 * keys.n * queries.n, 1)
             return [[bool(row >> key & 1) for key in range(keys.n)] for row in self.rows[node]]
         return list(self.values[cast(SOp, node)])
 

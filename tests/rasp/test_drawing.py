@@ -13,6 +13,7 @@ import rasp
 from rasp.ask.drawing import Flow, flow, render, texts, write
 from rasp.ask.picture import svg
 from rasp.meaning.sop import reachable
+from rasp.meaning.tapes import named
 from tests.places import PROGRAMS
 from tests.rasp.test_picture import cells
 from tests.rasp.test_picture import texts as shown
@@ -31,7 +32,7 @@ def test_a_layer_shows_its_selectors_what_they_fetch_and_what_comes_of_it() -> N
     at = found.index("reverse")
     assert found[at + 1 : at + 4] == ["c", "b", "a"]
     [full, opposite] = [head for layer in picture.layers for head in layer.heads]
-    assert cells(svg(opposite.box(list("abc")), ""), 3) == {(0, 2), (1, 1), (2, 0)}
+    assert cells(svg(opposite.box(), ""), 3) == {(0, 2), (1, 1), (2, 0)}
     assert full.rows == [[True] * 3] * 3
 
 
@@ -99,3 +100,32 @@ def test_a_graphviz_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(subprocess, "run", hang)
     with pytest.raises(OSError, match="took more than"):
         write(drawn("reverse.rasp", "abc"), tmp_path / "flow.pdf")
+
+
+def test_cross_attention_is_a_grid_of_target_by_source_and_each_table_stands_on_its_tape() -> None:
+    program = rasp.load(PROGRAMS / "seq2seq" / "sort.rasp")
+    names = named([program.placed(program.node("next"))], program.instances, program.called)
+    target = program.settings.read_target("ab")
+    picture = flow(program.placed(program.node("next")), target, names, True, source="baab")
+    found = shown(picture.svg())
+    assert found[found.index("source") : found.index("source") + 5] == ["source", *"baab"]
+    assert found[found.index("target") : found.index("target") + 4] == ["target", "<start>", "a", "b"]
+    [before, cross] = [head for layer in picture.layers for head in layer.heads]
+    assert cells(svg(cross.box(), ""), 4, 3) == {(0, 1), (1, 2), (2, 0)}
+    assert found[found.index("next") :][:4] == ["next", "a", "a", "b"]
+    assert (len(before.rows), len(cross.rows), len(cross.rows[0])) == (4, 3, 4)
+    assert '"input: b a a b, target: <start> a b"' in picture.dot()
+
+
+def test_a_table_of_steps_has_the_tokens_of_its_tape() -> None:
+    header = '#@ source: "abc"\n#@ vocab: "abc."\n'
+    text = 'isa = source == "a"; n = aggregate(select(isa, True, ==), indices); m = n + 1 if tokens == "b" else 0;'
+    program = rasp.parse(header + text)
+    node = program.placed(program.node("m"))
+    picture = flow(
+        node, program.settings.read_target("bb"), named([node], program.instances, program.called), True, source="cab"
+    )
+    [isa] = [step for step in picture.layers[0].steps if step.name == "isa"]
+    [m] = [step for step in picture.layers[1].steps if step.name == "m"]
+    assert (isa.tokens, m.tokens) == ([*"cab"], ["<start>", "b", "b"])
+    assert ElementTree.fromstring(picture.svg()).get("role") == "img"

@@ -30,8 +30,8 @@ def texts(svg: str) -> list[str]:
     return ["".join(node.itertext()) for node in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
-def cells(svg: str, n: int) -> set[tuple[int, int]]:
-    """Which cells of a selector with letters are on, from the rectangles alone."""
+def cells(svg: str, n: int, high: int | None = None) -> set[tuple[int, int]]:
+    """Which cells of a selector with letters, n wide and as high unless said, are on, from the rectangles alone."""
     root = ElementTree.fromstring(svg)
     found = set()
     for group in root.iter(f"{SVG}g"):
@@ -40,7 +40,7 @@ def cells(svg: str, n: int) -> set[tuple[int, int]]:
             for box in group.findall(f"{SVG}rect")
         ]
         if boxes and boxes[0]["width"] and group.find(f"{SVG}path") is not None and group.find(f"{SVG}text") is None:
-            width, height = boxes[0]["width"] / n, boxes[0]["height"] / n
+            width, height = boxes[0]["width"] / n, boxes[0]["height"] / (high or n)
             for box in boxes[1:]:
                 start, count = round(box["x"] / width), round(box["width"] / width)
                 found |= {(round(box["y"] / height), start + at) for at in range(count)}
@@ -68,6 +68,19 @@ def test_texts_are_shown_as_they_are() -> None:
 def test_the_grid_is_the_selector(rows: list[list[bool]]) -> None:
     found = cells(picture.svg(picture.selector(["x"] * len(rows), rows), "s"), len(rows))
     assert found == {(q, k) for q, row in enumerate(rows) for k, on in enumerate(row) if on}
+
+
+@given(
+    st.integers(1, 32).flatmap(
+        lambda n: st.lists(st.lists(st.booleans(), min_size=n, max_size=n), min_size=1, max_size=32)
+    )
+)
+def test_a_grid_of_two_tapes_has_a_column_for_each_key_and_a_row_for_each_query(rows: list[list[bool]]) -> None:
+    box = picture.selector(["k"] * len(rows[0]), rows, queries=["q"] * len(rows))
+    svg = picture.svg(box, "s")
+    assert (texts(svg).count("k"), texts(svg).count("q")) == (len(rows[0]), len(rows))
+    on = {(q, k) for q, row in enumerate(rows) for k, on in enumerate(row) if on}
+    assert cells(svg, len(rows[0]), len(rows)) == on
 
 
 def test_boxes_do_not_overlap() -> None:
@@ -136,3 +149,37 @@ def test_neighbours_in_a_row_are_one_rectangle() -> None:
     runs = picture._runs(row)
     assert runs == [(0, 2), (3, 1)]
     assert all(first[0] + first[1] < second[0] for first, second in pairwise(runs))
+
+
+TAPES = """
+#@ source: "abc"
+#@ vocab: "abc."
+#@ max_source: 30
+#@ example: "ab" -> "ba."
+#@ example: "abc" -> "cba."
+place = source_length - 1 - indices;
+back = select(indices, place, ==);
+next = aggregate(back, source, ".");
+first = source == source[0];
+seen = select(source, tokens, ==);
+def f(x) { return x; }
+never = 1 / (0 * source_length);
+"""
+
+
+def test_on_two_tapes_a_selector_shows_target_by_source() -> None:
+    program = rasp.parse(TAPES)
+    svg = program["seen"]._repr_svg_()
+    assert svg is not None
+    assert cells(svg, 3, 4) == {(1, 2), (2, 1), (3, 0)}
+    assert texts(svg) == ["seen", "key", *"abc", "query", "<start>", *"cba"]
+
+
+def test_on_two_tapes_an_s_op_shows_its_values_on_its_tape() -> None:
+    program = rasp.parse(TAPES)
+    svgs = [program[name]._repr_svg_() or "" for name in ("next", "first")]
+    assert texts(svgs[0]) == ["", "<start>", *"cba", "next", *"cba."]
+    assert texts(svgs[1]) == ["", *"abc", "first", "T", "F", "F"]
+    assert [program[name]._repr_svg_() for name in ("f", "never")] == [None, None]
+    made_up = rasp.parse("\n".join(line for line in TAPES.splitlines() if "example" not in line))
+    assert texts(made_up["source"]._repr_svg_() or "")[:4] == ["", *"abc"]

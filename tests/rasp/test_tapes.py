@@ -291,10 +291,6 @@ def test_a_note_tells_which_tapes_were_found() -> None:
     assert not found.warnings and not rasp.parse("x = indices;").notes
 
 
-def test_nothing_is_drawn_of_two_tapes_in_a_notebook() -> None:
-    assert program("")["next"]._repr_svg_() is None
-
-
 def test_an_operation_in_a_function_is_refused_where_it_is_called() -> None:
     with pytest.raises(RaspError) as caught:
         program("def both(a, b) { return a == b; } x = both(source, tokens);")
