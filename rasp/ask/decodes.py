@@ -29,7 +29,7 @@ from rasp.value import Value
 
 SHORT, RANDOM = 150, 50
 """How many short sources, and how many random ones, are tried where nobody says."""
-WORK, PARTS = 4_000_000, 16
+WORK, PARTS = 1_500_000, 8
 """How many pairs of positions are looked at in all, where nobody says: of a decode, at each of its tokens. And which
 part of it one decode may take."""
 LOOKED_AT = 10

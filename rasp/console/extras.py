@@ -26,6 +26,7 @@ from rasp.running.environment import Missing, describe
 from rasp.settings import Settings, token_text
 from rasp.text.source import Diagnostic, RaspError, Source, Span, counted, did_you_mean, error
 from rasp.text.syntax import Module
+from rasp.value import Value
 
 MAX_LENGTH = 16
 """The longest input of a compiled s-op, where nothing else is set."""
@@ -107,20 +108,37 @@ def _settings(console: Console, name: str) -> Settings:
     return Settings().replace(
         output=name,
         vocab=given.vocab or vocabulary,
-        max_length=given.max_length or MAX_LENGTH,
+        max_length=given.max_length or (None if given.two_tapes else MAX_LENGTH),
         source=given.source,
-        **({"start": given.start} if given.two_tapes else {"attention": given.attention}),
+        **_of_two_tapes(given) if given.two_tapes else {"attention": given.attention},
     )
+
+
+def _of_two_tapes(given: Settings) -> dict[str, Any]:
+    return {"start": given.start, "max_source": given.max_source, "stop": given.stop}
 
 
 def _sizes(compiled: Any, name: str) -> list[str]:
     """The model's size, the size of each layer, and for which inputs."""
     settings = compiled.program.settings
-    tokens = settings.vocab[:40]
-    text = example("".join(tokens)) if all(isinstance(t, str) and len(t) == 1 for t in tokens) else example([*tokens])
     lines = [f"{name}: {compiled.summary()}"]
-    for number, layer in enumerate(compiled.circuit.layers):
-        lines.append(f"  layer {number}: {counted(len(layer.heads), 'head')}, {counted(len(layer.neurons), 'neuron')}")
-    more = f" and {len(settings.vocab) - 40} more" if len(settings.vocab) > 40 else ""
-    lines.append(f"  for 1 to {settings.max_length} tokens of {text}{more}, {settings.attention}")
+    decoder, encoder = compiled.circuit, compiled.circuit.encoder
+    for called, circuit in (("encoder layer", encoder), ("layer" if encoder is None else "decoder layer", decoder)):
+        for number, layer in enumerate(() if circuit is None else circuit.layers):
+            crossing = [f"{counted(len(layer.cross), 'head')} over the source"] if layer.cross else []
+            sizes = [counted(len(layer.heads), "head"), *crossing, counted(len(layer.neurons), "neuron")]
+            lines.append(f"  {called} {number}: {', '.join(sizes)}")
+    if settings.two_tapes:
+        lines.append(
+            f"  for sources of 1 to {settings.longest_source} tokens, targets of {settings.longest} with `start`"
+        )
+    else:
+        lines.append(f"  for 1 to {settings.max_length} tokens of {_tokens(settings.vocab)}, {settings.attention}")
     return lines
+
+
+def _tokens(vocab: tuple[Value, ...]) -> str:
+    """A vocabulary as it is typed, as far as one wants to read it."""
+    tokens = vocab[:40]
+    text = example("".join(map(str, tokens)) if all(isinstance(t, str) and len(t) == 1 for t in tokens) else [*tokens])
+    return f"{text} and {len(vocab) - 40} more" if len(vocab) > 40 else text

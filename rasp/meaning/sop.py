@@ -347,6 +347,7 @@ def reachable(roots: Iterable[Node], known: Callable[[Node], bool] = lambda node
 def twin(node: Node) -> Any:
     """The same computation as a node of its own, outside of the interning: a console gives each its own name."""
     made = copy.copy(node)
+    object.__setattr__(made, "encoded", node.encoded)  # no field, and so not copied
     object.__setattr__(made, "id", next(_ids))
     return made
 

@@ -21,7 +21,7 @@ def test_the_library_ends() -> None:
     for path in SEQ2SEQ:
         found = search(rasp.load(path).decoding, short=30, rand=10)
         assert (found.endless, found.no_token, found.same, found.endless_message) == (None, None, False, "")
-        assert found.tried > 15
+        assert found.tried > 1
 
 
 def test_a_target_without_an_end_is_found_with_its_source() -> None:

@@ -91,7 +91,6 @@ def test_what_no_tape_can_carry_out_is_refused_where_it_stands(say) -> None:
     say(HEADER)
     assert "an operation on both tapes" in say("x = source + tokens;")
     assert "whose `length`?" in say("length;")
-    assert "not compiled yet" in say("compile tokens")
     assert "not drawn yet" in say("draw(source);")
 
 
@@ -118,3 +117,14 @@ def test_a_name_that_was_bound_before_becomes_the_source(say) -> None:
     assert say("source;").endswith('source("cab") = [c, a, b] (strings)')
     assert say("other;") == "    value: other =  5"
     assert "warning" not in say('#@ source: "ab"\n')
+
+
+def test_a_compiled_s_op_is_told_by_encoder_and_decoder(say) -> None:
+    say(HEADER + "place = selector_width(select(source, source, <));")
+    say('next = aggregate(select(place, indices, ==), source, ".");')
+    said = [line.strip() for line in say("compile next").splitlines()]
+    assert said[0].startswith("next: ")
+    assert [line.partition(":")[0] for line in said[1:-1]] == ["encoder layer 0", "decoder layer 0"]
+    assert "1 head over the source" in said[2]
+    assert said[-1] == "for sources of 1 to 16 tokens, targets of 17 with `start`"
+    assert "stands on the source" in say("compile place")
