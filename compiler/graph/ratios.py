@@ -17,10 +17,12 @@ from fractions import Fraction
 from functools import reduce
 
 from compiler.graph.domain import Analysis, summands
+from compiler.graph.domain.variables import POSITION
 from compiler.graph.polynomial import Ratio, linear, plus, polynomial, product
+from compiler.graph.relation import Conjunction
 from compiler.graph.simplify import width
 from compiler.numbers.exact import as_value, counts
-from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Selector, SOp, Total
+from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Selector, SOp, Total, Width
 from rasp.text.source import RaspError
 from rasp.value import Value
 
@@ -28,6 +30,10 @@ MOST_POWER = 4
 """Largest power that is multiplied out."""
 MOST_TERMS = 64
 """Factors of a denominator, beyond which an s-op is left as it is."""
+
+
+BEFORE, UPTO = (Conjunction.of([(POSITION, POSITION, frozenset(signs))]) for signs in ("<", "<="))
+"""The positions before mine, and those up to mine."""
 
 
 class Ratios:
@@ -248,9 +254,13 @@ class Ratios:
         return Ratio(a.factor * b.factor, product([a.over, b.over]), a.under + b.under)
 
     def _is_same(self, a: SOp, b: SOp) -> bool:
-        """Whether two s-ops are one linear form."""
-        form = self.analysis.linear(a)
-        return a is b or (form is not None and form == self.analysis.linear(b))
+        """Whether two s-ops are one linear form. How many positions there are up to mine, my place says."""
+        form = self.analysis.linear(self._as_place(a))
+        return a is b or (form is not None and form == self.analysis.linear(self._as_place(b)))
+
+    def _as_place(self, node: SOp) -> SOp:
+        cases = self.analysis.disjuncts(node.selector) if isinstance(node, Width) else None
+        return POSITION if cases == [BEFORE] else Map("+", (POSITION, Constant(1))) if cases == [UPTO] else node
 
     def _divided(self, a: Ratio, b: Ratio) -> Ratio | None:
         """Division by what is positive, or negative, wherever it is not 0."""

@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Literal
 
 from compiler.circuit.layer import Part
-from compiler.graph.domain import Analysis, Domain, refusal
+from compiler.graph.domain import Analysis, Domain, Interval, refusal
 from compiler.graph.relation import EQUAL, Comparison, Conjunction, compare
 from compiler.numbers.direction import Form, total
 from compiler.numbers.powers import is_dyadic
@@ -98,10 +98,38 @@ def scores(cases: Sequence[Conjunction], scoring: Scoring) -> Scores:
         if size is not None:
             slack, weight = part, size + 1
             break
+    interval = scoring.analysis.interval(conjunction) if scoring.fetches and slack is None else None
+    if interval is not None and (size := _score_interval(interval, scoring, found)) is not None:
+        weight = size + 1
+    else:
+        interval = None
     for part in conjunction.parts:
-        if part is not slack:
+        if part is not slack and part not in (interval or ())[:2]:
             _score_part(*part, scoring, found, weight)
     return found
+
+
+def _score_interval(interval: Interval, scoring: Scoring, found: Scores) -> Fraction | None:
+    """``v^2 - (2q - m)^2``, v being the interval's width and m the sum of its least and its greatest whole number.
+
+    A whole number q of the interval is nearer to its middle than half of the width, all others are farther away: at
+    least 1 in it, else at most -1 (C32). Returns the size; None for numbers that are not whole.
+    """
+    (low, query, above), (high, _, _), width = interval
+    nodes = (low, high, query, width)
+    if not all(domain.numeric and domain.whole for domain in map(scoring.analysis.domain, nodes)):
+        return None
+    middle = Map("+", (Map("+", (low, high)), Constant(-1 if "=" in above else 1)))
+    centre = Constant(int(sum(scoring.analysis.domain(middle).ends) / 2))
+    k, q = (Map("-", (node, centre)) for node in (middle, Map("*", (query, Constant(2)))))
+    q_squared, k_squared, width_squared = (Map("*", (node, node)) for node in (q, k, width))
+    one, read = scoring.read(Constant(1)), scoring.exactly
+    pairs = [(read(q), read(k), Fraction(2)), (one, read(k_squared), Fraction(-1))]
+    pairs.append((one, read(width_squared), Fraction(1)))
+    found.add("order", pairs, [(read(q_squared), Fraction(1))] if scoring.absolute else [])
+    found.selected += 1
+    found.least_selected += 1
+    return scoring.analysis.domain(width).ends[1] ** 2
 
 
 class Codes:
@@ -130,6 +158,7 @@ class Scoring:
     `exactly`: reads a whole number free of rounding, if that can be had.
     `evidence`: reads a number that is positive where an s-op is true, and its largest value, if that saves layers.
     `existence`: finding some selected key is enough, so an order may score by its distance instead of by a table.
+    `fetches`: what is selected is averaged, so that a single key may score as it likes.
     `absolute`: rows may be empty, so what depends on the query alone must be known too.
     `largest_code`: numbers farther from their middle than this are compared digit by digit.
     """
@@ -140,6 +169,7 @@ class Scoring:
     exactly: Read
     evidence: Callable[[SOp], tuple[Operand, Fraction] | None]
     existence: bool
+    fetches: bool
     absolute: bool
     largest_code: int
 

@@ -144,8 +144,9 @@ def _certified(graph: Graph, mode: str, reused: str, precision: Precision, end: 
     first: Built | None = None
     refused: RaspError | None = None
     all_policies = policies(graph, precision)
-    ways = [(mode, policy) for policy in all_policies]
+    ways = [(mode, policy) for policy in all_policies if not policy.coarse]
     ways += [("size", policy) for policy in all_policies[:2] if mode != "size" and not again]
+    ways += [(mode, policy) for policy in all_policies if policy.coarse]
     for way, policy in ways:
         if first is not None and time.process_time() > end:
             break

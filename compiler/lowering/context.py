@@ -41,6 +41,7 @@ class Context:
         self.precision = precision
         self.whole = policy.whole and precision.counts_need_offset
         self.ranked = policy.ranked
+        self.coarse = policy.coarse
         self.analysis = graph.analysis
         self.limits = graph.setting.limits
         self.own = frozenset(graph.nodes)

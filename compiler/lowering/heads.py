@@ -136,7 +136,7 @@ class Heads:
         alike = self.builder.heads((mode, existence, single_for_one, cases))
         crosses = any(case.crosses for case in cases)
         if not alike:
-            found = scores(cases, self._scoring(existence, sure))
+            found = scores(cases, self._scoring(mode, existence, sure))
             alike.append(self._open(mode, found, sure, cases, node))
         earliest = self._after(value.ready, crosses)
         opened = next((head for head in alike if head.written >= earliest), None)
@@ -154,9 +154,11 @@ class Heads:
         """When heads have written that read something ready then."""
         return self.builder.slots.after(ready, "cross" if crosses else "self")
 
-    def _scoring(self, existence: bool, sure: bool) -> Scoring:
-        codes, largest = self.context.codes, self.precision.largest_code
-        return Scoring(self.analysis, codes, self.read, self.exactly, self.evidence, existence, not sure, largest)
+    def _scoring(self, mode: Mode, existence: bool, sure: bool) -> Scoring:
+        codes, largest, fetches = self.context.codes, self.precision.largest_code, mode == "mean"
+        return Scoring(
+            self.analysis, codes, self.read, self.exactly, self.evidence, existence, fetches, not sure, largest
+        )
 
     def _selects_one(self, cases: tuple[Conjunction, ...], node: SOp) -> bool:
         unique = len(cases) == 1 and self.analysis.unique(cases[0])

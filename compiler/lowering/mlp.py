@@ -53,15 +53,16 @@ class Staircase:
 Points = Sequence[tuple[Fraction, Fraction]]
 
 
-def staircase(points: Points, flat: bool) -> Staircase:
+def staircase(points: Points, flat: bool, coarse: bool = False) -> Staircase:
     """The function through the points, ascending in x, with a knot where its slope changes.
 
     With `flat`, it keeps each y over a quarter of the distance to the next point on both sides, so that a small error
     of x leaves y untouched; that costs up to one more knot for each change of y. Without, a slope that is not dyadic
     (no binary fraction) is replaced by a level piece and a ramp whose width is a power of two, so that whole numbers
-    stay exact in floats.
+    stay exact in floats. A `coarse` one does so with every slope that is no multiple of the steps of y by those of x:
+    then what the neurons add up to is on as coarse a grid as y is, and more of it is exact.
     """
-    corners = _plateaus(points) if flat else _with_dyadic_slopes(points)
+    corners = _plateaus(points) if flat else _with_dyadic_slopes(points, coarse)
     slopes = _slopes(corners)
     if not slopes:
         return Staircase(corners[0][1], Fraction(0), ())
@@ -120,11 +121,17 @@ def _plateaus(points: Points) -> list[tuple[Fraction, Fraction]]:
     return corners
 
 
-def _with_dyadic_slopes(points: Points) -> list[tuple[Fraction, Fraction]]:
-    """The points, and a corner wherever the slope between two of them would be no binary fraction, though they are."""
+def _with_dyadic_slopes(points: Points, coarse: bool) -> list[tuple[Fraction, Fraction]]:
+    """The points, and a corner wherever the slope between two of them would be no binary fraction, though they are.
+
+    Where it is to be `coarse`, that is a step over the least distance of two arguments.
+    """
+    (_, x_unit), (_, y_unit) = (counts([point[axis] for point in points]) for axis in (0, 1))
     corners = [points[0]]
     for (x0, y0), (x1, y1), (rise, run) in zip(points, points[1:], _slopes(points), strict=False):
-        if run & (run - 1) and not is_dyadic(ratio(rise, run)) and all(map(is_dyadic, (x0, y0, x1, y1))):
+        if coarse and rise * y_unit % (run * x_unit):
+            corners.append((x1 - Fraction(1, x_unit), y0))
+        elif run & (run - 1) and not is_dyadic(ratio(rise, run)) and all(map(is_dyadic, (x0, y0, x1, y1))):
             corners.append((x1 - power_below(x1 - x0), y0))
         corners.append((x1, y1))
     return corners

@@ -18,7 +18,7 @@ from fractions import Fraction
 
 from compiler.graph.simplify import rebuilt
 from compiler.graph.table import Curve, Scale
-from compiler.lowering.context import Context
+from compiler.lowering.context import Context, Numbered
 from compiler.numbers.exact import counts, times
 from rasp.meaning.operators import PREDICATES
 from rasp.meaning.sop import Constant, Lookup, Map, Node, SOp
@@ -40,7 +40,7 @@ class Pivots:
         self.analysis = context.analysis
         self.limits = context.limits
         self._scales: dict[SOp, Scale] = {}
-        self._digits: dict[tuple[SOp, ...], tuple[tuple[tuple[SOp, Fraction], ...], Scale]] = {}
+        self._digits: dict[tuple[tuple[SOp, ...], bool], tuple[tuple[tuple[SOp, Fraction], ...], Scale]] = {}
 
     def within_limits(self, node: SOp) -> Iterator[Pivot]:
         """Those whose range, in units of their smallest distance, is not too large for a staircase (C8)."""
@@ -54,7 +54,9 @@ class Pivots:
         variables = self.analysis.variables(node)
         is_own_digit = len(variables) == 1 and variables[0] in chain and self._is_plain(variables[0])
         if not is_own_digit and self.analysis.count_points(variables) <= self.limits.neurons:
-            yield self._over_digits(node, variables, joint=True)
+            yield (found := self._over_digits(node, variables, joint=True))
+            if found.curve.steps > self.limits.steps:
+                yield self._over_digits(node, variables, joint=True, ranked=True)
         frontier = self.analysis.frontier(node)
         if set(frontier) != set(variables) and self.analysis.count_points(frontier) <= self.limits.neurons:
             yield self._over_digits(node, frontier)
@@ -120,20 +122,23 @@ class Pivots:
             self._scales[inner] = Scale.of([self.analysis.domain(inner).numbers])
         return Pivot(((inner, Fraction(1)),), self.analysis.curve(node, (inner,), self._scales[inner]))
 
-    def _over_digits(self, node: SOp, parts: tuple[SOp, ...], joint: bool = False) -> Pivot:
-        """Several s-ops as the digits of one number (C8); those with rounding errors are the low digits."""
-        if parts not in self._digits:
-            self._digits[parts] = self._placed(parts)
-        terms, scale = self._digits[parts]
+    def _over_digits(self, node: SOp, parts: tuple[SOp, ...], joint: bool = False, ranked: bool = False) -> Pivot:
+        """Several s-ops as the digits of one number (C8); those with rounding errors are the low digits.
+
+        With `ranked`, a digit is the rank of the value: what stands for it otherwise may be far from the next one.
+        """
+        if (parts, ranked) not in self._digits:
+            self._digits[parts, ranked] = self._placed(parts, ranked)
+        terms, scale = self._digits[parts, ranked]
         return Pivot(terms, self.analysis.curve(node, parts, scale, joint))
 
-    def _placed(self, parts: tuple[SOp, ...]) -> tuple[tuple[tuple[SOp, Fraction], ...], Scale]:
+    def _placed(self, parts: tuple[SOp, ...], ranked: bool) -> tuple[tuple[tuple[SOp, Fraction], ...], Scale]:
         """The number of which the s-ops are the digits, as their sum with factors and as a scale."""
         place = Fraction(1)
         terms: list[tuple[SOp, Fraction]] = []
         digits: dict[SOp, list[Fraction]] = {}
         for part in sorted(parts, key=lambda part: not any(map(self.analysis.inexact, self.analysis.variables(part)))):
-            numbers, coded = self.context.numbered(part)
+            numbers, coded = self._ranked(part) if ranked else self.context.numbered(part)
             found, common = counts([number for _, number in numbers])
             ascending = sorted(found)
             gap = min((b - a for a, b in itertools.pairwise(ascending)), default=common)
@@ -142,3 +147,8 @@ class Pivots:
             digits[part] = [times(unit, count) for count in found]
             place *= Fraction(ascending[-1] - ascending[0], gap) + 1
         return tuple(terms), Scale.of([digits[part] for part in parts])
+
+    def _ranked(self, part: SOp) -> tuple[Numbered, SOp]:
+        """The values of a domain with their ranks, and the s-op that takes these."""
+        table = tuple((value, rank) for rank, value in enumerate(self.analysis.domain(part)))
+        return tuple((value, Fraction(rank)) for value, rank in table), Lookup(table, part)

@@ -19,6 +19,7 @@ from compiler.lowering.lines import minus
 from compiler.lowering.mlp import Knot, Staircase, staircase
 from compiler.lowering.pivots import Pivot, Pivots
 from compiler.numbers.direction import Direction, Form
+from compiler.numbers.exact import counts
 from rasp.meaning.sop import SOp, Total, Width
 
 
@@ -29,6 +30,7 @@ class Staircases:
         self.analysis = context.analysis
         self.precision = context.precision
         self.whole = context.whole
+        self.coarse = context.coarse
         self.builder = builder
         self.pivots = pivots
         self.read = read
@@ -37,7 +39,19 @@ class Staircases:
     def over(self, node: SOp, pivot: Pivot) -> Staircase:
         """A bit read from an inexact number has plateaus. Others are interpolated: they cancel in scores (C5)."""
         inexact = any(self._inexact(var) for term, _ in pivot.terms for var in self.analysis.variables(term))
-        return staircase(pivot.curve.corners(), flat=inexact and len(self.analysis.domain(node)) <= 2)
+        flat = inexact and len(self.analysis.domain(node)) <= 2
+        found = staircase(pivot.curve.corners(), flat)
+        if flat or not self.coarse or self._sums_exactly(found, pivot):
+            return found
+        coarse = staircase(pivot.curve.corners(), flat, coarse=True)
+        return coarse if self._sums_exactly(coarse, pivot) else found
+
+    def _sums_exactly(self, stairs: Staircase, pivot: Pivot) -> bool:
+        """Whether what the knots add up to is exact on the grid that it is on (C8)."""
+        low, high = pivot.curve.arguments.range
+        weights, common = counts([knot.weight for knot in stairs.knots])
+        grid = pivot.curve.arguments.unit / common
+        return sum(map(abs, weights)) * (high - low) / common <= self.precision.sum_whole * grid
 
     def computed(self, node: SOp, stairs: Staircase, pivot: Pivot) -> Operand:
         """The s-op, by the staircase over a number: a line, which is only read, and the knots."""

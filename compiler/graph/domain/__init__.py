@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from compiler.graph.domain.analysis import Analysis
 from compiler.graph.domain.linear import summands
+from compiler.graph.domain.rows import Interval
 from compiler.graph.domain.setting import Limits, Refusal, Setting, nothing_meant, refusal
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, TOKEN, args, bounded, cone, decoded, is_length
@@ -29,6 +30,7 @@ __all__ = [
     "TOKEN",
     "Analysis",
     "Domain",
+    "Interval",
     "Limits",
     "Refusal",
     "Setting",

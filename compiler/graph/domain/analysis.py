@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from compiler.graph.domain.domains import Domains
 from compiler.graph.domain.linear import Terms
+from compiler.graph.domain.rows import Interval
 from compiler.graph.domain.setting import Setting
 from compiler.graph.domain.tables import Point
 from compiler.graph.domain.values import Domain
@@ -188,6 +189,10 @@ class Analysis:
     def unique(self, conjunction: Conjunction) -> bool:
         """Whether one comparison asks for a key that no two positions share."""
         return self._rows.unique(conjunction)
+
+    def interval(self, conjunction: Conjunction) -> Interval | None:
+        """The interval of a running sum in which a conjunction looks for its query, if it does that (C22)."""
+        return self._rows.interval(conjunction)
 
     def picks(self, node: Aggregate) -> bool:
         """Whether the aggregate returns one of the selected values: none is averaged with a different one."""

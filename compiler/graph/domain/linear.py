@@ -104,6 +104,21 @@ def summands(node: SOp) -> list[tuple[SOp, Fraction]] | None:
     return None
 
 
+def added_up(node: SOp) -> Terms:
+    """An s-op of numbers as a sum of multiples of what is no sum itself, whatever that is a function of."""
+    found: Terms = {}
+    todo = [(node, Fraction(1))]
+    while todo:
+        current, factor = todo.pop()
+        if isinstance(current, Constant) and not isinstance(current.value, str):
+            found = combine(found, {None: Fraction(current.value)}, factor) or {}
+        elif (parts := summands(current)) is not None:
+            todo += [(part, factor * times) for part, times in parts]
+        else:
+            found = combine(found, {current: Fraction(1)}, factor) or {}
+    return found
+
+
 def combine(a: Terms | None, b: Terms | None, factor: Fraction | int) -> Terms | None:
     """``a + factor * b``; None where one of them is no linear form."""
     if a is None or b is None:

@@ -12,19 +12,33 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import NamedTuple
 
 from compiler.graph.domain.dependencies import Facts, Keys
-from compiler.graph.domain.linear import LinearForms, Terms, combine
+from compiler.graph.domain.linear import LinearForms, Terms, added_up, combine
 from compiler.graph.domain.setting import Setting, refusal
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, POSITION, Variables, decoded
 from compiler.graph.relation import EQUAL, Compared, Conjunction, compare, disjuncts, exclusive
 from rasp.meaning.operators import MIRRORED, Undefined
-from rasp.meaning.sop import Aggregate, Constant, Map, Selector, SOp, Total, Width
+from rasp.meaning.sop import Aggregate, Constant, Encoded, Map, Selector, SOp, Total, Width
 
+HALF_OPEN = ((frozenset("<="), frozenset(">")), (frozenset("<"), frozenset(">=")))
+"""How an interval's ends compare with what is in it, if one of them is."""
+UPTO = Conjunction.of([(POSITION, POSITION, frozenset("<="))])
+"""The positions up to mine."""
 MOST_PLACES = 8
 """Whole numbers in a row that are asked for one by one."""
+
+
+class Interval(NamedTuple):
+    """A query between two s-ops of the key, so far apart as `width` says; no two keys' intervals have a number in
+    common."""
+
+    lower: Compared
+    upper: Compared
+    width: SOp
 
 
 class Rows:
@@ -179,7 +193,33 @@ class Rows:
 
     def unique(self, conjunction: Conjunction) -> bool:
         """Whether all keys that a row selects have one position."""
-        return self._agree(conjunction, POSITION) or min(self._most_required(conjunction), default=2) <= 1
+        if self._agree(conjunction, POSITION) or min(self._most_required(conjunction), default=2) <= 1:
+            return True
+        return self.interval(conjunction) is not None
+
+    def interval(self, conjunction: Conjunction) -> Interval | None:
+        """The interval of a running sum in which a conjunction looks for its query, if it does that (C22)."""
+        keys = self._source if conjunction.crosses else self
+        for lower, upper in itertools.permutations(conjunction.parts, 2):
+            width = keys.running(decoded(lower[0]), decoded(upper[0]))
+            halves = lower[1] is upper[1] and (lower[2], upper[2]) in HALF_OPEN
+            if width is not None and halves:
+                return Interval(lower, upper, Encoded(width) if conjunction.crosses else width)
+        return None
+
+    def running(self, low: SOp, high: SOp) -> SOp | None:
+        """What is added between two s-ops, before and behind it in a running sum of what is never negative.
+
+        Let v >= 0, and t the sum of v up to the key: no two of the intervals from t - v to t have a number in common,
+        if each has one of its ends alone.
+        """
+        end = added_up(high)
+        sums = [term for term in end if isinstance(term, Total)]
+        if len(sums) != 1 or end[sums[0]] != 1 or end.keys() - {sums[0], None}:
+            return None
+        value = sums[0].value
+        upto = self.disjuncts(sums[0].selector) == [UPTO] and self.domain(value).ends[0] >= 0
+        return value if upto and combine(end, added_up(low), -1) == added_up(value) else None
 
     def _keys_of(self, conjunction: Conjunction) -> Keys:
         if conjunction not in self._keys:
