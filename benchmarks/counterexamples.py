@@ -33,7 +33,8 @@ from compiler.trust.compare.inputs import awkward, random_input
 from rasp import RaspError
 from rasp.meaning.answers import answers as printed
 from rasp.meaning.interpreter import evaluate_each
-from rasp.meaning.sop import SOp, listing
+from rasp.meaning.listing import listing
+from rasp.meaning.sop import SOp
 from rasp.settings import token_text
 from rasp.value import Value, to_python
 from tests.random_programs import VOCABULARY, seeded

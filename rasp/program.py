@@ -23,8 +23,9 @@ from rasp.ask.lint import lint, precedence
 from rasp.face import Face
 from rasp.header import read_settings
 from rasp.meaning.inputs import Input
+from rasp.meaning.listing import listing
 from rasp.meaning.operators import show
-from rasp.meaning.sop import Constant, Node, SOp, listing, reachable
+from rasp.meaning.sop import Constant, Node, SOp, reachable
 from rasp.meaning.tapes import Instances
 from rasp.meaning.tapes import listing as instances_listed
 from rasp.running.elaborate import MAX_FILE, Elaborator

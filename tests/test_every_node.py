@@ -25,7 +25,8 @@ from compiler.trust.interventions.trials import reported
 from compiler.trust.verify import verify_model
 from rasp.ask.drawing import flow
 from rasp.meaning.interpreter import evaluate
-from rasp.meaning.sop import AnySelector, AnySOp, Selector, SOp, interned, listing, outline
+from rasp.meaning.listing import listing, outline
+from rasp.meaning.sop import AnySelector, AnySOp, Selector, SOp, interned
 from tests.nodes import CLASSES, TEXT, every_node, two_tapes
 from tests.places import ROOT
 

@@ -21,7 +21,8 @@ from compiler.graph.specialise import specialise
 from compiler.lowering.build import build
 from compiler.model import Config, Transformer
 from rasp import RaspError, evaluate
-from rasp.meaning.sop import SOp, listing
+from rasp.meaning.listing import listing
+from rasp.meaning.sop import SOp
 from rasp.value import to_python
 from tests.random_programs import VOCABULARY, programs, seeded
 

@@ -19,7 +19,8 @@ from compiler.circuit.functions import Function, function
 from compiler.graph.domain import TOKEN, args, cone
 from compiler.graph.specialise import Graph
 from compiler.numbers.direction import BOS, ONE, Direction
-from rasp.meaning.sop import Lookup, Map, Node, SOp, Tokens, outline
+from rasp.meaning.listing import outline
+from rasp.meaning.sop import Lookup, Map, Node, SOp, Tokens
 from rasp.text.source import RaspError
 
 MOST = 96

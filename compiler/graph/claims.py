@@ -21,7 +21,8 @@ import numpy.typing as npt
 from compiler.graph.domain import Domain
 from compiler.graph.specialise import Graph
 from rasp.meaning.interpreter import Run
-from rasp.meaning.sop import Aggregate, Node, Selector, SOp, outline, reachable
+from rasp.meaning.listing import outline
+from rasp.meaning.sop import Aggregate, Node, Selector, SOp, reachable
 from rasp.text.source import RaspError
 from rasp.value import Value
 

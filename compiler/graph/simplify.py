@@ -89,7 +89,12 @@ def _asks_for_any(reader: Node, width: Node) -> bool:
 
 
 def rebuilt(node: Node, new: dict[Node, Node]) -> Node:
-    """The node over the replacements of its inputs; inputs that are not in the map stay."""
+    """The node over the replacements of its inputs; inputs that are not in the map stay.
+
+    What is encoded is no input: it is of the encoder, even if the decoder has an s-op that is the same.
+    """
+    if isinstance(node, Encoded):
+        return node
     changed: dict[str, Any] = {}
     for field in fields(node):  # type: ignore[arg-type]
         value = getattr(node, field.name)

@@ -23,7 +23,8 @@ from compiler.graph.means import without_means
 from compiler.graph.simplify import rebuilt, simplify
 from rasp.meaning.answers import is_boolean, normalised
 from rasp.meaning.interpreter import evaluate
-from rasp.meaning.sop import Aggregate, Constant, Encoded, Node, SOp, Total, Width, aligned, listed, outline, reachable
+from rasp.meaning.listing import aligned, listed, outline
+from rasp.meaning.sop import Aggregate, Constant, Encoded, Node, SOp, Total, Width, reachable
 from rasp.value import Value
 
 Carried: TypeAlias = Mapping[SOp, SOp]
@@ -133,7 +134,8 @@ class Graph:
 
     def __str__(self) -> str:
         if self.encoder is not None:
-            return f"of the source:\n{self.encoder}\n\nof the target:\n{self._listed()}"
+            source = str(self.encoder) if self.encoder.outputs else "nothing is read of it"
+            return f"of the source:\n{source}\n\nof the target:\n{self._listed()}"
         return self._listed()
 
     def _listed(self) -> str:

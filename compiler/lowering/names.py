@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from compiler.graph.domain import decoded
 from compiler.graph.relation import Conjunction, symbol
 from compiler.graph.specialise import Graph
 from compiler.numbers.exact import counts
-from rasp.meaning.sop import Lookup, Map, Node, SOp
+from rasp.meaning.sop import Lookup, Map, Node, SOp, decoded
 from rasp.value import Value
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from compiler.graph.domain import decoded, summands
+from compiler.graph.domain import summands
 from compiler.graph.simplify import width
 from compiler.lowering.attention import Operand, has_few_digits, weighted
 from compiler.lowering.builder import Builder
@@ -25,7 +25,7 @@ from compiler.lowering.pivots import Pivots
 from compiler.lowering.rewrites import ANY_CASE, PUSHED, Facts, replaced
 from compiler.lowering.staircases import Staircases
 from compiler.numbers.direction import Form
-from rasp.meaning.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Total, Width
+from rasp.meaning.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Total, Width, decoded
 
 
 class Reader:

@@ -20,7 +20,7 @@ from rasp.program import shipped_programs
 from rasp.text.source import did_you_mean, error
 
 INTERPRETED = frozenset({"seq2seq"})
-"""The themes of programs with a source: the interpreter runs them, the compiler refuses them so far."""
+"""The themes of programs with a source, which are asked for by name."""
 BASICS = "basics"
 """The theme of the programs that stand in no folder of a theme."""
 

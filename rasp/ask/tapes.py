@@ -19,8 +19,9 @@ from typing import NamedTuple
 from rasp.ask.decodes import Decoding, search, shown
 from rasp.meaning.inputs import Input
 from rasp.meaning.interpreter import evaluate
+from rasp.meaning.listing import outline
 from rasp.meaning.operators import Undefined, convert
-from rasp.meaning.sop import Indices, Node, Select, SOp, Tape, Tokens, Width, outline, reachable
+from rasp.meaning.sop import Indices, Node, Select, SOp, Tape, Tokens, Width, reachable
 from rasp.meaning.tapes import Instances, Tapes, fetching
 from rasp.running.environment import OF_A_SOURCE
 from rasp.settings import Settings, token_text

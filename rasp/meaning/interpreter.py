@@ -21,7 +21,8 @@ from typing import Any, TypeAlias, assert_never, cast
 
 from rasp.meaning.inputs import Input, Places, Rows
 from rasp.meaning.means import Means
-from rasp.meaning.operators import OPERATORS, PREDICATES, Number, TokenKind, Undefined, convert, show
+from rasp.meaning.messages import WANTED, default_hint, incomparable, missing
+from rasp.meaning.operators import OPERATORS, Number, TokenKind, Undefined, convert, show
 from rasp.meaning.sop import (
     Aggregate,
     And,
@@ -41,6 +42,7 @@ from rasp.meaning.sop import (
     Total,
     Width,
     closed,
+    decoded,
     reachable,
 )
 from rasp.meaning.tapes import Tapes
@@ -231,10 +233,12 @@ class Run:
                 "mixed-kinds",
                 f"strings and numbers in one sequence: {show(values[text])} at position {text}, "
                 f"{show(values[number])} at position {number}",
-                _default_hint(node, values[number]),
+                default_hint(node, values[number]),
             )
 
     def _values(self, node: SOp) -> list[Value]:
+        if node.encoded:
+            return self._encoded(decoded(node))
         match closed(node):
             case Tokens(how, tape):
                 return [self._convert(node, how, at, token) for at, token in enumerate(self._read(node, tape).tokens)]
@@ -249,15 +253,19 @@ class Run:
             case Lookup(table, arg) as lookup:
                 return self._lookup(lookup, dict(table), arg)
             case Aggregate(selector, value, default):
-                pairs = self._each(selector, self.seen(selector), self.values[value])
+                pairs = self._each(selector, self.seen(selector), self._at_keys(selector, value))
                 return [got for rows, values in pairs for got in self._aggregate(node, rows, values, default)]
             case Width(selector):
                 return [row.bit_count() for row in self.seen(selector)]
             case Total(selector, value):
-                pairs = self._each(selector, self.seen(selector), self.values[value])
+                pairs = self._each(selector, self.seen(selector), self._at_keys(selector, value))
                 return [got for rows, values in pairs for got in self._total(node, rows, values)]
             case other:
                 assert_never(other)
+
+    def _at_keys(self, selector: Selector, value: SOp) -> list[Value]:
+        """The values of an s-op at the keys of a selector. What is the same everywhere is so on the source, too."""
+        return self._encoded(value) if selector.encoded and not value.encoded else self.values[value]
 
     def _each(
         self, selector: Selector, rows: list[Any], values: list[Value]
@@ -271,7 +279,7 @@ class Run:
         try:
             return convert(token, how)
         except Undefined:
-            message = f"the token {show(token)} at position {at} is not {_WANTED[how]}"
+            message = f"the token {show(token)} at position {at} is not {WANTED[how]}"
             raise self.fail(node, "token", message) from None
 
     def _map(self, node: SOp, op: str, args: tuple[SOp, ...]) -> list[Value]:
@@ -294,7 +302,7 @@ class Run:
                     node, "index", f"at position {at}: a list or string is indexed by an integer, not {show(key)}"
                 )
             if key not in table:
-                raise self.fail(node, "index", f"at position {at}: {_missing(node, key)}")
+                raise self.fail(node, "index", f"at position {at}: {missing(node, key)}")
         return [table[key] for key in keys]
 
     def seen(self, selector: Selector) -> Rows:
@@ -367,7 +375,7 @@ class Run:
             full = (1 << len(keys)) - 1
             return [full ^ masks.get(query, 0) for query in queries]
         if isinstance(keys[0], str) != isinstance(queries[0], str):
-            raise self.fail(node, "undefined", _incomparable(keys[0], queries[0], predicate))
+            raise self.fail(node, "undefined", incomparable(keys[0], queries[0], predicate))
         return _ordered(masks, queries, predicate, (1 << len(keys)) - 1)
 
 
@@ -388,32 +396,3 @@ def _ordered(masks: dict[Value, int], queries: list[Value], predicate: str, full
     flip = full if predicate in {">", ">="} else 0
     rows = {query: flip ^ below[cut(distinct, query)] for query in set(queries)}
     return [rows[query] for query in queries]
-
-
-def _incomparable(key: Value, query: Value, predicate: str) -> str:
-    try:
-        PREDICATES[predicate](key, query)
-    except Undefined as problem:
-        return f"at position 0, key 0: {problem}"
-    raise AssertionError("comparable after all")
-
-
-def _missing(node: Lookup, key: Value) -> str:
-    if node.sequence is not None:
-        return f"index {show(key)} is out of range for a list or string of length {node.sequence}"
-    return f"{show(key)} is not in the dictionary"
-
-
-def _default_hint(node: SOp, number: Value) -> str | None:
-    if isinstance(node, Aggregate) and number == node.default:
-        return "where nothing is selected an aggregate gives its default, 0 if none is written: add one"
-    return None
-
-
-_WANTED = {
-    "asis": "a scalar",
-    "str": "short enough for a string",
-    "int": "an integer",
-    "float": "a number",
-    "bool": "a bool",
-}

@@ -7,9 +7,8 @@ smaller than its user's. Constants are told apart by kind, so 1, 1.0 and True ar
 
     >>> a = Map("+", (Indices(), Constant(1))); a is Map("+", (Indices(), Constant(1)))
     True
-    >>> print(listing({"a": a}))
-    %0 = indices
-    a  = (%0 + 1)
+    >>> print(a)
+    (indices + 1)
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from __future__ import annotations
 import copy
 import itertools
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, cast, dataclass_transform, overload
 
@@ -344,6 +343,22 @@ def reachable(roots: Iterable[Node], known: Callable[[Node], bool] = lambda node
     return list(done)
 
 
+def decoded(node: SOp) -> SOp:
+    """The s-op of the encoder that an encoded one is, or one that is computed from encoded ones; others as they are."""
+    found: dict[Any, Any] = {}
+    for current in reachable([node]) if node.encoded else ():
+        match current:
+            case Encoded(inner):
+                found[current] = inner
+            case Map(op, args):
+                found[current] = Map(op, tuple(found[arg] for arg in args))
+            case Lookup(table, arg, sequence):
+                found[current] = Lookup(table, found[arg], sequence)
+            case _:
+                found[current] = current
+    return cast(SOp, found.get(node, node))
+
+
 def twin(node: Node) -> Any:
     """The same computation as a node of its own, outside of the interning: a console gives each its own name."""
     made = copy.copy(node)
@@ -359,59 +374,9 @@ def interned(roots: Iterable[Node]) -> dict[Node, Node]:
     def remade(part: Any) -> Any:
         if isinstance(part, tuple) and any(isinstance(item, Node) for item in part):
             return tuple(made[item] for item in part)
-        return made[part] if isinstance(part, Node) else part
+        return made.get(part, part) if isinstance(part, Node) else part
 
     for node in reachable(roots):
-        made[node] = type(node)(*[remade(getattr(node, field.name)) for field in fields(node)])  # type: ignore[arg-type]
+        parts = [remade(getattr(node, field.name)) for field in fields(cast(Any, node))]
+        made[node] = node if isinstance(node, Encoded) else type(node)(*parts)
     return made
-
-
-def outline(node: Node, names: Mapping[Node, str], most: int = 80) -> str:
-    """The node's name, or its text in so many characters: parts that have a name by it, the innermost left out."""
-    text = ""
-    for depth in itertools.count(1):
-        deeper = _down_to(node, depth, names)
-        if deeper == text or (text and len(deeper) > most):
-            break
-        text = deeper
-    return text if len(text) <= most else f"{text[: most // 2 - 2]}...{text[1 - most // 2 :]}"
-
-
-def _down_to(node: Node, depth: int, names: Mapping[Node, str]) -> str:
-    """The text of a node, `...` for what is computed in more steps than `depth`."""
-    if node in names:
-        return names[node]
-    if depth == 0 and node.inputs:
-        return "..."
-    return node.written(*(_down_to(part, depth - 1, names) for part in node.inputs))
-
-
-def listed(roots: Mapping[str, Node]) -> list[tuple[str, str, Node]]:
-    """The DAG in lines, inputs first: what each node is called, how it is written, and the node itself.
-
-    Roots carry their names, constants are written in place. A further name of a root has a line of its own.
-    """
-    names: dict[Node, str] = {}
-    lines: list[tuple[str, str, Node]] = []
-    called: dict[Node, str] = {}
-    for name, node in roots.items():
-        called.setdefault(node, name)
-    for node in reachable(roots.values()):
-        text = node.written(*(names[arg] for arg in node.inputs))
-        if isinstance(node, Constant) and node not in called:
-            names[node] = text
-            continue
-        names[node] = called.get(node, f"%{len(lines)}")
-        lines.append((names[node], text, node))
-    return lines + [(name, names[node], node) for name, node in roots.items() if called[node] != name]
-
-
-def listing(roots: Mapping[str, Node]) -> str:
-    """The DAG as text, one node a line."""
-    return "\n".join(aligned([(name, text) for name, text, _ in listed(roots)]))
-
-
-def aligned(lines: Sequence[tuple[str, str]]) -> list[str]:
-    """Lines ``name = text``, one equals sign below the other."""
-    width = max((len(name) for name, _ in lines), default=0)
-    return [f"{name:<{width}} = {text}" for name, text in lines]

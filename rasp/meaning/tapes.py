@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple, TypeAlias, TypeVar, assert_never, cast
 
+from rasp.meaning.listing import aligned, listed, outline
 from rasp.meaning.operators import MIRRORED
 from rasp.meaning.sop import (
     Aggregate,
@@ -39,10 +40,7 @@ from rasp.meaning.sop import (
     Tokens,
     Total,
     Width,
-    aligned,
     closed,
-    listed,
-    outline,
     reachable,
 )
 

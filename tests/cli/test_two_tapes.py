@@ -98,30 +98,13 @@ def test_a_note_is_no_finding(rasp) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        *(
-            f"compile {SORT} --emit {form}"
-            for form in ("graph", "lowered", "circuit", "certificate", "weights", "fast")
-        ),
-        *(f"compile {SORT} {flag}" for flag in ("-o out", "--plan", "--suggest")),
-        f"check {SORT}",
-        f"check {SORT} --interventions",
-        f"view {SORT} cab",
-        f"run {SORT} cab --fast",
-        f"generate {SORT} cab --fast",
-        "dataset seq2seq/sort -o bed",
-    ],
-)
-def test_whatever_compiles_refuses_it(rasp, tmp_path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
-    monkeypatch.chdir(tmp_path)
-    done = rasp(*words.split())
-    assert done.code == 2
-    assert done.err.splitlines()[0] == (
-        "error[two-tapes]: a program with a source is not compiled yet: it needs an encoder and a decoder"
-    )
-    assert "Traceback" not in done.err and not [*tmp_path.iterdir()]
+def test_it_is_compiled_and_decodes_from_its_checkpoint(rasp, tmp_path) -> None:
+    folder = tmp_path / "sort"
+    assert rasp("compile", SORT, "-o", str(folder)).code == 0
+    assert rasp("generate", str(folder), "cab").out.split() == [*"abc."]
+    for form in ("graph", "lowered", "circuit", "certificate", "weights"):
+        shown = rasp("compile", SORT, "--emit", form)
+        assert shown.code == 0 and shown.out.strip()
 
 
 def test_its_flow_is_printed_with_a_grid_of_target_by_source(rasp, tmp_path) -> None:

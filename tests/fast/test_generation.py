@@ -29,7 +29,8 @@ from compiler.runtime.fast.model import Fast
 from compiler.runtime.fast.plan import Plan, _Replaced, plan
 from rasp import RaspError
 from rasp.meaning.interpreter import evaluate_each
-from rasp.meaning.sop import SOp, listing
+from rasp.meaning.listing import listing
+from rasp.meaning.sop import SOp
 from rasp.value import Value
 from tests.compiler.test_generate import PROMPTS, every_decoder, program
 from tests.library import LIBRARY

@@ -101,9 +101,44 @@ def test_there_is_a_token_behind_every_target(name: str) -> None:
         assert {*program.answers(source, target)["next"]} <= {*tokens}, (source, target)
 
 
+REFUSED = {"from_roman": "too-many-combinations"}
+"""What does not compile: numbers of up to 16,000, divided by powers of ten."""
+LAYERS = {
+    "addition": (4, 2),
+    "copy": (0, 1),
+    "parity": (0, 1),
+    "reverse": (0, 2),
+    "run_length_decode": (2, 1),
+    "sort": (1, 1),
+    "to_morse": (1, 1),
+    "to_latin": (1, 1),
+    "translate": (1, 1),
+    "unique": (2, 1),
+}
+"""Attention layers of the encoder and of the decoder, at most."""
+
+
 @every_program
-def test_a_program_is_interpreted_and_not_compiled_yet(name: str) -> None:
-    with pytest.raises(Refusal, match="a program with a source is not compiled yet"):
-        compiler.compile(load(name))
+def test_a_program_is_compiled_and_decodes_as_the_oracle_does(name: str) -> None:
+    program, rng = load(name), random.Random(1)
     assert f"seq2seq/{name}" not in {entry.name for entry in compiler.library()}
     assert f"seq2seq/{name}" in {entry.name for entry in compiler.library("seq2seq")}
+    if name in REFUSED:
+        with pytest.raises(Refusal) as refused:
+            compiler.compile(program)
+        assert refused.value.diagnostics[0].code == REFUSED[name]
+        return
+    made = compiler.compile(program)
+    assert made.certificate.ok and made.circuit.encoder is not None
+    found = (
+        sum(bool(one.heads) for one in made.circuit.encoder.layers),
+        sum(bool(one.heads or one.cross) for one in made.circuit.layers),
+    )
+    assert all(one <= most for one, most in zip(found, LAYERS.get(name, found), strict=True))
+    sources = [*islice(long(name, program), 60)]
+    written = made.model.decode_batch(sources)
+    assert written == [program.decode(source) for source in sources]
+    for source in sources[:20]:
+        target = rng.choices([*program.settings.known.values()], k=program.settings.longest - 1)
+        if program.is_meant(source, target):
+            assert made.model.answers(source, target) == program.answers(source, target)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rasp.meaning.sop import Constant, Indices, Lookup, Map, Node, Not, Select, SOp, Tokens, outline
+from rasp.meaning.listing import outline
+from rasp.meaning.sop import Constant, Indices, Lookup, Map, Node, Not, Select, SOp, Tokens
 
 SUM = Map("+", (Map("*", (Indices(), Constant(2))), Constant(1)))
 

@@ -20,7 +20,7 @@ from rasp.console.console import Console
 from rasp.console.extras import program_of
 from rasp.console.manual import PAGES
 from rasp.magic import load_ipython_extension
-from rasp.meaning.sop import listing
+from rasp.meaning.listing import listing
 from rasp.running.elaborate import library, library_of_tapes
 from rasp.running.environment import Function
 from rasp.settings import Settings

@@ -23,7 +23,7 @@ from compiler.graph.domain.linear import summands
 from compiler.graph.domain.rows import Interval
 from compiler.graph.domain.setting import Limits, Refusal, Setting, nothing_meant, refusal
 from compiler.graph.domain.values import Domain
-from compiler.graph.domain.variables import LENGTH, TOKEN, args, bounded, cone, decoded, is_length
+from compiler.graph.domain.variables import LENGTH, TOKEN, args, bounded, cone, is_length
 
 __all__ = [
     "LENGTH",
@@ -37,7 +37,6 @@ __all__ = [
     "args",
     "bounded",
     "cone",
-    "decoded",
     "is_length",
     "nothing_meant",
     "refusal",

@@ -82,8 +82,9 @@ class Keys:
         return True
 
     def _returned(self, node: SOp) -> bool:
-        """Attention returns one thing to all that ask the same; where the future is hidden they see different keys."""
-        if self.facts.causal or not isinstance(node, Width | Total | Aggregate):
+        """Attention returns one thing to all that ask the same; where the future is hidden they see different keys,
+        unless these stand on the source."""
+        if not isinstance(node, Width | Total | Aggregate) or (self.facts.causal and not node.selector.encoded):
             return False
         asked = [query for case in self.facts.cases(node.selector) for _, query, _ in case.parts]
         return all(map(self.agree, asked))
@@ -182,7 +183,12 @@ class Order:
 
     @staticmethod
     def of(selector: Selector, facts: Facts) -> Order | None:
-        """The selector as an order, if it is one: ``x < x or (x == x and y < y)``, in each case with what all share."""
+        """The selector as an order, if it is one: ``x < x or (x == x and y < y)``, in each case with what all share.
+
+        Keys on the source come neither before nor behind one on the target.
+        """
+        if selector.encoded:
+            return None
         cases = sorted((case.parts for case in facts.cases(selector)), key=len)
         if not cases:
             return None

@@ -23,10 +23,11 @@ from compiler.graph.domain.rows import Rows
 from compiler.graph.domain.setting import Refusal, Setting, nothing_meant, refusal
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
-from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables, decoded
+from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables
 from compiler.numbers.grid import common_distance, common_step
+from rasp.meaning.listing import outline
 from rasp.meaning.operators import OPERATORS, PREDICATES
-from rasp.meaning.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, outline, reachable
+from rasp.meaning.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, decoded, reachable
 from rasp.text.source import RaspError
 from rasp.value import Value
 

@@ -23,11 +23,11 @@ import numpy.typing as npt
 from compiler.graph.domain.setting import Setting
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
-from compiler.graph.domain.variables import Variables, bounded, decoded
+from compiler.graph.domain.variables import Variables, bounded
 from compiler.graph.relation import PREDICATE_OF, Conjunction
 from compiler.graph.table import LARGEST_INT, ON_INTS
 from rasp.meaning.operators import PREDICATES
-from rasp.meaning.sop import Constant, Map, Selector, SOp, Total, Width
+from rasp.meaning.sop import Constant, Map, Selector, SOp, Total, Width, decoded
 from rasp.text.source import RaspError
 
 Rows: TypeAlias = npt.NDArray[np.int64]

@@ -19,10 +19,10 @@ from compiler.graph.domain.linear import LinearForms, Terms, added_up, combine
 from compiler.graph.domain.setting import Setting, refusal
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
-from compiler.graph.domain.variables import LENGTH, POSITION, Variables, decoded
+from compiler.graph.domain.variables import LENGTH, POSITION, Variables
 from compiler.graph.relation import EQUAL, Compared, Conjunction, compare, disjuncts, exclusive
 from rasp.meaning.operators import MIRRORED, Undefined
-from rasp.meaning.sop import Aggregate, Constant, Encoded, Map, Selector, SOp, Total, Width
+from rasp.meaning.sop import Aggregate, Constant, Encoded, Map, Selector, SOp, Total, Width, decoded
 
 HALF_OPEN = ((frozenset("<="), frozenset(">")), (frozenset("<"), frozenset(">=")))
 """How an interval's ends compare with what is in it, if one of them is."""
@@ -248,13 +248,14 @@ class Rows:
     def is_uniform(self, node: SOp) -> bool:
         """Whether an s-op is the same at all positions: nothing it is computed from depends on the query."""
         if node not in self._uniform:
-            variables = self.variables.of(node)
-            self._uniform[node] = not variables if self.setting.causal else all(map(self._uniform_variable, variables))
+            self._uniform[node] = all(map(self._uniform_variable, self.variables.of(node)))
         return self._uniform[node]
 
     def _uniform_variable(self, var: SOp) -> bool:
         match var:
             case Width(selector=selector) | Total(selector=selector) | Aggregate(selector=selector):
+                if self.setting.causal and not selector.encoded:  # later positions see more
+                    return False
                 parts = [part for case in self.disjuncts(selector) for part in case.parts]
                 return all(self.is_uniform(query) for _, query, _ in parts)
         return False

@@ -11,9 +11,8 @@ Invariant: an s-op is a function of its variables' values at its own position.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import replace
 
-from rasp.meaning.sop import And, Constant, Encoded, Indices, Lookup, Map, Node, Select, Selector, SOp, Tokens, Width
+from rasp.meaning.sop import And, Constant, Indices, Lookup, Map, Node, Select, Selector, SOp, Tokens, Width
 
 TOKEN = Tokens("str")
 """The variable behind every conversion of the input element: its text, which tells elements apart."""
@@ -46,22 +45,6 @@ def bounded(variables: Sequence[SOp], causal: bool) -> Iterator[tuple[SOp, SOp, 
 
 def _conjuncts(selector: Selector) -> list[Selector]:
     return [*_conjuncts(selector.left), *_conjuncts(selector.right)] if isinstance(selector, And) else [selector]
-
-
-def decoded(node: SOp) -> SOp:
-    """The s-op of the encoder that an encoded one is, or one that is computed from encoded ones; others as they are."""
-    found: dict[SOp, SOp] = {}
-    for current in cone(node, found) if node.encoded else ():
-        match current:
-            case Encoded(inner):
-                found[current] = inner
-            case Map():
-                found[current] = replace(current, args=tuple(found[arg] for arg in current.args))
-            case Lookup():
-                found[current] = replace(current, arg=found[current.arg])
-            case _:
-                found[current] = current
-    return found.get(node, node)
 
 
 class Variables:
