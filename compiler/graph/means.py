@@ -19,8 +19,7 @@ from compiler.graph.domain import TOKEN, Analysis, args
 from compiler.graph.polynomial import Ratio, product
 from compiler.graph.ratios import Ratios
 from compiler.graph.relation import EQUAL
-from compiler.graph.rules import Rule, rewritten
-from compiler.graph.simplify import rebuilt
+from compiler.graph.rules import Rule, rebuilt, rewritten
 from rasp.meaning.operators import MIRRORED, PREDICATES
 from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Node, Select, SOp, Tokens, reachable
 from rasp.text.source import RaspError

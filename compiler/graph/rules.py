@@ -9,11 +9,11 @@ replacement may answer. The rules are listed in docs/constructions.md (C29), and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, ParamSpec, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Generic, ParamSpec, TypeVar
 
-from rasp.meaning.sop import Node
+from rasp.meaning.sop import Encoded, Node
 
 F = TypeVar("F")
 P = ParamSpec("P")
@@ -36,3 +36,20 @@ def rewritten(node: Node, rules: Sequence[Rule[[Node, F], Node | None]], facts: 
         found = rule.apply(node, facts)
         node = node if found is None else found
     return node
+
+
+def rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:
+    """The node over the replacements of its inputs; inputs that are not in the map stay.
+
+    What is encoded is no input: it is of the encoder, even if the decoder has an s-op that is the same.
+    """
+    if isinstance(node, Encoded):
+        return node
+    changed: dict[str, Any] = {}
+    for field in fields(node):  # type: ignore[arg-type]
+        value = getattr(node, field.name)
+        if isinstance(value, Node) and new.get(value, value) is not value:
+            changed[field.name] = new[value]
+        elif isinstance(value, tuple) and any(isinstance(item, Node) for item in value):
+            changed[field.name] = tuple(new.get(item, item) for item in value)
+    return replace(node, **changed) if changed else node  # type: ignore[type-var]

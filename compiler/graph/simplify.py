@@ -9,15 +9,14 @@ Invariant: a rule never changes an answer; where the original raises, the replac
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from compiler.graph import denominators, sorting
 from compiler.graph.domain import LENGTH, Setting
 from compiler.graph.known import Known, NodeRule
 from compiler.graph.places import of_place
 from compiler.graph.relation import EQUAL, Conjunction
-from compiler.graph.rules import Rule, rewritten
+from compiler.graph.rules import Rule, rebuilt, rewritten
 from rasp.meaning.operators import MIRRORED, OPERATORS, Undefined
 from rasp.meaning.sop import (
     Aggregate,
@@ -86,23 +85,6 @@ def _asks_for_any(reader: Node, width: Node) -> bool:
             zero, one = (isinstance(b, Constant) and b.value == number for number in (0, 1))
             return a is width and ((zero and op in ("==", "!=", ">", "<=")) or (one and op in ("<", ">=")))
     return False
-
-
-def rebuilt(node: Node, new: dict[Node, Node]) -> Node:
-    """The node over the replacements of its inputs; inputs that are not in the map stay.
-
-    What is encoded is no input: it is of the encoder, even if the decoder has an s-op that is the same.
-    """
-    if isinstance(node, Encoded):
-        return node
-    changed: dict[str, Any] = {}
-    for field in fields(node):  # type: ignore[arg-type]
-        value = getattr(node, field.name)
-        if isinstance(value, Node) and new.get(value, value) is not value:
-            changed[field.name] = new[value]
-        elif isinstance(value, tuple) and any(isinstance(item, Node) for item in value):
-            changed[field.name] = tuple(new.get(item, item) for item in value)
-    return replace(node, **changed) if changed else node  # type: ignore[type-var]
 
 
 # -- rules -------------------------------------------------------------------------------------------------------------

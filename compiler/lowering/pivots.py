@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from compiler.graph.simplify import rebuilt
+from compiler.graph.rules import rebuilt
 from compiler.graph.table import Curve, Scale
 from compiler.lowering.context import Context, Numbered
 from compiler.numbers.exact import counts, times

@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from compiler.graph.rules import Rule
-from compiler.graph.simplify import rebuilt
+from compiler.graph.rules import Rule, rebuilt
 from compiler.lowering.context import Context
 from compiler.lowering.names import Names
 from compiler.lowering.pivots import Pivots

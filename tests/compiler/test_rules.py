@@ -16,8 +16,8 @@ from compiler.graph import means, simplify, sorting
 from compiler.graph.domain import LENGTH, Analysis, Setting
 from compiler.graph.known import Known
 from compiler.graph.ratios import Ratios
-from compiler.graph.rules import Rule, rewritten
-from compiler.graph.simplify import AT_START, rebuilt
+from compiler.graph.rules import Rule, rebuilt, rewritten
+from compiler.graph.simplify import AT_START
 from compiler.graph.sorting import LAST
 from compiler.graph.specialise import specialise
 from compiler.lowering import rewrites

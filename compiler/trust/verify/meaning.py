@@ -18,7 +18,7 @@ import numpy as np
 
 from compiler.graph.domain import TOKEN, Analysis, args, cone
 from compiler.graph.relation import Comparison, Conjunction
-from compiler.graph.simplify import rebuilt
+from compiler.graph.rules import rebuilt
 from compiler.graph.specialise import Graph
 from compiler.trust.verify.space import MAX_PAIRS, MAX_POINTS, Bits, CannotVerify, Classes, Codes, Space
 from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Node, Selector, SOp, Total, Width, reachable
