@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from compiler.graph import denominators, sorting
+from compiler.graph import denominators, others, sorting, sums
 from compiler.graph.domain import LENGTH, Setting
 from compiler.graph.known import Known, NodeRule
 from compiler.graph.places import of_place
@@ -226,8 +226,10 @@ RULES: tuple[NodeRule, ...] = (
     Rule("aggregate of nothing", "aggregate(none, v, d) is d", "C29", _default),
     *sorting.RULES,
     *denominators.RULES,
+    *others.RULES,
 )
 WHOLE: tuple[Whole, ...] = (
     Rule("attention of places", "what no token decides is a table of indices, or of length", "C27", of_place),
+    sums.RULE,
     Rule("looked for, not counted", "selector_width(s) > 0 is aggregate(s, 1, 0) > 0", "C26", _looked_for),
 )

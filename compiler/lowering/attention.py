@@ -20,7 +20,7 @@ from typing import Literal
 
 from compiler.circuit.layer import Part
 from compiler.graph.domain import Analysis, Domain, Interval, refusal
-from compiler.graph.relation import EQUAL, Comparison, Conjunction, compare
+from compiler.graph.relation import EQUAL, Compared, Comparison, Conjunction, compare
 from compiler.numbers.direction import Form, total
 from compiler.numbers.powers import is_dyadic
 from rasp.meaning.operators import Undefined
@@ -93,7 +93,7 @@ def scores(cases: Sequence[Conjunction], scoring: Scoring) -> Scores:
         return found
     (conjunction,) = cases
     slack, weight = None, Fraction(1)
-    for part in conjunction.parts if scoring.existence else ():
+    for part in _longest_first(conjunction.parts, scoring.analysis) if scoring.existence else ():
         size = _score_slack(part, scoring, found)
         if size is not None:
             slack, weight = part, size + 1
@@ -192,6 +192,13 @@ def _score_slack(part: tuple[SOp, SOp, Comparison], scoring: Scoring, found: Sco
     found.selected += 1
     found.least_selected += 1
     return most
+
+
+def _longest_first(parts: Sequence[Compared], analysis: Analysis) -> list[Compared]:
+    """The parts, with orders among each other by how many columns a table of them would take."""
+    orders = [part for part in parts if _is_order(part, analysis)]
+    longest = iter(sorted(orders, key=lambda part: -min(len(analysis.domain(node)) for node in part[:2])))
+    return [next(longest) if part in orders else part for part in parts]
 
 
 def _is_order(part: tuple[SOp, SOp, Comparison], analysis: Analysis) -> bool:
