@@ -37,17 +37,11 @@ LONGEST = 256
 
 def of_place(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
     """The replacements of what attention returns and the position alone, or the length alone, decides."""
-    free: set[Node] = set()
-    wanted: list[SOp] = []
-    for node in reachable(roots):
-        if not isinstance(node, Tokens | Encoded) and all(arg in free for arg in node.inputs):
-            free.add(node)
-            if isinstance(node, Width | Total | Aggregate) and node is not LENGTH:
-                wanted.append(node)
+    free = without_tokens(reachable(roots))
+    wanted = [node for node in free if isinstance(node, Width | Total | Aggregate) and node is not LENGTH]
     if not wanted or setting.max_length > LONGEST:
         return {}
-    lengths = [setting.max_length] if setting.causal else range(1, setting.max_length + 1)
-    runs = evaluate_each(wanted, [[0] * length for length in lengths], causal=setting.causal)
+    runs = at_all_places(wanted, setting)
     if any(isinstance(answers, RaspError) for answers in runs):  # it is reported where the domain is asked for
         return {}
     found: dict[Node, Node] = {}
@@ -58,6 +52,21 @@ def of_place(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
         elif all(len(set(column)) == 1 for column in columns):
             found[node] = _function([column[0] for column in columns], LENGTH, 1)
     return found
+
+
+def without_tokens(nodes: Iterable[Node]) -> dict[Node, None]:
+    """The nodes that no token decides, of all nodes, inputs first."""
+    free: dict[Node, None] = {}
+    for node in nodes:
+        if not isinstance(node, Tokens | Encoded) and all(arg in free for arg in node.inputs):
+            free[node] = None
+    return free
+
+
+def at_all_places(nodes: Sequence[SOp], setting: Setting) -> list[list[list[Value]] | RaspError]:
+    """The values of s-ops that no token decides, at each length; in the order of places where the future is hidden."""
+    lengths = [setting.max_length] if setting.causal else range(1, setting.max_length + 1)
+    return evaluate_each(nodes, [[0] * length for length in lengths], causal=setting.causal)
 
 
 def _function(values: Sequence[Value], of: SOp, first: int) -> SOp:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
-from compiler.graph import denominators, others, sorting, sums
+from compiler.graph import defaults, denominators, others, sorting, sums
 from compiler.graph.domain import LENGTH, Setting
 from compiler.graph.known import Known, NodeRule
 from compiler.graph.places import of_place
@@ -230,6 +230,7 @@ RULES: tuple[NodeRule, ...] = (
 )
 WHOLE: tuple[Whole, ...] = (
     Rule("attention of places", "what no token decides is a table of indices, or of length", "C27", of_place),
+    defaults.RULE,
     sums.RULE,
     Rule("looked for, not counted", "selector_width(s) > 0 is aggregate(s, 1, 0) > 0", "C26", _looked_for),
 )
