@@ -12,10 +12,11 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from compiler.graph.domain import Setting
-from compiler.graph.relation import Conjunction, disjuncts
+from compiler.graph.relation import EQUAL, Compared, Conjunction, disjuncts
 from compiler.graph.rules import Rule
 from rasp.meaning.operators import TRUTHS, Undefined
 from rasp.meaning.sop import (
+    Aggregate,
     Constant,
     Encoded,
     Indices,
@@ -59,6 +60,11 @@ class Known:
             self._kinds[inner] = self._kind(inner)
         return self._kinds[node]
 
+    def _is_place(self, selector: Selector) -> bool:
+        """Whether a key is asked for by its position, so that nothing is averaged."""
+        cases = self.cases(selector)
+        return cases is not None and len(cases) == 1 and any(map(_is_position, cases[0].parts))
+
     def _kind(self, node: Node) -> Kind | None:
         match node:
             case Indices() | Width():
@@ -75,9 +81,18 @@ class Known:
                 return found.pop() if len(found) == 1 else None
             case Total(value=value):
                 return _of_numbers(self._kinds[value], "int")
+            case Aggregate(selector=selector, value=value, default=default) if self._is_place(selector):
+                return self._kinds[value] if self._kinds[value] == kind(default) else None
             case Map(op=op, args=args):
                 return _computed(op, args, [self._kinds[arg] for arg in args])
         return None
+
+
+def _is_position(part: Compared) -> bool:
+    key, _, how = part
+    if isinstance(key, Map) and key.op in ("+", "-") and isinstance(key.args[1], Constant):
+        key = key.args[0]
+    return how == EQUAL and isinstance(key, Indices)
 
 
 def _computed(op: str, args: tuple[SOp, ...], kinds: list[Kind | None]) -> Kind | None:

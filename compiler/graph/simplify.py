@@ -8,7 +8,9 @@ Invariant: a rule never changes an answer; where the original raises, the replac
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import TypeAlias
 
 from compiler.graph import defaults, denominators, others, sorting, sums
@@ -147,28 +149,38 @@ def _includes_start(selector: Selector, known: Known) -> bool:
 
 
 def _counted(node: Node, known: Known) -> Node | None:
-    for mean in _means_times_width(node, known):
+    for mean, rest in _means_times_width(node, known):
         if isinstance(mean.value, Map) and mean.value.op == "indicator":
-            return _width(And(mean.selector, Select(mean.value, Constant(1), "==")), known)
+            return _times(_width(And(mean.selector, Select(mean.value, Constant(1), "==")), known), rest)
     return None
 
 
 def _summed(node: Node, known: Known) -> Node | None:
-    for mean in _means_times_width(node, known):
+    for mean, rest in _means_times_width(node, known):
         if known.kind(mean.value) == "int":
-            return Total(mean.selector, mean.value)
+            return _times(Total(mean.selector, mean.value), rest)
     return None
 
 
-def _means_times_width(node: Node, known: Known) -> Iterator[Aggregate]:
-    """The mean in a product with the width of its selector, whatever number an empty row has."""
+def _means_times_width(node: Node, known: Known) -> Iterator[tuple[Aggregate, list[SOp]]]:
+    """The mean in a product with the width of its selector, whatever number an empty row has, and what else is."""
+    factors = _factors(node) if isinstance(node, Map) and node.op == "*" else []
+    for (i, mean), (j, factor) in itertools.permutations(enumerate(factors), 2):
+        if not isinstance(mean, Aggregate) or isinstance(mean.default, str):
+            continue
+        if _is_width(factor, mean.selector, known):
+            yield mean, [other for place, other in enumerate(factors) if place not in (i, j)]
+
+
+def _factors(node: SOp) -> list[SOp]:
     match node:
         case Map(op="*", args=(a, b)):
-            for factor, mean in ((a, b), (b, a)):
-                if not isinstance(mean, Aggregate) or isinstance(mean.default, str):
-                    continue
-                if _is_width(factor, mean.selector, known):
-                    yield mean
+            return [*_factors(a), *_factors(b)]
+    return [node]
+
+
+def _times(found: SOp, rest: Iterable[SOp]) -> SOp:
+    return reduce(lambda one, other: Map("*", (one, other)), rest, found)
 
 
 def _is_width(factor: SOp, selector: Selector, known: Known) -> bool:

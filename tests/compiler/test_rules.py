@@ -42,10 +42,12 @@ from rasp.meaning.sop import (
     Selector,
     SOp,
     Tokens,
+    Total,
     Width,
     reachable,
 )
 from rasp.text.source import RaspError
+from rasp.value import Value
 from tests.inputs import every
 from tests.places import ROOT
 from tests.random_programs import VOCABULARY, Programs
@@ -64,10 +66,12 @@ def past(p: Programs) -> Selector:
 
 
 def shared(p: Programs, value: SOp) -> SOp:
-    """A width times a mean over the same selector, either way round."""
+    """A width times a mean over the same selector, either way round, and perhaps times something else."""
     selector = p.selector(2)
     pair = [Width(selector), Aggregate(selector, value, p.pick([0, 1, -3]))]
-    return Map("*", tuple(pair if p.pick([True, False]) else pair[::-1]))
+    one, other = pair if p.pick([True, False]) else pair[::-1]
+    factor = p.integer(0)
+    return p.pick([Map("*", (one, other)), Map("*", (Map("*", (factor, one)), Map("*", (factor, other))))])
 
 
 def place(p: Programs, levels: list[SOp]) -> SOp:
@@ -131,6 +135,49 @@ def compared_quotients(p: Programs) -> SOp:
     return p.pick([Map(op, (one, other)), Aggregate(Select(one, other, op), Indices(), -1)])
 
 
+def parts_of_keys(p: Programs) -> SOp:
+    """Counts and sums over parts of the same keys, added up or compared."""
+    every_key = p.selector(1)
+
+    def counted() -> SOp:
+        key, number = p.pick([(Tokens("str"), Constant(p.pick("0123"))), (p.integer(1), Constant(p.pick([0, 1, 2])))])
+        part = And(every_key, Select(key, number, p.pick(["==", "!=", "<", ">="])))
+        return p.pick([Width(part), Width(part), Width(every_key), Total(part, p.pick([key, p.integer(0)]))])
+
+    def added() -> SOp:
+        one, other = counted(), Map("*", (Constant(p.pick([-2, 1, 3])), counted()))
+        return Map(p.pick("+-"), (one, p.pick([other, other, p.integer(1), Map("negate", (counted(),))])))
+
+    other = p.pick([added, counted, lambda: p.number(1)])()
+    return Map(p.pick(["+", "-", "==", "<", ">="]), (added(), other))
+
+
+def of_others(p: Programs) -> Selector:
+    """All keys but one's own that are related to something."""
+    elsewhere = Select(Indices(), Indices(), "!=")
+    same = p.pick([Tokens("str"), p.integer(1)])
+    own = Select(same, same, p.pick(["==", "==", "<=", "<"]))
+    place = Select(Indices(), Map("-", (Indices(), Constant(p.pick([0, 1, 2])))), p.pick([">=", ">"]))
+    return And(p.pick([own, place, Select(p.integer(1), Constant(1), "=="), And(own, place)]), elsewhere)
+
+
+def guarded(p: Programs) -> SOp:
+    """What is fetched from another place, unless there is none, or the place is another one."""
+    place, key = Indices(), p.pick([Tokens("int"), Tokens("int"), Tokens("str"), Tokens("bool")])
+    step = Constant(p.pick([-1, 1, 2]))
+    default: Value = p.pick([0, 1, 7]) if key is not Tokens("str") else p.pick(["", "1"])
+    fetched = Aggregate(Select(place, Map("+", (place, step)), "=="), key, default)
+    last = Map("-", (LENGTH, Constant(1)))
+    at_end = Map(p.pick(["==", "<", ">", "!="]), (place, p.pick([Constant(0), last, Constant(1)])))
+    truth = Map(p.pick(["==", "!=", "<", ">="]), p.pick([(key, fetched), (fetched, key)]))
+    if key is Tokens("str") or p.pick([True, False]):
+        return Map(p.pick(["and", "or"]), p.pick([(at_end, truth), (truth, at_end)]))
+    found = p.pick([Map("-", (key, fetched)), Map("-", (Map("*", (Constant(2), fetched)), key)), fetched, truth])
+    other = p.pick([Constant(0), Constant(0), key, Constant(False)])
+    chosen = Map("if", (at_end, *p.pick([(other, found), (found, other)])))
+    return p.pick([chosen, chosen, Map("+", (chosen, fetched)), Map("*", (chosen, Constant(2)))])
+
+
 SOPS: dict[str, Callable[[Programs], SOp]] = {
     "positive sign": lambda p: Map("plus", (p.number(2),)),
     "constant folding": lambda p: Map(
@@ -148,6 +195,10 @@ SOPS: dict[str, Callable[[Programs], SOp]] = {
     "first from the end": lambda p: one_of(p, LAST, ties=False),
     "any of the first": lambda p: one_of(p, Constant(0), ties=True),
     "order of quotients": compared_quotients,
+    "all but me": lambda p: p.pick([Width(of_others(p)), Total(of_others(p), p.integer(1))]),
+    "found elsewhere": lambda p: Map(">", (Aggregate(of_others(p), Constant(1), 0), Constant(0))),
+    "guarded default": guarded,
+    "one sum of counts": parts_of_keys,
     "attention of places": lambda p: Width(Select(Indices(), Map("%", (Indices(), Constant(p.pick([2, 3])))), "<=")),
     "looked for, not counted": lambda p: Map(p.pick(["==", "!=", ">", "<="]), (Width(p.selector(2)), Constant(0))),
 }
@@ -206,7 +257,7 @@ def require_same(root: SOp, found: SOp, setting: Setting) -> None:
         assert evaluate([found], tokens, causal=setting.causal) == wanted, (str(root), str(found), tokens)
 
 
-def drawn(name: str, many: int = 60) -> Iterator[SOp]:
+def drawn(name: str, many: int = 100) -> Iterator[SOp]:
     programs = Programs(random.Random(name))
     yield from (SOPS[name](programs) for _ in range(many))
 
