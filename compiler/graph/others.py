@@ -93,7 +93,5 @@ def _at_own(part: Compared, setting: Setting) -> SOp:
     return Constant(values.pop()) if len(values) == 1 else found
 
 
-RULES: tuple[Local, ...] = (
-    Rule("all but me", "width(s and indices != indices) is width(s) less my own", "C35", _less_own),
-    Rule("found elsewhere", "any(s and indices != indices) is width(s) > my own", "C35", _found_elsewhere),
-)
+COUNTED: Local = Rule("all but me", "width(s and indices != indices) is width(s) less my own", "C35", _less_own)
+FOUND: Local = Rule("found elsewhere", "any(s and indices != indices) is width(s) > my own", "C35", _found_elsewhere)

@@ -226,6 +226,7 @@ WIDTHS: tuple[NodeRule, ...] = (
     Rule("width of nothing", "selector_width(none) is 0", "C29", _no_keys),
     Rule("width of everything", "selector_width(all) is length, causal: indices + 1", "C29", _all_keys),
     Rule("width ahead", "selector_width(select(indices, indices, >=)) is length - indices", "C27", _keys_ahead),
+    others.COUNTED,
 )
 RULES: tuple[NodeRule, ...] = (
     Rule("positive sign", "+n is n", "C29", _plus),
@@ -236,13 +237,13 @@ RULES: tuple[NodeRule, ...] = (
     Rule("mean times a width", "selector_width(s) * aggregate(s, n, d) is total(s, n)", "C23", _summed),
     *WIDTHS,
     Rule("aggregate of nothing", "aggregate(none, v, d) is d", "C29", _default),
+    others.FOUND,
     *sorting.RULES,
     *denominators.RULES,
-    *others.RULES,
 )
 WHOLE: tuple[Whole, ...] = (
     Rule("attention of places", "what no token decides is a table of indices, or of length", "C27", of_place),
     defaults.RULE,
-    sums.RULE,
     Rule("looked for, not counted", "selector_width(s) > 0 is aggregate(s, 1, 0) > 0", "C26", _looked_for),
+    sums.RULE,
 )

@@ -20,7 +20,7 @@ from typing import Literal
 
 from compiler.circuit.layer import Part
 from compiler.graph.domain import Analysis, Domain, Interval, refusal
-from compiler.graph.relation import EQUAL, Compared, Comparison, Conjunction, compare
+from compiler.graph.relation import EQUAL, PREDICATE_OF, Compared, Comparison, Conjunction, compare
 from compiler.numbers.direction import Form, total
 from compiler.numbers.powers import is_dyadic
 from rasp.meaning.operators import Undefined
@@ -238,8 +238,22 @@ def _score_part(
     if comparison == EQUAL and common > SMALL_TABLE:
         _parabola(key, query, scoring, found, weight)
         return
+    if is_asked_at_keys(key, query, comparison, scoring.analysis):
+        asked = scoring.read(Map(PREDICATE_OF[comparison], (key, query)))
+        found.selected += weight
+        found.lowest += weight
+        found.add("table", [(scoring.read(Constant(1)), asked, weight)])
+        return
     table = _selection_table(keys.values, queries.values, lambda k, q: _holds(comparison, k, q))
     _score_table(key, query, table, scoring, found, weight)
+
+
+def is_asked_at_keys(key: SOp, query: SOp, comparison: Comparison, analysis: Analysis) -> bool:
+    """Whether an order is computed where the keys are: the query is the same everywhere, but not a number (C37)."""
+    if len(comparison - EQUAL) != 1 or not analysis.variables(query) or not analysis.is_uniform(query):
+        return False
+    domains = [analysis.domain(node) for node in (key, query)]
+    return all(domain.numeric and len(domain) > SMALL_TABLE for domain in domains)
 
 
 def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fraction) -> None:

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from compiler.graph.domain import Domain
 from compiler.graph.relation import ALWAYS, EQUAL, Comparison, Conjunction
+from compiler.lowering.attention import is_asked_at_keys
 from compiler.lowering.context import Context
 from compiler.lowering.names import Names
 from rasp.meaning.sop import Indices, Lookup, SOp, Tokens
@@ -64,6 +65,8 @@ class Counting:
         strict = comparison - EQUAL
         if self.context.optimize != "size" and not all(self._is_embedded(node) for node in (key, query)):
             return None  # digits of a computed number may take a layer
+        if is_asked_at_keys(key, query, comparison, self.analysis):
+            return None
         if len(strict) != 1 or min(len(keys), len(queries)) <= LONG_ORDER:
             return None
         both = Domain.of([*keys, *queries])

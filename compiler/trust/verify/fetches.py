@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.trust.verify.machine import OWN, Machine
-from compiler.trust.verify.meaning import Cases, Meaning
+from compiler.trust.verify.meaning import Cases, Meaning, Relation
 from compiler.trust.verify.space import CannotVerify, Classes, Codes, Known, Reals, Space, largest
 from rasp.meaning.sop import Aggregate
 
@@ -86,17 +86,21 @@ class Fetches:
             return sum(len(one ^ other) for one, other in zip(atoms, read, strict=True))
 
         for cases in sorted(self.meaning.groups, key=distance):
-            try:
-                match = self._matched(scores, cases)
-            except CannotVerify:
-                continue
-            if match.finds:
+            for match in self._followed(scores, cases):
                 yield match
                 if match.holds:
                     return
 
-    def _matched(self, scores: Scores, cases: Cases) -> Match:
-        relation = self.meaning.relation(cases)
+    def _followed(self, scores: Scores, cases: Cases) -> Iterator[Match]:
+        for relation in self.meaning.relations(cases):
+            try:
+                match = self._matched(scores, cases, relation)
+            except CannotVerify:
+                continue
+            if match.finds:
+                yield match
+
+    def _matched(self, scores: Scores, cases: Cases, relation: Relation) -> Match:
         truth, undefined, queries, keys = self.meaning.agreement(relation, [scores.queries], [scores.keys])
         pairs = np.ix_(queries[0], keys[0])
         gaps, errors = scores.gaps[pairs], scores.errors[pairs]

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 
 from compiler.graph.domain import TOKEN, Analysis, args, cone
-from compiler.graph.relation import Comparison, Conjunction
+from compiler.graph.relation import EQUAL, PREDICATE_OF, Compared, Comparison, Conjunction
 from compiler.graph.rules import rebuilt
 from compiler.graph.specialise import Graph
 from compiler.trust.verify.space import MAX_PAIRS, MAX_POINTS, Bits, CannotVerify, Classes, Codes, Space
@@ -112,6 +112,17 @@ class Meaning:
             tuple(dict.fromkeys(key for key, _, _ in parts)),
             tuple(dict.fromkeys(query for _, query, _ in parts)),
         )
+
+    def relations(self, cases: Cases) -> list[Relation]:
+        """The relation of some cases, and the same with what all queries have in common asked of each key (C37)."""
+        moved = tuple(Conjunction(tuple(map(self._at_keys, case.parts))) for case in cases)
+        return [self.relation(cases)] + ([self.relation(moved)] if moved != cases else [])
+
+    def _at_keys(self, part: Compared) -> Compared:
+        key, query, how = part
+        if len(how - EQUAL) != 1 or not self.analysis.variables(query) or not self.analysis.is_uniform(query):
+            return part
+        return Map(PREDICATE_OF[how], (key, query)), Constant(True), EQUAL
 
     def classes(self, node: SOp) -> tuple[Classes, tuple[Value, ...]]:
         """An s-op's value at each joint value of what it is a function of; undefined is "cannot occur".

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from compiler.trust.verify.columns import Sum
-from compiler.trust.verify.meaning import Meaning
+from compiler.trust.verify.meaning import Meaning, Relation
 from compiler.trust.verify.space import Bits, CannotVerify, Classes, Codes, Known, Reals
 from rasp.meaning.sop import Aggregate, Constant, Total, Width
 
@@ -31,20 +31,28 @@ def named(meaning: Meaning, sums: Sequence[Sum]) -> tuple[Known, float] | None:
         return len(atoms ^ variables)
 
     for node in sorted(candidates, key=distance):
-        try:
-            found = _one_of(meaning, sums, node) if isinstance(node, Aggregate) else _added(meaning, sums, node)
-        except CannotVerify:
-            continue
-        if found is not None:
-            return found
+        for relation in meaning.relations(meaning.cases(node.selector)):
+            try:
+                found = _is(meaning, sums, node, relation)
+            except CannotVerify:
+                continue
+            if found is not None:
+                return found
     return None
 
 
+def _is(
+    meaning: Meaning, sums: Sequence[Sum], node: Width | Total | Aggregate, relation: Relation
+) -> tuple[Known, float] | None:
+    if isinstance(node, Aggregate):
+        return _one_of(meaning, sums, node, relation)
+    return _added(meaning, sums, node, relation)
+
+
 def _weights(
-    meaning: Meaning, sums: Sequence[Sum], node: Width | Total | Aggregate, more: Sequence[Classes]
+    meaning: Meaning, sums: Sequence[Sum], relation: Relation, more: Sequence[Classes]
 ) -> tuple[Bits, Bits, list[Bits], Reals, list[Codes]]:
     """Truth, undefined, what each sum selects, and what all give, [query, key]; the classes of `more` at the keys."""
-    relation = meaning.relation(meaning.cases(node.selector))
     sides = [meaning.space.classes(one.weight) for one in sums]
     truth, undefined, q, k = meaning.agreement(
         relation,
@@ -58,12 +66,14 @@ def _weights(
     return truth, undefined, selected, given, k[2 * count :]
 
 
-def _added(meaning: Meaning, sums: Sequence[Sum], node: Width | Total) -> tuple[Known, float] | None:
+def _added(
+    meaning: Meaning, sums: Sequence[Sum], node: Width | Total, relation: Relation
+) -> tuple[Known, float] | None:
     """Weights that are a multiple of the number that each key counts for, and 0 at other keys."""
     if any(one.kind != "sum" for one in sums):
         return None
     classes, values = meaning.classes(node.value if isinstance(node, Total) else Constant(1))
-    truth, undefined, _, given, (codes,) = _weights(meaning, sums, node, [classes])
+    truth, undefined, _, given, (codes,) = _weights(meaning, sums, relation, [classes])
     wanted = np.broadcast_to(np.array([float(v) for v in values])[codes], truth.shape) * truth
     at = np.unravel_index(int(np.abs(wanted).argmax()), wanted.shape)
     if wanted[at] == 0.0:
@@ -78,10 +88,10 @@ def _added(meaning: Meaning, sums: Sequence[Sum], node: Width | Total) -> tuple[
     return Known((node,), table), missed * meaning.analysis.setting.max_length
 
 
-def _one_of(meaning: Meaning, sums: Sequence[Sum], node: Aggregate) -> tuple[Known, float] | None:
+def _one_of(meaning: Meaning, sums: Sequence[Sum], node: Aggregate, relation: Relation) -> tuple[Known, float] | None:
     """Heads of which one at most finds a key, together: the one that the aggregate picks."""
     classes, values = meaning.classes(node.value)
-    truth, undefined, selected, given, (codes,) = _weights(meaning, sums, node, [classes])
+    truth, undefined, selected, given, (codes,) = _weights(meaning, sums, relation, [classes])
     inside = truth | undefined
     if any((one & ~inside).any() for one in selected):
         return None
