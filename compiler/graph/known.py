@@ -38,10 +38,11 @@ class Known:
 
     def __init__(self, setting: Setting, unsorted: bool = True) -> None:
         """`unsorted`: nothing is sorted to be read (C30), save where the future is hidden: a key that is sorted in sees
-        other keys there than one that reads."""
+        other keys there than one that reads. Where that is not asked for, a search `as_written` stays one, too."""
         self.setting = setting
         self.unsorted = unsorted and not setting.causal
         self.encoder = None if setting.encoder is None else Known(setting.encoder, unsorted)
+        self.as_written = not unsorted
         self._cases: dict[Selector, list[Conjunction] | None] = {}
         self._kinds: dict[Node, Kind | None] = {}
 

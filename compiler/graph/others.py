@@ -43,11 +43,9 @@ def _less_own(node: Node, known: Known) -> Node | None:
 def _found_elsewhere(node: Node, known: Known) -> Node | None:
     match node:
         case Map(op=">", args=(Aggregate(selector=selector, value=Constant(value=1), default=0), Constant(value=0))):
-            others = _others(selector, known)
-            if others is None or any(
-                how != EQUAL and not isinstance(query, Constant) for _, query, how in others.parts
-            ):
-                return None  # to look for a key in an order takes less than to count
+            others = None if known.as_written else _others(selector, known)
+            if others is None or any(map(_is_order, others.parts)):  # to look for a key takes less than to count there
+                return None
             own = _own(others, Constant(1), known.setting)
             return None if own is None else Map(">", (Width(others.selector()), own))
     return None
