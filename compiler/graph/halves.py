@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from compiler.graph.domain import Setting
-from compiler.graph.simplify import rebuilt
+from compiler.graph.rules import rebuilt
 from rasp.meaning.sop import (
     Aggregate,
     Constant,

@@ -14,7 +14,7 @@ from functools import reduce
 
 from compiler.graph.domain import Setting
 from compiler.graph.domain.variables import POSITION, Variables
-from compiler.graph.known import Known, Local
+from compiler.graph.known import Known, NodeRule
 from compiler.graph.relation import ALWAYS, EQUAL, PREDICATE_OF, Compared, Conjunction
 from compiler.graph.rules import Rule
 from rasp.meaning.interpreter import evaluate
@@ -91,5 +91,5 @@ def _at_own(part: Compared, setting: Setting) -> SOp:
     return Constant(values.pop()) if len(values) == 1 else found
 
 
-COUNTED: Local = Rule("all but me", "width(s and indices != indices) is width(s) less my own", "C35", _less_own)
-FOUND: Local = Rule("found elsewhere", "any(s and indices != indices) is width(s) > my own", "C35", _found_elsewhere)
+COUNTED: NodeRule = Rule("all but me", "width(s and indices != indices) is width(s) less my own", "C35", _less_own)
+FOUND: NodeRule = Rule("found elsewhere", "any(s and indices != indices) is width(s) > my own", "C35", _found_elsewhere)

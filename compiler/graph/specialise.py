@@ -20,7 +20,8 @@ import networkx as nx
 from compiler.graph.domain import Analysis, Setting
 from compiler.graph.halves import Half
 from compiler.graph.means import without_means
-from compiler.graph.simplify import rebuilt, simplify
+from compiler.graph.rules import rebuilt
+from compiler.graph.simplify import simplify
 from rasp.meaning.answers import is_boolean, normalised
 from rasp.meaning.interpreter import evaluate
 from rasp.meaning.listing import aligned, listed, outline

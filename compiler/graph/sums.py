@@ -44,8 +44,8 @@ class Count:
         """What is counted, if it is whole numbers of the keys of one conjunction."""
         cases = known.cases(node.selector) if isinstance(node, Width | Total) else None
         value = node.value if isinstance(node, Total) else Constant(1)
-        if cases is None or len(cases) != 1 or known.kind(value) != "int":
-            return None
+        if cases is None or len(cases) != 1 or cases[0].crosses or known.kind(value) != "int":
+            return None  # what stands on the source is tabulated there, over other tokens
         return Count(cases[0].parts, value)
 
     @property

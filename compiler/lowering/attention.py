@@ -241,7 +241,7 @@ def _score_part(
     if is_asked_at_keys(key, query, comparison, scoring.analysis):
         asked = scoring.read(Map(PREDICATE_OF[comparison], (key, query)))
         found.selected += weight
-        found.lowest += weight
+        found.least_selected += weight
         found.add("table", [(scoring.read(Constant(1)), asked, weight)])
         return
     table = _selection_table(keys.values, queries.values, lambda k, q: _holds(comparison, k, q))
@@ -250,7 +250,7 @@ def _score_part(
 
 def is_asked_at_keys(key: SOp, query: SOp, comparison: Comparison, analysis: Analysis) -> bool:
     """Whether an order is computed where the keys are: the query is the same everywhere, but not a number (C37)."""
-    if len(comparison - EQUAL) != 1 or not analysis.variables(query) or not analysis.is_uniform(query):
+    if key.encoded or len(comparison - EQUAL) != 1 or not analysis.variables(query) or not analysis.is_uniform(query):
         return False
     domains = [analysis.domain(node) for node in (key, query)]
     return all(domain.numeric and len(domain) > SMALL_TABLE for domain in domains)

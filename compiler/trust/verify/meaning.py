@@ -115,12 +115,14 @@ class Meaning:
 
     def relations(self, cases: Cases) -> list[Relation]:
         """The relation of some cases, and the same with what all queries have in common asked of each key (C37)."""
-        moved = tuple(Conjunction(tuple(map(self._at_keys, case.parts))) for case in cases)
+        moved = tuple(Conjunction(tuple(map(self._at_keys, case.parts)), case.crosses) for case in cases)
         return [self.relation(cases)] + ([self.relation(moved)] if moved != cases else [])
 
     def _at_keys(self, part: Compared) -> Compared:
         key, query, how = part
-        if len(how - EQUAL) != 1 or not self.analysis.variables(query) or not self.analysis.is_uniform(query):
+        if key.encoded or len(how - EQUAL) != 1 or not self.analysis.variables(query):
+            return part
+        if not self.analysis.is_uniform(query):
             return part
         return Map(PREDICATE_OF[how], (key, query)), Constant(True), EQUAL
 
