@@ -53,9 +53,6 @@ class Count:
         """What depends on the query: counts that have it in common are over parts of the same keys."""
         return frozenset(part for part in self.parts if not isinstance(part[1], Constant))
 
-    def _beyond(self, common: frozenset[Compared]) -> list[Compared]:
-        return [part for part in self.parts if part not in common]
-
     def added(self, common: frozenset[Compared]) -> SOp:
         """What each of the keys of fewer parts adds to the count."""
         asked = [
@@ -242,9 +239,4 @@ def _over(made: Node, again: Mapping[Node, Node]) -> Node:
     return new[made]
 
 
-RULE = Rule(
-    "one sum of counts",
-    "a width(s and p) + b width(s and q) is total(s, a indicator(p) + b indicator(q))",
-    "C34",
-    _one_sum,
-)
+RULE = Rule("one sum of counts", "a width(s and p) + b width(s and q) is total(s, a [p] + b [q])", "C34", _one_sum)
