@@ -29,7 +29,7 @@ from rasp.meaning.sop import (
     reachable,
 )
 from rasp.text.source import RaspError
-from rasp.value import Value
+from rasp.value import Value, kind
 
 LONGEST = 256
 """Longest input for which every length is run."""
@@ -37,6 +37,7 @@ LONGEST = 256
 
 def of_place(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
     """The replacements of what attention returns and the position alone, or the length alone, decides."""
+    roots = list(roots)
     free = without_tokens(reachable(roots))
     wanted = [node for node in free if isinstance(node, Width | Total | Aggregate) and node is not LENGTH]
     if not wanted or setting.max_length > LONGEST:
@@ -44,13 +45,55 @@ def of_place(roots: Iterable[Node], setting: Setting) -> dict[Node, Node]:
     runs = at_all_places(wanted, setting)
     if any(isinstance(answers, RaspError) for answers in runs):  # it is reported where the domain is asked for
         return {}
+    told = _told_apart(roots, setting)
     found: dict[Node, Node] = {}
     for i, node in enumerate(wanted):
         columns = [answers[i] for answers in runs if not isinstance(answers, RaspError)]
         if all(column == columns[-1][: len(column)] for column in columns):
-            found[node] = _function(columns[-1], Indices(), 0)
+            made = _function(columns[-1], Indices(), 0)
         elif all(len(set(column)) == 1 for column in columns):
-            found[node] = _function([column[0] for column in columns], LENGTH, 1)
+            made = _function([column[0] for column in columns], LENGTH, 1)
+        else:
+            continue
+        if node not in told or len({kind(value) for column in columns for value in column}) == 1:
+            found[node] = made
+    return found
+
+
+def _told_apart(roots: Iterable[Node], setting: Setting) -> set[Node]:
+    """What is computed with where 0 and 0.0 are not the same: a list is read at an int, a string is repeated so often.
+
+    The mean of one key is what that key has; of several it is a float.
+    """
+    texts = _texts(roots, setting)
+    askers: list[Node] = []
+    for node in reachable(roots):
+        match node:
+            case Lookup(sequence=int(), arg=arg):
+                askers.append(arg)
+            case Map(op="*", args=args) if not texts.isdisjoint(args):
+                askers += args
+    return set(reachable(askers))
+
+
+def _texts(roots: Iterable[Node], setting: Setting) -> set[Node]:
+    """The s-ops that may have strings among their values."""
+    found: set[Node] = set()
+    for node in reachable(roots):  # inputs come first
+        match node:
+            case Constant(value=value):
+                some = isinstance(value, str)
+            case Tokens(convert=convert):
+                some = any(isinstance(value, str) for value in setting.converted(convert).values())
+            case Lookup(table=table):
+                some = any(isinstance(value, str) for _, value in table)
+            case Aggregate(value=value, default=default):
+                some = value in found or isinstance(default, str)
+            case Map(op="if" | "+" | "*", args=args):
+                some = not found.isdisjoint(args)
+            case _:
+                some = isinstance(node, SOp) and not isinstance(node, Map | Indices | Width | Total)
+        found |= {node} if some else set()
     return found
 
 

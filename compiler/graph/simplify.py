@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import TypeAlias
 
-from compiler.graph import defaults, denominators, others, sorting, sums
+from compiler.graph import defaults, denominators, others, picks, sorting, sums, truths
 from compiler.graph.domain import LENGTH, Setting
 from compiler.graph.known import Known, NodeRule
 from compiler.graph.places import of_place
@@ -238,6 +238,8 @@ RULES: tuple[NodeRule, ...] = (
     *WIDTHS,
     Rule("aggregate of nothing", "aggregate(none, v, d) is d", "C29", _default),
     others.FOUND,
+    *truths.RULES,
+    *picks.RULES,
     *sorting.RULES,
     *denominators.RULES,
 )

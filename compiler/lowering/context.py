@@ -27,6 +27,12 @@ SHORT_STAIRCASE = {"depth": 64, "balanced": 64, "size": 8}
 """A staircase of at most this many neurons is taken without looking for anything else, by what is optimised."""
 NEURON_BUDGET = {"depth": 1 << 20, "balanced": 512, "size": 0}
 """How many neurons an s-op may cost to be ready earlier, by what is optimised."""
+LAYER = {"depth": 1 << 20, "balanced": 32, "size": 0}
+"""How many neurons more a choice may cost to be ready earlier, by what is optimised."""
+FEW = 4
+"""A staircase of at most this many neurons is taken at once where something else may take fewer."""
+NEURON = 32
+"""What a neuron reads and writes, in a stream of a common size."""
 
 Numbered: TypeAlias = tuple[tuple[Value, Fraction], ...]
 """The values of a domain, each with the number that stands for it."""
@@ -58,6 +64,19 @@ class Context:
     def neuron_budget(self) -> int:
         """How many neurons an s-op may cost to be ready earlier."""
         return NEURON_BUDGET[self.optimize]
+
+    @property
+    def layer(self) -> int:
+        """How many neurons more a choice may cost to be ready earlier."""
+        return LAYER[self.optimize]
+
+    @cached_property
+    def column(self) -> int:
+        """How many neurons take as much as a column, of which the embedding and the unembedding have a row for each
+        token, position and answer."""
+        answers = [self.analysis.domain_if_any(node) for node in self.graph.outputs.values()]
+        rows = sum(len(domain) for domain in answers if domain is not None)
+        return (len(self.graph.setting.texts) + self.graph.setting.max_length + rows) // NEURON
 
     def numbered(self, node: SOp) -> tuple[Numbered, SOp]:
         """The domain with the number that stands for each value, and the s-op that takes these numbers."""

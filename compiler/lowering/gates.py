@@ -31,7 +31,7 @@ from compiler.numbers.grid import common_step
 from rasp.meaning.sop import Constant, Map, Predicate, SOp
 
 QUARTER = Fraction(1, 4)
-_Relu = tuple[Operand, Fraction, Fraction]
+Relu = tuple[Operand, Fraction, Fraction]
 """A neuron ``weight * relu(operand - threshold)``, as operand, threshold and weight."""
 
 
@@ -46,12 +46,10 @@ class Gates:
 
     def compared(self, node: SOp, op: Predicate, a: SOp, b: SOp) -> Operand | None:
         """A comparison of two numbers, by the difference, in units of what all differences are multiples of."""
-        one, other = self.analysis.domain(a), self.analysis.domain(b)
-        between = one.ends[0] - other.ends[0]
-        unit = common_step([one.step, other.step, between]) or Fraction(1)
-        if max(abs(end) for end in (*one.ends, *other.ends)) / unit > self.context.precision.sum_whole / 8:
+        found = self.difference(a, b)
+        if found is None:
             return None
-        number = weighted([(self.read(a), 1 / unit), (self.read(b), -1 / unit)])
+        number, _ = found
         at_least, above = _step_function(number, False), _step_function(number, True)
         match op:
             case ">=" | ">":
@@ -66,8 +64,29 @@ class Gates:
                 assert_never(op)
         ends = (Fraction(-1), Fraction(0)) if constant else (Fraction(0), Fraction(1))
         return weighted(
-            [(self._added(node, minus(node, Fraction(constant)), relus, ends), Fraction(1)), self._number(constant)]
+            [(self.added(node, minus(node, Fraction(constant)), relus, ends), Fraction(1)), self._number(constant)]
         )
+
+    def difference(self, a: SOp, b: SOp) -> tuple[Operand, Fraction] | None:
+        """``a - b`` in units of what all differences are multiples of, and its largest size; None if that is too large.
+
+        Strings stand for their codes, which are the same for all s-ops.
+        """
+        if not self.context.all_numeric(a, b):
+            a, b = (self.context.codes.of(side, self.analysis.domain(side)) for side in (a, b))
+        one, other = self.analysis.domain(a), self.analysis.domain(b)
+        between = one.ends[0] - other.ends[0]
+        unit = common_step([one.step, other.step, between]) or Fraction(1)
+        if max(abs(end) for end in (*one.ends, *other.ends)) / unit > self.context.precision.sum_whole / 8:
+            return None
+        reach = max(abs(x - y) for x in one.ends for y in other.ends) / unit
+        return weighted([(self.read(a), 1 / unit), (self.read(b), -1 / unit)]), reach
+
+    def compares_codes(self, node: Map) -> bool:
+        """Whether strings are asked whether they are equal, and none of them is averaged."""
+        if node.op not in ("==", "!=") or self.context.all_numeric(*node.args):
+            return False
+        return not any(self.analysis.domain(side).averaged for side in node.args)
 
     def product(self, node: SOp, a: SOp, b: SOp) -> Operand | None:
         """``a b`` for whole a of few values: a gate for each of them but the least."""
@@ -78,11 +97,11 @@ class Gates:
         size = Fraction(math.ceil((most - least) / counted.gap))
         x, y = self.read(a), self.read(b)
         part = weighted([(y, Fraction(1)), self._number(-least)])
-        relus: list[_Relu] = []
+        relus: list[Relu] = []
         for below, here in zip(counted.numbers, counted.numbers[1:], strict=False):
             relus += _gate(part, weighted([(x, Fraction(1)), self._number(-here)]), size, here - below)
         line = [(b, low), (a, least)]
-        found = self._added(node, minus(node, -low * least, line), relus, (Fraction(0), (high - low) * (most - least)))
+        found = self.added(node, minus(node, -low * least, line), relus, (Fraction(0), (high - low) * (most - least)))
         return weighted([(found, Fraction(1)), (y, low), (x, least), self._number(-low * least)])
 
     def remainder(self, node: SOp, a: SOp, b: SOp) -> Operand | None:
@@ -97,13 +116,13 @@ class Gates:
             return self._by_number(a, Fraction(b.value), first, last)
         x, (least, greatest) = self.read(a), self.context.range(a)
         y, most = self._up_to(b, greatest + 1) if least >= 0 else (self.read(b), self.context.range(b)[1])
-        relus: list[_Relu] = []
+        relus: list[Relu] = []
         for j in range(first + 1, last + 1):
             relus += _gate(y, weighted([(x, Fraction(1)), (y, Fraction(-j))]), most, Fraction(-1))
         low = self.context.range(a)[0]
         relus.append((x, low, Fraction(1)))
         relus += [(y, Fraction(0), Fraction(-first))] if first else []
-        found = self._added(node, minus(node, low), relus, (-low, most - 1 - low))
+        found = self.added(node, minus(node, low), relus, (-low, most - 1 - low))
         return weighted([(found, Fraction(1)), self._number(low)])
 
     def _up_to(self, node: SOp, most: Fraction) -> tuple[Operand, Fraction]:
@@ -129,10 +148,10 @@ class Gates:
         x = self.read(a)
         if first == last:
             return weighted([(x, Fraction(1)), self._number(-first * number)])
-        relus: list[_Relu] = []
+        relus: list[Relu] = []
         for j in range(first + 1, last + 1):
             relus += _step_function(weighted([(x, Fraction(1)), self._number(-j * number)]), above=False)
-        found = self._added(quotient, minus(quotient, Fraction(first)), relus, (Fraction(0), Fraction(last - first)))
+        found = self.added(quotient, minus(quotient, Fraction(first)), relus, (Fraction(0), Fraction(last - first)))
         (direction,) = found.form.terms
         numbers = self.analysis.domain(a).numbers
         values = Multiples.of([Fraction(x // number - first) for x in numbers])
@@ -148,10 +167,10 @@ class Gates:
             return None
         first, last = ends
         x, y = self.read(a), self.read(b)
-        relus: list[_Relu] = []
+        relus: list[Relu] = []
         for j in range(first + 1, last + 1):
             relus += _step_function(weighted([(x, Fraction(2)), (y, Fraction(1 - 2 * j))]), above=j % 2 == 1)
-        found = self._added(node, minus(node, Fraction(first)), relus, (Fraction(0), Fraction(last - first)))
+        found = self.added(node, minus(node, Fraction(first)), relus, (Fraction(0), Fraction(last - first)))
         return weighted([(found, Fraction(1)), self._number(first)])
 
     def held(self, node: SOp, a: SOp) -> Operand:
@@ -186,7 +205,7 @@ class Gates:
     def _number(self, number: Fraction | int) -> tuple[Operand, Fraction]:
         return self.read(Constant(1)), Fraction(number)
 
-    def _added(self, node: SOp, holds: SOp, relus: Sequence[_Relu], ends: tuple[Fraction, Fraction]) -> Operand:
+    def added(self, node: SOp, holds: SOp, relus: Sequence[Relu], ends: tuple[Fraction, Fraction]) -> Operand:
         """The neurons, all into one direction; 0 where there are none, since only one quotient or value occurs."""
         if not relus:
             return Operand(Form.constant(0), 0, exact=True)
@@ -203,7 +222,7 @@ class Gates:
         return Operand(Form.of(direction), ready, exact)
 
 
-def _step_function(number: Operand, above: bool) -> list[_Relu]:
+def _step_function(number: Operand, above: bool) -> list[Relu]:
     """1 where a whole number is at least 0, or above 0; flat for a quarter around each, unless it is exact."""
     if number.exact:
         start = Fraction(0 if above else -1)
@@ -212,11 +231,11 @@ def _step_function(number: Operand, above: bool) -> list[_Relu]:
     return [(number, start, Fraction(2)), (number, start + 2 * QUARTER, Fraction(-2))]
 
 
-def _gate(gated: Operand, number: Operand, size: Fraction, weight: Fraction) -> list[_Relu]:
+def _gate(gated: Operand, number: Operand, size: Fraction, weight: Fraction) -> list[Relu]:
     """A weight times what is gated, from 0 to `size`, where a whole number is at least 0."""
     opened = weighted([(gated, Fraction(1)), (number, size)])
     return [(opened, Fraction(0), weight), (weighted([(number, size)]), Fraction(0), -weight)]
 
 
-def _times(relus: Iterable[_Relu], factor: int) -> list[_Relu]:
+def _times(relus: Iterable[Relu], factor: int) -> list[Relu]:
     return [(operand, threshold, weight * factor) for operand, threshold, weight in relus]

@@ -12,20 +12,22 @@ such head that comes after it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
 from compiler.circuit.layer import Channel, Head
+from compiler.graph.domain import LENGTH
 from compiler.graph.relation import Conjunction
 from compiler.lowering.attention import Operand, Read, Scores, Scoring, scores, weighted
 from compiler.lowering.builder import Builder, Mode, OpenHead
-from compiler.lowering.context import Context
+from compiler.lowering.context import FEW, Context
 from compiler.lowering.counting import Counting
 from compiler.lowering.lines import minus
 from compiler.lowering.rewrites import default_number
 from compiler.numbers.direction import Direction, Form
-from rasp.meaning.sop import Aggregate, Constant, SOp, Total, Width
+from rasp.meaning.sop import Aggregate, Constant, Indices, Lookup, SOp, Total, Width
 
 
 class Heads:
@@ -72,6 +74,27 @@ class Heads:
             self.builder.offsets[direction] = self.precision.offset
         ready = max(operand.ready for operand in operands)
         return Operand(Form.of(direction), ready, exact=whole or not self.precision.counts_need_offset)
+
+    def of_length(self, node: SOp) -> Operand | None:
+        """A function of the length: what each place adds to it, added up (C40). None where a staircase has few knots,
+        or the stream would not round what is added up."""
+        longest = self.context.graph.setting.max_length
+        domain = self.analysis.domain(node)
+        numbers = self.analysis.column(node, range(1, longest + 1))
+        added = [Fraction(0), *(here - before for before, here in itertools.pairwise(numbers))]
+        bends = sum(one != other for one, other in itertools.pairwise(added[1:]))
+        small = longest * max(map(abs, added)) <= self.precision.sum_whole / 4
+        if self.precision.is_half or not (self.context.whole and domain.whole and small):
+            return None
+        if bends <= max(FEW, 2 * self.context.column):
+            return None
+        step = Lookup(tuple(enumerate(map(int, added))), Indices())
+        direction = self.builder.direction(node, minus(self.builder.names.meant(node), numbers[0]))
+        reach = max(abs(number - numbers[0]) for number in numbers)
+        self.builder.ranges[direction] = -reach, reach
+        self.builder.offsets[direction] = self.precision.offset
+        found = self._channel("sum", (Conjunction(()),), self.read(step), Fraction(0), direction, LENGTH)
+        return Operand(Form.of(direction) + Form.constant(numbers[0]), found.ready, exact=True)
 
     def _sums(self, node: Width | Total) -> tuple[Fraction, Fraction]:
         """The least and the greatest sum, on the way to it too: what is left out may be added first and taken away."""

@@ -17,7 +17,8 @@ from typing import TypeAlias
 from compiler.graph.domain import refusal
 from compiler.lowering.attention import Operand
 from compiler.lowering.builder import Builder
-from compiler.lowering.context import Context
+from compiler.lowering.choices import Choices
+from compiler.lowering.context import FEW, Context
 from compiler.lowering.mlp import Staircase
 from compiler.lowering.operations import Operations
 from compiler.lowering.pivots import Pivot, Pivots
@@ -33,13 +34,20 @@ class Neurons:
     """Functions that take neurons."""
 
     def __init__(
-        self, context: Context, builder: Builder, pivots: Pivots, staircases: Staircases, operations: Operations
+        self,
+        context: Context,
+        builder: Builder,
+        pivots: Pivots,
+        staircases: Staircases,
+        operations: Operations,
+        choices: Choices,
     ) -> None:
         self.context = context
         self.builder = builder
         self.pivots = pivots
         self.staircases = staircases
         self.operations = operations
+        self.choices = choices
 
     def computed(self, node: SOp) -> Operand:
         """The best way to compute a function with neurons: a staircase if it has few knots, else whichever is best."""
@@ -47,14 +55,17 @@ class Neurons:
         # staircases over a number that the stream has without further neurons
         direct = [option for option in stairs if all(self.pivots.takes_no_neurons(term) for term, _ in option[1].terms)]
         wanted = stairs if self.context.optimize == "size" else direct
-        if wanted and len(wanted[0][0].knots) <= self.context.short_staircase:
+        asked = self.choices.asked(node)
+        most = max(FEW, 2 * self.context.column) if asked else self.context.short_staircase
+        if wanted and len(wanted[0][0].knots) <= most:
             return self.staircases.computed(node, *wanted[0])
-        ways: list[_Way] = [partial(self.operations.computed, node)]
+        since = len(self.builder.neurons)
+        ways: list[_Way] = [partial(self.choices.of, node), partial(self.operations.computed, node)]
         ways += [partial(self.staircases.computed, node, *option) for option in direct[:1] + stairs[:1]]
-        found = [option for way in ways if (option := self._cost(way)) is not None]
-        if not stairs and (option := self._cost(partial(self._over_nearest, node, not found))) is not None:
+        found = [option for way in ways if (option := self._cost(way, since)) is not None]
+        if not stairs and (option := self._cost(partial(self._over_nearest, node, not found), since)) is not None:
             found.append(option)
-        return self._best(node, found)
+        return self._worth(found) if asked and found else self._best(node, found)
 
     def _stairs(self, node: SOp) -> list[tuple[Staircase, Pivot]]:
         """The staircases that come to the s-op, those of few neurons first."""
@@ -82,8 +93,17 @@ class Neurons:
             return min(affordable, key=lambda option: (option[0].ready, option[1]))[0]
         return min(found, key=lambda option: (option[1], option[0].ready))[0]
 
-    def _cost(self, way: _Way) -> tuple[Operand, int] | None:
-        """Try a way: what it makes, and how many neurons it adds. What is not chosen is dead code."""
+    def _worth(self, found: list[tuple[Operand, int]]) -> Operand:
+        """What takes the fewest neurons, each layer taken for some."""
+        return min(
+            found, key=lambda option: (option[1] + self.context.layer * (option[0].ready // 2), option[0].ready)
+        )[0]
+
+    def _cost(self, way: _Way, since: int) -> tuple[Operand, int] | None:
+        """Try a way: what it makes, and how many neurons that needs of those placed since there were so many.
+
+        What is not chosen is dead code.
+        """
         before = len(self.builder.neurons)
         try:
             operand = way()
@@ -94,7 +114,7 @@ class Neurons:
         if self.context.precision.is_half:
             # each neuron rounds again: what is tried on the way counts, so that one wins
             return operand, len(self.builder.neurons) - before
-        return operand, self.builder.needed(operand.form, before)
+        return operand, self.builder.needed(operand.form, since)
 
     def _over_nearest(self, node: SOp, wanted: bool) -> Operand | None:
         """The s-op as a staircase over the nearest number that it is a function of, if that is exact or wanted anyway.

@@ -63,14 +63,8 @@ class Operations:
 
     def _compared(self, node: SOp, op: Predicate, a: SOp, b: SOp) -> Operand | None:
         """Numbers by their difference; strings by that of their codes, which are the same for all s-ops."""
-        if self.context.all_numeric(a, b):
-            return self.gates.compared(node, op, a, b)
-        domains = [self.analysis.domain(side) for side in (a, b)]
-        if op in ("==", "!=") and not any(domain.averaged for domain in domains):
-            return self.gates.compared(
-                node, op, *(self.context.codes.of(*one) for one in zip((a, b), domains, strict=True))
-            )
-        return None
+        comparable = self.context.all_numeric(a, b) or self.gates.compares_codes(Map(op, (a, b)))
+        return self.gates.compared(node, op, a, b) if comparable else None
 
     def _choice(self, node: SOp, condition: SOp, a: SOp, b: SOp) -> Operand:
         """``b + c (a - b)``; ``c d = relu(d - least + M (c - 1)) + least c``, M at least the range of d (C9)."""

@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from compiler.graph.domain import summands
+from compiler.graph.domain import LENGTH, summands
 from compiler.graph.simplify import width
 from compiler.lowering.attention import Operand, has_few_digits, weighted
 from compiler.lowering.builder import Builder
+from compiler.lowering.choices import Choices
 from compiler.lowering.context import Context
 from compiler.lowering.gates import Gates
 from compiler.lowering.heads import Heads
@@ -45,7 +46,8 @@ class Reader:
         staircases = Staircases(context, builder, pivots, self.read)
         self._gates = Gates(context, builder, self.read)
         operations = Operations(context, builder, self._facts, logic, self._gates, self.read)
-        self._neurons = Neurons(context, builder, pivots, staircases, operations)
+        choices = Choices(context, self._facts, self._gates, self.read)
+        self._neurons = Neurons(context, builder, pivots, staircases, operations, choices)
         self._staircases, self._logic = staircases, logic
         self._heads = Heads(context, builder, self.read, self._exactly, self._evidence)
 
@@ -88,6 +90,8 @@ class Reader:
             return above
         if isinstance(node, Width | Total):
             return self._heads.total(node)
+        if variables == (LENGTH,) and (summed := self._heads.of_length(node)) is not None:
+            return summed
         if isinstance(node, Aggregate):
             found = replaced(node, ANY_CASE, self._facts)
             return self._heads.aggregate(node) if found is None else self.read(found)

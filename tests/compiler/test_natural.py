@@ -22,6 +22,7 @@ DIGITS: list[object] = [*range(10)]
 LETTERS: list[object] = [*"abcdefghijklmnopqrstuvwxyz"]
 BRACKETS: list[object] = [*"()x"]
 UP_TO = "select(indices, indices, <=)"
+HALF = "h = (length - length % 2) / 2;"
 ORDER = "select(tokens_int, tokens_int, <) or (select(tokens_int, tokens_int, ==) and select(indices, indices, <))"
 
 
@@ -141,7 +142,67 @@ PROGRAMS = {
     "turn": Natural(
         "h = round(length / 2 - 1 / 4);"
         "y = aggregate(select(indices, indices + h if indices < h else indices - h, ==), tokens);",
-        20_000,
+        1_500,
+        LETTERS,
+    ),
+    "turn, by two picks": Natural(
+        f"{HALF} y = aggregate(select(indices, indices + h, ==), tokens, '') if indices < h"
+        " else aggregate(select(indices, indices - h, ==), tokens, '');".replace("'", '"'),
+        1_500,
+        LETTERS,
+    ),
+    "turn, by a remainder": Natural(
+        f"{HALF} y = aggregate(select(indices, (indices + h) % length, ==), tokens);", 1_500, LETTERS
+    ),
+    "halves exchanged": Natural(
+        f"{HALF} u = length - h;"
+        "p = indices + u if indices < h else (indices - u if indices >= u else indices);"
+        "y = aggregate(select(indices, p, ==), tokens);",
+        1_500,
+        LETTERS,
+    ),
+    "first half reversed": Natural(
+        f"{HALF} y = aggregate(select(indices, h - 1 - indices if indices < h else indices, ==), tokens);",
+        1_500,
+        LETTERS,
+    ),
+    "halves interleaved": Natural(
+        "h = (length + length % 2) / 2; p = indices / 2 if indices % 2 == 0 else h + (indices - 1) / 2;"
+        "y = aggregate(select(indices, p, ==), tokens);",
+        1_500,
+        LETTERS,
+    ),
+    "front reversed up to a count": Natural(
+        'c = count(tokens, "a");'
+        "y = aggregate(select(indices, c - 1 - indices if indices < c else indices, ==), tokens);",
+        1_500,
+        LETTERS,
+    ),
+    "rotate by a count": Natural(
+        'c = count(tokens, "a");'
+        "y = aggregate(select(indices, indices + c if indices + c < length else indices + c - length, ==), tokens);",
+        1_500,
+        LETTERS,
+    ),
+    "distance to the nearer end": Natural(
+        "y = indices if indices < length - 1 - indices else length - 1 - indices;", 1_000, DIGITS
+    ),
+    "palindrome": Natural(
+        "y = not contains(aggregate(select(indices, length - 1 - indices, ==), tokens) == tokens, False);",
+        1_500,
+        LETTERS,
+    ),
+    "changes from the mirror": Natural(
+        'y = "*" if aggregate(select(indices, length - 1 - indices, ==), tokens) == tokens else tokens;', 1_500, LETTERS
+    ),
+    "repeats struck out": Natural('y = tokens if tokens != shift(tokens, 1, "") else "-";', 1_500, LETTERS),
+    "one in the middle of two": Natural(
+        'y = contains(tokens == shift(tokens, 2, "") and tokens != shift(tokens, 1, ""), True);', 1_500, LETTERS
+    ),
+    "twice the same": Natural(
+        f"{HALF} p = load_from_location(tokens, (indices + h) % length);"
+        "y = length % 2 == 0 and not contains(tokens == p, False);",
+        1_500,
         LETTERS,
     ),
     "modulo by a count": Natural("p = count(tokens_int, 1); y = p - indices % (2 * p + 1);", 5_000, DIGITS),

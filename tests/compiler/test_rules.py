@@ -178,6 +178,16 @@ def guarded(p: Programs) -> SOp:
     return p.pick([chosen, chosen, Map("+", (chosen, fetched)), Map("*", (chosen, Constant(2)))])
 
 
+def two_picks(p: Programs) -> SOp:
+    """A choice between what two selectors of one key fetch, by what is known before anything is fetched."""
+    key, value = p.pick([Indices(), Tokens("int")]), p.pick([p.integer, p.string])(1)
+    comparison, default = p.pick("<=>"), p.pick([0, 7])
+    predicate = "==" if comparison == "=" else comparison
+    picks = [Aggregate(Select(key, p.integer(1), predicate), value, default) for _ in range(2)]
+    side = p.pick([Indices(), LENGTH, Tokens("int")])
+    return Map("if", (Map(p.pick(["<", "==", ">="]), (side, Constant(p.pick([0, 1, 2])))), *picks))
+
+
 SOPS: dict[str, Callable[[Programs], SOp]] = {
     "positive sign": lambda p: Map("plus", (p.number(2),)),
     "constant folding": lambda p: Map(
@@ -191,6 +201,8 @@ SOPS: dict[str, Callable[[Programs], SOp]] = {
     "width of everything": lambda p: Width(Or(EVERYTHING, p.selector(1))),
     "width ahead": lambda p: Width(p.pick([AHEAD, Select(Indices(), Indices(), ">"), Not(Not(AHEAD))])),
     "aggregate of nothing": lambda p: Aggregate(And(NOTHING, p.selector(1)), p.integer(1), p.pick([0, 7, "none"])),
+    "truth of a truth": lambda p: Map(p.pick(["==", "!="]), (p.boolean(2), Constant(p.pick([True, False, 1, 0])))),
+    "one pick for two": two_picks,
     "read at its keys": read_in_order,
     "first from the end": lambda p: one_of(p, LAST, ties=False),
     "any of the first": lambda p: one_of(p, Constant(0), ties=True),

@@ -59,7 +59,7 @@ class Domains:
         self.linear = LinearForms(setting.max_length, self.variables, self.of)
         self.tables = Tables(setting, requires, self.variables, self.of)
         rows, joint = (None, None) if encoder is None else (encoder.rows, encoder.joint)
-        self.rows: Rows = Rows(setting, self.variables, self.linear, self.tables, self.of, rows)
+        self.rows: Rows = Rows(setting, self.variables, self.linear, self.tables, self.of, self._always, rows)
         self.joint: Joint = Joint(setting, self.variables, self.tables, self.of, self.rows.disjuncts, joint)
         self._domains: dict[SOp, Domain] = {}
         self._refused: dict[SOp, Refusal] = {}
@@ -107,6 +107,14 @@ class Domains:
             return True
         meant = self.tables.meant(variables) if few else None
         return meant is None or bool(meant.any())
+
+    def _always(self, node: SOp) -> bool:
+        """Whether a condition is True at all joint values of what it is computed from."""
+        few = self.tables.count_points(self.variables.of(node)) <= self.limits.points
+        if few and self.tables.occurring(node) == [True]:
+            return True
+        rows = self.joint.rows((node,))
+        return rows is not None and rows.tolist() == [[1]]
 
     def _domain(self, node: SOp) -> Domain:
         if node is TOKEN:
@@ -165,8 +173,9 @@ class Domains:
         return None
 
     def _counted(self, node: SOp) -> bool:
-        """Whether what is divided by is made of counts, which are known together with others."""
-        return any(isinstance(var, Width | Total) for var in self.variables.of(node))
+        """Whether what is divided by is made of counts, which are known together with others; a position may be one."""
+        hidden = (POSITION,) if self.setting.causal else ()
+        return any(isinstance(var, Width | Total) or var in hidden for var in self.variables.of(node))
 
     def _reduced(self, node: SOp, pairs: Pairs) -> list[Value]:
         """The fractions of pairs in lowest terms, counted before they are made."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -23,7 +23,7 @@ import numpy.typing as npt
 from compiler.graph.domain.setting import Setting
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
-from compiler.graph.domain.variables import Variables, bounded
+from compiler.graph.domain.variables import POSITION, Variables, bounded
 from compiler.graph.relation import PREDICATE_OF, Conjunction
 from compiler.graph.table import LARGEST_INT, ON_INTS
 from rasp.meaning.operators import PREDICATES
@@ -148,10 +148,16 @@ class Joint:
         places = {
             var: rows[at, i] for (group, rows), at in zip(groups, grid, strict=True) for i, var in enumerate(group)
         }
-        for small, large, by in bounded(variables, self.setting.causal):
+        for small, large, by in (*bounded(variables, self.setting.causal), *self._bits_so_far(variables)):
             kept = self._values(small, places) + by <= self._values(large, places)
             places = {var: place[kept] for var, place in places.items()}
         return places
+
+    def _bits_so_far(self, variables: Sequence[SOp]) -> Iterator[tuple[SOp, SOp, int]]:
+        """A sum of bits is a count: no larger than the number of keys that may be seen, where the future is hidden."""
+        if self.setting.causal and POSITION in variables:
+            sums = (var for var in variables if isinstance(var, Total) and not var.selector.encoded)
+            yield from ((var, POSITION, -1) for var in sums if {*self.domain(var.value)} <= {0, 1})
 
     def _values(self, var: SOp, places: dict[SOp, Rows]) -> Rows:
         return np.array(self.domain(var).values, dtype=np.int64)[places[var]]

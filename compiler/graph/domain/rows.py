@@ -20,9 +20,11 @@ from compiler.graph.domain.setting import Setting, refusal
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, POSITION, Variables
+from compiler.graph.domain.within import within
 from compiler.graph.relation import EQUAL, Compared, Conjunction, compare, disjuncts, exclusive
 from rasp.meaning.operators import MIRRORED, Undefined
 from rasp.meaning.sop import Aggregate, Constant, Encoded, Map, Selector, SOp, Total, Width, decoded
+from rasp.text.source import RaspError
 
 HALF_OPEN = ((frozenset("<="), frozenset(">")), (frozenset("<"), frozenset(">=")))
 """How an interval's ends compare with what is in it, if one of them is."""
@@ -51,6 +53,7 @@ class Rows:
         linear: LinearForms,
         tables: Tables,
         domain: Callable[[SOp], Domain],
+        always: Callable[[SOp], bool],
         encoder: Rows | None = None,
     ) -> None:
         self.setting = setting
@@ -59,6 +62,7 @@ class Rows:
         self.linear = linear
         self.tables = tables
         self.domain = domain
+        self.always = always
         self._disjuncts: dict[Selector, list[Conjunction]] = {}
         self._sure: dict[Conjunction, bool] = {}
         self._uniform: dict[SOp, bool] = {}
@@ -175,13 +179,22 @@ class Rows:
     def _is_position(self, key: SOp, query: SOp) -> bool:
         """Whether the key is the position and the query surely is a position of the sequence that may be seen."""
         place, wanted = self.linear.of(key), self.linear.of(query)
-        if place is None or wanted is None or place.get(POSITION) != 1 or set(place) - {POSITION, None}:
+        if place is None or place.get(POSITION) != 1 or set(place) - {POSITION, None}:
             return False
+        if wanted is None:
+            return self._is_within(query, place.get(None, Fraction(0)))
         wanted = combine(wanted, {None: place.get(None, Fraction(0))}, -1) or {}
         whole = all(c.denominator == 1 and (v is None or self._whole(v)) for v, c in wanted.items())
         last: Terms = {POSITION: Fraction(1)} if self.setting.causal else {LENGTH: Fraction(1), None: Fraction(-1)}
         beyond = combine(wanted, last, -1) or {}
         return whole and self.linear.bounds(wanted)[0] >= 0 and self.linear.bounds(beyond)[1] <= 0
+
+    def _is_within(self, query: SOp, shift: Fraction) -> bool:
+        """Whether what is no linear form, less a number, is a position at all joint values of its variables (C38)."""
+        try:
+            return self._whole(query) and self.always(within(query, shift, self.setting.causal))
+        except RaspError:  # it is reported where the domain is asked for
+            return False
 
     def _whole(self, node: SOp) -> bool:
         return self.domain(node).whole

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from compiler.graph.domain.variables import LENGTH, POSITION
 from compiler.trust.verify.columns import Sum
 from compiler.trust.verify.meaning import Meaning, Relation
 from compiler.trust.verify.space import Bits, CannotVerify, Classes, Codes, Known, Reals
@@ -38,7 +39,18 @@ def named(meaning: Meaning, sums: Sequence[Sum]) -> tuple[Known, float] | None:
                 continue
             if found is not None:
                 return found
-    return None
+    return _of_places(meaning, sums)
+
+
+def _of_places(meaning: Meaning, sums: Sequence[Sum]) -> tuple[Known, float] | None:
+    """What all keys are selected for, each with a number of its place: a function of the length."""
+    longest = meaning.analysis.setting.max_length
+    given = np.zeros(longest)
+    for one in sums:
+        if one.kind != "sum" or not one.selected.all() or one.weight.atoms not in ((), (POSITION,)):
+            return None
+        given += np.broadcast_to(one.weight.table, (longest,))
+    return Known((LENGTH,), np.cumsum(given)), 0.0
 
 
 def _is(
