@@ -227,8 +227,10 @@ FILTERED = {
 @pytest.mark.parametrize("pair", [*itertools.combinations(FILTERED, 2)], ids=" + ".join)
 def test_c24_counts_of_parts_of_the_keys_are_known_together(pair: tuple[str, str], attention: str) -> None:
     """What is said to be possible contains what happens; of what is counted over the same keys, it is nothing else."""
-    text = HEADER.format(attention) + f"x = 100 * {FILTERED[pair[0]]} + {FILTERED[pair[1]]};"
-    graph = Compiled(rasp.parse(text).replace(max_length=3)).graph
+    text = HEADER.format(attention) + f"x = {FILTERED[pair[0]]}; y = {FILTERED[pair[1]]};"
+    graph = Compiled(
+        rasp.parse(text).replace(max_length=3, output=["x", "y"])
+    ).graph  # what is added up is one sum (C34)
     together = [node for node in graph.nodes if isinstance(node, Width | Total)]
     rows = graph.analysis.joint(together)
     if not together:  # under causal attention both are the number of the position
@@ -259,7 +261,7 @@ def test_c24_sums_as_bits_are_the_sums_that_are_listed(seed: int) -> None:
     columns, n, least = rng.randint(1, 3), rng.randint(1, 6), rng.randint(0, 1)
     each = np.array([[rng.randint(-3, 4) for _ in range(columns)] for _ in range(rng.randint(1, 5))])
     joint = Analysis(Setting(("0",), n, causal=False))._domains.joint
-    bits, listed = joint._added(each, least), joint._listed(each, least)
+    bits, listed = joint._added(each, least, n), joint._listed(each, least, n)
     summed = {
         tuple(np.sum(keys, axis=0).tolist()) if keys else (0,) * columns
         for many in range(least, n + 1)
