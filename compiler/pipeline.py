@@ -279,11 +279,11 @@ class Compiled:
             if tell is not None:
                 tell(one)
 
-    def trace(self, tokens: Iterable[object]) -> Trace:
-        """Every program variable at every layer, decoded from the residual stream, beside the interpreter's value."""
+    def trace(self, tokens: Iterable[object], target: Iterable[object] | None = None) -> Trace:
+        """Every variable after every sublayer, decoded from the stream, beside the interpreter's value."""
         from compiler.observe.trace import trace
 
-        return trace(self.model, self.program, tokens)
+        return trace(self.model, self.program, tokens, target)
 
     def show(self, tokens: Iterable[object] | None = None) -> View:
         """For notebooks: the explorer on an input (an example of the program if none is given); it can be saved."""

@@ -27,7 +27,8 @@ def generate(call: argparse.Namespace) -> int:
     path = target_path(call.target)
     if call.fast or path.is_dir():
         model = _fast(path, call) if call.fast else _checkpoint(path, call)
-        vocabulary, tokens = list(model.config.vocabulary), _written(model, prompt, call)
+        vocabulary = [text for text in model.config.vocabulary if text != model.config.start]
+        tokens = _written(model, prompt, call)
     else:
         vocabulary, tokens = _program(path, prompt, call)
     if call.json:
@@ -38,12 +39,14 @@ def generate(call: argparse.Namespace) -> int:
 
 
 def _program(path: Path, prompt: list[object], call: argparse.Namespace) -> tuple[list[str], Iterator[object]]:
-    """The vocabulary's texts and what the interpreter generates."""
+    """The texts of the vocabulary behind `start`, and what the interpreter generates."""
     if call.temperature:
         hint = "compile the program, and give the checkpoint: its transformer has probabilities"
         raise error("usage", "the interpreter has one answer, nothing to draw from", hint=hint)
     program = program_at(path, call)
     texts = [token_text(token) for token in program.settings.vocab or ()]
+    if program.two_tapes:
+        texts = [text for text in texts if text != token_text(program.settings.start)]
     return texts, program.stream(prompt, call.max_tokens, call.output)
 
 

@@ -11,7 +11,7 @@ Invariant: what is printed is read from the labels and the tensors; nothing is c
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.call import DONE, Commands, command
@@ -29,10 +29,23 @@ def info(call: argparse.Namespace) -> int:
 
 
 def variables(model: Transformer) -> Iterator[str]:
-    """The variables of the program that live in the stream, as a table. Raises `ModelError` without labels."""
+    """The variables of the program that live in the stream, as a table; of a model with an encoder, one of each stream.
+
+    Raises `ModelError` without labels.
+    """
     from compiler.observe.provenance import provenance
+    from compiler.observe.steps import names
 
     found = provenance(model)
+    if model.encoder is None:
+        yield from _table(found, names(model.config))
+        return
+    yield from ("encoder, at the source", *_table(found["encoder"], names(model.encoder.config)), "")
+    yield from ("decoder, at the target", *_table(found, names(model.config)))
+
+
+def _table(found: Mapping[str, Any], steps: Sequence[str]) -> Iterator[str]:
+    """The variables of one stream; `steps` are the names of what it goes through."""
     nodes = {node["id"]: node for node in found["nodes"]}
     rows = [["variable", "lines", "there after", "computed by", "columns"]]
     for variable in found["variables"]:
@@ -43,7 +56,7 @@ def variables(model: Transformer) -> Iterator[str]:
             [
                 variable["name"],
                 _words(variable["lines"]),
-                _step(variable),
+                steps[variable["step"]] if variable["step"] else "the embedding",
                 _words(_ranges([nodes[name] for name in variable["nodes"]])),
                 _words(columns),
             ]
@@ -55,13 +68,6 @@ def variables(model: Transformer) -> Iterator[str]:
 
 def _words(items: Iterable[object]) -> str:
     return " ".join(map(str, items))
-
-
-def _step(variable: dict[str, Any]) -> str:
-    """The sublayer after which a variable is complete."""
-    if variable["layer"] is None:
-        return "the embedding"
-    return f"L{variable['layer']} {'attention' if variable['step'] % 2 else 'MLP'}"
 
 
 def _ranges(nodes: Iterable[dict[str, Any]]) -> Iterator[str]:

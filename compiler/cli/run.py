@@ -19,11 +19,11 @@ from compiler.cli.targets import (
     target_path,
     tokens_of,
 )
+from rasp.program import Program
 from rasp.text.source import error
 
 if TYPE_CHECKING:
     from compiler.model import Scalar, Transformer
-    from rasp import Program
 
 
 def run(call: argparse.Namespace) -> int:
@@ -32,15 +32,13 @@ def run(call: argparse.Namespace) -> int:
     path = target_path(call.target)
     if path.is_dir():
         refuse_overrides(call, "output")
-    if path.is_dir() or call.fast:
-        answers = _run_model(_model(path, call), inputs, call)
-    else:
-        program = program_at(path, call)
-        if program.two_tapes:
-            return _decode(program, inputs, call)
-        answers = _interpret(program, inputs)
-    if call.target_so_far is not None:
-        raise error("usage", "--target is for a program with a source, and this one has none")
+    if call.trace:
+        return _trace(path, inputs, call)
+    asked = _model(path, call) if path.is_dir() or call.fast else program_at(path, call)
+    if _has_source(asked):
+        return _decode(asked, inputs, call)
+    _require_no_target(call)
+    answers = _interpret(asked, inputs) if isinstance(asked, Program) else _run_model(asked, inputs, call)
     for answer in answers:
         for line in _answer_lines(answer, call.json):
             print(line)
@@ -48,6 +46,7 @@ def run(call: argparse.Namespace) -> int:
 
 
 Answer: TypeAlias = "dict[str, list[Scalar]]"
+Asked: TypeAlias = "Program | Transformer"
 
 
 def _texts(call: argparse.Namespace) -> list[str]:
@@ -58,6 +57,15 @@ def _texts(call: argparse.Namespace) -> list[str]:
     return found
 
 
+def _has_source(asked: Asked) -> bool:
+    return asked.two_tapes if isinstance(asked, Program) else asked.encoder is not None
+
+
+def _require_no_target(call: argparse.Namespace) -> None:
+    if call.target_so_far is not None:
+        raise error("usage", "--target is for a program with a source, and this one has none")
+
+
 def _interpret(program: Program, inputs: list[list[object]]) -> list[Answer]:
     names, answers = program.require_outputs(), []
     for number, tokens in enumerate(inputs, start=1):
@@ -66,23 +74,40 @@ def _interpret(program: Program, inputs: list[list[object]]) -> list[Answer]:
     return answers
 
 
-def _decode(program: Program, sources: list[list[object]], call: argparse.Namespace) -> int:
-    """What a program with a source writes for each source; or its answers at each position of a target so far."""
-    target = None if call.target_so_far is None else tokens_of(call.target_so_far, call.list)
-    found: list[tuple[dict[str, list[object]], Answer]] = []
+def _decode(asked: Asked, sources: list[list[object]], call: argparse.Namespace) -> int:
+    """What is written for each source; or the answers at each position of a target so far."""
+    target = _target(call)
+    if target is None:
+        for source, written in zip(sources, _decoded(asked, sources, call), strict=True):
+            if call.json:
+                print(json.dumps({"source": source, "target": written}, ensure_ascii=False))
+            else:
+                print(*_answer_lines({"target": written}, False), sep="\n")
+        return DONE
+    found = []
     for number, source in enumerate(sources, start=1):
         with naming(number, len(sources)):
-            if target is None:
-                found.append(({"source": source}, {"target": program.decode(source)}))
-            else:
-                found.append(({"source": source, "target": target}, program.answers(source, target)))
-    for tapes, answer in found:
-        if call.json and target is None:
-            print(json.dumps({**tapes, **answer}, ensure_ascii=False))
-        else:
-            for line in _answer_lines(answer, call.json, **tapes):
-                print(line)
+            found.append(asked.answers(source, target))
+    for source, answers in zip(sources, found, strict=True):
+        chosen = {name: values for name, values in answers.items() if call.output in (None, name)}
+        print(*_answer_lines(chosen, call.json, source=source, target=target), sep="\n")
     return DONE
+
+
+def _target(call: argparse.Namespace) -> list[object] | None:
+    return None if call.target_so_far is None else tokens_of(call.target_so_far, call.list)
+
+
+def _decoded(asked: Asked, sources: list[list[object]], call: argparse.Namespace) -> list[list[Scalar]]:
+    """The target for each source."""
+    found: list[list[Scalar]] = []
+    for number, source in enumerate(sources, start=1):
+        with naming(number, len(sources)):
+            if isinstance(asked, Program):
+                found.append(asked.decode(source))
+            else:
+                asked.encode_source(source)
+    return found if isinstance(asked, Program) else asked.decode_batch(sources, call.output)
 
 
 def _run_model(model: Transformer, inputs: list[list[object]], call: argparse.Namespace) -> list[Answer]:
@@ -103,6 +128,30 @@ def _model(path: Path, call: argparse.Namespace) -> Transformer:
     found = faster(model_at(path)) if path.is_dir() else Compiled(program_at(path, call)).fast
     note_no_fast_path(found.reason)
     return found
+
+
+def _trace(path: Path, inputs: list[list[object]], call: argparse.Namespace) -> int:
+    """What the residual streams hold of every variable on each input, beside the interpreter's values."""
+    from compiler.observe.trace import trace
+    from compiler.pipeline import Compiled
+    from compiler.runtime.origin import program_of
+
+    if call.json or call.fast:
+        raise error("usage", "--trace prints the tables of the model itself", hint="leave out --json and --fast")
+    if path.is_dir():
+        refuse_overrides(call)
+        model = model_at(path)
+        program = program_of(model)
+    else:
+        compiled = Compiled(program_at(path, call))
+        model, program = compiled.model, compiled.program
+    target = _target(call)
+    if not program.two_tapes:
+        _require_no_target(call)
+    for number, tokens in enumerate(inputs, start=1):
+        with naming(number, len(inputs)):
+            print(*([""] if number > 1 else []), trace(model, program, tokens, target), sep="\n")
+    return DONE
 
 
 def _answer_lines(answer: Answer, as_json: bool, **tapes: list[object]) -> Iterator[str]:
@@ -130,6 +179,7 @@ def define(commands: Commands) -> None:
         rasp run checkpoint "cab" "bca" --json
         rasp run programs/seq2seq/sort.rasp "cab"
         rasp run programs/seq2seq/sort.rasp "cab" --target "ab"
+        rasp run checkpoint "cab" --trace
         """,
     )
     flags.add_argument("target", metavar="TARGET", help="a .rasp file, or a checkpoint folder")
@@ -151,5 +201,10 @@ def define(commands: Commands) -> None:
         "--fast",
         action="store_true",
         help="compile the program (a checkpoint's again); count where heads compare all pairs, if that is quicker",
+    )
+    flags.add_argument(
+        "--trace",
+        action="store_true",
+        help="print instead what the model's residual stream holds of each variable, after each sublayer",
     )
     setting_flags(flags)

@@ -34,12 +34,16 @@ def view(call: argparse.Namespace) -> int:
 
 def _model(path: Path, call: argparse.Namespace) -> Transformer:
     """The model of a checkpoint, or of a program that is compiled for the occasion."""
+    from compiler.model import require_one_tape
+
     if path.is_dir():
         refuse_overrides(call)
         return model_at(path)
     from compiler.pipeline import Compiled
 
-    compiled = Compiled(program_at(path, call))
+    program = program_at(path, call)
+    require_one_tape(program.two_tapes, "the explorer")
+    compiled = Compiled(program)
     warn(compiled)
     return compiled.model
 

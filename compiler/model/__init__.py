@@ -13,7 +13,7 @@ The folder may be copied out, under any name: its modules import each other from
 """
 
 from .config import DTYPES, Config, LayerShape, OutputSlice, Scalar, exact, value_from_json
-from .errors import ModelError, NotFiniteError
+from .errors import ModelError, NotFiniteError, require_one_tape
 from .layers import MLP, Attention, Block, CrossAttention, Crossed, Embedding, Memory, Past
 from .network import Network, Stack, Unembedding
 from .reading import Reader, Reading, Rereading
@@ -43,5 +43,6 @@ __all__ = [
     "Transformer",
     "Unembedding",
     "exact",
+    "require_one_tape",
     "value_from_json",
 ]

@@ -35,6 +35,15 @@ class NotFiniteError(ModelError):
         )
 
 
+def require_one_tape(has_source: bool, what: str) -> None:
+    """Refuse a program or a model with a source, where something knows nothing of two tapes yet."""
+    if has_source:
+        raise ModelError(
+            f"{what} knows one tape so far, and this reads a source and a target",
+            "`rasp run`, `rasp info` and `rasp check --interventions` know both",
+        )
+
+
 def dtypes(module: nn.Module) -> set[torch.dtype]:
     """Those of all weights. To ask `parameters()` takes ten times as long."""
     modules, found = [module], set()

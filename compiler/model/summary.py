@@ -4,45 +4,78 @@ In: a `Network`. Out: its size in one line, and a page.
 Invariant: nothing is said of columns, heads and neurons but what the labels say.
 
     2 layers, 2 heads, 0 neurons, d_model 7, 196 parameters (46 not zero)
+    encoder 1 layer, 1 head, 0 neurons, d_model 18; decoder 1 layer, 0 heads, 1 head that crosses, 0 neurons, ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from .config import Config
 from .network import Network
 
 
 def size(model: Network) -> str:
     """The size in one line."""
-    layers = model.config.layers
-    heads, neurons = (sum(getattr(shape, kind) for shape in layers) for kind in ("n_heads", "d_mlp"))
+    stored = f"{model.stored():,} parameters ({model.nonzero():,} not zero)"
+    config = model.config
+    if config.encoder is None:
+        return f"{_stack(config)}, {stored}"
+    return f"encoder {_stack(config.encoder)}; decoder {_stack(config)}; {stored}"
+
+
+def _stack(config: Config) -> str:
+    """The size of an encoder, or of what stands before the unembedding."""
+    layers = config.layers
+    heads, cross, neurons = (sum(getattr(shape, kind) for shape in layers) for kind in ("n_heads", "n_cross", "d_mlp"))
+    crossing = f", {_plural(cross, 'head')} that {'crosses' if cross == 1 else 'cross'}" if cross else ""
     return (
-        f"{_plural(len(layers), 'layer')}, {_plural(heads, 'head')}, {_plural(neurons, 'neuron')}, "
-        f"d_model {model.config.d_model}, {model.stored():,} parameters ({model.nonzero():,} not zero)"
+        f"{_plural(len(layers), 'layer')}, {_plural(heads, 'head')}{crossing}, {_plural(neurons, 'neuron')}, "
+        f"d_model {config.d_model}"
     )
 
 
 def info(model: Network) -> str:
     """What each column, head and neuron is for."""
-    config = model.config
-    shown = ", ".join(config.vocabulary[:20]) + (", ..." if len(config.vocabulary) > 20 else "")
     lines = [
         size(model),
-        f"inputs: 1 to {config.max_length} of {_plural(len(config.vocabulary), 'token')} ({shown})",
-        f"attention: {'causal' if config.causal else 'bidirectional'}, {config.dtype}",
-        *_writing(model),
-        *(f"output {output.name}: {_plural(len(output.values), 'value')}" for output in config.outputs),
+        *_inputs(model.config),
+        *_writing(model.config),
+        *(f"output {output.name}: {_plural(len(output.values), 'value')}" for output in model.config.outputs),
         *_verdict(model),
-        "",
-        "residual stream",
-        *(f"  {number:>3} {name}" for number, name in enumerate(model.labels.get("columns", []))),
     ]
-    for number, layer in enumerate(model.labels.get("layers", [])):
-        lines += ["", f"layer {number}"]
-        lines += [f"  L{number}H{i} {head['purpose']}" for i, head in enumerate(layer["heads"])]
-        lines += [f"  L{number}N{i} {neuron['does']}" for i, neuron in enumerate(layer["neurons"])]
-    return "\n".join(lines)
+    if model.config.encoder is None:
+        return "\n".join([*lines, *_parts(model.labels, "")])
+    encoder = model.labels.get("encoder", {})
+    return "\n".join([*lines, *_parts(encoder, "encoder, "), *_parts(model.labels, "decoder, ")])
+
+
+def _inputs(config: Config) -> Iterator[str]:
+    """What is read, and who sees whom."""
+    if config.encoder is None:
+        yield f"inputs: {_tape(config)}"
+        yield f"attention: {'causal' if config.causal else 'bidirectional'}, {config.dtype}"
+        return
+    yield f"sources: {_tape(config.encoder)}"
+    yield f"targets: {_tape(config)}, {config.start} in front"
+    yield f"attention: bidirectional in the encoder, causal in the decoder, {config.dtype}"
+
+
+def _tape(config: Config) -> str:
+    shown = ", ".join(config.vocabulary[:20]) + (", ..." if len(config.vocabulary) > 20 else "")
+    return f"1 to {config.max_length} of {_plural(len(config.vocabulary), 'token')} ({shown})"
+
+
+def _parts(labels: Mapping[str, Any], whose: str) -> Iterator[str]:
+    """The columns, heads and neurons of a network or of one of its two stacks."""
+    yield from ("", f"{whose}residual stream")
+    yield from (f"  {number:>3} {name}" for number, name in enumerate(labels.get("columns", [])))
+    for number, layer in enumerate(labels.get("layers", [])):
+        yield from ("", f"{whose}layer {number}")
+        yield from (f"  L{number}H{i} {head['purpose']}" for i, head in enumerate(layer["heads"]))
+        yield from (f"  L{number}C{i} {head['purpose']}" for i, head in enumerate(layer.get("cross", [])))
+        yield from (f"  L{number}N{i} {neuron['does']}" for i, neuron in enumerate(layer["neurons"]))
 
 
 def _verdict(model: Network) -> Iterator[str]:
@@ -51,10 +84,11 @@ def _verdict(model: Network) -> Iterator[str]:
         yield f"{verdict}; tightest: {certificate['tightest']}"
 
 
-def _writing(model: Network) -> Iterator[str]:
-    config = model.config
-    if config.generate is not None:
-        ends = f"ends with {' or '.join(config.stop)}" if config.stop else "ends where the model holds no more"
+def _writing(config: Config) -> Iterator[str]:
+    ends = f"ends with {' or '.join(config.stop)}" if config.stop else "ends where the model holds no more"
+    if config.encoder is not None:
+        yield f"decodes: {config.slice(config.generate)[1].name} is the next token; a target {ends}"
+    elif config.generate is not None:
         yield f"generates: {config.generate} is the next token; a text {ends}"
 
 

@@ -1,7 +1,7 @@
 """The plan: what a program costs, in each mode, before a model is made.
 
 In: a graph. Out: `Plan`: RASP's own count of layers and heads, and for each mode the layers, heads, neurons, columns
-and parameters of the circuit, and whether it can be certified.
+and parameters of the circuit, and whether it can be certified. Of a program with a source, of both stacks.
 Invariant: the numbers are those of the circuits themselves; nothing is estimated by formula.
 
     mode      layers  with attention  heads  neurons  columns  parameters
@@ -10,36 +10,49 @@ Invariant: the numbers are those of the circuits themselves; nothing is estimate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from compiler.circuit.certificate import Certificate
+from compiler.circuit.circuit import Circuit
 from compiler.graph.specialise import Graph
 from compiler.lowering import NEURON_BUDGET
 from compiler.lowering.build import Built
-from rasp.meaning.sop import Aggregate, Indices, Node, Select, Selector, SOp, Tokens, Total, Width, reachable
+from rasp.meaning.sop import Aggregate, Encoded, Indices, Node, Select, Selector, SOp, Tokens, Total, Width, reachable
 from rasp.text.source import counted
 
 
 @dataclass(frozen=True)
-class Mode:
-    """What one way to optimise comes to."""
+class Stack:
+    """What an encoder, a decoder, or the one stack there is comes to. Heads that cross are heads of the decoder."""
 
-    name: str
     layers: int
     attention_layers: int
     heads: int
     neurons: int
     columns: int
     parameters: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.layers:>6} {self.attention_layers:>15} {self.heads:>6} {self.neurons:>8} "
+            f"{self.columns:>8} {self.parameters:>11}"
+        )
+
+
+@dataclass(frozen=True)
+class Mode(Stack):
+    """What one way to optimise comes to; with an encoder, in the decoder, whose parameters are then its own alone."""
+
+    name: str
     certificate: Certificate
+    encoder: Stack | None = None
 
     def __str__(self) -> str:
         verdict = "certified" if self.certificate.ok else "not certified"
-        return (
-            f"{self.name:<9} {self.layers:>6} {self.attention_layers:>15} {self.heads:>6} {self.neurons:>8} "
-            f"{self.columns:>8} {self.parameters:>11}  {verdict}"
-        )
+        if self.encoder is None:
+            return f"{self.name:<9} {super().__str__()}  {verdict}"
+        return f"{self.name:<9} encoder {self.encoder}\n{'':<9} decoder {super().__str__()}  {verdict}"
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,8 @@ class Plan:
     early: tuple[str, ...] = ()  # s-ops that take neurons before the first attention, where RASP counts nothing
 
     def __str__(self) -> str:
-        head = "mode      layers  with attention  heads  neurons  columns  parameters"
+        stack = "stack   " if any(mode.encoder is not None for mode in self.modes) else ""
+        head = f"mode      {stack}layers  with attention  heads  neurons  columns  parameters"
         layers, heads = counted(self.rasp_layers, "layer"), counted(self.rasp_heads, "head")
         lines = [f"RASP counts {layers} and {heads}; elementwise work is free there", "", head, *map(str, self.modes)]
         if self.early:
@@ -66,12 +80,13 @@ class Plan:
 
 def plan(graph: Graph, build: Callable[[Graph, str], Built]) -> Plan:
     """Build the circuit that each mode would come to, and measure it."""
-    layers, heads = rasp_count(graph.outputs)
+    layers, heads = rasp_count(graph.outputs, {} if graph.encoder is None else graph.encoder.outputs)
+    early = [*(() if graph.encoder is None else _early(graph.encoder)), *_early(graph)]
     return Plan(
         layers,
         heads,
         tuple(_measured(name, build(graph, name)) for name in NEURON_BUDGET),
-        tuple(dict.fromkeys(_early(graph))),
+        tuple(dict.fromkeys(early)),
     )
 
 
@@ -88,26 +103,44 @@ def _early(graph: Graph) -> Iterator[str]:
 
 def _measured(name: str, built: Built) -> Mode:
     circuit = built.circuit
-    return Mode(
-        name,
-        layers=len(circuit.layers),
-        attention_layers=sum(1 for layer in circuit.layers if layer.heads),
-        heads=sum(len(layer.heads) for layer in circuit.layers),
-        neurons=sum(len(layer.mlp) for layer in circuit.layers),
-        columns=len(set(circuit.columns().values())),
-        parameters=circuit.parameters(),
-        certificate=built.certificate,
-    )
+    encoder = None if circuit.encoder is None else Stack(**_sizes(circuit.encoder))
+    own = _sizes(circuit)
+    own["parameters"] -= 0 if encoder is None else encoder.parameters
+    return Mode(**own, name=name, certificate=built.certificate, encoder=encoder)
 
 
-def rasp_count(outputs: Mapping[str, SOp]) -> tuple[int, int]:
+def _sizes(circuit: Circuit) -> dict[str, int]:
+    heads = [len(layer.heads) + len(layer.cross) for layer in circuit.layers]
+    return {
+        "layers": len(circuit.layers),
+        "attention_layers": sum(map(bool, heads)),
+        "heads": sum(heads),
+        "neurons": sum(len(layer.mlp) for layer in circuit.layers),
+        "columns": len(set(circuit.columns().values())),
+        "parameters": circuit.parameters(),
+    }
+
+
+def rasp_count(outputs: Mapping[str, SOp], encoder: Mapping[str, SOp] | None = None) -> tuple[int, int]:
     """Layers and heads as the paper counts them ("Thinking Like Transformers", section 4): elementwise work is free,
-    an aggregate is one layer above its selector's inputs and its value, equal selectors in a layer are one head."""
+    an aggregate is one layer above its selector's inputs and its value, equal selectors in a layer are one head. What
+    is read of the s-ops of an `encoder` is as many layers up as it is there; the heads of both are counted."""
+    depth: dict[Node, int] = {}
+    heads = 0
+    for roots in (encoder or {}, outputs):
+        depth, found = _depths(roots.values(), depth)
+        heads += len(found)
+    return max((depth[node] for node in outputs.values()), default=0), heads
+
+
+def _depths(roots: Iterable[SOp], below: Mapping[Node, int]) -> tuple[dict[Node, int], set[tuple[int, Selector]]]:
+    """The layer of every node, and the selectors of each layer; `below` are those of the encoder."""
     depth: dict[Node, int] = {}
     heads: set[tuple[int, Selector]] = set()
-    for node in reachable(outputs.values()):
-        below = max((depth[arg] for arg in node.inputs), default=0)
+    for node in reachable(roots):
         match node:
+            case Encoded(inner):
+                depth[node] = below[inner]
             case Aggregate(selector=selector, value=value) | Total(selector=selector, value=value):
                 depth[node] = 1 + max(depth[value], depth[selector])
                 heads.add((depth[node], selector))
@@ -115,5 +148,5 @@ def rasp_count(outputs: Mapping[str, SOp]) -> tuple[int, int]:
                 depth[node] = 1 + depth[selector]
                 heads.add((depth[node], selector))
             case _:
-                depth[node] = below
-    return max((depth[node] for node in outputs.values()), default=0), len(heads)
+                depth[node] = max((depth[arg] for arg in node.inputs), default=0)
+    return depth, heads

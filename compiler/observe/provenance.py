@@ -2,7 +2,7 @@
 
 In: a compiled `Transformer`. Out: JSON data, explained in `docs/provenance.md`, its form in `provenance.schema.json`:
 what each direction of the stream holds, the variables, nodes (embeddings, heads, neurons, outputs) with their hooks in
-TransformerLens, and the edges between them.
+TransformerLens, and the edges between them; of a model with an encoder the same of that, as its `encoder`.
 Invariants: what columns hold is said by the data of the labels, never by a name. Edges come from the tensors alone.
 There is one exactly where an earlier node's writing matrix and a reading matrix are both not zero on a column; so what
 stands across a missing edge cannot matter, bit for bit.
@@ -20,10 +20,12 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-from compiler.model import Block, ModelError, Transformer
+from compiler.model import Attention, Block, CrossAttention, ModelError, Stack, Transformer
+from compiler.observe.steps import sublayers
 
 FORMAT = "rasp-provenance"
-VERSION = 2
+VERSION, OF_TWO_TAPES = 2, 3
+"""The version of a document; that of one with an `encoder`, which must not be read without it."""
 DOCUMENT = "provenance.json"
 """The name of the file in a checkpoint."""
 
@@ -38,11 +40,53 @@ class _Node:
     """A part of the model: the columns it reads by input and those it writes."""
 
     id: str
-    step: int  # it writes into the stream after this step: 0 the embedding, 2L + 1 and 2L + 2 the sublayers of layer L
+    step: int  # it writes into the stream after this step: 0 the embedding, then the sublayers of each layer
     reads: dict[str, list[int]]
     writes: list[int]
     varying: frozenset[int]  # those that it does not write with the same number at every token
     shown: dict[str, Any]
+    crosses: frozenset[str] = frozenset()  # the inputs that read the encoder's stream, as it is in the end
+
+
+@dataclass(frozen=True)
+class _Half:
+    """The stack of a model that ends with the outputs, or its encoder, with the labels; ids and hooks have a prefix."""
+
+    stack: Stack
+    labels: _Label
+    prefix: str = ""
+
+    @property
+    def sublayers(self) -> tuple[str, ...]:
+        return sublayers(self.stack.config)
+
+    @property
+    def never(self) -> int:
+        """One more than all steps."""
+        return len(self.sublayers) * len(self.stack.config.layers) + 1
+
+    def step(self, layer: int, sublayer: str) -> int:
+        """The number of a sublayer among all."""
+        return len(self.sublayers) * layer + self.sublayers.index(sublayer) + 1
+
+    def layer(self, step: int) -> int | None:
+        """The layer of a step; None of the embedding."""
+        return None if step == 0 else (step - 1) // len(self.sublayers)
+
+    def hook(self, step: int) -> str:
+        """The hook of the residual stream after a step."""
+        layer = self.layer(step)
+        if layer is None:
+            return f"{self.prefix}blocks.0.hook_resid_pre"
+        return f"{self.prefix}blocks.{layer}.hook_resid_{_AFTER[self.sublayers[(step - 1) % len(self.sublayers)]]}"
+
+    def block(self, layer: int) -> str:
+        """What the hooks of a layer begin with."""
+        return f"{self.prefix}blocks.{layer}."
+
+
+_AFTER = {"attention": "mid", "cross-attention": "mid_cross", "MLP": "post"}
+"""What TransformerLens calls the stream after each sublayer."""
 
 
 def provenance(model: Transformer) -> dict[str, Any]:
@@ -56,25 +100,18 @@ def provenance(model: Transformer) -> dict[str, Any]:
     if "named" not in labels:
         missing = "the labels are of an older version: they do not say what columns hold"
         raise ModelError(missing, "compile the program again")
-    nodes = list(_nodes(model))
-    stream = _Stream(labels, nodes)
-    variables = [stream.variable(label) for label in labels["named"]]
-    written: dict[str, list[dict[str, Any]]] = {}
-    for variable in variables:
-        for writer in variable["nodes"]:
-            written.setdefault(writer, []).append(variable)
-    return {
+    source = None if model.encoder is None else _Half(model.encoder, labels["encoder"], "encoder.")
+    read = None if source is None else _Stream(source, [*_nodes(source)])
+    own = _Half(model, labels)
+    stream = _Stream(own, [*_nodes(own), *_outputs(model, own)])
+    found = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if read is None else OF_TWO_TAPES,
         "compiler": labels.get("compiler", ""),
         "source": labels.get("program", {}).get("source", ""),
-        "bos_token": model.config.d_vocab - 1,
-        "columns": list(labels["columns"]),
-        "directions": [stream.direction(label) for label in labels["directions"]],
-        "variables": variables,
-        "nodes": [_shown(node, written.get(node.id, [])) for node in nodes],
-        "edges": _few(_edges(nodes, stream.cleared)),
+        **stream.told(read),
     }
+    return found if read is None else found | {"encoder": read.told()}
 
 
 def _few(edges: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -87,50 +124,66 @@ def _few(edges: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _nodes(model: Transformer) -> Iterator[_Node]:
-    """Every node in the order in which they write."""
-    yield from _embeddings(model)
-    for number, block in enumerate(model.layers()):
-        yield from _heads(model, number, block)
-        yield from _neurons(model, number, block)
-    yield from _outputs(model)
+def _nodes(half: _Half) -> Iterator[_Node]:
+    """Every node but the outputs, in the order in which they write."""
+    yield from _embeddings(half)
+    for number, block in enumerate(half.stack.layers()):
+        yield from _heads(half, number, block)
+        yield from _crossing(half, number, block)
+        yield from _neurons(half, number, block)
 
 
-def _embeddings(model: Transformer) -> Iterator[_Node]:
-    tables = {"embed": ("hook_embed", model.embed.W_E, model.embed.W_E[:-1])}
-    if model.embed.W_pos is not None:
-        tables["pos_embed"] = ("hook_pos_embed", model.embed.W_pos, model.embed.W_pos[1:])
-    for name, (hook, table, tokens) in tables.items():
+def _embeddings(half: _Half) -> Iterator[_Node]:
+    embed = half.stack.embed
+    tables = {"embed": (embed.W_E, embed.W_E[:-1])}
+    if embed.W_pos is not None:
+        tables["pos_embed"] = (embed.W_pos, embed.W_pos[1:])
+    for name, (table, tokens) in tables.items():
         varying = frozenset(_columns(tokens != tokens[0]))
-        yield _Node(name, 0, {}, _columns(table), varying, {"kind": "embedding", "output": {"hook": hook}})
+        shown = {"kind": "embedding", "output": {"hook": f"{half.prefix}hook_{name}"}}
+        yield _Node(f"{half.prefix}{name}", 0, {}, _columns(table), varying, shown)
 
 
-def _heads(model: Transformer, number: int, block: Block) -> Iterator[_Node]:
-    if block.attn is None:
-        return
-    hook = f"blocks.{number}.attn.hook_"
-    reading = {"q": block.attn.W_Q, "k": block.attn.W_K, "v": block.attn.W_V}
-    for h, label in enumerate(_labels(model, number, "heads")):
+def _heads(half: _Half, number: int, block: Block) -> Iterator[_Node]:
+    if block.attn is not None:
+        yield from _attending(half, number, block.attn, "attention")
+
+
+def _crossing(half: _Half, number: int, block: Block) -> Iterator[_Node]:
+    if block.cross is not None:
+        yield from _attending(half, number, block.cross, "cross-attention")
+
+
+def _attending(half: _Half, number: int, attn: Attention | CrossAttention, sublayer: str) -> Iterator[_Node]:
+    """The heads of a sublayer. What crosses has its keys and values of the encoder."""
+    letter, name, labels = ("H", "attn", "heads") if sublayer == "attention" else ("C", "cross_attn", "cross")
+    crosses = frozenset("kv" if sublayer == "cross-attention" else "")
+    hook = f"{half.block(number)}{name}.hook_"
+    reading = {"q": attn.W_Q, "k": attn.W_K, "v": attn.W_V}
+    for h, label in enumerate(half.labels["layers"][number][labels]):
         shown = {
             "kind": "head",
             "layer": number,
             "index": h,
             "name": label["name"],
             "purpose": label["purpose"],
-            "inputs": {letter: {"hook": hook + letter} for letter in reading},
+            "inputs": {
+                one: {"hook": hook + one, **({"stream": "encoder"} if one in crosses else {})} for one in reading
+            },
             "output": {"hook": f"{hook}z"},
         }
-        reads = {letter: _columns(matrix[h].T) for letter, matrix in reading.items()}
-        writes = _columns(block.attn.W_O[h])
-        yield _Node(f"L{number}H{h}", 2 * number + 1, reads, writes, frozenset(writes), shown)
+        reads = {one: _columns(matrix[h].T) for one, matrix in reading.items()}
+        writes = _columns(attn.W_O[h])
+        node = f"{half.prefix}L{number}{letter}{h}"
+        yield _Node(node, half.step(number, sublayer), reads, writes, frozenset(writes), shown, crosses)
 
 
-def _neurons(model: Transformer, number: int, block: Block) -> Iterator[_Node]:
+def _neurons(half: _Half, number: int, block: Block) -> Iterator[_Node]:
     if block.mlp is None:
         return
-    hook = f"blocks.{number}.mlp.hook_"
+    hook = f"{half.block(number)}mlp.hook_"
     reads, writes = _rows(block.mlp.W_in.T), _rows(block.mlp.W_out)
-    for n, label in enumerate(_labels(model, number, "neurons")):
+    for n, label in enumerate(half.labels["layers"][number]["neurons"]):
         shown = {
             "kind": "neuron",
             "layer": number,
@@ -141,22 +194,19 @@ def _neurons(model: Transformer, number: int, block: Block) -> Iterator[_Node]:
             "output": {"hook": f"{hook}post"},
         }
         varying = frozenset(writes[n] if reads[n] else [])  # with a bias alone it says the same everywhere
-        yield _Node(f"L{number}N{n}", 2 * number + 2, {"in": reads[n]}, writes[n], varying, shown)
+        step = half.step(number, "MLP")
+        yield _Node(f"{half.prefix}L{number}N{n}", step, {"in": reads[n]}, writes[n], varying, shown)
 
 
-def _outputs(model: Transformer) -> Iterator[_Node]:
-    start, last = 0, 2 * len(model.config.layers) + 1
+def _outputs(model: Transformer, half: _Half) -> Iterator[_Node]:
+    start = 0
     for output in model.config.outputs:
         stop = start + len(output.values)
         hook = {"hook": "unembed.hook_out"}
         shown = {"kind": "output", "name": output.name, "logits": [start, stop], "inputs": {"in": hook}, "output": hook}
         reads = {"in": _columns(model.unembed.W_U[:, start:stop].T)}
-        yield _Node(f"output:{output.name}", last, reads, [], frozenset(), shown)
+        yield _Node(f"output:{output.name}", half.never, reads, [], frozenset(), shown)
         start = stop
-
-
-def _labels(model: Transformer, number: int, kind: str) -> list[dict[str, str]]:
-    return model.labels["layers"][number][kind]  # type: ignore[no-any-return]
 
 
 def _columns(matrix: Tensor) -> list[int]:
@@ -172,40 +222,47 @@ def _rows(matrix: Tensor) -> list[list[int]]:
     return found
 
 
-def _edges(nodes: list[_Node], cleared: Mapping[int, list[int]]) -> Iterator[dict[str, Any]]:
-    """What each input reads of what each earlier node wrote. A sublayer's nodes do not see each other."""
-    steps = [node.step for node in nodes]
-    writers: dict[int, list[int]] = {}
-    for number, node in enumerate(nodes):
-        for column in node.writes:
-            writers.setdefault(column, []).append(number)
-    for reader in nodes:
-        earlier = bisect_left(steps, reader.step)
-        for letter, reads in reader.reads.items():
-            shared: dict[int, list[int]] = {}
-            for column in reads:
-                numbers = writers.get(column, [])
-                for number in numbers[: bisect_left(numbers, earlier)]:
-                    shared.setdefault(number, []).append(column)
-            for number, columns in sorted(shared.items()):
-                yield {
-                    "from": nodes[number].id,
-                    "to": reader.id,
-                    "input": letter,
-                    "columns": columns,
-                    "constant": nodes[number].varying.isdisjoint(columns),
-                    "erased": all(
-                        any(nodes[number].step <= step < reader.step for step in cleared.get(column, ()))
-                        for column in columns
-                    ),
-                }
+class _Writers:
+    """The nodes of a stream by the columns that they write."""
+
+    def __init__(self, nodes: list[_Node], cleared: Mapping[int, list[int]]) -> None:
+        self.nodes = nodes
+        self.cleared = cleared
+        self.steps = [node.step for node in nodes]
+        self.of: dict[int, list[int]] = {}
+        for number, node in enumerate(nodes):
+            for column in node.writes:
+                self.of.setdefault(column, []).append(number)
+
+    def edges(self, reader: _Node, letter: str, end: int) -> Iterator[dict[str, Any]]:
+        """What an input reads of what each node wrote before a step. A sublayer's nodes do not see each other."""
+        earlier = bisect_left(self.steps, end)
+        shared: dict[int, list[int]] = {}
+        for column in reader.reads[letter]:
+            numbers = self.of.get(column, [])
+            for number in numbers[: bisect_left(numbers, earlier)]:
+                shared.setdefault(number, []).append(column)
+        for number, columns in sorted(shared.items()):
+            writer = self.nodes[number]
+            yield {
+                "from": writer.id,
+                "to": reader.id,
+                "input": letter,
+                "columns": columns,
+                "constant": writer.varying.isdisjoint(columns),
+                "erased": all(
+                    any(writer.step <= step < end for step in self.cleared.get(column, ())) for column in columns
+                ),
+            }
 
 
 class _Stream:
     """What the labels say about the directions of the stream, and the nodes that write them."""
 
-    def __init__(self, labels: _Label, nodes: list[_Node]) -> None:
+    def __init__(self, half: _Half, nodes: list[_Node]) -> None:
+        self.half = half
         self.nodes = nodes
+        labels = half.labels
         self.writers: dict[int, list[int]] = {}
         for number, node in enumerate(nodes):
             for column in node.varying:
@@ -221,6 +278,33 @@ class _Stream:
             for statement in direction["holds"]:
                 if statement["named"]:
                     self.holding.setdefault(statement["of"], []).append((direction, statement["function"]))
+
+    def told(self, read: _Stream | None = None) -> dict[str, Any]:
+        """What a document says of the stream, and of the nodes that write it; `read` is the encoder's."""
+        variables = [self.variable(label) for label in self.half.labels["named"]]
+        written: dict[str, list[dict[str, Any]]] = {}
+        for variable in variables:
+            for writer in variable["nodes"]:
+                written.setdefault(writer, []).append(variable)
+        return {
+            "bos_token": self.half.stack.config.d_vocab - 1,
+            "columns": list(self.half.labels["columns"]),
+            "directions": [self.direction(label) for label in self.directions],
+            "variables": variables,
+            "nodes": [_shown(node, written.get(node.id, [])) for node in self.nodes],
+            "edges": _few(self._edges(read)),
+        }
+
+    def _edges(self, read: _Stream | None) -> Iterator[dict[str, Any]]:
+        """What each input reads of what each earlier node wrote, here or in the encoder."""
+        own = _Writers(self.nodes, self.cleared)
+        there = None if read is None else _Writers(read.nodes, read.cleared)
+        for reader in self.nodes:
+            for letter in reader.reads:
+                if letter not in reader.crosses:
+                    yield from own.edges(reader, letter, reader.step)
+                elif read is not None and there is not None:
+                    yield from there.edges(reader, letter, read.half.never)
 
     def direction(self, label: _Label) -> dict[str, Any]:
         """A direction: where and when it is, what it holds, of which variables it is a function."""
@@ -250,9 +334,9 @@ class _Stream:
             "lines": list(named["lines"]),
             "home": named["home"],
             "step": step,
-            "until": min((direction["until"] for direction in directions), default=self.nodes[-1].step),
-            "layer": None if step == 0 else (step - 1) // 2,
-            "hook": _stream(step),
+            "until": min((direction["until"] for direction in directions), default=self.half.never),
+            "layer": self.half.layer(step),
+            "hook": self.half.hook(step),
             "read": self._sum(terms),
             "over": self._sum(over),
             "values": values,
@@ -287,13 +371,6 @@ class _Stream:
 def _key(value: object) -> tuple[type, object]:
     """What tells a value of the labels from others: 1 and True are two."""
     return type(value), value["float"] if isinstance(value, dict) else value
-
-
-def _stream(step: int) -> str:
-    """The hook of the residual stream after a step."""
-    if step == 0:
-        return "blocks.0.hook_resid_pre"
-    return f"blocks.{(step - 1) // 2}.hook_resid_{'mid' if step % 2 else 'post'}"
 
 
 def _shown(node: _Node, written: list[dict[str, Any]]) -> dict[str, Any]:

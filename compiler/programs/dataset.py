@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import rasp
 from compiler.graph.witness import is_meant
-from compiler.model import ModelError, Transformer
+from compiler.model import ModelError, Transformer, require_one_tape
 from compiler.observe.provenance import DOCUMENT, provenance
 from compiler.pipeline import Compiled
 from compiler.programs.library import Entry
@@ -126,6 +126,7 @@ def _write_case(entry: Entry, folder: Path, seed: int, examples: int) -> dict[st
     home = folder / entry.name
     text = entry.path.read_text(encoding="utf-8")
     compiled = Compiled(rasp.parse(text, f"programs/{entry.name}.rasp"))  # a name that does not tell where this ran
+    require_one_tape(compiled.program.two_tapes, "a data set")
     try:
         home.mkdir(parents=True)
         (home / TEXT).write_text(text, encoding="utf-8", newline="\n")

@@ -66,3 +66,24 @@ def test_the_programs_that_come_along_are_found_from_anywhere(rasp, tmp_path: Pa
 def test_a_long_integer(flags: tuple[str, ...], rasp, room: Path) -> None:
     (room / "long.rasp").write_text("a = 10^5000 + indices;\n")
     assert rasp("run", "long.rasp", "ab", *flags).code == 0
+
+
+@pytest.mark.parametrize("target", ["reverse.rasp", "reversed"])
+def test_a_trace_of_each_input(target: str, rasp, room: Path) -> None:
+    done = rasp("run", target, "ab", "c", "--trace")
+    assert done.code == 0
+    first, second = done.out.split("\n\n")
+    assert first.splitlines()[0].startswith("variable | interpreter | embedding | L0 attention | L0 MLP")
+    assert [line.split(" | ")[1].strip() for line in first.splitlines()[1:] if line.startswith("reversed")] == ["b a"]
+    assert [line.split(" | ")[1].strip() for line in second.splitlines()[1:] if line.startswith("reversed")] == ["c"]
+
+
+@pytest.mark.parametrize("flag", ["--json", "--fast"])
+def test_a_trace_is_a_table_of_the_model(flag: str, rasp, room: Path) -> None:
+    done = rasp("run", "reverse.rasp", "ab", "--trace", flag)
+    assert done.code == 2 and done.err.startswith("error[usage]: --trace prints the tables of the model itself")
+
+
+def test_a_trace_of_one_tape_has_no_target(rasp, room: Path) -> None:
+    done = rasp("run", "reversed", "ab", "--trace", "--target", "a")
+    assert done.code == 2 and "--target is for a program with a source" in done.err

@@ -1,4 +1,4 @@
-"""A program with a source at the command line: it is run, listed, linted; whatever compiles refuses it."""
+"""A program with a source at the command line: it and its checkpoint are run, listed, linted, explained."""
 
 import io
 import json
@@ -7,6 +7,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+import compiler
+import rasp as language
 from tests.places import PROGRAMS, ROOT
 
 SORT = str(PROGRAMS / "seq2seq" / "sort.rasp")
@@ -101,10 +103,112 @@ def test_a_note_is_no_finding(rasp) -> None:
 def test_it_is_compiled_and_decodes_from_its_checkpoint(rasp, tmp_path) -> None:
     folder = tmp_path / "sort"
     assert rasp("compile", SORT, "-o", str(folder)).code == 0
-    assert rasp("generate", str(folder), "cab").out.split() == [*"abc."]
+    assert rasp("generate", str(folder), "cab").out == "abc.\n"
     for form in ("graph", "lowered", "circuit", "certificate", "weights"):
         shown = rasp("compile", SORT, "--emit", form)
         assert shown.code == 0 and shown.out.strip()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The compiled program, saved."""
+    folder = tmp_path_factory.mktemp("saved") / "sort"
+    compiler.compile(language.load(SORT)).save(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["cab", "hah"],
+        ["--list", '["b", "a"]', "--json"],
+        ["cab", "--output", "next"],
+        ["cab", "--target", "ab"],
+        ["cab", "ha", "--target", "", "--json"],
+    ],
+)
+def test_a_checkpoint_prints_what_its_program_prints(rasp, checkpoint: str, words: list[str]) -> None:
+    done = rasp("run", SORT, *words)
+    assert done.code == 0 and done.out
+    assert rasp("run", checkpoint, *words) == done
+    fast = rasp("run", SORT, *words, "--fast")
+    assert (fast.code, fast.out) == (0, done.out)
+    assert fast.err.startswith("warning[fast]: no fast path: it reads a source and a target")
+
+
+def test_a_checkpoint_reads_sources_from_standard_input(rasp, checkpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("ba\ncab\n"))
+    assert rasp("run", checkpoint, "h", "-").out == "[h, .] (strings)\n[a, b, .] (strings)\n[a, b, c, .] (strings)\n"
+
+
+def test_a_checkpoint_names_the_input_with_a_wrong_token(rasp, checkpoint: str) -> None:
+    done = rasp("run", checkpoint, "ab", "abx")
+    assert (done.code, done.out) == (2, "")
+    assert 'token "x" at position 2' in done.err and "in input 2 of 2" in done.err
+
+
+@pytest.mark.parametrize("words", [["cab"], ["cab", "--max-tokens", "2"], ["cab", "--json"]])
+def test_a_checkpoint_generates_what_its_program_generates(rasp, checkpoint: str, words: list[str]) -> None:
+    done = rasp("generate", SORT, *words)
+    assert done.code == 0 and rasp("generate", checkpoint, *words) == done
+    assert rasp("generate", SORT, *words, "--fast").out == done.out
+
+
+def test_tokens_are_drawn_again_with_the_same_seed(rasp, checkpoint: str) -> None:
+    first, second = (rasp("generate", checkpoint, "cab", "--temperature", "200", "--seed", "3").out for _ in range(2))
+    assert first == second != "abc.\n"
+
+
+def test_a_trace_is_two_tables(rasp, checkpoint: str) -> None:
+    done = rasp("run", checkpoint, "ba", "--trace")
+    assert done.out.splitlines()[0] == "encoder, at the source"
+    assert done.out.rstrip().endswith("a b .              | a b .")
+    assert rasp("run", SORT, "ba", "--trace", "--target", "ab") == done
+    assert rasp("run", SORT, "ba", "--trace", "--target", "").out.count("indices@target | 0 ") == 1
+
+
+def test_both_stacks_are_explained(rasp, checkpoint: str) -> None:
+    assert rasp("info", checkpoint).out.splitlines()[0].startswith("encoder 1 layer, 3 heads, 15 neurons")
+    lines = rasp("info", checkpoint, "--provenance").out.splitlines()
+    assert [line for line in lines if " | " not in line] == ["encoder, at the source", "", "decoder, at the target"]
+    assert [line.split(" | ")[0].strip() for line in lines if " | " in line] == [
+        *("variable", "source", "place", "indices@source"),
+        *("variable", "indices@target", "next"),
+    ]
+    assert "encoder.L0H0 encoder.L0H1 encoder.L0H2" in "\n".join(lines)
+
+
+def test_the_plan_has_a_line_for_each_stack(rasp) -> None:
+    lines = rasp("compile", SORT, "--plan").out.splitlines()
+    assert [line.split()[:2] for line in lines[3:5]] == [["depth", "encoder"], ["decoder", "1"]]
+
+
+def test_interventions_swap_variables_of_both_streams(rasp, checkpoint: str) -> None:
+    done = rasp("check", checkpoint, "--interventions")
+    assert done.code == 0
+    assert "encoder L0 attention - encoder L0 MLP" in done.out
+    assert "decoder L0 cross-attention - decoder L0 MLP" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (f"view {SORT} cab", "the explorer"),
+        ("view CHECKPOINT cab", "the explorer"),
+        ("verify CHECKPOINT", "the verifier"),
+        ("dataset seq2seq/sort -o bed", "a data set"),
+    ],
+)
+def test_what_knows_one_tape_refuses_it(
+    rasp, checkpoint: str, tmp_path, monkeypatch: pytest.MonkeyPatch, words: str, what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = rasp(*words.replace("CHECKPOINT", checkpoint).split())
+    assert (done.code, done.out) == (2, "")
+    assert (
+        done.err.splitlines()[0] == f"error[model]: {what} knows one tape so far, and this reads a source and a target"
+    )
+    assert not [*tmp_path.iterdir()]
 
 
 def test_its_flow_is_printed_with_a_grid_of_target_by_source(rasp, tmp_path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from compiler.graph.domain import Setting
 from compiler.graph.specialise import Graph, specialise
 from compiler.graph.witness import required
-from compiler.model import ModelError, Scalar, Transformer
+from compiler.model import ModelError, Scalar, Transformer, require_one_tape
 from compiler.observe.view.links import Link, lines, links, scales
 from compiler.observe.view.nodes import table, tagged
 from compiler.observe.view.sparse import packed
@@ -61,6 +61,7 @@ def example_of(model: Transformer) -> list[str]:
 
 def facts(model: Transformer, tokens: Iterable[object]) -> dict[str, Any]:
     """Everything about a model on an input. Raises `ModelError` for an input outside of its vocabulary or length."""
+    require_one_tape(model.encoder is not None, "the explorer")
     given = [str(float(token) if isinstance(token, Fraction) else token) for token in tokens]
     model.encode(given)
     source = model.labels.get("program", {}).get("source", "")

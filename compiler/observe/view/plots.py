@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from compiler.model import ModelError, Transformer
+from compiler.model import ModelError, Transformer, require_one_tape
 from compiler.observe.view.links import scales
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def stream(model: Transformer, tokens: Iterable[object]) -> Figure:
 
 def _read(model: Transformer, tokens: Iterable[object]) -> tuple[list[str], Tensor]:
     """The texts of an input and its ids [1, n]."""
+    require_one_tape(model.encoder is not None, "the plots")
     texts = [str(token) for token in tokens]
     return texts, torch.tensor([model.encode(texts)], device=model.embed.W_E.device)
 

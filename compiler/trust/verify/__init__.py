@@ -37,7 +37,11 @@ def verify(folder: str | Path) -> Verdict:
 
 
 def verify_model(model: Transformer) -> Verdict:
-    """Verify a model against the program in its labels. Raises `ModelError` where its weights were cast."""
+    """Verify a model against the program in its labels. Raises `ModelError` where its weights were cast, and for one
+    with an encoder."""
+    from compiler.model import require_one_tape
+
+    require_one_tape(model.encoder is not None, "the verifier")
     model.require_dtype()
     program = program_of(model)
     settings = {
