@@ -18,7 +18,11 @@ that was computed meanwhile the value that it came to.
 a sum is read from the columns of its terms. A swap of one swaps what lives in its columns altogether, and mixes what
 lives in some of them. Who reads only swapped columns of an s-op sees the other value; who reads only the rest, the old
 one; who reads both sees something that no program says, and the swap is not meant. So it is where part of an s-op is
-computed before the swap and part after it, or where something is read by no column that is listed.
+computed before the swap and part after it, or where something is read by no column that is listed, or where an s-op is
+one thing to the keys of a head, and another to its values, which read what it is computed from.
+
+**Two tapes.** The steps and columns of a decoder come behind those of its encoder, on one `Line`, and the s-ops of both
+are one world, `SOps`. A swap in the encoder runs on through both; one in the decoder leaves what is read of the source.
 
 **What is meant.** The compiler is right about values that can occur. A swap counts only if under it, by the
 interpreter, every s-op lies in the domain that the analysis gives it, every claim about a selector is true (never
@@ -79,10 +83,11 @@ class Intervene:
         document: Mapping[str, Any] | None = None,
     ) -> Swap:
         """Copy a variable's columns from the run on `source` into that on `base`: what the model answers, and what the
-        program does.
+        program does. Of a program with a source an input is a pair, `("cab", "ab")`: a source and a target so far.
 
-        `position` None: everywhere. `step`: 0 is the embedding, 2L + 1 the attention, 2L + 2 the MLP of layer L; None:
-        the first after which the variable can be read. For many swaps in one model, make a `Study` once.
+        `position` None: everywhere. `step`: 0 is the embedding, 2L + 1 the attention, 2L + 2 the MLP of layer L (in a
+        decoder 3L + 1, 3L + 2 what crosses, 3L + 3); None: the first after which the variable can be read. For many
+        swaps in one model, make a `Study` once.
         """
         return study_of(target, document).swap(variable, base, source, position, step)
 

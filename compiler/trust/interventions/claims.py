@@ -1,7 +1,7 @@
 """Claims: what a provenance file says of the residual stream, as an intervention needs it.
 
-In: a provenance document, and the compiled program that it is about. Out: `Claims`: which s-op stands in which columns
-from when to when, and which part of the model reads and writes which columns in which step.
+In: a provenance document, on a `Line`, and the compiled program that it is about. Out: `Claims`: which s-op stands in
+which columns from when to when, and which part of the model reads and writes which columns in which step.
 Invariants: nothing comes from the weights. The columns of a variable of the program are those that the file lists; only
 what has no name in the program, and no list, is known by the circuit alone.
 
@@ -11,7 +11,7 @@ what has no name in the program, and no list, is known by the circuit alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ from compiler.circuit.circuit import Circuit
 from compiler.circuit.contents import Contents
 from compiler.graph.domain import TOKEN
 from compiler.graph.specialise import Graph
+from compiler.trust.interventions.line import Line
+from compiler.trust.interventions.sops import SOps
 from rasp.meaning.sop import Node, SOp, Tokens, reachable
 
 CONSTANT = ("one", "bos")
@@ -68,13 +70,20 @@ class Held:
         """From this step on it cannot be read any more."""
         return min((place.until for place in self.places if place.until > self.step), default=0)
 
-    def steps(self, last: int) -> range:
-        """The steps after which it can be read, up to the last one there is."""
-        return range(self.step, min(self.until, last + 1))
+    def steps(self, line: Line) -> range:
+        """The steps after which it can be read, up to the last one of its stream."""
+        return range(self.step, min(self.until, line.steps(self.step).stop))
 
     def live(self, step: int) -> frozenset[int]:
         """The columns that hold it after a step."""
         return frozenset(place.column for place in self.places if place.there(step))
+
+
+class Read(NamedTuple):
+    """The columns that an input reads, and the step after which it reads the stream."""
+
+    columns: frozenset[int]
+    seen: int
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class Part:
     id: str
     kind: str
     step: int
-    reads: Mapping[str, frozenset[int]]
+    reads: Mapping[str, Read]
     writes: frozenset[int]
 
 
@@ -92,19 +101,21 @@ class Part:
 class Claims:
     """What the file says, with the s-ops that it speaks of."""
 
-    graph: Graph
-    last: int
-    """The step of the last sublayer."""
+    sops: SOps
+    line: Line
     parts: list[Part]
     held: list[Held]
-    columns: list[str] = field(default_factory=list)
 
     @staticmethod
-    def of(document: Mapping[str, Any], graph: Graph, circuit: Circuit) -> Claims:
+    def of(line: Line, sops: SOps, circuit: Circuit) -> Claims:
         """What a document says of the model of a circuit."""
-        last = 2 * len(circuit.layers)
-        parts = [_part(node, last) for node in document["nodes"]]
-        return Claims(graph, last, parts, list(_Reader(document, graph, circuit, parts).held()), document["columns"])
+        parts = [_part(node, line) for node in line.all("nodes")]
+        circuits = [circuit] if circuit.encoder is None else [circuit.encoder, circuit]
+        held: list[Held] = []
+        for document, graph, one in zip(line.parts, sops.graphs, circuits, strict=True):
+            found = _Reader(document, graph, one, parts).held()
+            held += (replace(each, node=sops.placed(each.node, graph)) for each in found)
+        return Claims(sops, line, parts, held)
 
     @cached_property
     def named(self) -> dict[str, Held]:
@@ -134,22 +145,17 @@ class Claims:
         ]
 
 
-def _step(node: Mapping[str, Any]) -> int:
-    if node["kind"] in ("head", "neuron"):
-        return 2 * int(node["layer"]) + (1 if node["kind"] == "head" else 2)
-    return 0
-
-
-def _part(node: Mapping[str, Any], last: int) -> Part:
-    reads = {letter: frozenset(data["columns"]) for letter, data in node.get("inputs", {}).items()}
-    constant = node["kind"] == "neuron" and not reads["in"]
-    step = last + 1 if node["kind"] == "output" else _step(node)
-    writes = frozenset() if constant else frozenset(node["output"].get("columns", ()))
-    return Part(node["id"], node["kind"], step, reads, writes)
+def _part(node: Mapping[str, Any], line: Line) -> Part:
+    reads = {
+        letter: Read(frozenset(data["columns"]), line.seen(node, letter)) for letter, data in node["inputs"].items()
+    }
+    constant = node["kind"] == "neuron" and not reads["in"].columns
+    writes = frozenset() if constant else frozenset(node["output"]["columns"])
+    return Part(node["id"], node["kind"], node["step"], reads, writes)
 
 
 class _Reader:
-    """Reads what is held from a document."""
+    """Reads what is held in a stream from what a document says of it, on the line."""
 
     def __init__(self, document: Mapping[str, Any], graph: Graph, circuit: Circuit, parts: list[Part]) -> None:
         self.document = document

@@ -12,16 +12,16 @@ position together can stand there together.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from compiler.graph.domain import Analysis
-from compiler.graph.specialise import Graph
 from compiler.trust.interventions.moment import Moment, Unit, View
 from compiler.trust.interventions.pool import Known, Pair, Pool
+from compiler.trust.interventions.sops import Claim, SOps
 from rasp import RaspError
+from rasp.meaning.inputs import Places
 from rasp.meaning.interpreter import Run
-from rasp.meaning.sop import Aggregate, Node, Selector, SOp, Total, Width
+from rasp.meaning.sop import Node, SOp
 from rasp.value import Value
 
 PARTS = 8
@@ -37,24 +37,11 @@ class Outcome:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Claim:
-    """What the compiler takes for granted of the rows that a count or an aggregate sees."""
-
-    selector: Selector
-    never_empty: bool
-    at_most_one: bool
-
-    def holds(self, row: int) -> bool:
-        """Whether it is true of a row."""
-        return not (self.never_empty and not row) and not (self.at_most_one and row & (row - 1))
-
-
 class Meaning:
-    """What swaps mean in a graph, on the inputs of a pool."""
+    """What swaps mean in a program, on the inputs of a pool."""
 
-    def __init__(self, graph: Graph, pool: Pool) -> None:
-        self.graph = graph
+    def __init__(self, sops: SOps, pool: Pool) -> None:
+        self.sops = sops
         self.pool = pool
         self._domains: dict[SOp, frozenset[Value]] = {}
         self._claims: dict[Node, list[Claim]] = {}
@@ -75,37 +62,28 @@ class Meaning:
     def domain(self, node: SOp) -> frozenset[Value]:
         """The values that an s-op can have."""
         if node not in self._domains:
-            self._domains[node] = frozenset(self.graph.analysis.domain(node))
+            self._domains[node] = frozenset(self.sops.domain(node))
         return self._domains[node]
 
     def claims(self, node: Node) -> list[Claim]:
         """What is claimed of the rows that the node sees."""
         if node not in self._claims:
-            self._claims[node] = list(_claims(node, self.graph.analysis))
+            self._claims[node] = list(self.sops.claims(node))
         return self._claims[node]
-
-
-def _claims(node: Node, analysis: Analysis) -> Iterator[Claim]:
-    if not isinstance(node, Aggregate | Total | Width):
-        return
-    for case in analysis.disjuncts(node.selector):
-        yield Claim(case.selector(), analysis.surely_matches(case), analysis.unique(case))
-    if isinstance(node, Aggregate):
-        yield Claim(node.selector, False, analysis.selects_one(node))
 
 
 class _Batch:
     """Pairs that the interpreter runs as one input, end to end."""
 
     def __init__(self, meaning: Meaning, moment: Moment, pairs: Sequence[Pair]) -> None:
-        self.meaning, self.graph, self.pool = meaning, meaning.graph, meaning.pool
+        self.meaning, self.sops, self.pool = meaning, meaning.sops, meaning.pool
         self.moment = moment
         self.pairs = pairs
         inputs = [self.pool.inputs[pair.base] for pair in pairs]
-        self.tokens = list(itertools.chain.from_iterable(inputs))
-        self.lengths = list(map(len, inputs))
-        self.owner = [number for number, tokens in enumerate(inputs) for _ in tokens]
-        self.parts = Run(self.tokens, lengths=self.lengths).parts
+        self.tokens = list(itertools.chain.from_iterable(one.tokens for one in inputs))
+        self.lengths = [len(one.tokens) for one in inputs]
+        self.source = _sources([one.source for one in inputs])
+        self.run = self._run()
         self.reasons = [""] * len(pairs)
         self.later: dict[SOp, list[Value]] = {}
         self.outputs: dict[SOp, list[Value]] = {}
@@ -120,28 +98,41 @@ class _Batch:
     def _outcome(self, number: int) -> Outcome:
         if self.reasons[number]:
             return Outcome(reason=self.reasons[number])
-        base, part = self.pool.values[self.pairs[number].base], self.parts[number]
+        base = self.pool.values[self.pairs[number].base]
         outputs = {
-            node: self.outputs[node][part] if node in self.outputs else base[node]
-            for node in self.graph.outputs.values()
+            node: self.outputs[node][self._parts(node)[number]] if node in self.outputs else base[node]
+            for node in self.sops.outputs.values()
         }
-        return Outcome(outputs, {node: values[part] for node, values in self.later.items()})
+        return Outcome(outputs, {node: values[self._parts(node)[number]] for node, values in self.later.items()})
+
+    def _run(self) -> Run:
+        return Run(self.tokens, self.sops.graph.setting.causal, lengths=self.lengths, source=self.source)
+
+    def _parts(self, node: SOp) -> Sequence[slice]:
+        """Where each input lies, on the tape that an s-op stands on."""
+        return self.run.places(node).parts
+
+    def _owner(self, node: SOp, at: int) -> int:
+        """Which input a position of an s-op is of."""
+        return next(number for number, part in enumerate(self._parts(node)) if at < part.stop)
 
     def _computed(self, unit: Unit) -> list[Value]:
         """What a unit comes to with what it sees."""
-        run = Run(self.tokens, self.graph.setting.causal, lengths=self.lengths)
+        run = self._run()
         for node, view in unit.sees.items():
             if unit.is_output or node is not unit.node:
                 run.values[node] = self._seen(node, view)
                 self._require_one_kind(node, run.values[node])
         for nodes in unit.together:
             self._require_together(unit, nodes)
+        for node, views in unit.through:
+            self._require_the_same(node, unit.sees[node], views)
         run.compute([unit.node])
         for part in unit.computed:
             if isinstance(part, SOp):
                 self._require_in_domain(part, run.values[part])
-            for claim in self.meaning.claims(part):
-                self._require_true(part, claim, run)
+                for claim in self.meaning.claims(part):
+                    self._require_true(part, claim, run)
         return run.values[unit.node]
 
     def _seen(self, node: SOp, view: View) -> list[Value]:
@@ -162,23 +153,32 @@ class _Batch:
         return [*base[: pair.position], source[pair.position], *base[pair.position + 1 :]]
 
     def _require_one_kind(self, node: SOp, values: list[Value]) -> None:
-        for number, part in enumerate(self.parts):
+        for number, part in enumerate(self._parts(node)):
             if str in (kinds := set(map(type, values[part]))) and len(kinds) > 1:
-                self.reasons[number] = f"{self.graph.name(node)} would mix strings and numbers"
+                self.reasons[number] = f"{self.sops.name(node)} would mix strings and numbers"
+
+    def _require_the_same(self, node: SOp, seen: View, views: Mapping[SOp, View]) -> None:
+        """What one input sees must be what it is to another, which sees what it is computed from."""
+        run = self._run()
+        run.values |= {one: self._seen(one, view) for one, view in views.items() if one is not node}
+        run.compute([node])
+        for at, (one, other) in enumerate(zip(self._seen(node, seen), run.values[node], strict=True)):
+            if one != other:
+                self.reasons[self._owner(node, at)] = f"{self.sops.name(node)} would be two things at once"
 
     def _require_in_domain(self, node: SOp, values: list[Value]) -> None:
         domain = self.meaning.domain(node)
         if not domain.issuperset(values):
             for at in (at for at, value in enumerate(values) if value not in domain):
-                self.reasons[self.owner[at]] = f"{self.graph.name(node)} would leave its domain"
+                self.reasons[self._owner(node, at)] = f"{self.sops.name(node)} would leave its domain"
 
-    def _require_true(self, node: Node, claim: Claim, run: Run) -> None:
+    def _require_true(self, node: SOp, claim: Claim, run: Run) -> None:
         if claim.never_empty or claim.at_most_one:
             run.compute([claim.selector])
             for at, row in enumerate(run.seen(claim.selector)):
                 if not claim.holds(row):
                     what = "select nothing" if not row else "select two positions"
-                    self.reasons[self.owner[at]] = f"a selector of {self.graph.name(node)} would {what}"
+                    self.reasons[self._owner(node, at)] = f"a selector of {self.sops.name(node)} would {what}"
 
     def _require_together(self, unit: Unit, nodes: tuple[SOp, ...]) -> None:
         """What depends on common variables must be met together at a position of some input."""
@@ -188,5 +188,11 @@ class _Batch:
         known = self.pool.seen(nodes)
         for at, joint in enumerate(zip(*map(self._seen, nodes, views), strict=True)):
             if joint not in known:
-                names = ", ".join(dict.fromkeys(map(self.graph.name, nodes)))
-                self.reasons[self.owner[at]] = f"{names} were not met with such values together"
+                names = ", ".join(dict.fromkeys(map(self.sops.name, nodes)))
+                self.reasons[self._owner(nodes[0], at)] = f"{names} were not met with such values together"
+
+
+def _sources(sources: Sequence[tuple[Value, ...] | None]) -> Places | None:
+    """The places of the sources, end to end, if there are any."""
+    given = [source for source in sources if source is not None]
+    return Places(itertools.chain.from_iterable(given), list(map(len, given))) if given else None

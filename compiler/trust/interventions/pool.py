@@ -1,6 +1,7 @@
 """The pool: inputs with the value of every s-op, from which the two runs of a swap are taken.
 
-In: a compiled program, the s-ops that are asked for, a seed. Out: `Pool`.
+In: a compiled program, the s-ops that are asked for, a seed. Out: `Pool`. With a source, an input is a source and a
+target so far: what is decoded so far, or anything.
 Invariant: on every input of it the program means something and every s-op has a value.
 
     pool.values[3][hist]  ->  [2, 1, 2]
@@ -15,12 +16,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from compiler.graph.witness import required
+from compiler.graph.domain import Setting
+from compiler.graph.witness import Case, required, run_each
 from compiler.pipeline import Compiled
 from compiler.trust.compare.inputs import awkward, chunks, random_input
 from compiler.trust.compare.report import Input
+from compiler.trust.interventions.sops import SOps
 from rasp import RaspError
-from rasp.meaning.interpreter import evaluate_each
 from rasp.meaning.sop import SOp
 from rasp.settings import token_text
 from rasp.value import Value
@@ -31,13 +33,16 @@ SHORT, LONG = 8, 24
 """Most inputs are up to so long; a few are longer, so that counts grow."""
 SIZE, FEW_LONG, VARIANTS = 320, 60, 12
 """How many inputs are looked for, how many of them are long, and how many are like one that the program shows."""
+DECODED = 64
+"""So many sources, the most telling ones, have targets that the program writes."""
 SEARCHED, TRIED = 12, 3
 """How many times as many are drawn, as many have no answer, and how many times as many are run, for rare answers."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two inputs of one length, by their numbers in the pool, and where columns are swapped; None: everywhere."""
+    """Two inputs, as long as each other where columns are swapped, by their numbers in the pool, and at which position;
+    None: everywhere."""
 
     base: int
     source: int
@@ -48,23 +53,24 @@ class Pair:
 class Pool:
     """Inputs, and what every s-op is on each."""
 
-    inputs: list[Input]
+    inputs: list[Case]
     values: list[Known]
     answers: list[tuple[tuple[Value, ...], ...]]
 
     @staticmethod
-    def of(compiled: Compiled, nodes: Sequence[SOp], seed: int, also: Iterable[Input] = ()) -> Pool:
+    def of(compiled: Compiled, sops: SOps, nodes: Sequence[SOp], seed: int, also: Iterable[Case] = ()) -> Pool:
         """Inputs that are given, and of many others as many of each kind of answer as there are."""
         rng = random.Random(seed)
-        given = list(_known(compiled, nodes, dict.fromkeys(also)))
+        needed = sops.requires if compiled.program.two_tapes else required(compiled.program)
+        given = list(_known(compiled.setting, needed, nodes, dict.fromkeys(also)))
         drawn = dict.fromkeys(itertools.islice(_drawn(compiled, rng), SEARCHED * SIZE))
         others = itertools.islice(
-            _known(compiled, nodes, (tokens for tokens in drawn if tokens not in also)), TRIED * SIZE
+            _known(compiled.setting, needed, nodes, (one for one in drawn if one not in also)), TRIED * SIZE
         )
-        outputs = list(compiled.graph.outputs.values())
+        outputs = list(sops.outputs.values())
         found = [*given, *itertools.islice(_in_turns(others, outputs), SIZE)]
         answers = [tuple(tuple(known[node]) for node in outputs) for _, known in found]
-        return Pool([tokens for tokens, _ in found], [known for _, known in found], answers)
+        return Pool([one for one, _ in found], [known for _, known in found], answers)
 
     @cached_property
     def _seen(self) -> dict[tuple[SOp, ...], set[tuple[Value, ...]]]:
@@ -109,31 +115,59 @@ class Choices:
         return base, source
 
 
-def _known(compiled: Compiled, nodes: Sequence[SOp], inputs: Iterable[Input]) -> Iterator[tuple[Input, Known]]:
+def _known(
+    setting: Setting, needed: Sequence[SOp], nodes: Sequence[SOp], inputs: Iterable[Case]
+) -> Iterator[tuple[Case, Known]]:
     """The inputs that are meant and have an answer, with the values of s-ops."""
-    needed = required(compiled.program)
     for chunk in chunks(inputs, 64):
-        answers = evaluate_each([*needed, *nodes], chunk, compiled.setting.causal)
-        for tokens, answer in zip(chunk, answers, strict=True):
+        for one, answer in zip(chunk, run_each([*needed, *nodes], chunk, setting), strict=True):
             if not isinstance(answer, RaspError) and all(map(all, answer[: len(needed)])):
-                yield tokens, dict(zip(nodes, answer[len(needed) :], strict=True))
+                yield one, dict(zip(nodes, answer[len(needed) :], strict=True))
 
 
-def _in_turns(found: Iterable[tuple[Input, Known]], outputs: Sequence[SOp]) -> Iterator[tuple[Input, Known]]:
+def _in_turns(found: Iterable[tuple[Case, Known]], outputs: Sequence[SOp]) -> Iterator[tuple[Case, Known]]:
     """One of each kind of answer, then a second one, and so on: rare answers are not left out."""
-    kinds: dict[tuple[frozenset[Value], ...], list[tuple[Input, Known]]] = {}
-    for tokens, known in found:
-        kinds.setdefault(tuple(frozenset(known[node]) for node in outputs), []).append((tokens, known))
+    kinds: dict[tuple[frozenset[Value], ...], list[tuple[Case, Known]]] = {}
+    for one, known in found:
+        kinds.setdefault(tuple(frozenset(known[node]) for node in outputs), []).append((one, known))
     for turn in itertools.zip_longest(*kinds.values()):
         yield from (one for one in turn if one is not None)
 
 
-def _drawn(compiled: Compiled, rng: random.Random) -> Iterator[Input]:
-    """Endless inputs, the most telling first."""
-    vocabulary, longest = compiled.setting.vocabulary, min(compiled.setting.max_length, LONG)
-    shown = [
-        tokens for example in compiled.program.settings.examples if _fits(tokens := tuple(example.input), compiled)
-    ]
+def _drawn(compiled: Compiled, rng: random.Random) -> Iterator[Case]:
+    """Endless inputs, the most telling first; where they are sources, each with a target so far."""
+    setting = compiled.setting
+    if setting.encoder is None:
+        yield from map(Case, _tapes(compiled, setting, rng))
+        return
+    for number, source in enumerate(_tapes(compiled, setting.encoder, rng)):
+        for written in _targets(compiled, source, rng, number < DECODED):
+            yield Case(tuple(compiled.program.settings.read_target(written)), source)
+
+
+def _targets(compiled: Compiled, source: Input, rng: random.Random, decoded: bool) -> Iterator[Input]:
+    """Targets so far, without what they begin with: what the program writes if that is wanted, all, part, and with
+    another token somewhere; then one of any tokens."""
+    setting = compiled.setting
+    most = min(setting.max_length - 1, LONG)
+    if decoded and (written := _decoded(compiled, source)[:most]):
+        yield from (written, written[: rng.randrange(len(written))], _changed(written, setting.written, rng))
+    yield random_input(setting.written, min(most, SHORT), rng) if most else ()
+
+
+def _decoded(compiled: Compiled, source: Input) -> Input:
+    """What the program writes for a source, as tokens; nothing where it has no answer."""
+    settings = compiled.program.settings
+    try:
+        return tuple(settings.read_target(compiled.program.decode(source)[:-1])[1:])
+    except RaspError:
+        return ()
+
+
+def _tapes(compiled: Compiled, setting: Setting, rng: random.Random) -> Iterator[Input]:
+    """Endless inputs, or sources, of a setting, the most telling first."""
+    vocabulary, longest = setting.vocabulary, min(setting.max_length, LONG)
+    shown = [tokens for example in compiled.program.settings.examples if _fits(tokens := tuple(example.input), setting)]
     for tokens in shown:
         yield tokens
         yield from (_changed(tokens, vocabulary, rng) for _ in range(VARIANTS))
@@ -145,9 +179,9 @@ def _drawn(compiled: Compiled, rng: random.Random) -> Iterator[Input]:
         yield _changed(rng.choice([tokens, *shown]), vocabulary, rng)
 
 
-def _fits(tokens: Input, compiled: Compiled) -> bool:
-    """Whether the model takes an input."""
-    return len(tokens) <= compiled.setting.max_length and set(map(token_text, tokens)) <= set(compiled.setting.texts)
+def _fits(tokens: Input, setting: Setting) -> bool:
+    """Whether the model takes an input, or a source."""
+    return len(tokens) <= setting.max_length and set(map(token_text, tokens)) <= set(setting.texts)
 
 
 def _changed(tokens: Input, vocabulary: Sequence[Value], rng: random.Random) -> Input:

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from compiler.graph.witness import Case
 from compiler.model import Scalar
 from rasp.settings import token_text
 from rasp.text.source import counted
-from rasp.value import Value, to_python
+from rasp.value import to_python
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,14 +28,10 @@ SHOWN = 5
 """So many failures are printed."""
 
 
-def step_name(step: int) -> str:
-    """What the stream went through: 0 the embedding, then attention and MLP of each layer."""
-    return "embedding" if step == 0 else f"L{(step - 1) // 2} {'attention' if step % 2 else 'MLP'}"
-
-
 @dataclass(frozen=True)
 class Swap:
-    """One intervention: a variable's columns copied from the run on `source` into that on `base`, after a step.
+    """One intervention: a variable's columns copied from the run on `source` into that on `base`, after a step, which
+    is counted in the stream of the variable.
 
     `expected` is what the program answers where later readers see the other value; None where that means nothing, and
     `reason` says why.
@@ -42,9 +39,10 @@ class Swap:
 
     variable: str
     step: int
+    after: str
     position: int | None
-    base: tuple[Value, ...]
-    source: tuple[Value, ...]
+    base: Case
+    source: Case
     before: dict[str, list[Scalar]]
     outputs: dict[str, list[Scalar]]
     expected: dict[str, list[Scalar]] | None
@@ -70,7 +68,7 @@ class Swap:
     def __str__(self) -> str:
         where = "at every position" if self.position is None else f"at position {self.position}"
         lines = [
-            f"{self.variable}, after {step_name(self.step)}, {where}",
+            f"{self.variable}, after {self.after}, {where}",
             f"  base         {_text(self.base)}",
             f"  source       {_text(self.source)}",
         ]
@@ -87,8 +85,8 @@ class Swap:
             "variable": self.variable,
             "step": self.step,
             "position": self.position,
-            "base": list(map(to_python, self.base)),
-            "source": list(map(to_python, self.source)),
+            "base": _data(self.base),
+            "source": _data(self.source),
             "before": self.before,
             "outputs": self.outputs,
             "expected": self.expected,
@@ -105,6 +103,7 @@ class Row:
     columns: int
     first: int
     last: int
+    after: str
     tried: int = 0
     meant: int = 0
     changed: int = 0
@@ -119,13 +118,6 @@ class Row:
     def ok(self) -> bool:
         """Nothing was wrong."""
         return not self.wrong and not self.misread
-
-    @property
-    def after(self) -> str:
-        """The steps after which it was swapped."""
-        if self.last < self.first:
-            return "-"
-        return step_name(self.first) + (f" - {step_name(self.last)}" if self.last > self.first else "")
 
     def cells(self) -> list[str]:
         """The row of the table."""
@@ -240,5 +232,12 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:
     ]
 
 
-def _text(tokens: tuple[Value, ...]) -> str:
-    return " ".join(map(token_text, tokens))
+def _text(one: Case) -> str:
+    text = " ".join(map(token_text, one.tokens))
+    return text if one.source is None else f"{' '.join(map(token_text, one.source))} -> {text}"
+
+
+def _data(one: Case) -> object:
+    """The tokens of an input; of one with a source, those of both tapes."""
+    tokens = list(map(to_python, one.tokens))
+    return tokens if one.source is None else {"source": list(map(to_python, one.source)), "target": tokens}

@@ -17,10 +17,11 @@ from typing import Any
 
 from compiler.trust.compare import Progress
 from compiler.trust.interventions.claims import CONSTANT, Held
+from compiler.trust.interventions.line import Line
 from compiler.trust.interventions.meaning import Outcome
 from compiler.trust.interventions.moment import Moment
 from compiler.trust.interventions.pool import Pair
-from compiler.trust.interventions.report import Report, Row, step_name
+from compiler.trust.interventions.report import Report, Row
 from compiler.trust.interventions.study import Study
 
 ROUND = 16
@@ -41,7 +42,8 @@ def reported(
     """Swap every variable, or those of these names, until so many swaps of each have another answer."""
     start = time.perf_counter()
     chosen = [study.held(name) for name in (study.claims.named if variables is None else variables)]
-    problems = [*contradictions(study.document), *_foreign(study)]
+    contradicting = (problem for part in study.line.parts for problem in contradictions(part, study.line))
+    problems = [*contradicting, *_foreign(study)]
     report = Report(problems=problems, inputs=len(study.bench.pool.inputs), wanted=wanted, seed=study.seed)
     tell = progress or (lambda done, total: None)
     for done, held in enumerate(chosen):
@@ -67,9 +69,10 @@ class _Trials:
 
     def __init__(self, study: Study, held: Held, report: Report) -> None:
         self.study, self.bench, self.held, self.report = study, study.bench, held, report
-        steps = held.steps(study.claims.last)
+        steps = held.steps(study.line)
         columns = {place.column for place in held.places}
-        self.row = Row(held.name, len(columns), min(steps, default=0), max(steps, default=-1))
+        first, last = (study.line.own(step) for step in (steps[0], steps[-1])) if steps else (0, -1)
+        self.row = Row(held.name, len(columns), first, last, _after(steps, study.line))
         report.rows.append(self.row)
         self.rng = random.Random(f"{study.seed} {held.name}")
         self.choices = self.bench.pool.choices(held.node)
@@ -129,9 +132,9 @@ class _Trials:
         """Whether the columns hold what is stated, on every input, after every step."""
         machine, known = self.bench.machine, self.bench.pool.values
         for stated in self.study.stated[self.held.name]:
-            for length, numbers in machine.numbers.items():
+            for size, numbers in machine.numbers.items():
                 values = [value for number in numbers for value in known[number][self.held.node]]
-                for step, stream in enumerate(machine.streams[length]):
+                for step, stream in enumerate(machine.streams[size]):
                     if stated.there(step):
                         self.row.read += len(values)
                         self.row.misread += len(stated.wrong(stream[:, 1:, stated.column].flatten(), step, values))
@@ -154,29 +157,40 @@ class _Trials:
         return f"only {self.row.changed} swaps with another answer were found in {self.row.tried}"
 
 
+def _after(steps: range, line: Line) -> str:
+    """The steps after which a variable is swapped."""
+    if not steps:
+        return "-"
+    return line.name(steps[0]) + (f" - {line.name(steps[-1])}" if len(steps) > 1 else "")
+
+
 def _foreign(study: Study) -> Iterator[str]:
     """Variables of the document that the program does not have, and columns that no variable lists and one should."""
-    names = [one["name"] for one in study.document["variables"]]
+    line = study.line
+    names = [one["name"] for one in line.all("variables")]
     yield from (f"the program has no {name}" for name in names if name not in study.claims.named)
     held = {(place.column, place.ready) for one in study.claims.held for place in one.places}
-    for one in study.document["directions"]:
+    for one in line.all("directions"):
         if one["role"] not in CONSTANT and (one["column"], one["step"]) not in held:
-            after = step_name(one["step"])
-            yield f"column {one['column']} holds a function of a variable after {after}, and none lists it"
+            after = line.name(one["step"])
+            yield f"{line.column(one['column'])} holds a function of a variable after {after}, and none lists it"
 
 
-def contradictions(document: Mapping[str, Any]) -> Iterator[str]:
-    """Where a document says one thing of a column and another of the variable, or lists a variable in no column."""
+def contradictions(part: Mapping[str, Any], line: Line) -> Iterator[str]:
+    """Where what is said of a stream says one thing of a column and another of the variable, or lists a variable in no
+    column."""
     yield from (
-        f"{one['name']} is listed, in no column" for one in document["variables"] if not one["columns"] + one["read"]
+        f"{one['name']} is listed, in no column" for one in part["variables"] if not one["columns"] + one["read"]
     )
-    said = {(one["name"], place["column"], place["step"]) for one in document["variables"] for place in one["columns"]}
-    told = {(name, one["column"], one["step"]) for one in document["directions"] for name in one["variables"]}
-    names = {one["name"] for one in document["variables"]}
-    for one in document["directions"]:
+    said = {(one["name"], place["column"], place["step"]) for one in part["variables"] for place in one["columns"]}
+    told = {(name, one["column"], one["step"]) for one in part["directions"] for name in one["variables"]}
+    names = {one["name"] for one in part["variables"]}
+    for one in part["directions"]:
         if len(one["of"]) == 1 and names.issuperset(one["of"]) and not one["variables"]:
-            yield f"column {one['column']} is computed from {one['of'][0]} alone, which does not list it"
+            yield f"{line.column(one['column'])} is computed from {one['of'][0]} alone, which does not list it"
     for name, column, step in sorted(told - said):
-        yield f"{name} does not list column {column}, which is said to hold a function of it after {step_name(step)}"
+        where = f"{line.column(column)}, which is said to hold a function of it after {line.name(step)}"
+        yield f"{name} does not list {where}"
     for name, column, step in sorted(said - told):
-        yield f"{name} lists column {column}, which is not said to hold a function of it after {step_name(step)}"
+        where = f"{line.column(column)}, which is not said to hold a function of it after {line.name(step)}"
+        yield f"{name} lists {where}"
