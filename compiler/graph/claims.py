@@ -2,7 +2,8 @@
 
 In: a `Graph` and inputs. Out: its `Claim`s, and the first of them that an input refutes, with that input.
 Invariant: a claim is about every input of the setting on which the program has an answer; nothing that is built on the
-analysis is better founded than they are. S-ops that a compilation made on the way are claimed about too.
+analysis is better founded than they are. S-ops that a compilation made on the way are claimed about too. The graph of a
+decoder is claimed about on targets with their sources, that of its encoder on sources alone.
 
     `indices` is one of {0, 1, 2}
     select(indices, length - 1 - indices, ==) selects a key in every row, and never two
@@ -12,14 +13,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from compiler.graph.domain import Domain
 from compiler.graph.specialise import Graph
+from rasp.meaning.inputs import Places
 from rasp.meaning.interpreter import Run
 from rasp.meaning.listing import outline
 from rasp.meaning.sop import Aggregate, Node, Selector, SOp, reachable
@@ -27,15 +30,21 @@ from rasp.text.source import RaspError
 from rasp.value import Value
 
 
-class Seen(Protocol):
-    """What a claim looks at: the values of s-ops, and which keys each row selects, as bits, on one or more inputs."""
+class Seen:
+    """What a claim looks at on one input of a run: the values of s-ops, and which keys each row selects, as bits."""
 
-    @property
-    def values(self) -> Mapping[SOp, Sequence[Value]]:
-        """The values of s-ops at all positions, of one input or of several, end to end."""
+    def __init__(self, run: Run, number: int) -> None:
+        self.run = run
+        self.number = number
 
-    def seen(self, selector: Selector) -> Sequence[int]:
+    def values(self, node: SOp) -> list[Value]:
+        """The values of an s-op at all positions of the tape that it stands on."""
+        return self.run.values[node][self.run.places(node).parts[self.number]]
+
+    def rows(self, selector: Selector) -> list[int]:
         """The rows of a selector; in a causal setting without the future."""
+        _, queries = self.run.sides(selector)
+        return self.run.seen(selector)[queries.parts[self.number]]
 
 
 @dataclass(frozen=True)
@@ -50,9 +59,9 @@ class Within:
         """What has to be known."""
         return (self.node,)
 
-    def holds(self, run: Seen, part: slice) -> bool:
-        """Whether it is so on one of the inputs."""
-        return set(run.values[self.node][part]) <= self.domain.members
+    def holds(self, seen: Seen) -> bool:
+        """Whether it is so on an input."""
+        return set(seen.values(self.node)) <= self.domain.members
 
     def said(self, names: Mapping[Node, str]) -> str:
         """The claim in words."""
@@ -72,9 +81,9 @@ class Selects:
         """What has to be known."""
         return (self.selector,)
 
-    def holds(self, run: Seen, part: slice) -> bool:
-        """Whether it is so on one of the inputs."""
-        counts = {row.bit_count() for row in run.seen(self.selector)[part]}
+    def holds(self, seen: Seen) -> bool:
+        """Whether it is so on an input."""
+        counts = {row.bit_count() for row in seen.rows(self.selector)}
         return min(counts) >= self.least and (self.most is None or max(counts) <= self.most)
 
     def said(self, names: Mapping[Node, str]) -> str:
@@ -95,13 +104,13 @@ class Agree:
         """What has to be known."""
         return self.selector, self.node
 
-    def holds(self, run: Seen, part: slice) -> bool:
-        """Whether it is so on one of the inputs."""
-        values = run.values[self.node][part]
+    def holds(self, seen: Seen) -> bool:
+        """Whether it is so on an input."""
+        values = seen.values(self.node)
         masks: dict[Value, int] = {}
         for at, value in enumerate(values):
             masks[value] = masks.get(value, 0) | 1 << at
-        return all(sum(row & mask != 0 for mask in masks.values()) <= 1 for row in set(run.seen(self.selector)[part]))
+        return all(sum(row & mask != 0 for mask in masks.values()) <= 1 for row in set(seen.rows(self.selector)))
 
     def said(self, names: Mapping[Node, str]) -> str:
         """The claim in words."""
@@ -121,9 +130,9 @@ class Uniform:
         """What has to be known."""
         return (self.node,)
 
-    def holds(self, run: Seen, part: slice) -> bool:
-        """Whether it is so on one of the inputs."""
-        return len(set(run.values[self.node][part])) == 1
+    def holds(self, seen: Seen) -> bool:
+        """Whether it is so on an input."""
+        return len(set(seen.values(self.node))) == 1
 
     def said(self, names: Mapping[Node, str]) -> str:
         """The claim in words."""
@@ -143,9 +152,9 @@ class Jointly:
         """What has to be known."""
         return self.variables
 
-    def holds(self, run: Seen, part: slice) -> bool:
-        """Whether it is so on one of the inputs. Values outside of a domain are another claim's matter."""
-        rows = zip(*(run.values[variable][part] for variable in self.variables), strict=True)
+    def holds(self, seen: Seen) -> bool:
+        """Whether it is so on an input. Values outside of a domain are another claim's matter."""
+        rows = zip(*map(seen.values, self.variables), strict=True)
         known = [row for row in set(rows) if all(map(operator.contains, self.places, row))]
         return all(self.mask[tuple(place[x] for x, place in zip(row, self.places, strict=True))] for row in known)
 
@@ -166,6 +175,7 @@ class Refuted:
     name: str
     tokens: tuple[Value, ...]
     values: list[Value] | list[int]
+    source: tuple[Value, ...] | None = None
 
 
 def claims(graph: Graph) -> list[Claim]:
@@ -213,21 +223,35 @@ def _about_rows(graph: Graph) -> Iterator[Claim]:
             yield Agree(node.selector, node.value)
 
 
-def refuted(graph: Graph, held: Sequence[Claim], inputs: Sequence[Sequence[Value]], causal: bool) -> Refuted | None:
-    """The first claim that one of these inputs refutes; on all of them the program has an answer."""
+def refuted(
+    graph: Graph,
+    held: Sequence[Claim],
+    inputs: Sequence[Sequence[Value]],
+    causal: bool,
+    sources: Sequence[Sequence[Value]] | None = None,
+) -> Refuted | None:
+    """The first claim that one of these inputs refutes; on all of them the program has an answer.
+
+    With `sources`, one for each, the inputs are targets.
+    """
     if not inputs:
         return None
-    run = Run([token for tokens in inputs for token in tokens], causal, lengths=[len(tokens) for tokens in inputs])
+    source = None if sources is None else Places(chain.from_iterable(sources), [*map(len, sources)])
+    run = Run(chain.from_iterable(inputs), causal, lengths=[*map(len, inputs)], source=source)
     nodes = dict.fromkeys(node for claim in held for node in claim.about)
     known = _computed(run, nodes)
     if known is None:  # what was made on the way may be undefined on some of them: look at each alone
-        alone = (refuted(graph, held, [tokens], causal) for tokens in inputs)
+        alone = (
+            refuted(graph, held, [tokens], causal, None if sources is None else [sources[number]])
+            for number, tokens in enumerate(inputs)
+        )
         return next((found for found in alone if found is not None), None)
     for claim in held:
         if known.issuperset(claim.about):
-            for part, tokens in zip(run.parts, inputs, strict=True):
-                if not claim.holds(run, part):
-                    return _refuted(graph, claim, run, part, tokens)
+            for number, tokens in enumerate(inputs):
+                if not claim.holds(seen := Seen(run, number)):
+                    found = _refuted(graph, claim, seen, tokens)
+                    return found if sources is None else replace(found, source=tuple(sources[number]))
     return None
 
 
@@ -246,7 +270,7 @@ def _computed(run: Run, nodes: Iterable[Node]) -> set[Node] | None:
     return known
 
 
-def _refuted(graph: Graph, claim: Claim, run: Run, part: slice, tokens: Sequence[Value]) -> Refuted:
+def _refuted(graph: Graph, claim: Claim, seen: Seen, tokens: Sequence[Value]) -> Refuted:
     node = claim.about[0]
-    values = list(run.values[node][part]) if isinstance(node, SOp) else run.seen(node)[part]  # type: ignore[arg-type]
+    values = seen.values(node) if isinstance(node, SOp) else seen.rows(node)  # type: ignore[arg-type]
     return Refuted(claim.said(graph.names), graph.name(node), tuple(tokens), values)
