@@ -55,12 +55,15 @@ def _by_inputs(path: Path, call: argparse.Namespace) -> int:
             seconds=call.seconds if call.max_exhaustive is None else None,
             jobs=call.jobs,
             fast=call.fast,
+            allow_endless=call.allow_endless,
             progress=progress,
         )
     if call.json:
         print(json.dumps(report.to_json()))
     else:
         print(report, report.details(), sep="\n")
+        if report.endless is not None:
+            print("hint: let the target end with a token of `stop`, or pass --allow-endless")
     return DONE if report.ok else FOUND
 
 
@@ -86,6 +89,7 @@ def define(commands: Commands) -> None:
         rasp check checkpoint --samples 10000 --seed 7
         rasp check programs/histogram.rasp --vocab abc --max-length 8 --seconds 60 --jobs 2
         rasp check checkpoint --fast
+        rasp check programs/seq2seq/reverse.rasp --allow-endless
         rasp check checkpoint --json
         rasp check checkpoint --interventions
         rasp check programs/sort.rasp --interventions --seed 7 --json
@@ -106,6 +110,11 @@ def define(commands: Commands) -> None:
     )
     flags.add_argument("--jobs", metavar="N", type=positive, default=1, help="processes (default 1)")
     flags.add_argument("--fast", action="store_true", help="the fast path too, whether it is the quicker way or not")
+    flags.add_argument(
+        "--allow-endless",
+        action="store_true",
+        help="targets without a token of `stop` are no finding, in a program with a source",
+    )
     flags.add_argument(
         "--interventions",
         action="store_true",

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from compiler.graph.domain import Setting, nothing_meant, refusal
+from compiler.graph.halves import BOTH
 from rasp import Diagnostic, Program, RaspError
 from rasp.meaning.interpreter import evaluate_each
 from rasp.meaning.sop import SOp
@@ -41,8 +42,8 @@ def _shown(tokens: Sequence[Value]) -> str:
 
 def witnesses(program: Program, setting: Setting) -> list[Diagnostic]:
     """One warning for each kind of failure. Raises `RaspError` if no input that was tried has an answer."""
-    tried = [*_examples(program, setting), *itertools.islice(_tried(setting), setting.limits.tried)]
-    inputs = _meant(program, tried, setting)
+    tried = [*examples(program, setting), *itertools.islice(_tried(setting), setting.limits.tried)]
+    inputs = meant(program, tried, setting)
     if tried and not inputs:
         return [_unmet(program, len(tried), setting)]
     outputs = [program.placed(node) for name in program.outputs if isinstance(node := program.node(name), SOp)]
@@ -84,19 +85,26 @@ def run_each(nodes: Sequence[SOp], inputs: Sequence[Case], setting: Setting) -> 
     return evaluate_each(nodes, [one.tokens for one in inputs], setting.causal, sources)
 
 
-def _meant(program: Program, inputs: Sequence[Case], setting: Setting) -> list[Case]:
-    """The inputs on which what the program requires is True everywhere."""
-    needed = required(program)
+def meant(program: Program, inputs: Sequence[Case], setting: Setting) -> list[Case]:
+    """The inputs that the program promises something about: what it requires is True everywhere, on its own tape, and
+    on both where it stands on none."""
+    needed = _needed(program)
     if not needed:
         return list(inputs)
-    if setting.encoder is not None:
-        return [one for one in inputs if program.is_meant(one.source or (), one.tokens[1:])]
     truths = run_each(needed, inputs, setting)
     return [
         tokens
         for tokens, truth in zip(inputs, truths, strict=True)
         if not isinstance(truth, RaspError) and all(map(all, truth))
     ]
+
+
+def _needed(program: Program) -> list[SOp]:
+    """What is required, as the interpreter takes it."""
+    if not program.two_tapes:
+        return required(program)
+    made = program.instances
+    return [made.on(tape, node) for tape in BOTH for node in required(program) if made.tapes.of(node) in (None, tape)]
 
 
 def is_meant(program: Program, tokens: Sequence[Value]) -> bool:
@@ -133,7 +141,7 @@ def _are_few(setting: Setting) -> bool:
     return all(count <= setting.limits.tried for count in itertools.accumulate(sizes))
 
 
-def _examples(program: Program, setting: Setting) -> list[Case]:
+def examples(program: Program, setting: Setting) -> list[Case]:
     """The examples of the header that are inputs of the setting; sources, of which nothing is written yet."""
     given, of = [example.input for example in program.settings.examples], setting.encoder or setting
     known = set(of.texts)

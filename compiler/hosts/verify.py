@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from compiler.graph.witness import Case
 from compiler.model import ModelError, Transformer
 from compiler.pipeline import Compiled
 from compiler.runtime.origin import program_of
 from compiler.trust.compare.inputs import awkward, chunks, of_length, random_input
-from compiler.trust.compare.report import Input
+from compiler.trust.compare.shrinking import smallest
 from compiler.trust.compare.stages import Rows
 from compiler.trust.compare.subject import Batch, Subject
 from rasp.settings import token_text
@@ -93,7 +94,7 @@ def verify(model: Transformer, forward: Forward, name: str, samples: int = 100, 
     for inputs in chunks(_sample(subject, samples, random.Random(seed)), CHUNK):
         finding = subject.compare(Batch(inputs, (name,)))
         if finding.wrong is not None:
-            difference = replace(subject.smallest(finding.wrong), place=None)
+            difference = replace(smallest(subject, finding.wrong), place=None)
             raise ModelError(f"the host {name} does not carry this program: {difference}", SUGGESTION)
         tried, skipped = tried + finding.tried, skipped + finding.skipped
     if not tried:
@@ -106,7 +107,7 @@ def verify(model: Transformer, forward: Forward, name: str, samples: int = 100, 
 SUGGESTION = "its arithmetic is too coarse for it; compile with a smaller max_length, or choose another host"
 
 
-def _sample(subject: Subject, samples: int, rng: random.Random) -> Iterator[Input]:
+def _sample(subject: Subject, samples: int, rng: random.Random) -> Iterator[Case]:
     """Inputs the program means."""
     vocabulary, longest = subject.setting.vocabulary, min(subject.setting.max_length, LONGEST)
     short = (tokens for length in range(1, longest + 1) for tokens in of_length(vocabulary, length))
@@ -116,8 +117,8 @@ def _sample(subject: Subject, samples: int, rng: random.Random) -> Iterator[Inpu
         (endless, samples),
         (dict.fromkeys(awkward(vocabulary, longest, rng)), SHORT),
     ):
-        looked_at = itertools.islice(inputs, SEARCHED * most)
-        meant = (tokens for some in chunks(looked_at, CHUNK) for tokens in subject.meant(some))
+        looked_at = map(Case, itertools.islice(inputs, SEARCHED * most))
+        meant = (one for some in chunks(looked_at, CHUNK) for one in subject.meant(some))
         yield from itertools.islice(meant, most)
 
 
@@ -132,9 +133,9 @@ class _Watch:
         self.lead = math.inf
         self.used = 0.0
 
-    def answers(self, inputs: Sequence[Input]) -> dict[str, Rows]:
+    def answers(self, inputs: Sequence[Case]) -> dict[str, Rows]:
         """The host's answers: a stage of `compiler.trust.compare`."""
-        encoded = [self.model.encode([token_text(token) for token in tokens]) for tokens in inputs]
+        encoded = [self.model.encode([token_text(token) for token in one.tokens]) for one in inputs]
         found: dict[str, Rows] = {output.name: [] for output in self.model.config.outputs}
         for ids, host, ours in zip(encoded, self.forward(encoded), self.model._logits(encoded), strict=True):
             host, ours = host.double().cpu(), ours[: len(ids)].double().cpu()

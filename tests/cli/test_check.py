@@ -78,6 +78,60 @@ def test_too_few_answers_are_no_success(rasp, room: Path) -> None:
     assert "too few had an answer to tell anything" in done.out
 
 
+# ------------------------------------------------------------------------------------------------------- with a source
+
+
+SOURCED = """#@ output: next
+#@ source: "ab"
+#@ vocab: "ab."
+#@ max_source: 3
+#@ stop: "."
+next = aggregate(select(indices, indices, ==), source, ".") if source[0] == "a" or indices < 1 else "ENDING";
+"""
+
+
+@pytest.fixture
+def sourced(rasp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program with a source, and one that does not end where the source begins with a b."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "copy.rasp").write_text(SOURCED.replace("ENDING", "."))
+    (tmp_path / "endless.rasp").write_text(SOURCED.replace("ENDING", "a"))
+    assert rasp("compile", "copy.rasp", "-o", "copy").code == 0
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("target", "stages"), [("copy.rasp", "analysis, graph, circuits, weights, model"), ("copy", "model")]
+)
+def test_a_program_with_a_source_is_checked_with_its_decodes(target: str, stages: str, rasp, sourced: Path) -> None:
+    done = rasp("check", target, "--samples", "20", "--max-exhaustive", "8")
+    first, second = done.out.splitlines()
+    assert first.startswith("8 short inputs, 20 random, ")
+    assert first.endswith(
+        f" whole decodes: {stages}, decode, generate, generate without a cache agree with the interpreter"
+    )
+    assert second.startswith("every source with every target of one token is among them; ")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_a_difference_is_printed_with_both_tapes(rasp, sourced: Path) -> None:
+    spoil("copy")
+    done = rasp("check", "copy", "--samples", "20")
+    assert (done.code, done.err) == (1, "")
+    assert "model differs from the interpreter in next\n  source       b\n  target       <start>\n" in done.out
+    [difference] = json.loads(rasp("check", "copy", "--samples", "20", "--json").out)["differences"]
+    assert (difference["source"], difference["tokens"]) == (["b"], ["<start>"])
+
+
+def test_a_decode_without_an_end_is_a_finding_unless_it_is_allowed(rasp, sourced: Path) -> None:
+    done = rasp("check", "endless.rasp", "--samples", "20", "--max-exhaustive", "8")
+    assert (done.code, done.err) == (1, "")
+    assert "a decode has no end: 4 tokens, none of them of `stop`\n  source       b\n" in done.out
+    assert done.out.endswith("hint: let the target end with a token of `stop`, or pass --allow-endless\n")
+    allowed = rasp("check", "endless.rasp", "--samples", "20", "--max-exhaustive", "8", "--allow-endless")
+    assert allowed.code == 0 and "decodes met no token of `stop`" in allowed.out
+
+
 @pytest.mark.parametrize(
     "words", [("--jobs", "0"), ("--seconds", "-1"), ("--seconds", "soon"), ("--seconds", "inf"), ("--jobs", "many")]
 )

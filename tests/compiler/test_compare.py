@@ -20,12 +20,15 @@ from safetensors.torch import load_file
 
 import compiler
 import rasp
+from compiler.graph.domain import Setting
+from compiler.graph.witness import Case
 from compiler.model import Config, Transformer
 from compiler.pipeline import PASSES
 from compiler.runtime import checkpoint
 from compiler.trust.compare import Place, Report, check
 from compiler.trust.compare.inputs import awkward, by_rows
-from compiler.trust.compare.report import CIRCUITS, Difference, Input
+from compiler.trust.compare.report import CIRCUITS, Difference
+from compiler.trust.compare.shrinking import smallest
 from compiler.trust.compare.stages import ANALYSIS, NO_ANSWERS, Rows, stages_of
 from compiler.trust.compare.subject import Batch, Subject, of_compilation
 from rasp import Program
@@ -267,31 +270,31 @@ def test_every_pass_is_checked_or_has_no_answers() -> None:
 # ------------------------------------------------------------------------------------------------- beside other inputs
 
 
-def spoiling(spoils: Callable[[Sequence[Input], int], bool]) -> Subject:
+def spoiling(spoils: Callable[[Sequence[Case], int], bool]) -> Subject:
     """A subject whose model answers right, apart from rows of a batch that are spoilt."""
     made = compiler.compile(reference())
     right = of_compilation(made).stages["model"]
 
-    def run(inputs: Sequence[Input]) -> dict[str, Rows]:
+    def run(inputs: Sequence[Case]) -> dict[str, Rows]:
         answers = right(inputs)["o"]
         return {"o": [[-1] if spoils(inputs, i) else row for i, row in enumerate(answers)]}
 
     return Subject(made, {"model": run}, lambda: made.model)
 
 
-BATCH = [tuple("a" * length) for length in (1, 2, 3, 6, 4, 5)]
+BATCH = [Case(tuple("a" * length)) for length in (1, 2, 3, 6, 4, 5)]
 
 
-def beside(spoils: Callable[[Sequence[Input], int], bool]) -> Difference:
+def beside(spoils: Callable[[Sequence[Case], int], bool]) -> Difference:
     subject = spoiling(spoils)
     wrong = subject.compare(Batch(BATCH, ("model",))).wrong
     assert wrong is not None
-    return subject.smallest(wrong)
+    return smallest(subject, wrong)
 
 
 def test_a_difference_beside_a_longer_input_only_is_reported_with_it() -> None:
     """As where padding reaches a row: alone, every input is right."""
-    difference = beside(lambda inputs, i: len(inputs[i]) == 3 and max(map(len, inputs)) == 6)
+    difference = beside(lambda inputs, i: len(inputs[i].tokens) == 3 and max(len(one.tokens) for one in inputs) == 6)
     assert difference.tokens == ("a", "a", "a") and difference.found == [-1] and difference.expected == [3, 3, 3]
     assert (difference.batch, difference.row, difference.again) == ((BATCH[2], BATCH[3]), 0, True)
     assert "only as row 0 of 2 inputs together; alone it is right" in str(difference)
@@ -303,7 +306,7 @@ def test_a_difference_beside_a_longer_input_only_is_reported_with_it() -> None:
 def test_a_difference_that_does_not_come_again_is_reported_as_it_was_seen() -> None:
     calls: list[int] = []
 
-    def once(inputs: Sequence[Input], i: int) -> bool:
+    def once(inputs: Sequence[Case], i: int) -> bool:
         calls.append(i)
         return len(calls) == 2
 
@@ -313,12 +316,12 @@ def test_a_difference_that_does_not_come_again_is_reported_as_it_was_seen() -> N
 
 
 def test_a_difference_that_an_input_makes_alone_names_no_batch() -> None:
-    difference = beside(lambda inputs, i: len(inputs[i]) >= 3)
+    difference = beside(lambda inputs, i: len(inputs[i].tokens) >= 3)
     assert (difference.tokens, difference.batch) == (("a", "a", "a"), ())
 
 
 def test_a_long_batch_is_printed_in_part_and_kept_whole() -> None:
-    batch = tuple(tuple("abc"[i % 3] * (i % 6 + 1)) for i in range(40))
+    batch = tuple(Case(tuple("abc"[i % 3] * (i % 6 + 1))) for i in range(40))
     difference = Difference("model", "o", batch[9], [1], [2], batch=batch, row=9)
     assert "and 32 more inputs" in str(difference)
     assert len(difference.to_json()["batch"]) == 40
@@ -393,10 +396,10 @@ def test_inputs_with_empty_rows_are_among_the_awkward_ones() -> None:
     program = reference(
         '#@ vocab: "abc"\no = aggregate(select(tokens, tokens, ==) and select(indices, indices, <), 1);'
     )
-    pool = [("a", "a", "a"), ("a", "b", "c"), ("a", "a", "b")]
+    pool = [Case(tuple(text)) for text in ("aaa", "abc", "aab")]
     node = program.node("o")
     assert isinstance(node, SOp)
-    assert list(by_rows([node], pool, causal=False)) == [("a", "b", "c"), ("a", "a", "a")]
+    assert list(by_rows([node], pool, Setting(("a", "b", "c"), 6, causal=False))) == [pool[1], pool[0]]
 
 
 # ---------------------------------------------------------------------------------------------------- several processes

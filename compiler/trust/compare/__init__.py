@@ -16,18 +16,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from compiler.graph.witness import Case
 from compiler.pipeline import Compiled
-from compiler.trust.compare.inputs import (
-    LONGEST,
-    POOL,
-    POOL_LENGTH,
-    awkward,
-    by_rows,
-    chunks,
-    of_length,
-    random_input,
-)
-from compiler.trust.compare.report import CIRCUITS, Difference, Input, Place, Report
+from compiler.trust.compare.inputs import chunks
+from compiler.trust.compare.report import CIRCUITS, DECODE, WHOLE, Difference, Place, Report
+from compiler.trust.compare.shrinking import shortest, smallest
 from compiler.trust.compare.subject import Batch, Finding, Subject, of_checkpoint, of_compilation, recipe_of
 from compiler.trust.compare.workers import Compare, comparing
 from rasp import Program
@@ -42,6 +35,8 @@ SEARCHED = 20
 """How many times as many inputs are looked at where `requires` leaves some out."""
 MOST = 50_000_000
 """The most inputs of one length that are all tried."""
+DECODING, DECODED = 6_000_000, 16
+"""How many pairs of positions whole decodes may look at, about; and how many sources are decoded one by one."""
 
 
 def check(
@@ -53,12 +48,15 @@ def check(
     seconds: float | None = None,
     jobs: int = 1,
     fast: bool = False,
+    allow_endless: bool = False,
 ) -> Report:
     """Check a program (every stage) or a checkpoint folder (its model) against the interpreter.
 
     All inputs of length 1, 2, ...: `max_exhaustive` of them, or, with `seconds`, each length done in that time.
     Then `samples` random ones of all lengths up to the longest, then awkward ones. `jobs` is the number of processes.
     With `fast`, the fast path is one more stage; `RaspError` is raised where there is none.
+    Of a program with a source an input is a source and a target so far; sources are also decoded as a whole, and one
+    whose target meets no token of `stop` is reported, unless endless ones are allowed.
     """
     if isinstance(target, Program):
         target = Compiled(target)
@@ -66,9 +64,9 @@ def check(
     subject = of_checkpoint(target, fast) if isinstance(target, Path) else of_compilation(target, fast)
     with comparing(subject, lambda: recipe_of(target, fast), jobs) as compare:
         run = _Check(subject, compare, samples, seed, progress or (lambda done, total: None))
-        list(compare([Batch([(token,)], run.quick) for token in run.vocabulary[:1]]))  # what has to start has started
+        list(compare([Batch([one], run.quick) for one in itertools.islice(run.generator.of_size(1), 1)]))  # all started
         start = time.perf_counter()
-        run.all(max_exhaustive, seconds)
+        run.all(max_exhaustive, seconds, allow_endless)
         run.report.examples = subject.compiled.program.examples
         run.report.seconds = time.perf_counter() - start
     return run.report
@@ -82,32 +80,33 @@ class _Check:
         self.compare = compare
         self.progress = progress
         self.report = Report(list(subject.stages), seed=seed)
-        self.quick = [stage for stage in subject.stages if stage not in CIRCUITS]
-        self.vocabulary = subject.setting.vocabulary
-        self.longest = min(subject.setting.max_length, LONGEST)
-        rng = random.Random(seed)
-        endless = (random_input(self.vocabulary, self.longest, rng) for _ in range(SEARCHED * samples))
-        self.drawn = self._meant(endless, samples)
-        self.awkward = list(self._meant(dict.fromkeys(self._awkward(random.Random(seed)))))
+        self.quick = [stage for stage in subject.stages if stage not in (*CIRCUITS, *WHOLE)]
+        self.generator = subject.generator
+        drawn = itertools.islice(self.generator.random(random.Random(seed)), SEARCHED * samples)
+        self.drawn = self._meant(drawn, samples)
+        self.awkward = list(self._meant(dict.fromkeys(self.generator.awkward(random.Random(seed)))))
         self.to_come = samples + len(self.awkward)
-        self.few: dict[str, list[Input]] = {"short": [], "random": [], "awkward": []}
+        self.few: dict[str, list[Case]] = {"short": [], "random": [], "awkward": []}
+        self.sources: dict[str, dict[Case, None]] = {"short": {}, "random": {}, "awkward": {}}
 
-    def all(self, max_exhaustive: int, seconds: float | None) -> None:
-        """Short inputs, random ones, awkward ones; in the end the circuits on a few of each. Ends at a difference."""
+    def all(self, max_exhaustive: int, seconds: float | None, allow_endless: bool) -> None:
+        """Short inputs, random ones, awkward ones; in the end the circuits on a few of each, and whole decodes. Ends at
+        a difference."""
         if seconds is None:
             self._short(max_exhaustive)
         else:
             self._short_within(seconds)
         self._try("random", self.drawn)
         self._try("awkward", self.awkward)
-        self._try_circuit([tokens for kind in self.few.values() for tokens in kind])
+        self._try_circuit([one for kind in self.few.values() for one in kind])
+        self._decode([*dict.fromkeys(one for kind in self.sources.values() for one in kind)], allow_endless)
         self._tell(0)
 
     def _short(self, most: int) -> None:
         """The first of all inputs, shortest first."""
-        for length in range(1, self.longest + 1):
-            left, count = most - self.report.short, len(self.vocabulary) ** length
-            inputs = itertools.islice(of_length(self.vocabulary, length), SEARCHED * left)
+        for length in range(1, self.generator.longest + 1):
+            left, count = most - self.report.short, self.generator.count(length)
+            inputs = itertools.islice(self.generator.of_size(length), SEARCHED * left)
             self._try("short", self._meant(inputs, left), min(left, count))
             if self.report.differences or count > left:
                 break
@@ -116,24 +115,19 @@ class _Check:
     def _short_within(self, seconds: float) -> None:
         """All inputs of each length for which there seems to be time, at the pace of those before it."""
         start, tried = time.perf_counter(), 0
-        for length in range(1, self.longest + 1):
-            count, spent = len(self.vocabulary) ** length, time.perf_counter() - start
+        for length in range(1, self.generator.longest + 1):
+            count, spent = self.generator.count(length), time.perf_counter() - start
             if self.report.differences or count > MOST or (tried and spent * (1 + count / tried) > seconds):
                 break
-            self._try("short", self._meant(of_length(self.vocabulary, length)), count)
+            self._try("short", self._meant(self.generator.of_size(length)), count)
             tried += count
             self.report.complete = length
 
-    def _awkward(self, rng: random.Random) -> Iterator[Input]:
-        yield from awkward(self.vocabulary, self.longest, rng)
-        pool = [random_input(self.vocabulary, min(self.longest, POOL_LENGTH), rng) for _ in range(POOL)]
-        yield from by_rows(self.subject.compiled.sop.values(), pool, self.subject.setting.causal)
-
-    def _meant(self, inputs: Iterable[Input], most: int | None = None) -> Iterator[Input]:
-        found = (tokens for chunk in chunks(inputs, CHUNK) for tokens in self.subject.meant(chunk))
+    def _meant(self, inputs: Iterable[Case], most: int | None = None) -> Iterator[Case]:
+        found = (one for chunk in chunks(inputs, CHUNK) for one in self.subject.meant(chunk))
         return itertools.islice(found, most)
 
-    def _try(self, kind: str, inputs: Iterable[Input], to_come: int = 0) -> None:
+    def _try(self, kind: str, inputs: Iterable[Case], to_come: int = 0) -> None:
         """Compare the inputs of a kind; `to_come` are expected, beside the random and awkward ones."""
         if self.report.differences:
             return
@@ -150,18 +144,23 @@ class _Check:
             if self._differs(finding):
                 return
 
-    def _batches(self, kind: str, inputs: Iterable[Input]) -> Iterator[Batch]:
-        """Batches for all stages but the circuits, for which the first few short enough inputs are noted."""
-        few = self.few[kind]
-        left = CIRCUIT_TOKENS // len(self.few)
+    def _batches(self, kind: str, inputs: Iterable[Case]) -> Iterator[Batch]:
+        """Batches for all stages but the circuits, for which the first few short enough inputs are noted, and whole
+        decodes, for which sources are."""
+        few, sources = self.few[kind], self.sources[kind]
+        left, decoding = CIRCUIT_TOKENS // len(self.few), DECODING // len(self.few)
         for chunk in chunks(inputs, CHUNK):
-            for tokens in chunk:
-                if len(tokens) <= CIRCUIT_LENGTH and left > 0:
-                    few.append(tokens)
-                    left -= len(tokens)
+            for one in chunk:
+                if (length := max(len(one.tokens), len(one.source or ()))) <= CIRCUIT_LENGTH and left > 0:
+                    few.append(one)
+                    left -= length
+                source = Case(one.tokens[:1], one.source)
+                if DECODE in self.report.stages and decoding > 0 and source not in sources:
+                    sources[source] = None
+                    decoding -= (len(one.source or ()) + self.subject.setting.max_length) ** 2
             yield Batch(chunk, self.quick)
 
-    def _try_circuit(self, inputs: Sequence[Input]) -> None:
+    def _try_circuit(self, inputs: Sequence[Case]) -> None:
         circuits = [stage for stage in self.report.stages if stage in CIRCUITS]
         if self.report.differences or not circuits:
             return
@@ -170,9 +169,27 @@ class _Check:
             if self._differs(finding):
                 return
 
+    def _decode(self, sources: Sequence[Case], allow_endless: bool) -> None:
+        """All targets of the sources, many at a time; then some one by one, with a cache and without."""
+        if self.report.differences or not sources:
+            return
+        few = sources[:: -(-len(sources) // DECODED)]
+        batches = [Batch(chunk, [DECODE]) for chunk in chunks(sources, CHUNK)]
+        batches += [Batch(chunk, WHOLE[1:]) for chunk in chunks(few, DECODED // 2)]
+        endless: list[Case] = []
+        for batch, finding in zip(batches, self.compare(batches), strict=True):
+            if self._differs(finding):
+                return
+            if DECODE in batch.stages:
+                self.report.decoded += finding.tried - finding.skipped
+                self.report.unended += finding.unended
+                endless += [finding.endless] if finding.endless is not None else []
+        if endless and not allow_endless:
+            self.report.endless = shortest(self.subject, endless[0])
+
     def _differs(self, finding: Finding) -> bool:
         if finding.wrong is not None:
-            self.report.differences.append(self.subject.smallest(finding.wrong))
+            self.report.differences.append(smallest(self.subject, finding.wrong))
         return finding.wrong is not None
 
     def _tell(self, to_come: int) -> None:

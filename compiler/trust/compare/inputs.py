@@ -1,6 +1,6 @@
 """Which inputs a check tries: all short ones, random ones, and those on which attention has its hardest time.
 
-In: a vocabulary, a longest length, a seeded generator. Out: inputs, tuples of tokens.
+In: a vocabulary, a longest length, a seeded generator. Out: inputs of one tape, tuples of tokens.
 Invariant: the same seed gives the same inputs in every process.
 
     >>> list(of_length(("a", "b"), 2))
@@ -14,9 +14,13 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from compiler.graph.domain import Setting
+from compiler.graph.witness import Case
 from compiler.trust.compare.report import Input
+from rasp.meaning.inputs import Places
 from rasp.meaning.interpreter import Run
 from rasp.meaning.sop import Aggregate, Selector, SOp, Total, Width, reachable
+from rasp.settings import token_text
 from rasp.text.source import RaspError
 
 LONGEST = 8192
@@ -38,10 +42,11 @@ def of_length(vocabulary: Sequence[T], length: int) -> Iterator[tuple[T, ...]]:
     return itertools.product(vocabulary, repeat=length)
 
 
-def random_input(vocabulary: Input, max_length: int, rng: random.Random) -> Input:
-    """An input of any length. Half of them draw from a few tokens only, so that repetitions occur."""
+def random_input(vocabulary: Input, max_length: int, rng: random.Random, least: int = 1) -> Input:
+    """An input of any length from the least one on. Half of them draw from a few tokens only, so that repetitions
+    occur."""
     few = rng.sample(vocabulary, min(len(vocabulary), rng.choice((1, 2, 3, len(vocabulary), len(vocabulary)))))
-    return tuple(rng.choice(few) for _ in range(rng.randint(1, max_length)))
+    return tuple(rng.choice(few) for _ in range(rng.randint(least, max_length)))
 
 
 def awkward(vocabulary: Input, max_length: int, rng: random.Random) -> Iterator[Input]:
@@ -56,22 +61,21 @@ def awkward(vocabulary: Input, max_length: int, rng: random.Random) -> Iterator[
             yield tuple(odd if i % 2 else token for i in range(length))
 
 
-def by_rows(outputs: Iterable[SOp], pool: Iterable[Input], causal: bool) -> Iterator[Input]:
+def by_rows(outputs: Iterable[SOp], pool: Iterable[Case], setting: Setting) -> Iterator[Case]:
     """For each selector that is aggregated or counted, of some inputs: the one with most empty rows, and the one that
     selects most."""
     nodes = reachable(outputs)
     selectors = dict.fromkeys(node.selector for node in nodes if isinstance(node, Aggregate | Total | Width))
-    runs = list(_runs(pool, causal))
+    runs = [(_run(one, setting), one) for one in pool]
     for selector in itertools.islice(selectors, SELECTORS):
-        counted = [(rows, tokens) for run, tokens in runs if (rows := _rows(run, selector))]
+        counted = [(rows, run.sides(selector)[0].n, one) for run, one in runs if (rows := _rows(run, selector))]
         if counted:
-            yield max(counted, key=lambda one: one[0].count(0) / len(one[0]))[1]
-            yield max(counted, key=lambda one: sum(map(int.bit_count, one[0])) / len(one[0]) ** 2)[1]
+            yield max(counted, key=lambda found: found[0].count(0) / len(found[0]))[2]
+            yield max(counted, key=lambda found: sum(map(int.bit_count, found[0])) / (len(found[0]) * found[1]))[2]
 
 
-def _runs(pool: Iterable[Input], causal: bool) -> Iterator[tuple[Run, Input]]:
-    for tokens in pool:
-        yield Run(tokens, causal), tokens
+def _run(one: Case, setting: Setting) -> Run:
+    return Run(one.tokens, setting.causal, source=None if one.source is None else Places(one.source))
 
 
 def _rows(run: Run, selector: Selector) -> list[int]:
@@ -80,3 +84,22 @@ def _rows(run: Run, selector: Selector) -> list[int]:
     except RaspError:
         return []
     return run.seen(selector)
+
+
+def shorter(tokens: Input) -> Iterator[Input]:
+    """An input without some of its tokens, but not without all: large pieces left out before small ones."""
+    size = len(tokens) // 2
+    while size:
+        yield from (tokens[:i] + tokens[i + size :] for i in range(0, len(tokens), size) if len(tokens) > size)
+        size //= 2
+
+
+def earlier(tokens: Input, vocabulary: Input) -> Iterator[Input]:
+    """An input with earlier tokens of the vocabulary in it, everywhere or in one place."""
+    order = {token_text(token): number for number, token in enumerate(vocabulary)}
+    for text in sorted({token_text(token) for token in tokens}, key=order.__getitem__):
+        for other in vocabulary[: order[text]]:
+            yield tuple(other if token_text(token) == text else token for token in tokens)
+    for i, token in enumerate(tokens):
+        for other in vocabulary[: order[token_text(token)]]:
+            yield (*tokens[:i], other, *tokens[i + 1 :])

@@ -10,7 +10,7 @@ held to what it says of every s-op and selector, not to the outputs alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,42 +19,23 @@ from typing import Any
 import rasp
 from compiler.graph.claims import Claim, Refuted, claims, refuted
 from compiler.graph.domain import Setting
-from compiler.graph.witness import required
+from compiler.graph.witness import Case, meant
 from compiler.model import ModelError, Scalar, Transformer
-from compiler.observe.trace import trace
 from compiler.pipeline import Compiled, compilations, faster
 from compiler.runtime.origin import declared
-from compiler.trust.compare.inputs import chunks
-from compiler.trust.compare.report import CIRCUITS, Difference, Input, Place
-from compiler.trust.compare.stages import (
-    ANALYSIS,
-    FAST,
-    Stage,
-    answers_of,
-    circuit_of,
-    ids,
-    of_fast_path,
-    of_model,
-    plain,
-    shown,
-    stages_of,
-)
+from compiler.trust.compare.decodes import Decode, decode_each
+from compiler.trust.compare.generators import Generator, generator_of
+from compiler.trust.compare.report import WHOLE
+from compiler.trust.compare.stages import ANALYSIS, Answers, Stage, answers_of, of_fast_path, of_model, plain, stages_of
 from rasp import RaspError
-from rasp.meaning.interpreter import evaluate_each
-from rasp.meaning.sop import SOp
-from rasp.settings import token_text
-
-SHRUNK = 16
-"""How many smaller inputs are tried at a time."""
-SHRINKING = 1_000_000
-"""How many tokens are tried in all to make an input small."""
+from rasp.text.source import error
 
 
 @dataclass(frozen=True)
 class Batch:
     """Inputs that are compared together, and the stages that are to answer them."""
 
-    inputs: Sequence[Input]
+    inputs: Sequence[Case]
     stages: Sequence[str]
 
 
@@ -67,26 +48,31 @@ class Wrong:
 
     stage: str
     output: str
-    batch: Sequence[Input]
+    batch: Sequence[Case]
     row: int
     expected: list[Scalar]
     found: list[Scalar]
     refuted: Refuted | None = None
 
     @property
-    def tokens(self) -> Input:
+    def case(self) -> Case:
         """The input."""
         return self.batch[self.row]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came out for a batch: how many inputs had no answer, and why; the first difference."""
+    """What came out for a batch: how many inputs had no answer, and why; the first difference.
+
+    Where whole targets were written: how many of them met no token of `stop`, and the source of the first.
+    """
 
     tried: int
     skipped: int = 0
     reason: str = ""
     wrong: Wrong | None = None
+    unended: int = 0
+    endless: Case | None = None
 
 
 @dataclass(frozen=True)
@@ -102,41 +88,68 @@ class Subject:
         """The inputs that are meant."""
         return self.compiled.setting
 
-    def meant(self, inputs: Sequence[Input]) -> list[Input]:
+    @cached_property
+    def generator(self) -> Generator:
+        """What makes the inputs."""
+        return generator_of(self.compiled)
+
+    def meant(self, inputs: Sequence[Case]) -> list[Case]:
         """The inputs that the program promises something about: what it requires is True everywhere."""
-        needed = required(self.compiled.program)
-        if not needed:
-            return list(inputs)
-        found = evaluate_each(needed, inputs, self.setting.causal)
-        return [
-            tokens
-            for tokens, answer in zip(inputs, found, strict=True)
-            if not isinstance(answer, RaspError) and all(map(all, answer))
-        ]
+        return meant(self.compiled.program, inputs, self.setting)
 
     def compare(self, batch: Batch) -> Finding:
-        """Run the interpreter and the stages on the inputs of a batch."""
-        outputs = list(self.compiled.sop)
-        answers = answers_of(list(self.compiled.sop.values()), batch.inputs, self.setting.causal)
+        """Run the interpreter and the stages on the inputs of a batch. Stages that write whole targets come alone."""
+        if not {*WHOLE}.isdisjoint(batch.stages):
+            return self._compared_whole(batch)
+        return self._compared(batch, list(self.compiled.sop), self._answers(batch.inputs))
+
+    def _compared(self, batch: Batch, outputs: Sequence[str], answers: Answers) -> Finding:
         known, expected, reason = [], [], ""
-        for tokens, answer in zip(batch.inputs, answers, strict=True):
+        for one, answer in zip(batch.inputs, answers, strict=True):
             problems = [values for values in answer if isinstance(values, RaspError)]
             if len(problems) < len(answer):
-                known.append(tokens)
+                known.append(one)
                 expected.append([None if isinstance(values, RaspError) else plain(values) for values in answer])
             reason = reason or (problems[0].diagnostics[0].message if len(problems) == len(answer) else "")
         columns = {name: [row[i] for row in expected] for i, name in enumerate(outputs)}
         wrong = self._first_wrong(known, columns, batch.stages)
         return Finding(len(batch.inputs), len(batch.inputs) - len(known), reason, wrong)
 
+    def _compared_whole(self, batch: Batch) -> Finding:
+        decodes = self.decoded(batch.inputs)
+        answers: Answers = [[one.values if isinstance(one, Decode) else one] for one in decodes]
+        finding = self._compared(batch, [self.compiled.program.writes_with()], answers)
+        endless = [one for one, decode in zip(batch.inputs, decodes, strict=True) if self.is_endless(decode)]
+        return replace(finding, unended=len(endless), endless=next(iter(endless), None))
+
+    def _answers(self, inputs: Sequence[Case]) -> Answers:
+        outputs = [self.compiled.program.placed(node) for node in self.compiled.sop.values()]
+        return answers_of(outputs, inputs, self.setting)
+
+    def decoded(self, inputs: Sequence[Case]) -> list[Decode | RaspError]:
+        """What the interpreter decodes from the sources; an error where it does not mean what is written so far."""
+        found = decode_each(self.compiled.program, self.setting, [one.source or () for one in inputs])
+        read = {
+            number: Case((*one.tokens[:1], *decode.tokens[: len(decode.values) - 1]), one.source)
+            for number, (one, decode) in enumerate(zip(inputs, found, strict=True))
+            if isinstance(decode, Decode)
+        }
+        kept = set(self.meant([*read.values()]))
+        unmet = error("requires", "what is written does not meet `requires`")
+        return [unmet if number in read and read[number] not in kept else one for number, one in enumerate(found)]
+
+    def is_endless(self, decode: Decode | RaspError) -> bool:
+        """Whether a target has no end, where it should have one."""
+        return isinstance(decode, Decode) and not decode.ends and bool(self.compiled.program.settings.stop)
+
     def _first_wrong(
-        self, inputs: list[Input], expected: dict[str, list[list[Scalar] | None]], stages: Sequence[str]
+        self, inputs: list[Case], expected: dict[str, list[list[Scalar] | None]], stages: Sequence[str]
     ) -> Wrong | None:
         for stage in stages if inputs else ():
             if stage == ANALYSIS:
-                answered = [tokens for i, tokens in enumerate(inputs) if all(rows[i] for rows in expected.values())]
-                if (refuted := self.analysed(answered)) is not None:
-                    return Wrong(stage, refuted.name, [refuted.tokens], 0, plain(refuted.values), [], refuted)
+                answered = [one for i, one in enumerate(inputs) if all(rows[i] for rows in expected.values())]
+                if (wrong := self._analysed(answered)) is not None:
+                    return wrong
                 continue
             found = self.stages[stage](inputs)
             for output, rows in expected.items():
@@ -145,149 +158,28 @@ class Subject:
                         return Wrong(stage, output, inputs, at, row, found[output][at])
         return None
 
-    def analysed(self, inputs: Sequence[Input]) -> Refuted | None:
-        """What the analysis says that one of these inputs refutes; the program has an answer on all of them."""
-        return refuted(self.compiled.graph, self._claims, inputs, self.setting.causal)
+    def _analysed(self, inputs: Sequence[Case]) -> Wrong | None:
+        """What the analysis says that one of these inputs refutes; the program has an answer on all of them. The
+        encoder is claimed about on their sources."""
+        encoder, decoder = self._claims
+        sources = None if self.setting.encoder is None else [one.source or () for one in inputs]
+        found = None
+        if sources is not None and self.compiled.graph.encoder is not None:
+            found = refuted(self.compiled.graph.encoder, encoder, [*dict.fromkeys(sources)], causal=False)
+            found = found and replace(found, tokens=inputs[sources.index(found.tokens)].tokens[:1], source=found.tokens)
+        targets = [one.tokens for one in inputs]
+        found = found or refuted(self.compiled.graph, decoder, targets, self.setting.causal, sources)
+        if found is None:
+            return None
+        return Wrong(ANALYSIS, found.name, [Case(found.tokens, found.source)], 0, plain(found.values), [], found)
 
     @cached_property
-    def _claims(self) -> list[Claim]:
-        """What the analysis said while the circuit was built, and says of the rest of the graph."""
+    def _claims(self) -> tuple[list[Claim], list[Claim]]:
+        """What the analysis said while the circuit was built, and says of the rest of the graph, its encoder's first;
+        of one tape, only of the graph."""
         _ = self.compiled.circuit  # what is asked on the way is looked at, too
-        return claims(self.compiled.graph)
-
-    def smallest(self, wrong: Wrong) -> Difference:
-        """The difference made small; which stage is the first to differ there, and in which s-op.
-
-        Where an input differs only beside others, they are part of the difference.
-        """
-        alone = self._again(wrong, [wrong.tokens])
-        if alone is None:
-            return self._together(wrong)
-        least = self._shrunk(alone, self._smaller_alone)
-        first = (self.compare(Batch([least.tokens], (stage,))).wrong for stage in self.stages)
-        found = next(filter(None, first), least)
-        return _difference(found) if found.refuted else replace(_difference(found), place=self._place(found))
-
-    def _together(self, wrong: Wrong) -> Difference:
-        """A difference that an input alone does not make, beside as few others as possible."""
-        if (again := self._again(wrong, wrong.batch)) is None:
-            return replace(_difference(wrong), batch=tuple(wrong.batch), row=wrong.row, again=False)
-        least = self._shrunk(again, self._smaller_together)
-        return replace(_difference(least), batch=tuple(least.batch), row=least.row)
-
-    def _shrunk(self, wrong: Wrong, smaller: Callable[[Wrong], Iterator[tuple[int, Wrong | None]]]) -> Wrong:
-        """The first smaller difference, and of that, until there is none; how many tokens are tried is bounded."""
-        left = SHRINKING
-        found: Wrong | None = wrong
-        while found is not None and left > 0:
-            wrong, found = found, None
-            for tried, found in smaller(wrong):
-                left -= tried
-                if found is not None:
-                    break
-        return wrong
-
-    def _smaller_alone(self, wrong: Wrong) -> Iterator[tuple[int, Wrong | None]]:
-        """For several smaller inputs at a time, how many tokens they have, and the difference that one makes alone."""
-        for inputs in chunks(_smaller(wrong.tokens, self.setting.vocabulary), SHRUNK):
-            found = self._again(wrong, inputs)
-            yield sum(map(len, inputs)), found and self._again(found, [found.tokens])
-
-    def _smaller_together(self, wrong: Wrong) -> Iterator[tuple[int, Wrong | None]]:
-        """The same for fewer inputs beside the one that differs."""
-        for inputs in _fewer(wrong):
-            yield sum(map(len, inputs)), self._again(wrong, inputs)
-
-    def _again(self, wrong: Wrong, inputs: Sequence[Input]) -> Wrong | None:
-        """What the stage gets wrong in another batch, of those inputs that are meant."""
-        return self.compare(Batch(self.meant(inputs), (wrong.stage,))).wrong
-
-    def _place(self, wrong: Wrong) -> Place | None:
-        """The first s-op that differs; the output itself where every variable of the stream is right.
-
-        The fast path has a stream of its own, of which only what comes out is known.
-        """
-        if wrong.stage == FAST:
-            return None
-        try:
-            first = next(self._places(wrong.stage, wrong.tokens), None)
-        except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, RuntimeError):
-            return None  # labels that do not fit the model
-        return first or Place(wrong.output, "unembedding", wrong.expected, wrong.found)
-
-    def _places(self, stage: str, tokens: Input) -> Iterator[Place]:
-        if stage == "graph":
-            return self._in_graph(tokens)
-        return self._in_circuit(stage, tokens) if stage in CIRCUITS else self._in_stream(tokens)
-
-    def _known(self, name: str | None, tokens: Input) -> list[Scalar] | None:
-        """What the interpreter says about an s-op of the program."""
-        node = self.compiled.program.node(name) if name is not None and name in self.compiled.program else None
-        [answer] = evaluate_each([node], [tokens], self.setting.causal) if isinstance(node, SOp) else [None]
-        return None if answer is None or isinstance(answer, RaspError) else plain(answer[0])
-
-    def _in_graph(self, tokens: Input) -> Iterator[Place]:
         graph = self.compiled.graph
-        for node in graph.nodes:
-            if isinstance(node, SOp) and (expected := self._known(graph.names.get(node), tokens)) is not None:
-                [answer] = evaluate_each([node], [tokens], self.setting.causal)
-                found = shown(answer if isinstance(answer, RaspError) else answer[0])
-                if found != expected:
-                    yield Place(graph.names[node], "graph", expected, found)
-
-    def _in_circuit(self, stage: str, tokens: Input) -> Iterator[Place]:
-        circuit = circuit_of(self.compiled, stage)
-        streams = list(circuit.stages(ids(self.compiled, tokens)))
-        for variable in sorted(circuit.variables, key=lambda variable: variable.ready):
-            if (expected := self._known(variable.name, tokens)) is not None:
-                nearest = [variable.decode(stream) for stream in streams[variable.ready][1:]]
-                if plain(nearest) != expected:
-                    yield Place(variable.name, _step(variable.ready), expected, plain(nearest))
-
-    def _in_stream(self, tokens: Input) -> Iterator[Place]:
-        rows = trace(self.model(), self.compiled.program, tokens).rows
-        for row in sorted(rows, key=lambda row: next(i for i, values in enumerate(row.found) if values is not None)):
-            ready, found = next((i, values) for i, values in enumerate(row.found) if values is not None)
-            if found != row.expected:
-                yield Place(row.name, _step(ready), row.expected, found)
-
-
-def _step(number: int) -> str:
-    """What the stream went through: 0 the embedding, then attention and MLP of each layer."""
-    if number == 0:
-        return "after the embedding"
-    return f"after L{(number - 1) // 2} {'attention' if number % 2 else 'MLP'}"
-
-
-def _difference(wrong: Wrong) -> Difference:
-    claim = wrong.refuted.claim if wrong.refuted else ""
-    return Difference(wrong.stage, wrong.output, wrong.tokens, wrong.expected, wrong.found, claim=claim)
-
-
-def _fewer(wrong: Wrong) -> Iterator[Sequence[Input]]:
-    """The batch without some of the inputs beside the one that differs, many before few."""
-    others = [i for i in range(len(wrong.batch)) if i != wrong.row]
-    size = (len(others) + 1) // 2
-    while size:
-        for start in range(0, len(others), size):
-            left_out = set(others[start : start + size])
-            yield [tokens for i, tokens in enumerate(wrong.batch) if i not in left_out]
-        size //= 2
-
-
-def _smaller(tokens: Input, vocabulary: Input) -> Iterator[Input]:
-    """Shorter inputs first, large pieces left out before small ones; then those with earlier tokens in them."""
-    size = len(tokens) // 2
-    while size:
-        yield from (tokens[:i] + tokens[i + size :] for i in range(0, len(tokens), size) if len(tokens) > size)
-        size //= 2
-    order = {token_text(token): number for number, token in enumerate(vocabulary)}
-    for text in sorted({token_text(token) for token in tokens}, key=order.__getitem__):
-        for earlier in vocabulary[: order[text]]:
-            yield tuple(earlier if token_text(token) == text else token for token in tokens)
-    for i, token in enumerate(tokens):
-        for earlier in vocabulary[: order[token_text(token)]]:
-            yield (*tokens[:i], earlier, *tokens[i + 1 :])
+        return [] if graph.encoder is None else claims(graph.encoder), claims(graph)
 
 
 def of_compilation(compiled: Compiled, fast: bool = False) -> Subject:
@@ -310,7 +202,7 @@ def of_checkpoint(folder: Path, fast: bool = False) -> Subject:
     held = config.vocabulary, config.max_length, config.causal, tuple(output.name for output in config.outputs)
     if told != held:
         raise ModelError(f"{folder} was not compiled under the settings that it names", "compile the program again")
-    stages = {"model": of_model(model)} | (of_fast_path(faster(model)) if fast else {})
+    stages = of_model(model, compiled.program) | (of_fast_path(faster(model)) if fast else {})
     return Subject(compiled, stages, lambda: model)
 
 
