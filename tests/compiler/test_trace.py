@@ -101,7 +101,7 @@ def test_counts_that_carry_an_offset_are_read_past_it(name: str) -> None:
     assert found.ok, str(found)
 
 
-KEPT_BY_VALUE = {"double_histogram": "first", "decoders/sort": "behind_bar", "words/abbreviation": "is_initial"}
+KEPT_BY_VALUE = {"double_histogram": "first", "decoders/addition": "equals_seen", "words/abbreviation": "is_initial"}
 """Variables that are only asked for one of their values."""
 
 
@@ -122,10 +122,18 @@ def test_a_variable_with_a_column_for_each_value_is_decoded() -> None:
 
 
 def test_what_a_name_held_for_a_while_is_shown_too() -> None:
-    program = rasp.load("programs/decoders/sort.rasp")
-    rows = {row.name: row for row in compiler.compile(program, max_length=8).trace("cab|a").rows}
-    assert rows["wanted.3"].expected == [0, 0, 1, 1, 1]  # of b
-    assert rows["written"].expected == [0, 0, 0, 0, 1]  # of a, the last one
+    text = """
+    best = 0;
+    for letter in ["a", "b"] {
+        seen = selector_width(select(indices, indices, <=) and select(tokens, letter, ==));
+        best = max(seen, best);
+    }
+    """
+    rows = {
+        row.name: row for row in compiler.compile(rasp.parse(text), "best", vocab="ab", max_length=8).trace("abb").rows
+    }
+    assert rows["seen.1"].expected == [1, 1, 1]  # of a
+    assert rows["seen"].expected == [0, 1, 2]  # of b, the last one
     assert all(row.agrees for row in rows.values())
 
 
