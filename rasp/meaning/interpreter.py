@@ -253,12 +253,12 @@ class Run:
             case Lookup(table, arg) as lookup:
                 return self._lookup(lookup, dict(table), arg)
             case Aggregate(selector, value, default):
-                pairs = self._each(selector, self.seen(selector), self._at_keys(selector, value))
+                pairs = self.each(selector, self.seen(selector), self._at_keys(selector, value))
                 return [got for rows, values in pairs for got in self._aggregate(node, rows, values, default)]
             case Width(selector):
                 return [row.bit_count() for row in self.seen(selector)]
             case Total(selector, value):
-                pairs = self._each(selector, self.seen(selector), self._at_keys(selector, value))
+                pairs = self.each(selector, self.seen(selector), self._at_keys(selector, value))
                 return [got for rows, values in pairs for got in self._total(node, rows, values)]
             case other:
                 assert_never(other)
@@ -267,9 +267,7 @@ class Run:
         """The values of an s-op at the keys of a selector. What is the same everywhere is so on the source, too."""
         return self._encoded(value) if selector.encoded and not value.encoded else self.values[value]
 
-    def _each(
-        self, selector: Selector, rows: list[Any], values: list[Value]
-    ) -> Iterator[tuple[list[Any], list[Value]]]:
+    def each(self, selector: Selector, rows: list[Any], values: list[Value]) -> Iterator[tuple[list[Any], list[Value]]]:
         """For each input what the queries of a selector have, and the values of its keys."""
         keys, queries = self.sides(selector)
         for query, key in zip(queries.parts, keys.parts, strict=True):
@@ -353,7 +351,7 @@ class Run:
     def _rows(self, node: Selector) -> Rows:
         match closed(node):
             case Select(key, query, predicate):
-                pairs = self._each(node, self.values[query], self.values[key])
+                pairs = self.each(node, self.values[query], self.values[key])
                 return [row for queries, keys in pairs for row in self._select(node, keys, queries, predicate)]
             case Not(arg):
                 keys, queries = self.sides(node)

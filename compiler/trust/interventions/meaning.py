@@ -21,7 +21,7 @@ from compiler.trust.interventions.sops import Claim, SOps
 from rasp import RaspError
 from rasp.meaning.inputs import Places
 from rasp.meaning.interpreter import Run
-from rasp.meaning.sop import Node, SOp
+from rasp.meaning.sop import Constant, Node, SOp
 from rasp.value import Value
 
 PARTS = 8
@@ -173,12 +173,16 @@ class _Batch:
                 self.reasons[self._owner(node, at)] = f"{self.sops.name(node)} would leave its domain"
 
     def _require_true(self, node: SOp, claim: Claim, run: Run) -> None:
-        if claim.never_empty or claim.at_most_one:
-            run.compute([claim.selector])
-            for at, row in enumerate(run.seen(claim.selector)):
-                if not claim.holds(row):
-                    what = "select nothing" if not row else "select two positions"
-                    self.reasons[self._owner(node, at)] = f"a selector of {self.sops.name(node)} would {what}"
+        if claim.never_empty or claim.at_most_one or claim.agree is not None:
+            agree = claim.agree if claim.agree is not None else Constant(0)
+            run.compute([claim.selector, agree])
+            inputs = run.each(claim.selector, run.seen(claim.selector), run.values[agree])
+            for number, (rows, values) in enumerate(inputs):
+                for row in rows:
+                    if not claim.holds(row, values if claim.agree is not None else ()):
+                        several = "select two positions" if claim.at_most_one else "average what differs"
+                        what = several if row else "select nothing"
+                        self.reasons[number] = f"a selector of {self.sops.name(node)} would {what}"
 
     def _require_together(self, unit: Unit, nodes: tuple[SOp, ...]) -> None:
         """What depends on common variables must be met together at a position of some input."""

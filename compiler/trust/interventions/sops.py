@@ -9,7 +9,7 @@ cross-attention reads is the encoder's s-op itself, so that what is computed fro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar, cast
@@ -30,10 +30,14 @@ class Claim(NamedTuple):
     selector: Selector
     never_empty: bool
     at_most_one: bool
+    agree: SOp | None = None
+    """What all selected keys have one value of, if anything."""
 
-    def holds(self, row: int) -> bool:
-        """Whether it is true of a row."""
-        return not (self.never_empty and not row) and not (self.at_most_one and row & (row - 1))
+    def holds(self, row: int, values: Sequence[Value] = ()) -> bool:
+        """Whether it is true of a row, where keys have these values."""
+        if (self.never_empty and not row) or (self.at_most_one and row & (row - 1)):
+            return False
+        return len({value for key, value in enumerate(values) if row >> key & 1}) <= 1
 
 
 class SOps:
@@ -91,7 +95,8 @@ class SOps:
         graph, own = self._found(node)
         if isinstance(own, Aggregate | Total | Width):
             for claim in _claims(own, graph.analysis):
-                yield claim._replace(selector=self.placed(claim.selector, graph))
+                agree = None if claim.agree is None else self.placed(claim.agree, graph)
+                yield claim._replace(selector=self.placed(claim.selector, graph), agree=agree)
 
     def placed(self, node: AnyNode, graph: Graph | None = None) -> AnyNode:
         """A node of a graph, or one that is made on the way to its circuit, as the interpreter takes it."""
@@ -147,4 +152,5 @@ def _claims(node: Aggregate | Total | Width, analysis: Analysis) -> Iterator[Cla
     for case in analysis.disjuncts(node.selector):
         yield Claim(case.selector(), analysis.surely_matches(case), analysis.unique(case))
     if isinstance(node, Aggregate):
-        yield Claim(node.selector, False, analysis.selects_one(node))
+        one = analysis.selects_one(node)
+        yield Claim(node.selector, False, one, None if one or not analysis.picks(node) else node.value)
