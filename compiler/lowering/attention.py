@@ -92,19 +92,17 @@ def scores(cases: Sequence[Conjunction], scoring: Scoring) -> Scores:
         _score_cases(cases, scoring, found)
         return found
     (conjunction,) = cases
-    slack, weight = None, Fraction(1)
-    for part in _longest_first(conjunction.parts, scoring.analysis) if scoring.existence else ():
-        size = _score_slack(part, scoring, found)
-        if size is not None:
-            slack, weight = part, size + 1
-            break
-    interval = scoring.analysis.interval(conjunction) if scoring.fetches and slack is None else None
+    scored: tuple[Compared, ...] = ()
+    weight = Fraction(1)
+    interval = scoring.analysis.interval(conjunction) if scoring.fetches else None
     if interval is not None and (size := _score_interval(interval, scoring, found)) is not None:
-        weight = size + 1
-    else:
-        interval = None
+        scored, weight = (interval.lower, interval.upper), size + 1
+    for part in _longest_first(conjunction.parts, scoring.analysis) if scoring.existence and not scored else ():
+        if (size := _score_slack(part, scoring, found)) is not None:
+            scored, weight = (part,), size + 1
+            break
     for part in conjunction.parts:
-        if part is not slack and part not in (interval or ())[:2]:
+        if part not in scored:
             _score_part(*part, scoring, found, weight)
     return found
 
