@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -27,7 +27,7 @@ from compiler.graph.witness import required, witnesses
 from compiler.lowering.build import MODES, TRIES, Built, build, emitted
 from compiler.numbers.precision import PRECISIONS, Precision
 from compiler.observe.plan import Plan, plan
-from compiler.observe.remedies import LONG, Remedy, explained, remedies
+from compiler.observe.remedies import LONG, Remedy, explained, remedies, uncertified
 from compiler.runtime.origin import asked, declared, hashes, located, options_of, program_of, recorded
 from rasp import Diagnostic, Program, RaspError
 from rasp.meaning.sop import Node, SOp, reachable
@@ -148,27 +148,8 @@ class Compiled:
         circuit, certificate = self._built.circuit, self._built.certificate
         if not certificate.ok and not self.uncertified:
             emitted(circuit)  # numbers that the dtype cannot hold are another reason, which nobody can waive
-            raise explained(self, self._refusal(certificate), self.graph, vars(self)["_started"])
+            raise explained(self, uncertified(self, certificate), self.graph, vars(self)["_started"])
         return circuit
-
-    def _refusal(self, certificate: Certificate) -> RaspError:
-        """Why the circuit is not certified."""
-        if certificate.overflow is not None:
-            return refusal(
-                "not-certified",
-                f"the program's numbers may be too large for {self.dtype}: {certificate.overflow}",
-                "compute with smaller numbers",
-            )
-        failing = next((decision for decision in certificate.decisions if not decision.holds), certificate.tightest)
-        if failing.of is not None and ("{" in failing.what or "..." in failing.what):  # a table that nobody wrote
-            failing = replace(failing, what=f"`{self.graph.told(failing.of)}`")
-        return refusal(
-            "not-certified",
-            f"rounding to {self.dtype} in {self.setting.max_length} tokens could change an answer: {failing}",
-            "compile with a smaller max_length or vocabulary, round large numbers, or compile with --uncertified, "
-            "which waives it",
-            failing.of,
-        )
 
     def suggestions(self, seconds: float = LONG, tell: Callable[[str], None] = lambda what: None) -> list[Remedy]:
         """What the program compiles with, where it is refused, found by trying; empty where nothing was found."""

@@ -17,6 +17,16 @@ from pathlib import Path
 from compiler.cli.call import DONE, FOUND, Commands, command, positive, setting_flags, whole
 from compiler.cli.targets import program_at, progress_bar, refuse_overrides, shown, target_path
 
+EXAMPLES = """
+rasp check programs/sort.rasp
+rasp check checkpoint --samples 10000 --seed 7
+rasp check programs/histogram.rasp --vocab abc --max-length 8 --seconds 60 --jobs 2
+rasp check checkpoint --fast
+rasp check programs/seq2seq/reverse.rasp --allow-endless
+rasp check checkpoint --json
+rasp check checkpoint --interventions
+rasp check programs/sort.rasp --interventions --seed 7 --json
+"""
 SECONDS = 2.0
 """How long short inputs are tried by default."""
 
@@ -84,16 +94,7 @@ def define(commands: Commands) -> None:
         commands,
         "check",
         check,
-        """
-        rasp check programs/sort.rasp
-        rasp check checkpoint --samples 10000 --seed 7
-        rasp check programs/histogram.rasp --vocab abc --max-length 8 --seconds 60 --jobs 2
-        rasp check checkpoint --fast
-        rasp check programs/seq2seq/reverse.rasp --allow-endless
-        rasp check checkpoint --json
-        rasp check checkpoint --interventions
-        rasp check programs/sort.rasp --interventions --seed 7 --json
-        """,
+        EXAMPLES,
     )
     flags.add_argument("target", metavar="TARGET", help="a .rasp file, or a checkpoint folder")
     flags.add_argument("--samples", metavar="N", type=whole, default=1000, help="random long inputs (default 1000)")

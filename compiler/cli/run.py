@@ -25,6 +25,15 @@ from rasp.text.source import error
 if TYPE_CHECKING:
     from compiler.model import Scalar, Transformer
 
+EXAMPLES = """
+rasp run programs/sort.rasp "cab"
+rasp run programs/sort.rasp --list '["hi","there"]' '[3,1,2]'
+rasp run checkpoint "cab" "bca" --json
+rasp run programs/seq2seq/sort.rasp "cab"
+rasp run programs/seq2seq/sort.rasp "cab" --target "ab"
+rasp run checkpoint "cab" --trace
+"""
+
 
 def run(call: argparse.Namespace) -> int:
     """Print what a program (its interpreter, or the fast path) or a checkpoint (its transformer) answers."""
@@ -173,14 +182,7 @@ def define(commands: Commands) -> None:
         commands,
         "run",
         run,
-        """
-        rasp run programs/sort.rasp "cab"
-        rasp run programs/sort.rasp --list '["hi","there"]' '[3,1,2]'
-        rasp run checkpoint "cab" "bca" --json
-        rasp run programs/seq2seq/sort.rasp "cab"
-        rasp run programs/seq2seq/sort.rasp "cab" --target "ab"
-        rasp run checkpoint "cab" --trace
-        """,
+        EXAMPLES,
     )
     flags.add_argument("target", metavar="TARGET", help="a .rasp file, or a checkpoint folder")
     flags.add_argument(

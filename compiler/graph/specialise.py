@@ -57,7 +57,7 @@ class Graph:
         for current in (node, *self._readers_of(node), *_below(node)):
             if current in self.origins and not isinstance(current, Constant):
                 return self.origins[current]
-        return None
+        return None if self.encoder is None else self.encoder.origin(node)
 
     def _readers_of(self, node: Node) -> list[Node]:
         """What is computed from a node, the nearest first."""

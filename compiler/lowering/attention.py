@@ -21,6 +21,7 @@ from typing import Literal
 from compiler.circuit.layer import Part
 from compiler.graph.domain import Analysis, Domain, Interval, refusal
 from compiler.graph.relation import EQUAL, PREDICATE_OF, Compared, Comparison, Conjunction, compare
+from compiler.lowering.codes import Codes
 from compiler.numbers.direction import Form, total
 from compiler.numbers.powers import is_dyadic
 from rasp.meaning.operators import Undefined
@@ -128,25 +129,6 @@ def _score_interval(interval: Interval, scoring: Scoring, found: Scores) -> Frac
     found.selected += 1
     found.least_selected += 1
     return scoring.analysis.domain(width).ends[1] ** 2
-
-
-class Codes:
-    """A whole number for every value that is compared or moved as a name: the vocabulary first, centred on zero."""
-
-    def __init__(self, vocabulary: Sequence[Value]) -> None:
-        self._codes: dict[Value, int] = {}
-        middle = (len(vocabulary) - 1) // 2
-        for number, value in enumerate(vocabulary):
-            self._codes[value] = number - middle
-
-    def __getitem__(self, value: Value) -> Fraction:
-        if value not in self._codes:
-            self._codes[value] = max(self._codes.values(), default=-1) + 1
-        return Fraction(self._codes[value])
-
-    def of(self, node: SOp, domain: Domain) -> SOp:
-        """The s-op's values as codes."""
-        return Lookup(tuple((value, int(self[value])) for value in domain), node)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from compiler.graph.specialise import Graph
-from compiler.lowering.attention import Codes
+from compiler.lowering.codes import Codes
 from compiler.lowering.policy import Policy
 from compiler.numbers.precision import Precision
 from rasp.meaning.sop import Aggregate, Lookup, Node, SOp

@@ -135,9 +135,7 @@ class Texts(Network):
         cached: bool = True,
     ) -> Iterator[Scalar]:
         """The tokens that follow the prompt, each the output at the last position so far; with an encoder, the prompt
-        is a source, and they are the target.
-
-        `stream` gives each as soon as it is known, `generate` all of them.
+        is a source, and they are the target. `stream` gives each as soon as it is known, `generate` all of them.
 
         It ends with a token of `stop` (that token is the last one given), after `max_tokens`, or where the model holds
         no more, which is after `max_length - len(prompt) + 1` tokens. `output` and `stop` are the config's unless

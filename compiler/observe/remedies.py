@@ -11,14 +11,14 @@ Invariant: nothing is recommended that was not tried.
 from __future__ import annotations
 
 import itertools
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from compiler.graph.domain import Refusal
+from compiler.circuit.certificate import Certificate
+from compiler.graph.domain import Refusal, refusal
 from compiler.graph.specialise import Graph
 from compiler.graph.witness import required
 from compiler.numbers.precision import PRECISIONS
@@ -55,8 +55,8 @@ def explained(compiled: Compiled, problem: RaspError, graph: Graph, started: flo
     node = problem.node if isinstance(problem, Refusal) else None
     span = told.span or (None if node is None else place(compiled, graph, node))
     message = told.message
-    if node is not None:  # in the program's own words
-        message = re.sub("`[^`]*`", lambda found: f"`{graph.told(node)}`", message, count=1)
+    if node is not None and isinstance(problem, Refusal) and problem.called:  # in the program's own words
+        message = message.replace(problem.called, f"`{graph.told(node)}`", 1)
     hint = told.hint
     if told.code in CURABLE:
         written = None if node is None else graph.origin(node)
@@ -66,6 +66,26 @@ def explained(compiled: Compiled, problem: RaspError, graph: Graph, started: flo
         else:
             hint = f"{hint}; `rasp compile FILE --suggest` takes its time to look for what helps"
     return Refusal(replace(told, message=message, span=span, hint=hint), *problem.diagnostics[1:], node=node)
+
+
+def uncertified(compiled: Compiled, certificate: Certificate) -> Refusal:
+    """Why a circuit is not certified. A decision about what has no name is told by what the program wrote of it."""
+    if certificate.overflow is not None:
+        return refusal(
+            "not-certified",
+            f"the program's numbers may be too large for {compiled.dtype}: {certificate.overflow}",
+            "compute with smaller numbers",
+        )
+    failing = next((decision for decision in certificate.decisions if not decision.holds), certificate.tightest)
+    if failing.of is not None and failing.of not in compiled.graph.names:
+        failing = replace(failing, what=f"`{compiled.graph.told(failing.of)}`")
+    return refusal(
+        "not-certified",
+        f"rounding to {compiled.dtype} in {compiled.setting.max_length} tokens could change an answer: {failing}",
+        "compile with a smaller max_length or vocabulary, round large numbers, or compile with --uncertified, "
+        "which waives it",
+        failing.of,
+    )
 
 
 def place(compiled: Compiled, graph: Graph, node: Node) -> Span | None:

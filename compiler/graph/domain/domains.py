@@ -71,7 +71,8 @@ class Domains:
                 if isinstance(current, SOp) and current not in self._refused:
                     self._find(current)
         if node not in self._domains:
-            raise Refusal(*self._refused[node].diagnostics, node=self._refused[node].node)
+            known = self._refused[node]
+            raise Refusal(*known.diagnostics, node=known.node, called=known.called)
         return self._domains[node]
 
     def _find(self, node: SOp) -> None:
@@ -219,6 +220,7 @@ class Domains:
             f"{self._called(node)} has no value for any input",
             "check its operands: every combination is an error",
             node,
+            self._called(node),
         )
 
     def _called(self, node: Node) -> str:
@@ -236,6 +238,7 @@ class Domains:
                 f"numbers of more than {self.limits.bits} bits are not compiled, and {self._called(node)} can be one",
                 "use smaller numbers, or round them",
                 node,
+                self._called(node),
             )
         return domain
 
@@ -256,6 +259,7 @@ class Domains:
             f"{self._called(node)} can take {count} different values, more than {most}",
             "round it, or compile with a smaller max_length or vocabulary",
             node,
+            self._called(node),
         )
 
     def _loosely(self, node: SOp) -> list[Value]:
@@ -268,6 +272,7 @@ class Domains:
                 f"{self._called(node)} combines operands in {count} ways, more than can be tabulated",
                 "round an operand, or compile with a smaller max_length or vocabulary",
                 node,
+                self._called(node),
             )
         return self.tables.over(node, self._operands(node)).occurring()
 
@@ -313,6 +318,7 @@ class Domains:
                 f"from {numbers[0]} to {numbers[-1]}, to more than {self.limits.reach} sums",
                 "compile with a smaller max_length, or add up smaller numbers",
                 node,
+                self._called(node),
             )
         if unit.denominator == 1:
             return Domain.between(low * int(unit), high * int(unit), int(unit))
@@ -368,6 +374,7 @@ class Domains:
                     + ("average an indicator" if len(numbers) > 2 else "count with selector_width")
                     + " instead",
                     node,
+                    self._called(node),
                 )
         means = [
             low + step * Fraction(s, m)

@@ -61,14 +61,16 @@ class Limits:
 class Refusal(RaspError):
     """The error with which the compiler declines a program; `node` is the s-op at which it fails, if it is one."""
 
-    def __init__(self, *diagnostics: Diagnostic, node: Node | None = None) -> None:
+    def __init__(self, *diagnostics: Diagnostic, node: Node | None = None, called: str = "") -> None:
+        """`called` is what the message calls the s-op, as it stands there."""
         super().__init__(*diagnostics)
         self.node = node
+        self.called = called
 
 
-def refusal(code: str, message: str, hint: str, node: Node | None = None) -> Refusal:
+def refusal(code: str, message: str, hint: str, node: Node | None = None, called: str = "") -> Refusal:
     """A refusal of one diagnostic, which has no place in a text yet."""
-    return Refusal(Diagnostic(code, "error", message, None, hint), node=node)
+    return Refusal(Diagnostic(code, "error", message, None, hint), node=node, called=called)
 
 
 def nothing_meant(message: str) -> Refusal:
