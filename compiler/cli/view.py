@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def view(call: argparse.Namespace) -> int:
-    """Write a page of HTML that explains a checkpoint, or a program, on an input; it needs no network."""
+    """Write a page of HTML that explains a checkpoint, or a program, on an input or a source; it needs no network."""
     tokens = tokens_of(call.input, call.list)
     path = target_path(call.target)
     out = Path(call.out or f"{path.resolve().stem}.html")
@@ -34,16 +34,12 @@ def view(call: argparse.Namespace) -> int:
 
 def _model(path: Path, call: argparse.Namespace) -> Transformer:
     """The model of a checkpoint, or of a program that is compiled for the occasion."""
-    from compiler.model import require_one_tape
-
     if path.is_dir():
         refuse_overrides(call)
         return model_at(path)
     from compiler.pipeline import Compiled
 
-    program = program_at(path, call)
-    require_one_tape(program.two_tapes, "the explorer")
-    compiled = Compiled(program)
+    compiled = Compiled(program_at(path, call))
     warn(compiled)
     return compiled.model
 
@@ -60,7 +56,7 @@ def define(commands: Commands) -> None:
         """,
     )
     flags.add_argument("target", metavar="TARGET", help="a checkpoint folder, or a .rasp file")
-    flags.add_argument("input", metavar="INPUT", help="an input: one token a character")
+    flags.add_argument("input", metavar="INPUT", help="an input, or a source: one token a character")
     flags.add_argument("-o", "--out", metavar="FILE", help="write the page here (default: TARGET.html)")
     flags.add_argument("--open", action="store_true", help="show it in a browser")
     flags.add_argument("--list", action="store_true", help="read INPUT as a JSON list of tokens")

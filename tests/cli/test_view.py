@@ -48,3 +48,10 @@ def test_a_mistake_is_explained_and_nothing_is_written(
     assert complaint in done.err
     assert "Traceback" not in done.err
     assert not list(room.glob("*.html"))
+
+
+def test_it_writes_the_page_of_a_program_with_a_source(rasp: Rasp, room: Path) -> None:
+    assert rasp("view", "programs/seq2seq/copy.rasp", "cab").out == "wrote copy.html\n"
+    text = Path("copy.html").read_text(encoding="utf-8")
+    assert '"input":["c","a","b"]' in text and '"writes":"next"' in text
+    assert "not in the vocabulary" in rasp("view", "programs/seq2seq/copy.rasp", "xyz").err

@@ -20,7 +20,7 @@ import rasp
 from compiler.model import ModelError
 from compiler.observe.view import show
 from compiler.observe.view.facts import example_of, facts
-from compiler.observe.view.page import SCRIPTS, STYLES, embedded, filled, page
+from compiler.observe.view.page import SCRIPTS, STYLES, TAPE_SCRIPTS, TAPE_STYLES, embedded, filled, page
 from compiler.observe.view.sparse import packed, unpacked
 from rasp import whole
 from tests.places import PROGRAMS, ROOT
@@ -84,8 +84,9 @@ def test_no_text_adds_an_element_to_a_page(text: str) -> None:
     assert json.loads(elements.contents("script")[0]) == data
 
 
-def test_a_page_may_fetch_nothing_and_run_only_its_own_script(model_of: Model) -> None:
-    text = page(model_of("reverse"), "abc")
+@pytest.mark.parametrize("name", ["reverse", "seq2seq/reverse"])
+def test_a_page_may_fetch_nothing_and_run_only_its_own_script(name: str, model_of: Model) -> None:
+    text = page(model_of(name), "abc")
     elements = Elements(text)
     [policy] = [attrs["content"] for _, attrs in elements.found if attrs.get("http-equiv") == "Content-Security-Policy"]
     assert policy is not None
@@ -103,11 +104,14 @@ def test_a_page_may_fetch_nothing_and_run_only_its_own_script(model_of: Model) -
 
 def test_every_script_and_every_style_sheet_is_a_part_of_the_page() -> None:
     found = {path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.*")}
-    assert found == {*SCRIPTS, *STYLES, "page.html"}
-    assert len(found) == len(SCRIPTS) + len(STYLES) + 1, "and each is in it once"
+    assert found == {*SCRIPTS, *STYLES, "page.html", *TAPE_SCRIPTS, *TAPE_STYLES, "tapes/page.html"}
+    for parts in (SCRIPTS, STYLES, TAPE_SCRIPTS, TAPE_STYLES):
+        assert len(set(parts)) == len(parts), "and each is in it once"
 
 
-@pytest.mark.parametrize("name", ["sort", "paper/dyck_2_ptf", "paper/dyck_3_ptf", "paper/long_addition"])
+@pytest.mark.parametrize(
+    "name", ["sort", "paper/dyck_2_ptf", "paper/dyck_3_ptf", "paper/long_addition", "seq2seq/addition"]
+)
 def test_a_page_is_small(name: str, model_of: Model) -> None:
     model = model_of(name)
     assert len(page(model, example_of(model)).encode()) < 1_000_000

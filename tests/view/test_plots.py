@@ -60,3 +60,9 @@ def test_without_matplotlib_the_message_says_what_to_install(model_of: Model, mo
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ModelError, match=r"rasp-compiler\[plots\]"):
         plots.patterns(model_of("histogram"), "ab")
+
+
+def test_plots_of_two_tapes_are_refused(model_of: Model) -> None:
+    for plot in (plots.patterns, plots.stream):
+        with pytest.raises(ModelError, match="one tape"):
+            plot(model_of("seq2seq/copy"), "abc")

@@ -18,7 +18,7 @@ from typing import Any
 from compiler.graph.domain import Setting
 from compiler.graph.specialise import Graph, specialise
 from compiler.graph.witness import required
-from compiler.model import ModelError, Scalar, Transformer, require_one_tape
+from compiler.model import Config, ModelError, Scalar, Transformer
 from compiler.observe.view.links import Link, lines, links, scales
 from compiler.observe.view.nodes import table, tagged
 from compiler.observe.view.sparse import packed
@@ -46,38 +46,39 @@ _KINDS = (
 
 
 def example_of(model: Transformer) -> list[str]:
-    """An input to begin with: the longest example of the header that is not too long to look at, else some tokens."""
-    known = set(model.config.vocabulary)
-    found = [list(model.config.vocabulary[: min(4, model.config.max_length)])]
+    """An input or a source to begin with: the longest example of the header that is not too long to look at, else some
+    tokens."""
+    read = model.config.encoder or model.config
+    known = set(read.vocabulary)
+    found = [list(read.vocabulary[: min(4, read.max_length)])]
     try:
         examples = program_of(model).settings.examples
     except (RaspError, ModelError):
         return found[0]
     given = [[token_text(token) for token in example.input] for example in examples]
-    longest = min(model.config.max_length, LOOKED_AT)
+    longest = min(read.max_length, LOOKED_AT)
     fitting = [tokens for tokens in given if set(tokens) <= known and len(tokens) <= longest]
     return max(fitting or found, key=len)
 
 
 def facts(model: Transformer, tokens: Iterable[object]) -> dict[str, Any]:
     """Everything about a model on an input. Raises `ModelError` for an input outside of its vocabulary or length."""
-    require_one_tape(model.encoder is not None, "the explorer")
     given = [str(float(token) if isinstance(token, Fraction) else token) for token in tokens]
     model.encode(given)
     source = model.labels.get("program", {}).get("source", "")
     return {
-        **_headline(model, source),
-        "config": _config(model),
+        **headline(model, source),
+        "config": shape(model.config),
         "labels": {key: model.labels[key] for key in ("columns", "directions", "layers", "variables")},
         "tensors": {name: packed(tensor) for name, tensor in model.state_dict().items()},
         "scales": scales(model),
-        "source": _highlighted(source),
+        "source": highlighted(source),
         "input": given,
         "language": _language(model),
     }
 
 
-def _headline(model: Transformer, source: str) -> dict[str, Any]:
+def headline(model: Transformer, source: str) -> dict[str, Any]:
     """Title and explanation: the comment at the top of the program, which begins with its name."""
     comment: list[str] = []
     for line in source.splitlines():
@@ -98,8 +99,8 @@ def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _config(model: Transformer) -> dict[str, Any]:
-    config = model.config
+def shape(config: Config) -> dict[str, Any]:
+    """What a page knows of a config."""
     return {
         "vocabulary": list(config.vocabulary),
         "max_length": config.max_length,
@@ -121,7 +122,7 @@ def _output(value: Scalar) -> str:
     return tagged(Fraction(value) if isinstance(value, float) else value)
 
 
-def _highlighted(source: str) -> list[list[list[str]]]:
+def highlighted(source: str) -> list[list[list[str]]]:
     """The lines of a text, each as pairs of a kind and a piece."""
     from rasp.ask.pygments_lexer import RaspLexer
 
@@ -183,7 +184,7 @@ def _spelled(known: _Known, model: Transformer) -> dict[str, Any]:
         "selectors": [name for name, node in named.items() if isinstance(node, Selector)],
         "booleans": [name for name, node in named.items() if isinstance(node, SOp) and is_boolean(node)],
         "outputs": list(program.outputs),
-        "heads": [[_link(one, numbers, written, names) for one in layer] for layer in found],
+        "heads": [[told(one, numbers, written, names) for one in layer] for layer in found],
     }
 
 
@@ -203,7 +204,8 @@ def _named(known: _Known, model: Transformer) -> dict[str, Node]:
     return found
 
 
-def _link(one: Link, numbers: dict[Node, int], written: dict[Node, str], names: dict[Node, str]) -> dict[str, Any]:
+def told(one: Link, numbers: dict[Node, int], written: dict[Node, str], names: dict[Node, str]) -> dict[str, Any]:
+    """A link as data: the number of its selector, its name or text."""
     if one.selector is None:
         return {"node": None, "line": one.line}
     return {

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import operator
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, assert_never
 
@@ -22,11 +22,12 @@ import torch
 from compiler.graph.relation import Conjunction
 from compiler.graph.specialise import Graph
 from compiler.graph.witness import is_meant
-from compiler.model import Transformer
+from compiler.model import Block, Transformer
 from rasp import Program, RaspError
 from rasp.meaning.interpreter import Run
 from rasp.meaning.sop import Aggregate, Node, Selector, Total, Width, reachable
 from rasp.settings import token_text
+from rasp.text.source import Span
 from rasp.text.syntax import Assign, Command, Define, Draw, Evaluate, For, Load, Name, Statement
 from rasp.value import Value
 
@@ -57,7 +58,12 @@ class Link:
 
 def links(model: Transformer, program: Program, graph: Graph | None) -> list[list[Link]]:
     """The link of each head, layer by layer."""
-    return _Search(model, program, graph).links()
+    roots = [program.node(name) for name in program.outputs]
+    search = Search(program, graph, roots, program.bindings, program.span)
+    for tokens in _samples(program, model):
+        if search.knows_of(Run(tokens, model.config.causal)):
+            search.patterns.append(_patterns(model, tokens))
+    return search.links([labels["heads"] for labels in model.labels["layers"]])
 
 
 def attended(pattern: torch.Tensor, scale: float) -> Rows:
@@ -72,37 +78,53 @@ def attended(pattern: torch.Tensor, scale: float) -> Rows:
 
 def scales(model: Transformer) -> list[list[float]]:
     """By how much each head's output matrix enlarges what its pattern mixed, if the head adds up; else 1."""
-    found = []
-    for number, block in enumerate(model.layers()):
-        labels = model.labels["layers"][number]["heads"]
-        largest = [] if block.attn is None else block.attn.W_O.detach().double().abs().amax((1, 2)).tolist()
-        counts = [head.get("mode") == "sum" for head in labels]
-        found.append([max(size, 1.0) if adds else 1.0 for size, adds in zip(largest, counts, strict=True)])
-    return found
+    return [enlarged(block, labels) for block, labels in zip(model.layers(), model.labels["layers"], strict=True)]
 
 
-class _Search:
-    def __init__(self, model: Transformer, program: Program, graph: Graph | None) -> None:
-        self.model = model
+def enlarged(block: Block, labels: Mapping[str, Any]) -> list[float]:
+    """The same for the heads of a block, those that cross behind the others."""
+    matrices = [part.W_O for part in (block.attn, block.cross) if part is not None]
+    largest = [size for W_O in matrices for size in W_O.detach().double().abs().amax((1, 2)).tolist()]
+    counts = [head.get("mode") == "sum" for head in (*labels["heads"], *labels.get("cross", ()))]
+    return [max(size, 1.0) if adds else 1.0 for size, adds in zip(largest, counts, strict=True)]
+
+
+class Search:
+    """For the selectors of s-ops: what is known of them on inputs, and of what heads look at there.
+
+    `bound` are the s-ops and selectors that names of the program stand for, `span` says where a selector is written.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        graph: Graph | None,
+        roots: Sequence[Node],
+        bound: Mapping[str, Any],
+        span: Callable[[Selector], Span | None],
+    ) -> None:
         self.program = program
         self.graph = graph
+        self.bound = bound
+        self.span = span
         self.lines = lines(program)
+        self.candidates = list(dict.fromkeys(self._candidates(roots)))
+        self.known = set(self.candidates)
         self.patterns: list[list[list[Rows]]] = []  # [input][layer][head]
         self.rows: list[dict[Selector, Rows]] = []  # [input]
 
-    def links(self) -> list[list[Link]]:
-        candidates = list(dict.fromkeys(self._candidates()))
-        self.known = set(candidates)
-        for tokens in _samples(self.program, self.model):
-            run = Run(tokens, self.model.config.causal)
-            try:
-                run.compute(candidates)
-            except RaspError:
-                continue
-            self.rows.append({selector: run.seen(selector) for selector in candidates})
-            self.patterns.append(_patterns(self.model, tokens))
-        heads = [labels["heads"] for labels in self.model.labels["layers"]]
-        return [self._layer(layer, found, candidates) for layer, found in enumerate(heads)]
+    def knows_of(self, run: Run) -> bool:
+        """Whether every selector has a value on an input; then its rows are kept, and `patterns` have to be."""
+        try:
+            run.compute(self.candidates)
+        except RaspError:
+            return False
+        self.rows.append({selector: run.seen(selector) for selector in self.candidates})
+        return True
+
+    def links(self, heads: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[Link]]:
+        """The link of each head, layer by layer, given the labels of the heads."""
+        return [self._layer(layer, found, self.candidates) for layer, found in enumerate(heads)]
 
     def _layer(self, layer: int, heads: Sequence[Mapping[str, Any]], candidates: Sequence[Selector]) -> list[Link]:
         """The links of a layer: heads that stand for a selector alone, then those that share one, then the others."""
@@ -145,9 +167,8 @@ class _Search:
 
     # -- what to try -------------------------------------------------------------------------------------------------
 
-    def _candidates(self) -> Iterator[Selector]:
+    def _candidates(self, roots: Sequence[Node]) -> Iterator[Selector]:
         """Every selector of the program, and the cases that the compiler divides them into."""
-        roots = [self.program.node(name) for name in self.program.outputs]
         for node in reachable(roots):
             if isinstance(node, Selector):
                 yield node
@@ -184,9 +205,9 @@ class _Search:
 
     def _line(self, name: str | None, selector: Selector | None) -> int | None:
         """The line that defines the head's s-op; else where its selector is written; else what needs the selector."""
-        if name in self.lines:
-            return self.lines[name]
-        span = None if selector is None else self.program.span(selector)
+        if name is not None and (plain := name.partition("@")[0]) in self.lines:
+            return self.lines[plain]
+        span = None if selector is None else self.span(selector)
         if span is not None and span.source is self.program.source:
             return span.source.position(span.start)[0]
         needs = [(len(parts), bound) for bound, parts in self._parts().items() if selector in parts]
@@ -194,8 +215,7 @@ class _Search:
 
     def _parts(self) -> dict[str, set[Node]]:
         """Everything that each named s-op or selector is computed from."""
-        bound = self.program.bindings
-        return {name: set(reachable([value])) for name in self.lines if isinstance(value := bound.get(name), Node)}
+        return {name: set(reachable([value])) for name in self.lines if isinstance(value := self.bound.get(name), Node)}
 
 
 def definitions(program: Program) -> dict[str, int]:

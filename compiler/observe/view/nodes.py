@@ -10,7 +10,7 @@ Invariant: values keep their kind and are exact: `i3`, `f1/3`, `T`, `F`, `sabc`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, assert_never
 
@@ -35,13 +35,19 @@ def tagged(value: Value) -> str:
             assert_never(value)
 
 
-def table(roots: Iterable[Node], vocabulary: Sequence[Value]) -> tuple[list[list[Any]], dict[Node, int]]:
-    """The entries of everything the roots need, and the number of each node."""
+def table(
+    roots: Iterable[Node], vocabulary: Sequence[Value], encoder: Mapping[Node, int] | None = None
+) -> tuple[list[list[Any]], dict[Node, int]]:
+    """The entries of everything the roots need, and the number of each node; `encoder` are the numbers that what stands
+    on the source has in a table of its own."""
     entries: list[list[Any]] = []
     numbers: dict[Node, int] = {}
     for node in reachable(roots):
         numbers[node] = len(entries)
-        entries.append(_entry(node, [numbers[part] for part in node.inputs], vocabulary))
+        if isinstance(node, sop.Encoded):
+            entries.append(["encoded", (encoder or {})[node.node]])
+        else:
+            entries.append(_entry(node, [numbers[part] for part in node.inputs], vocabulary))
     return entries, numbers
 
 
@@ -64,7 +70,7 @@ def _entry(node: Node, parts: list[int], vocabulary: Sequence[Value]) -> list[An
         case sop.Width() | sop.Total() | sop.Not() | sop.And() | sop.Or():  # nothing but their parts
             return [type(node).__name__.lower(), *parts]
         case sop.Encoded():
-            raise TypeError("the page shows programs of one tape")
+            raise AssertionError("its number is in another table")
         case other:
             assert_never(other)
 
