@@ -122,10 +122,9 @@ def test_each_head_is_linked_to_the_selector_and_the_line_of_the_program(model_o
     source = (PROGRAMS / "paper/dyck_2_ptf.rasp").read_text().splitlines()
     linked = [(head["text"], source[head["line"] - 1].split(" ")[0]) for layer in language["heads"] for head in layer]
     assert list(dict.fromkeys(linked)) == [
-        ("(so_far and select(closes, False, ==))", "opened"),
-        ("(so_far and select(closes, True, ==))", "closed"),
-        ("(same_level and so_far)", "number"),
-        ("(same_level and select(number, (number - 1), ==))", "expected"),
+        ("select(indices, indices, <=)", "depth"),
+        ("(select(level, level, ==) and so_far)", "number"),
+        ("(select(level, level, ==) and select(number, (number - 1), ==))", "expected"),
         ("(so_far and select(mistake, True, ==))", "broken"),
     ]
     meanings = [head["meaning"] for layer in language["heads"] for head in layer]
