@@ -137,7 +137,7 @@ CHANGES: tuple[Change, ...] = (
     _planted,
     _moved("b_in", "threshold moved"),
     _moved("W_Q,W_K", "score moved"),
-    _silenced("attn.W_O", "head"),
+    _silenced(".W_O", "head"),
     _silenced("mlp.W_out", "neuron"),
 )
 

@@ -1,8 +1,8 @@
 """Verification: a certificate derived again from the stored tensors and the program, trusting nothing else.
 
 In: a checkpoint, or a model and its program. Out: `Verdict`: verified, with every decision's margin and error, or the
-reason why not. The tensors are lifted into functions of what the program's variables are, layer by layer, and what each
-head returns is recognised as something the program asks for (docs/verification.md).
+reason why not. The tensors are lifted into functions of what the program's variables are, layer by layer, an encoder's
+before a decoder's, and what each head returns is recognised as something the program asks for (docs/verification.md).
 Invariant: if a model is verified, then on every input of the stated settings on which the interpreter has an answer the
 model gives that answer, in the arithmetic of `compiler.numbers.precision`.
 
@@ -37,23 +37,29 @@ def verify(folder: str | Path) -> Verdict:
 
 
 def verify_model(model: Transformer) -> Verdict:
-    """Verify a model against the program in its labels. Raises `ModelError` where its weights were cast, and for one
-    with an encoder."""
-    from compiler.model import require_one_tape
-
-    require_one_tape(model.encoder is not None, "the verifier")
+    """Verify a model against the program in its labels. Raises `ModelError` where its weights were cast."""
     model.require_dtype()
     program = program_of(model)
-    settings = {
-        "output": list(program.outputs),
-        "vocab": [token_text(token) for token in program.settings.vocab or ()],
-        "max_length": program.settings.longest,
-        "attention": program.settings.attention,
-        "requires": list(program.settings.requires),
-    }
+    settings = _settings(program)
     verdicts = (_judged(Lifted(model, program, way), settings) for way in range(len(Graphs.WAYS)))
     first = next(verdicts)
     return first if first.ok else next((verdict for verdict in verdicts if verdict.ok), first)
+
+
+def _settings(program: rasp.Program) -> dict[str, Any]:
+    """The inputs that a verdict is about, as JSON data."""
+    declared = program.settings
+    found = {
+        "output": list(program.outputs),
+        "vocab": [token_text(token) for token in declared.vocab or ()],
+        "max_length": declared.longest,
+        "attention": "causal" if declared.two_tapes else declared.attention,
+        "requires": list(declared.requires),
+    }
+    if declared.source is None:
+        return found
+    source = {"source": [token_text(token) for token in declared.source], "max_source": declared.longest_source}
+    return found | source | {"start": token_text(declared.start)}
 
 
 def _judged(verifier: Lifted, settings: dict[str, Any]) -> Verdict:

@@ -1,7 +1,8 @@
 """Attention: what a head adds to the stream, found from its matrices alone and named after what the program asks for.
 
-In: the stream before the layer, W_Q, W_K, W_V, W_O of one head, the `Meaning` of the program. Out: for each channel a
-`Known` number, or a `Sum` over selected keys that is named later, together with other heads' (`sums`).
+In: the stream before the layer, of a head that crosses also the encoder's last one, W_Q, W_K, W_V, W_O of the head, the
+`Meaning` of the program. Out: for each channel a `Known` number, or a `Sum` over selected keys that is named later,
+together with other heads' (`sums`).
 Invariants: a selection is accepted only with a margin above its error, at every joint value of what query and key read;
 which keys are selected is read off the scores, never off a label.
 
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -19,36 +22,44 @@ from compiler.trust.verify.columns import Channel, Column, Sum, read
 from compiler.trust.verify.fetches import Fetches, Match, Scores
 from compiler.trust.verify.machine import OWN, Machine
 from compiler.trust.verify.meaning import Meaning
-from compiler.trust.verify.space import MAX_PAIRS, CannotVerify, Classes, Known, Reals, Space, constant, grid
+from compiler.trust.verify.space import MAX_PAIRS, Bits, CannotVerify, Classes, Known, Reals, Space, constant, grid
 
 Decide = Callable[[str, float, float], None]
 """Note a decision: what it is, its margin, its error."""
 
 
+@dataclass(frozen=True)
+class Keys:
+    """What a head looks at: the same stream that it reads at queries, or, where it `crosses`, the encoder's."""
+
+    machine: Machine
+    stream: Sequence[Column]
+    longest: int  # how many keys there are at most, without BOS
+    causal: bool  # whether a query sees no further than its own position
+    crosses: bool = False
+
+
 class Head:
     """One head, lifted."""
 
-    def __init__(
-        self, name: str, machine: Machine, meaning: Meaning, decide: Decide, causal: bool, longest: int
-    ) -> None:
+    def __init__(self, name: str, machine: Machine, meaning: Meaning, decide: Decide, keys: Keys) -> None:
         self.name = name
         self.machine = machine
         self.meaning = meaning
-        self.space: Space = machine.space
         self.decide = decide
-        self.causal = causal
-        self.n = longest
-        self.fetches = Fetches(machine, meaning, longest)
+        self.keys = keys
+        self.n = keys.longest
+        self.fetches = Fetches(machine, meaning, keys.longest, keys.crosses)
 
     # -- scores ------------------------------------------------------------------------------------------------------
 
     def scores(self, stream: Sequence[Column], query: Reals, key: Reals) -> Scores:
-        """The scores, and the check that BOS attends to itself alone."""
+        """The scores, and the check that BOS attends to BOS alone: to itself, or to that of the source."""
         dims = [i for i in range(query.shape[1]) if query[:, i].any() and key[:, i].any()]
-        ask = [self._read(stream, query[:, i]) for i in dims]
-        offer = [self._read(stream, key[:, i]) for i in dims]
-        queries, q = self._rows([known for known, _ in ask])
-        keys, k = self._rows([known for known, _ in offer])
+        ask = [read(self.machine, stream, query[:, i], self.name) for i in dims]
+        offer = [self._at_keys(key[:, i]) for i in dims]
+        queries, q = _rows(self.machine.space, [known for known, _ in ask])
+        keys, k = _rows(self.keys.machine.space, [known for known, _ in offer])
         if len(q) * len(k) > MAX_PAIRS:
             raise CannotVerify(f"{self.name}: {len(q)} queries times {len(k)} keys are more than {MAX_PAIRS} pairs")
         q_error, k_error = (np.array([known.error for known, _ in side]) for side in (ask, offer))
@@ -58,13 +69,12 @@ class Head:
         to_bos, to_bos_error = self._products(q, q_error, k_bos[None, :], k_bos_error)
         self._require_fit(score + error, np.abs(to_bos) + to_bos_error)
         gaps, errors = score - to_bos, error + to_bos_error
-        if not self.causal:
+        if not self.keys.causal:
             own, own_error = self._products(q_bos[None, :], q_bos_error, k_bos[None, :], k_bos_error)
             other, other_error = self._products(q_bos[None, :], q_bos_error, k, k_error)
             margin = float(own[0, 0] - other.max(initial=-math.inf)) - self.machine.p.underflow
-            self.decide(
-                f"{self.name}, BOS sees itself alone", margin, float(own_error[0, 0] + other_error.max(initial=0))
-            )
+            alone = "BOS sees that of the source alone" if self.keys.crosses else "BOS sees itself alone"
+            self.decide(f"{self.name}, {alone}", margin, float(own_error[0, 0] + other_error.max(initial=0)))
         return Scores(queries, keys, gaps, errors)
 
     def _require_fit(self, scores: Reals, to_bos: Reals) -> None:
@@ -72,16 +82,8 @@ class Head:
         size = max(float(scores.max(initial=0.0)), float(to_bos.max(initial=0.0)))
         self.machine.require_fit(size, size)
 
-    def _read(self, stream: Sequence[Column], weights: Reals) -> tuple[Known, Known]:
-        return read(self.machine, stream, weights, self.name)
-
-    def _rows(self, forms: Sequence[Known]) -> tuple[Classes, Reals]:
-        """The distinct vectors of several forms."""
-        sides = [self.space.classes(known) for known in forms]
-        joined, members = self.space.joint([classes for classes, _ in sides])
-        if not sides:
-            return joined, np.zeros((joined.count, 0))
-        return joined, np.stack([numbers[m] for (_, numbers), m in zip(sides, members, strict=True)], axis=1)
+    def _at_keys(self, weights: Reals) -> tuple[Known, Known]:
+        return read(self.keys.machine, self.keys.stream, weights, self.name)
 
     def _products(self, q: Reals, q_error: Reals, k: Reals, k_error: Reals) -> tuple[Reals, Reals]:
         """Scores of all pairs, and their errors."""
@@ -107,9 +109,9 @@ class Head:
 
     # -- channels ----------------------------------------------------------------------------------------------------
 
-    def channels(self, stream: Sequence[Column], scores: Scores, value: Reals, used: Sequence[bool]) -> list[Channel]:
+    def channels(self, scores: Scores, value: Reals, used: Sequence[bool]) -> list[Channel]:
         """What each channel that is used returns."""
-        values = [self._read(stream, value[:, i]) if used[i] else (constant(0), constant(0)) for i in range(len(used))]
+        values = [self._at_keys(value[:, i]) if used[i] else (constant(0), constant(0)) for i in range(len(used))]
         for known, bos in values:  # their sum may be divided by that of the weights in the end only
             self.machine.require_fit(0.0, self.n * known.size + bos.size)
         top = float(scores.gaps.max(initial=-math.inf))
@@ -135,13 +137,13 @@ class Head:
         relative = math.expm1(min(deviation, 600.0)) + crowd + (self.n / 2 + 8) * p.sum_unit
         relative *= 1 + 2.0**-8  # second order
         if leak == value.error == 0.0 and (whole := self._whole(value, weight, relative)) is not None:
-            return Channel(Sum("sum", scores.queries, scores.keys, selected, whole, 0.0), bos)
+            return Channel(self._sum("sum", scores, selected, whole, 0.0), bos)
         size = value.size
         error = self.n * size * weight * relative + leak * size + self.n * weight * value.error * (1 + relative)
         if p.bits < p.accumulator:
             error += p.rounding(2 * self.n * size * weight)
         found = Known(value.atoms, value.table * weight, 0.0)
-        return Channel(Sum("sum", scores.queries, scores.keys, selected, found, error), bos)
+        return Channel(self._sum("sum", scores, selected, found, error), bos)
 
     def _whole(self, value: Known, weight: float, relative: float) -> Known | None:
         """Multiples of a power of two, to which a narrow dtype rounds the sums of one value; None if it does not."""
@@ -184,4 +186,16 @@ class Head:
             return None
         tightest = np.unravel_index(np.argmin(beyond - scores.errors), beyond.shape)
         self.decide(f"{self.name}, selected keys, in nats", float(beyond[tightest]), float(scores.errors[tightest]))
-        return Sum("pick", scores.queries, scores.keys, scores.gaps > 0, value, value.error)
+        return self._sum("pick", scores, scores.gaps > 0, value, value.error)
+
+    def _sum(self, kind: Literal["sum", "pick"], scores: Scores, selected: Bits, weight: Known, error: float) -> Sum:
+        return Sum(kind, scores.queries, scores.keys, selected, weight, error, self.n, self.keys.crosses)
+
+
+def _rows(space: Space, forms: Sequence[Known]) -> tuple[Classes, Reals]:
+    """The distinct vectors of several forms."""
+    sides = [space.classes(known) for known in forms]
+    joined, members = space.joint([classes for classes, _ in sides])
+    if not sides:
+        return joined, np.zeros((joined.count, 0))
+    return joined, np.stack([numbers[m] for (_, numbers), m in zip(sides, members, strict=True)], axis=1)

@@ -1,8 +1,9 @@
 """Beliefs: what verification takes for granted of the program's values, tried on inputs.
 
-In: the graph that a model was verified against, and the program's own s-ops. Out: `Tried`: how many claims on how many
-inputs, whether these are all there are, and the first claim that one of them refutes.
-Invariant: the interpreter alone decides; an input that is not meant, or has no answer, counts for nothing.
+In: the graph that a model was verified against, and the program. Out: `Tried`: how many claims on how many inputs,
+whether these are all there are, and the first claim that one of them refutes.
+Invariant: the interpreter alone decides; an input that is not meant, or has no answer, counts for nothing. Of a program
+with a source an input is a source and a target so far; what is said of its encoder is tried on sources alone.
 
     what is taken for granted of values and rows was tried: 21 claims on 340 inputs, on every one that has an answer
 """
@@ -12,16 +13,17 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from compiler.graph.claims import Refuted, claims, refuted
+import rasp
+from compiler.graph.claims import Claim, Refuted, claims, refuted
 from compiler.graph.domain import Setting
+from compiler.graph.halves import BOTH
 from compiler.graph.specialise import Graph
+from compiler.graph.witness import Case, required, run_each
 from compiler.trust.compare.inputs import awkward, chunks, of_length, random_input
-from rasp.meaning.interpreter import evaluate_each
 from rasp.meaning.sop import SOp
-from rasp.settings import token_text
 from rasp.text.source import RaspError, counted
 from rasp.value import Value
 
@@ -48,8 +50,8 @@ class Tried:
         """What is wrong with the claims; empty if nothing is."""
         if self.refuted is None:
             return ""
-        shown = " ".join(map(token_text, self.refuted.tokens))
-        return f"the analysis is wrong: {self.refuted.claim}, but not on the input {shown}: {self.refuted.values}"
+        one = Case(self.refuted.tokens, self.refuted.source)
+        return f"the analysis is wrong: {self.refuted.claim}, but not on {one}: {self.refuted.values}"
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON data."""
@@ -61,22 +63,77 @@ class Tried:
         return f"what is taken for granted of values and rows was tried: {claims} on {inputs}{every}"
 
 
-def tried(graph: Graph, outputs: Sequence[SOp], requires: Sequence[SOp]) -> Tried:
-    """Try whatever the graph's analysis has said."""
-    held, setting = claims(graph), graph.setting
-    every = sum(len(setting.vocabulary) ** n for n in range(1, setting.max_length + 1)) <= ALL
+def tried(graph: Graph, program: rasp.Program, outputs: Sequence[SOp]) -> Tried:
+    """Try whatever the graph's analysis has said, and that of its encoder."""
+    setting, held = graph.setting, claims(graph)
+    needed = _needed(program)
+    asked = [*(map(program.placed, outputs) if program.two_tapes else outputs), *needed]
+    encoded = [] if graph.encoder is None else claims(graph.encoder)
+    count = len(held) + len(encoded)
+    every = _are_few(setting)
     inputs = 0
-    for chunk in chunks(_every(setting) if every else _some(setting), CHUNK):
-        answers = evaluate_each([*outputs, *requires], chunk, setting.causal)
-        answered = [
-            tokens
-            for tokens, answer in zip(chunk, answers, strict=True)
-            if not isinstance(answer, RaspError) and all(map(all, answer[len(outputs) :]))
-        ]
+    for chunk in chunks(_cases(setting, every), CHUNK):
+        answered = _answered(asked, len(needed), chunk, setting)
         inputs += len(answered)
-        if (found := refuted(graph, held, answered, setting.causal)) is not None:
-            return Tried(len(held), inputs, every, found)
-    return Tried(len(held), inputs, every)
+        if (found := _refuted(graph, held, encoded, answered)) is not None:
+            return Tried(count, inputs, every, found)
+    return Tried(count, inputs, every)
+
+
+def _refuted(graph: Graph, held: Sequence[Claim], encoded: Sequence[Claim], inputs: Sequence[Case]) -> Refuted | None:
+    """The first claim that one of the inputs refutes, of the encoder's before the decoder's."""
+    tokens = [one.tokens for one in inputs]
+    if graph.encoder is None:
+        return refuted(graph, held, tokens, graph.setting.causal)
+    sources = [one.source or () for one in inputs]
+    found = refuted(graph.encoder, encoded, [*dict.fromkeys(sources)], causal=False)
+    if found is not None:
+        return replace(found, tokens=tokens[sources.index(found.tokens)], source=found.tokens)
+    return refuted(graph, held, tokens, graph.setting.causal, sources)
+
+
+def _answered(asked: Sequence[SOp], needed: int, inputs: Sequence[Case], setting: Setting) -> list[Case]:
+    """The inputs that have an answer and are meant: the last of what is asked is `needed` to be True everywhere."""
+    answers = run_each(asked, inputs, setting)
+    return [
+        one
+        for one, answer in zip(inputs, answers, strict=True)
+        if not isinstance(answer, RaspError) and all(map(all, answer[len(asked) - needed :]))
+    ]
+
+
+def _needed(program: rasp.Program) -> list[SOp]:
+    """What is to be True everywhere; with a source, on its own tape, and on both where it stands on none."""
+    nodes = required(program)
+    if not program.two_tapes:
+        return nodes
+    on = program.instances
+    return [on.on(tape, node) for node in nodes for tape in BOTH if on.tapes.of(node) in (None, tape)]
+
+
+def _are_few(setting: Setting) -> bool:
+    """Whether all inputs are tried."""
+    if setting.encoder is None:
+        return _count(setting.vocabulary, 1, setting.max_length) <= ALL
+    sources = _count(setting.encoder.vocabulary, 1, setting.encoder.max_length)
+    return sources * _count(setting.written, 0, setting.max_length - 1) <= ALL
+
+
+def _count(vocabulary: Sequence[Value], shortest: int, longest: int) -> int:
+    return sum(len(vocabulary) ** n for n in range(shortest, longest + 1))
+
+
+def _cases(setting: Setting, every: bool) -> Iterator[Case]:
+    """Inputs, shortest first: every one, or some. Each of some sources is tried with another target."""
+    if setting.encoder is None:
+        yield from map(Case, _every(setting) if every else _some(setting))
+        return
+    assert setting.start is not None
+    behind = replace(setting, vocabulary=setting.written, max_length=setting.max_length - 1)
+    targets = itertools.chain([()], (_every if every else _some)(behind) if behind.max_length else ())
+    sources = (_every if every else _some)(setting.encoder)
+    pairs = itertools.product(sources, targets) if every else zip(sources, itertools.cycle(targets), strict=False)
+    yield from (Case((setting.start, *target), source) for source, target in pairs)
 
 
 def _every(setting: Setting) -> Iterator[tuple[Value, ...]]:

@@ -11,7 +11,6 @@ Invariant: the cases are all joint values there are, and in each the column is o
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,9 +56,9 @@ def in_cases(meaning: Meaning, neurons: Sequence[Neuron]) -> Known:
         """How far what it depends on is from what the neurons depend on; of several the first: others are of that."""
         return len(atoms ^ set(meaning.analysis.variables(node))), node.id
 
-    outputs = [reachable([output]) for output in meaning.outputs.values()]
-    needed = set(outputs[0]).intersection(*outputs)
-    nodes = [node for node in {*itertools.chain(*outputs)} if isinstance(node, Map | Lookup)]
+    needed = meaning.needed()
+    own = [node for node in reachable(meaning.outputs.values()) if not node.encoded]
+    nodes = [node for node in own if isinstance(node, Map | Lookup)]
     for node in sorted(nodes, key=distance)[:MAX_TRIED]:
         try:
             with deep_recursion(FRAMES, "the program chooses one thing after another, too often to follow"):

@@ -41,25 +41,28 @@ class Sum:
     selected: Bits  # [query, key]
     weight: Known
     error: float
+    longest: int  # how many keys there are at most
+    crosses: bool = False  # whether they stand on the source
 
-    def largest(self, keys: int) -> float:
-        """The largest it can be, of so many keys. A "pick" is a mean, so it is no larger than what is picked."""
-        return self.weight.size * (keys if self.kind == "sum" else 1) if self.selected.any() else 0.0
+    @property
+    def largest(self) -> float:
+        """The largest it can be. A "pick" is a mean, so it is no larger than what is picked."""
+        return self.weight.size * (self.longest if self.kind == "sum" else 1) if self.selected.any() else 0.0
 
     def times(self, factor: float) -> Sum:
         """A multiple of it."""
         weight = Known(self.weight.atoms, self.weight.table * factor, self.weight.error * abs(factor))
         return replace(self, weight=weight, error=self.error * abs(factor))
 
-    def in_whole_numbers(self, keys: int) -> Sum:
-        """With weights that are meant to be whole numbers made so; what that changes is error, for so many keys."""
+    def in_whole_numbers(self) -> Sum:
+        """With weights that are meant to be whole numbers made so; what that changes is error, at every key."""
         if self.kind != "sum":
             return self
         table = np.rint(self.weight.table)
         missed = largest(table - self.weight.table)
         if missed > 2.0**-10:
             return self
-        return replace(self, weight=replace(self.weight, table=table), error=self.error + keys * missed)
+        return replace(self, weight=replace(self.weight, table=table), error=self.error + self.longest * missed)
 
 
 @dataclass(frozen=True)

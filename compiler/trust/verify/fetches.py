@@ -67,11 +67,14 @@ class Match:
 class Fetches:
     """The aggregates of a program that the scores of a head may follow."""
 
-    def __init__(self, machine: Machine, meaning: Meaning, longest: int) -> None:
+    def __init__(self, machine: Machine, meaning: Meaning, longest: int, crosses: bool) -> None:
+        """`longest`: how many keys there are at most; `crosses`: whether they stand on the source."""
         self.machine = machine
         self.meaning = meaning
         self.space: Space = machine.space
+        self.key_space = meaning.of_keys(crosses).space
         self.n = longest
+        self.crosses = crosses
 
     def matches(self, scores: Scores) -> Iterator[Match]:
         """The aggregates' relations, those over the same atoms first."""
@@ -80,12 +83,11 @@ class Fetches:
         def distance(cases: Cases) -> int:
             relation = self.meaning.relation(cases)
             read = [
-                {a for node in side for a in self.meaning.analysis.variables(node)}
-                for side in (relation.queries, relation.keys)
+                {a for node in side for a in self.meaning.variables(node)} for side in (relation.queries, relation.keys)
             ]
             return sum(len(one ^ other) for one, other in zip(atoms, read, strict=True))
 
-        for cases in sorted(self.meaning.groups, key=distance):
+        for cases in sorted((one for one in self.meaning.groups if one.crosses == self.crosses), key=distance):
             for match in self._followed(scores, cases):
                 yield match
                 if match.holds:
@@ -139,8 +141,8 @@ class Fetches:
     ) -> Known | None:
         """A function of what is picked is picked (C7)."""
         sides = [self.meaning.classes(node.value) for node in nodes]
-        own, numbers = self.space.classes(value)
-        _, members = self.space.joint([*(classes for classes, _ in sides), own])
+        own, numbers = self.key_space.classes(value)
+        _, members = self.key_space.joint([*(classes for classes, _ in sides), own])
         atoms = self.space.union([nodes])
         shape = self.space.shape(atoms)
         axes = [atoms.index(node) for node in nodes]
@@ -165,8 +167,8 @@ class Fetches:
     def _averaged(self, node: Aggregate, match: Match, value: Known, bos: Known) -> Known | None:
         """The mean of ``a x + b`` is a times the mean of x, plus b. A string is only ever fetched alone."""
         classes, values = self.meaning.classes(node.value)
-        own, numbers = self.space.classes(value)
-        _, (one, other) = self.space.joint([classes, own])
+        own, numbers = self.key_space.classes(value)
+        _, (one, other) = self.key_space.joint([classes, own])
         fetched = {values[i]: y for i, y in zip(one, numbers[other], strict=True) if isinstance(values[i], str)}
         if any(fetched.get(values[i], y) != y for i, y in zip(one, numbers[other], strict=True)):
             return None

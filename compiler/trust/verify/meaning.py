@@ -1,8 +1,10 @@
 """Meaning: what the program in a checkpoint asks for, as tables to hold a model's heads and logits against.
 
 In: the lowered graph of the program. Out: `Meaning`: its counts, its aggregates by what they select, and the truth of
-each selector over classes of joint values.
-Invariant: nothing here comes from the tensors or from the labels; only the language and the analysis are trusted.
+each selector over classes of joint values. With a source there are two: what stands at the keys of cross-attention is
+looked up in that of the encoder, whose atoms, the position and the token among them, are others than the decoder's.
+Invariants: nothing here comes from the tensors or from the labels; only the language and the analysis are trusted. No
+table has atoms of both tapes.
 
     select(indices, length - 1 - indices, ==)  ->  truth[query class, key class]
 """
@@ -12,19 +14,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from compiler.graph.domain import TOKEN, Analysis, args, cone
+from compiler.graph.domain import TOKEN, Analysis, args, cone, decoded
 from compiler.graph.relation import EQUAL, PREDICATE_OF, Compared, Comparison, Conjunction
 from compiler.graph.rules import rebuilt
 from compiler.graph.specialise import Graph
 from compiler.trust.verify.space import MAX_PAIRS, MAX_POINTS, Bits, CannotVerify, Classes, Codes, Space
-from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Node, Selector, SOp, Total, Width, reachable
+from rasp.meaning.sop import Aggregate, Constant, Encoded, Lookup, Map, Node, Selector, SOp, Total, Width, reachable
 from rasp.value import Value
 
-Cases: TypeAlias = tuple[Conjunction, ...]
+
+class Cases(NamedTuple):
+    """A selector as an `or` of conjunctions, and whether its keys stand on the source, where only the encoder is."""
+
+    any: tuple[Conjunction, ...]
+    crosses: bool
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,16 @@ class Relation:
 class Meaning:
     """The attention of a graph: what is counted, what is aggregated, by which relations."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, encoder: Meaning | None = None, readers: int | None = None) -> None:
+        """`encoder` is that of the source, if there is one; of an encoder itself, `readers` says how many outputs the
+        program has: a single one needs all that is encoded, of several nobody asks which needs what."""
         self.graph = graph
+        self.encoder = encoder
+        self.single = (len(graph.outputs) if readers is None else readers) == 1
+        self.shared = readers is not None and readers > 1
         self.analysis: Analysis = graph.analysis
-        self.outputs = refined(graph)
+        self._refined = refined(graph)
+        self.outputs = {name: _sop(self._refined[node]) for name, node in graph.outputs.items()}
         self.space = Space(graph.analysis, graph.name)
         nodes = reachable([*self.outputs.values()])
         self.sums: list[Width | Total] = [node for node in nodes if isinstance(node, Width | Total)]
@@ -63,7 +76,26 @@ class Meaning:
         """The aggregates of one selector that fetch from one key, on every input on which an output that asks for them
         has an answer: with several outputs, what one of them cannot average may be averaged by another."""
         one = [node for node in group if self.analysis.selects_one(node)]
-        return tuple(group if one and len(self.outputs) == 1 else one)
+        return tuple(group if one and self.single else one)
+
+    def needed(self) -> set[Node]:
+        """What every output of the program needs: where one of these has no value, none of them has."""
+        each = [reachable([output]) for output in self.outputs.values()]
+        if self.single:
+            return {node for nodes in each for node in nodes}
+        return set(each[0]).intersection(*each) if not self.shared else set()
+
+    def of_keys(self, crosses: bool) -> Meaning:
+        """The meaning of what stands at keys: that of the encoder where they are the source's."""
+        if not crosses:
+            return self
+        if self.encoder is None:
+            raise CannotVerify("the program has no source to look at")
+        return self.encoder
+
+    def variables(self, node: SOp) -> set[SOp]:
+        """The atoms of an s-op, on the tape that it stands on."""
+        return set(self.of_keys(node.encoded).analysis.variables(decoded(node)))
 
     def _summed(self) -> list[tuple[SOp, ...]]:
         """The counts and the sums over keys that are chosen from the same ones, where there are several."""
@@ -89,7 +121,7 @@ class Meaning:
         group = [node for node in nodes if isinstance(node, Aggregate)]
         sides = [self.classes(node.value) for node in group]
         places = [{value: i for i, value in enumerate(self.space.values(node))} for node in group]
-        _, members = self.space.joint([classes for classes, _ in sides])
+        _, members = self.of_keys(group[0].selector.encoded).space.joint([classes for classes, _ in sides])
         rows = [
             np.array([place.get(value, -1) for value in values], dtype=np.int64)[codes]
             for place, (_, values), codes in zip(places, sides, members, strict=True)
@@ -102,11 +134,17 @@ class Meaning:
 
     def cases(self, selector: Selector) -> Cases:
         """The selector as an `or` of conjunctions."""
-        return tuple(self.analysis.disjuncts(selector))
+        cases = tuple(self.analysis.disjuncts(selector))
+        if any(case.crosses != selector.encoded for case in cases):
+            raise CannotVerify("a selector looks at both tapes")
+        return Cases(cases, selector.encoded)
 
     def relation(self, cases: Cases) -> Relation:
         """The relation of some cases."""
-        parts = [part for case in cases for part in case.parts]
+        parts = [part for case in cases.any for part in case.parts]
+        on_tapes = [key.encoded == cases.crosses or isinstance(key, Constant) for key, _, _ in parts]
+        if not all(on_tapes) or any(query.encoded for _, query, _ in parts):
+            raise CannotVerify("a selector compares what does not stand where its keys and queries do")
         return Relation(
             cases,
             tuple(dict.fromkeys(key for key, _, _ in parts)),
@@ -115,7 +153,8 @@ class Meaning:
 
     def relations(self, cases: Cases) -> list[Relation]:
         """The relation of some cases, and the same with what all queries have in common asked of each key (C37)."""
-        moved = tuple(Conjunction(tuple(map(self._at_keys, case.parts)), case.crosses) for case in cases)
+        found = tuple(Conjunction(tuple(map(self._at_keys, case.parts)), case.crosses) for case in cases.any)
+        moved = Cases(found, cases.crosses)
         return [self.relation(cases)] + ([self.relation(moved)] if moved != cases else [])
 
     def _at_keys(self, part: Compared) -> Compared:
@@ -132,17 +171,26 @@ class Meaning:
         That is its variables, and what has been `cut`. Where their joint values are too many, the s-op is an atom: what
         it is computed from is not told.
         """
+        if node.encoded:
+            return self.of_keys(True).classes_of_read(decoded(node))
         if node not in self._classes:
             leaves = self._leaves(node)
             known = self.space.points([leaves]) <= MAX_POINTS
             self._classes[node] = self._tabulated(node, leaves) if known else self._alone(node)
         return self._classes[node]
 
+    def classes_of_read(self, node: SOp) -> tuple[Classes, tuple[Value, ...]]:
+        """The same of an s-op that a decoder reads, which has it as the graph does."""
+        for one in reachable([node], self._refined.__contains__):
+            self._refined[one] = rebuilt(one, self._refined)
+        return self.classes(_sop(self._refined[node]))
+
     def cut(self, node: SOp) -> None:
         """Take an s-op that a column is a function of for an atom, if its variables have too many joint values."""
         if self.space.points([self.analysis.variables(node)]) > MAX_POINTS:
             self._cuts.add(node)
             self._classes.clear()
+            self._holds.clear()  # whose axes are the values of classes
 
     def _leaves(self, node: SOp) -> tuple[SOp, ...]:
         """What an s-op is seen as a function of: itself if it is cut."""
@@ -176,7 +224,7 @@ class Meaning:
         """[query, key]: whether the relation holds, and whether the program has no answer where the two meet."""
         shape = (len(queries[0]) if queries else 1, len(keys[0]) if keys else 1)
         found, undefined = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_)
-        for case in relation.cases:
+        for case in relation.cases.any:
             all_hold = np.ones(shape, dtype=np.bool_)
             for key, query, comparison in case.parts:
                 holds, fails = self._compared(key, query, comparison)
@@ -193,7 +241,7 @@ class Meaning:
         asked = [self.classes(node)[0] for node in relation.queries]
         offered = [self.classes(node)[0] for node in relation.keys]
         _, q = self.space.joint([*queries, *asked])
-        _, k = self.space.joint([*keys, *offered])
+        _, k = self.of_keys(relation.cases.crosses).space.joint([*keys, *offered])
         wide, high = len(q[0]), len(k[0])
         if wide * high > MAX_PAIRS:
             raise CannotVerify(f"{wide} queries times {high} keys are more than {MAX_PAIRS} pairs")
@@ -229,8 +277,8 @@ def _ranks(values: Sequence[Value]) -> Codes:
     return np.array([rank[v if isinstance(v, str) else Fraction(v)] for v in values], dtype=np.int64)
 
 
-def refined(graph: Graph) -> dict[str, SOp]:
-    """The outputs, where an aggregate of a constant over an `or` asks for each of its cases alone.
+def refined(graph: Graph) -> dict[Node, Node]:
+    """What becomes of each node, where an aggregate of a constant over an `or` asks for each of its cases alone.
 
     It is found where any case selects a key: ``c if (found_1 > 0 or found_2 > 0) else default``.
     """
@@ -242,13 +290,14 @@ def refined(graph: Graph) -> dict[str, SOp]:
             if len(cases) > 1:
                 made = _any_of(cases, graph.analysis.domain(made.value).values[0], made.default)
         new[node] = made
-    return {name: _sop(new[node]) for name, node in graph.outputs.items()}
+    return new
 
 
 def _any_of(cases: Sequence[Conjunction], value: Value, default: Value) -> SOp:
     found: SOp = Constant(False)
     for case in cases:
-        count = Aggregate(case.selector(), Constant(1), 0)
+        one: SOp = Encoded(Constant(1)) if case.crosses else Constant(1)
+        count = Aggregate(case.selector(), one, 0)
         found = Map("or", (found, Map(">", (count, Constant(0)))))
     return Map("if", (found, Constant(value), Constant(default)))
 

@@ -22,13 +22,17 @@ from rasp.meaning.sop import Aggregate, Constant, Total, Width
 
 def named(meaning: Meaning, sums: Sequence[Sum]) -> tuple[Known, float] | None:
     """The sums together, as a multiple of a count or total or as what an aggregate picks, and how far they are off."""
+    crosses = sums[0].crosses
+    if any(one.crosses != crosses for one in sums):
+        return None
     atoms = {atom for one in sums for atom in (*one.queries.atoms, *one.keys.atoms)}
-    candidates: list[Width | Total | Aggregate] = [*meaning.sums]
-    candidates += [node for group in meaning.groups.values() for node in group if meaning.analysis.selects_one(node)]
+    nodes: list[Width | Total | Aggregate] = [*meaning.sums]
+    nodes += [node for group in meaning.groups.values() for node in group if meaning.analysis.selects_one(node)]
+    candidates = [node for node in nodes if node.selector.encoded == crosses]
 
     def distance(node: Width | Total | Aggregate) -> int:
         relation = meaning.relation(meaning.cases(node.selector))
-        variables = {a for one in (*relation.queries, *relation.keys) for a in meaning.analysis.variables(one)}
+        variables = {a for one in (*relation.queries, *relation.keys) for a in meaning.variables(one)}
         return len(atoms ^ variables)
 
     for node in sorted(candidates, key=distance):
@@ -39,11 +43,11 @@ def named(meaning: Meaning, sums: Sequence[Sum]) -> tuple[Known, float] | None:
                 continue
             if found is not None:
                 return found
-    return _of_places(meaning, sums)
+    return None if crosses else _of_places(meaning, sums)
 
 
 def _of_places(meaning: Meaning, sums: Sequence[Sum]) -> tuple[Known, float] | None:
-    """What all keys are selected for, each with a number of its place: a function of the length."""
+    """What all keys are selected for, each with a number of its place: a function of the length, which is that of the tape."""
     longest = meaning.analysis.setting.max_length
     given = np.zeros(longest)
     for one in sums:
@@ -97,7 +101,7 @@ def _added(
     if missed > abs(factor) / 16:
         return None
     table = factor * np.array([float(v) for v in meaning.space.values(node)])
-    return Known((node,), table), missed * meaning.analysis.setting.max_length
+    return Known((node,), table), missed * sums[0].longest
 
 
 def _one_of(meaning: Meaning, sums: Sequence[Sum], node: Aggregate, relation: Relation) -> tuple[Known, float] | None:

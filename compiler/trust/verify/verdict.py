@@ -8,6 +8,7 @@ Invariant: verified is what has decisions, all of which hold, and no problem.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +49,7 @@ class Verdict:
 
     def shown(self, everything: bool = False) -> str:
         """The verdict and the inputs it is about, in a few lines; every decision too, if wanted."""
-        about = self.settings
-        vocabulary = " ".join(about["vocab"][:12]) + (" ..." if len(about["vocab"]) > 12 else "")
-        inputs = f"1 to {about['max_length']} of the {counted(len(about['vocab']), 'token')} {vocabulary}"
-        meant = f", where {', '.join(about['requires'])}" if about["requires"] else ""
-        lines = [str(self), f"for {', '.join(about['output'])} on inputs of {inputs}, {about['attention']}{meant}"]
+        lines = [str(self), f"for {', '.join(self.settings['output'])} on {self._inputs()}"]
         if everything:
             lines += [f"  {decision}" for decision in self.certificate.decisions]
         if self.ok:
@@ -61,9 +58,26 @@ class Verdict:
             lines.append(str(self.tried))
         return "\n".join(lines)
 
+    def _inputs(self) -> str:
+        """The inputs that it is about, in words."""
+        about = self.settings
+        own, meant = _tokens(about["max_length"], about["vocab"]), ""
+        if about["requires"]:
+            meant = f", where {', '.join(about['requires'])}"
+        if "source" not in about:
+            return f"inputs of {own}, {about['attention']}{meant}"
+        target = f"targets of {own}, {about['start']} in front"
+        return f"sources of {_tokens(about['max_source'], about['source'])}, and {target}{meant}"
+
     def __str__(self) -> str:
         if not self.ok:
             return f"NOT verified: {self.reason}"
         count = len(self.certificate.decisions)
         hold = "holds" if count == 1 else "hold"
         return f"verified: {counted(count, 'decision')} {hold}; the tightest: {self.certificate.tightest}"
+
+
+def _tokens(longest: int, vocabulary: Sequence[str]) -> str:
+    """So many of which tokens, the first of them by name."""
+    shown = " ".join(vocabulary[:12]) + (" ..." if len(vocabulary) > 12 else "")
+    return f"1 to {longest} of the {counted(len(vocabulary), 'token')} {shown}"
