@@ -193,7 +193,6 @@ def test_interventions_swap_variables_of_both_streams(rasp, checkpoint: str) -> 
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        ("verify CHECKPOINT", "the verifier"),
         ("dataset seq2seq/sort -o bed", "a data set"),
     ],
 )

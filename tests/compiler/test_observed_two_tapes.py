@@ -17,7 +17,6 @@ from compiler.model import ModelError, Transformer
 from compiler.observe.provenance import provenance
 from compiler.observe.view import show
 from compiler.pipeline import Compiled
-from compiler.trust.verify import verify_model
 from rasp.meaning.interpreter import evaluate
 from rasp.meaning.sop import Tape
 from tests.compiler.test_provenance import SCHEMA, Stated, agree, held_by, nearest, noise, sample, summed, typed
@@ -272,6 +271,5 @@ def test_an_input_changes_with_what_it_has_an_edge_from_and_with_nothing_else(na
 
 def test_what_knows_one_tape_says_so() -> None:
     model = compiled("sort").model
-    for call, what in ((lambda: show(model, "cab"), "the explorer"), (lambda: verify_model(model), "the verifier")):
-        with pytest.raises(ModelError, match=f"^{what} knows one tape so far, and this reads a source and a target"):
-            call()
+    with pytest.raises(ModelError, match=r"^the explorer knows one tape so far, and this reads a source and a target"):
+        show(model, "cab")

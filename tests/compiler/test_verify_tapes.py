@@ -34,14 +34,17 @@ VERIFIED = [
     "addition",
     "copy",
     "date",
+    "from_morse",
     "parity",
     "question_answering",
     "reverse",
+    "run_length_decode",
     "run_length_encode",
     "sort",
     "spell_numbers",
     "to_greek",
     "to_latin",
+    "to_roman",
     "translate",
     "unique",
 ]
@@ -51,6 +54,8 @@ BEYOND = {
     "grammar_repair": "pairs",
     "multiplication": "joint values",
     "pig_latin": "pairs",
+    "scan": "joint values",
+    "to_morse": "joint values",
 }
 """Programs with more than is looked at."""
 SMALL = {

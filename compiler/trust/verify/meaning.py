@@ -18,12 +18,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compiler.graph.domain import TOKEN, Analysis, args, cone, decoded
+from compiler.graph.domain import TOKEN, Analysis, args, cone
 from compiler.graph.relation import EQUAL, PREDICATE_OF, Compared, Comparison, Conjunction
 from compiler.graph.rules import rebuilt
 from compiler.graph.specialise import Graph
 from compiler.trust.verify.space import MAX_PAIRS, MAX_POINTS, Bits, CannotVerify, Classes, Codes, Space
-from rasp.meaning.sop import Aggregate, Constant, Encoded, Lookup, Map, Node, Selector, SOp, Total, Width, reachable
+from rasp.meaning.sop import (
+    Aggregate,
+    Constant,
+    Encoded,
+    Lookup,
+    Map,
+    Node,
+    Selector,
+    SOp,
+    Total,
+    Width,
+    decoded,
+    reachable,
+)
 from rasp.value import Value
 
 

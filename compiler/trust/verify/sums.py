@@ -47,7 +47,7 @@ def named(meaning: Meaning, sums: Sequence[Sum]) -> tuple[Known, float] | None:
 
 
 def _of_places(meaning: Meaning, sums: Sequence[Sum]) -> tuple[Known, float] | None:
-    """What all keys are selected for, each with a number of its place: a function of the length, which is that of the tape."""
+    """What all keys are selected for, each with a number of its place: a function of the length of their tape."""
     longest = meaning.analysis.setting.max_length
     given = np.zeros(longest)
     for one in sums:
