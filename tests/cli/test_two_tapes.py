@@ -190,6 +190,14 @@ def test_interventions_swap_variables_of_both_streams(rasp, checkpoint: str) -> 
     assert "decoder L0 cross-attention - decoder L0 MLP" in done.out
 
 
+def test_a_checkpoint_is_verified_over_sources_and_targets(rasp, checkpoint: str) -> None:
+    done = rasp("verify", checkpoint)
+    assert done.code == 0
+    first, about = done.out.splitlines()[:2]
+    assert first.startswith("verified: ")
+    assert about.startswith("for next on sources of 1 to ") and about.endswith(", <start> in front")
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [
