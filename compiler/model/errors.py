@@ -40,7 +40,7 @@ def require_one_tape(has_source: bool, what: str) -> None:
     if has_source:
         raise ModelError(
             f"{what} knows one tape so far, and this reads a source and a target",
-            "`rasp run`, `rasp info`, `rasp view` and `rasp check --interventions` know both",
+            "`rasp run`, `rasp info`, `rasp view`, `rasp verify` and `rasp check` know both",
         )
 
 

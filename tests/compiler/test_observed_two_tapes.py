@@ -15,7 +15,7 @@ import compiler
 import rasp
 from compiler.model import ModelError, Transformer
 from compiler.observe.provenance import provenance
-from compiler.observe.view import show
+from compiler.observe.view.plots import stream as drawn
 from compiler.pipeline import Compiled
 from rasp.meaning.interpreter import evaluate
 from rasp.meaning.sop import Tape
@@ -271,5 +271,5 @@ def test_an_input_changes_with_what_it_has_an_edge_from_and_with_nothing_else(na
 
 def test_what_knows_one_tape_says_so() -> None:
     model = compiled("sort").model
-    with pytest.raises(ModelError, match=r"^the explorer knows one tape so far, and this reads a source and a target"):
-        show(model, "cab")
+    with pytest.raises(ModelError, match=r"^the plots knows one tape so far"):
+        drawn(model, "cab")
