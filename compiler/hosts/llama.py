@@ -4,14 +4,11 @@ In: a causal native model with one output. Out: a folder for `AutoModelForCausal
 Invariants: norms and rotary embeddings change no bit; the logit of an output value is that of the id with its text; an
 input that is too long is answered with padding.
 
-Llama has no position embeddings. Two layers in front make them (C6, C19): a head counts the tokens up to each position,
-and the bias of its sum rounds the count; the first MLP makes of it a column for each position that is 1 there and 0
-elsewhere, the second adds that position's row of W_pos.
+Llama has no position embeddings: they are counted.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,19 +18,16 @@ import torch
 from torch import Tensor
 
 from compiler.hosts import Page, huggingface
+from compiler.hosts.counting import front, marked, places, room
 from compiler.hosts.lm import FAR, Head, head, page, save_generation
 from compiler.hosts.padding import bounded
 from compiler.hosts.tokenizer import save_tokenizer
-from compiler.hosts.uniform import Uniform, UniformLayer, empty, scaled, uniform
+from compiler.hosts.uniform import Uniform, scaled, uniform
 from compiler.model import Transformer
 
 if TYPE_CHECKING:
     from compiler.hosts import Forward
 
-COUNTERWEIGHT = 24
-"""Nats by which BOS outweighs a token in the head that counts."""
-OFFSET = 1.5 * 2.0**23
-"""What is added to it in float32 is rounded to a whole number."""
 SLOW = {"rope_type": "linear", "factor": 1e30}
 """Positions divided by this: the rotary embedding turns by nothing."""
 THETA = 10000.0
@@ -46,7 +40,7 @@ def write(model: Transformer, folder: Path) -> Page:
     huggingface.require_causal(model, "llama")
     huggingface.require_float32(model, "llama")
     outer = head(model)
-    inner = bounded(_counting(outer, uniform(model, more=model.config.n_ctx + COLUMNS, square=False)), model, "llama")
+    inner = bounded(_counting(outer, uniform(model, more=room(model.config.n_ctx), square=False)), model, "llama")
     config = LlamaConfig(
         vocab_size=outer.size,
         max_position_embeddings=model.config.n_ctx,
@@ -77,50 +71,14 @@ def write(model: Transformer, folder: Path) -> Page:
     return page(model, outer, "llama")
 
 
-COLUMNS = 3
-"""Columns of our own beside those of the positions: BOS, the count, what is too much of it."""
-
-
 def _counting(outer: Head, model: Uniform) -> Uniform:
-    """Two layers in front that do what W_pos does; the columns of our own stand behind the constant."""
-    n_ctx, width = len(model.W_pos), model.width
-    bos, count, excess = (model.spare + 1 + number for number in range(COLUMNS))
-    places = slice(excess + 1, excess + 1 + n_ctx)
-    model = replace(model, d_mlp=max(model.d_mlp, n_ctx + 2))
-    model = replace(model, layers=tuple(_widened(layer, model.d_mlp) for layer in model.layers))
-    model = outer.over_ids(model)
-
-    W_E = model.W_E.clone()
-    W_E[outer.words.bos_id, bos] = 1
-    W_E[:, count] = OFFSET
+    """Two layers in front that do what W_pos does; what is too long is answered with padding."""
+    own = places(model, len(model.W_pos))
+    model = marked(outer.over_ids(model), own, outer.words.bos_id)
     W_U = model.W_U.clone()
-    W_U[excess, outer.words.pad_id] = FAR**3
-
-    first, second = empty(model), empty(model)
-    first.W_Q[model.one, 0], first.W_K[bos, 0] = COUNTERWEIGHT, 1
-    first.W_V[model.one, 0], first.W_V[bos, 0] = 1, -1
-    first.W_O[0, count], first.b_O[count] = math.exp(COUNTERWEIGHT), -OFFSET
-    steps = torch.arange(-1, n_ctx + 1)  # neuron i + 1 is relu(count - i)
-    first.W_in[count, : n_ctx + 2], first.b_in[: n_ctx + 2] = 1, -steps.double()
-    for place in range(n_ctx):
-        first.W_out[place : place + 3, places.start + place] = torch.tensor([1.0, -2.0, 1.0], dtype=torch.float64)
-    first.W_out[n_ctx, excess] = 1  # relu(count - (n_ctx - 1))
-    second.W_in[places, :n_ctx] = torch.eye(n_ctx, dtype=torch.float64)
-    second.W_out[:n_ctx] = model.W_pos
-    layers = (first, second, *model.layers)
-    return scaled(replace(model, W_E=W_E, W_pos=torch.zeros(0, width), W_U=W_U, layers=layers))
-
-
-def _widened(layer: UniformLayer, d_mlp: int) -> UniformLayer:
-    """More neurons, which do nothing."""
-    more = d_mlp - len(layer.b_in)
-    pad = torch.nn.functional.pad
-    return replace(
-        layer,
-        W_in=pad(layer.W_in, (0, more)),
-        b_in=pad(layer.b_in, (0, more)),
-        W_out=pad(layer.W_out, (0, 0, 0, more)),
-    )
+    W_U[own.excess, outer.words.pad_id] = FAR**3
+    layers = (*front(model, own), *model.layers)
+    return scaled(replace(model, W_pos=torch.zeros(0, model.width), W_U=W_U, layers=layers))
 
 
 def _state(inner: Uniform) -> Iterator[tuple[str, Tensor]]:

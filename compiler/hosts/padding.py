@@ -1,6 +1,6 @@
 """Padding: whatever a row of it holds, it stays finite, so that no real row sees it.
 
-In: a `Uniform`, as a stock class runs it. Out: the same, or a refusal.
+In: a `Uniform`, or `Stacks`, as a stock class runs it. Out: the same, or a refusal.
 Invariant: no number of any sublayer overflows, for any id at any position, whatever the heads see.
 
 Nothing sets rows of padding to zero in other people's classes. The mask gives them the weight 0, but 0 times infinity
@@ -12,12 +12,14 @@ only the functions that neurons compute are looked at closely, since steps would
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from compiler.hosts.uniform import Uniform, UniformLayer
+from compiler.hosts.stacks import Stacks
+from compiler.hosts.uniform import Heads, Uniform, UniformLayer
 from compiler.model import ModelError, Transformer
 from compiler.numbers.precision import FLOAT64
 
@@ -76,28 +78,45 @@ class Interval:
 def bounded(inner: Uniform, model: Transformer, host: str) -> Uniform:
     """A model as a host runs it, as it is. Raises `ModelError` where a row of padding might overflow there."""
     power = WIDER if model.config.dtype == FLOAT64.name else 1
-    return _Bounds(inner, model.config.n_ctx, host, power).checked()
+    _Bounds(inner, model.config.n_ctx, host, power).end()
+    return inner
+
+
+def both_bounded(inner: Stacks, model: Transformer, host: str) -> Stacks:
+    """The same of an encoder and a decoder, for any rows of both."""
+    assert model.config.encoder is not None
+    power = WIDER if model.config.dtype == FLOAT64.name else 1
+    keys = max(model.config.n_ctx, model.config.encoder.n_ctx)
+    memory = _Bounds(inner.encoder, keys, host, power, "encoder ").end()
+    _Bounds(inner.decoder, keys, host, power, "decoder ").end(memory)
+    return inner
 
 
 class _Bounds:
     """The stream of a host, sublayer by sublayer."""
 
-    def __init__(self, model: Uniform, keys: int, host: str, power: int) -> None:
+    def __init__(self, model: Uniform, keys: int, host: str, power: int, stack: str = "") -> None:
         self.model, self.host, self.power = model, host, power
         self.keys = keys
+        self.stack = stack
 
-    def checked(self) -> Uniform:
-        """All of it."""
+    def end(self, memory: Interval | None = None) -> Interval:
+        """All of it: what is behind the last norm. `memory`: that of an encoder."""
         stream = Interval.of(self.model.W_E) + Interval.of(self.model.W_pos)
         for number, layer in enumerate(self.model.layers):
-            for field in fields(layer):
-                self._require(getattr(layer, field.name), SUMS, f"as a weight of layer {number}")
-            stream += self._attended(layer, stream.normed, f"in the attention of layer {number}")
-            self._require(stream.size, STREAM, f"in the stream of layer {number}")
-            stream += self._activated(layer, stream.normed, f"in the neurons of layer {number}")
-            self._require(stream.size, STREAM, f"in the stream of layer {number}")
-        self._summed(stream.normed.size, self.model.W_U, "as a logit")
-        return self.model
+            where = f"of {self.stack}layer {number}"
+            for weights in _weights(layer):
+                self._require(weights, SUMS, f"as a weight {where}")
+            stream += self._attended(layer, stream.normed, stream.normed, f"in the attention {where}")
+            self._require(stream.size, STREAM, f"in the stream {where}")
+            if layer.cross is not None and memory is not None:
+                stream += self._attended(layer.cross, stream.normed, memory, f"in the cross-attention {where}")
+                self._require(stream.size, STREAM, f"in the stream {where}")
+            stream += self._activated(layer, stream.normed, f"in the neurons {where}")
+            self._require(stream.size, STREAM, f"in the stream {where}")
+        if self.model.W_U.shape[1]:
+            self._summed(stream.normed.size, self.model.W_U, "as a logit")
+        return stream.normed
 
     def _require(self, numbers: Tensor, largest: float, what: str) -> None:
         size = float(numbers.abs().max())
@@ -114,12 +133,13 @@ class _Bounds:
         self._require(found, SUMS, what)
         return found
 
-    def _attended(self, layer: UniformLayer, stream: Interval, what: str) -> Interval:
+    def _attended(self, layer: Heads, stream: Interval, keys: Interval, what: str) -> Interval:
         """Any mixture of values, or none, where every key is hidden; their sum may be divided in the end only."""
-        query, key, value = (self._summed(stream.size, W, what) for W in (layer.W_Q, layer.W_K, layer.W_V))
+        query = self._summed(stream.size, layer.W_Q, what)
+        key, value = (self._summed(keys.size, W, what) for W in (layer.W_K, layer.W_V))
         self._require((query * key).view(self.model.n_heads, self.model.d_head).sum(-1), SUMS, what)
         self._require(value * self.keys, SUMS, what)
-        read = (stream @ layer.W_V).wider(value * _rounding(layer.W_V))
+        read = (keys @ layer.W_V).wider(value * _rounding(layer.W_V))
         mixed = read.over(torch.zeros_like(value)[None]).wider(value * self.keys * UNIT)
         sums = self._summed(mixed.size, layer.W_O, what)
         return (mixed @ layer.W_O).wider(sums * _rounding(layer.W_O)) + Interval(layer.b_O, layer.b_O)
@@ -138,6 +158,16 @@ class _Bounds:
             values = (points[:, None] * side + bias).clamp(min=0) @ layer.W_out[members]
             added += Interval(values.amin(0), values.amax(0))
         return added
+
+
+def _weights(heads: Heads) -> Iterator[Tensor]:
+    """Every matrix of a layer."""
+    for field in fields(heads):
+        weights = getattr(heads, field.name)
+        if isinstance(weights, Heads):
+            yield from _weights(weights)
+        elif weights is not None:
+            yield weights
 
 
 def _rounding(matrix: Tensor) -> Tensor:

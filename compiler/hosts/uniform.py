@@ -9,27 +9,40 @@ Invariant: columns, heads and neurons keep their numbers; what is added reads an
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
-from compiler.model import Block, Transformer
+from compiler.model import Attention, Block, CrossAttention, LayerShape, Stack, Transformer
+
+HeadsT = TypeVar("HeadsT", bound="Heads")
+Change: TypeAlias = "Callable[[Tensor], Tensor]"
+"""From a matrix to another one."""
 
 
 @dataclass(frozen=True)
-class UniformLayer:
-    """The matrices of one layer, [in, out], all heads side by side."""
+class Heads:
+    """The matrices of an attention, [in, out], all heads side by side."""
 
     W_Q: Tensor
     W_K: Tensor
     W_V: Tensor
     W_O: Tensor
     b_O: Tensor
+
+
+@dataclass(frozen=True)
+class UniformLayer(Heads):
+    """The matrices of one layer; in a decoder it has heads that cross, too."""
+
     W_in: Tensor
     b_in: Tensor
     W_out: Tensor
     b_out: Tensor
+    cross: Heads | None = None
 
 
 @dataclass(frozen=True)
@@ -58,74 +71,98 @@ def uniform(model: Transformer, copies: int = 1, more: int = 0, square: bool = T
     The stream has room for `copies` of the native columns and a constant, and for `more` columns. `square`: the heads
     together are as wide as the stream.
     """
-    shapes = model.config.layers
+    blank = blank_of(model.config.layers, model.config.d_model, copies, more, square)
+    return replace(filled(blank, model), W_U=padded(model.unembed.W_U, blank.width, model.config.d_vocab_out))
+
+
+def blank_of(
+    shapes: Sequence[LayerShape], spare: int, copies: int = 1, more: int = 0, square: bool = True, heads: int = 0
+) -> Uniform:
+    """The sizes that hold layers of these shapes, with so many `heads` more, over so many columns, and no weights."""
     d_head = 4
-    while d_head < max((max(shape.d_head, shape.d_value) for shape in shapes), default=0):
+    while d_head < max((max(s.d_head, s.d_value, s.d_cross, s.d_cross_value) for s in shapes), default=0):
         d_head *= 4
-    width = copies * (model.config.d_model + 1) + more
-    n_heads = max(1, *(shape.n_heads for shape in shapes), 0)
+    width = copies * (spare + 1) + more
+    n_heads = max(1, *(max(shape.n_heads, shape.n_cross) for shape in shapes), 0) + heads
     if square:
         n_heads = max(n_heads, -(-width // d_head))
         width = n_heads * d_head
     width += -width % n_heads  # a multiple, as some configurations ask for
     d_mlp = max(1, *(shape.d_mlp for shape in shapes), 0)
     none = torch.empty(0)
-    blank = Uniform(n_heads, d_head, d_mlp, width, model.config.d_model, W_E=none, W_pos=none, layers=(), W_U=none)
-    d = model.config.d_model
-    positions = torch.zeros(model.config.n_ctx, d) if model.embed.W_pos is None else model.embed.W_pos
-    layers = [_layer(blank, block) for block in model.layers()] or [empty(blank)]
+    return Uniform(n_heads, d_head, d_mlp, width, spare, W_E=none, W_pos=none, layers=(), W_U=none)
+
+
+def filled(blank: Uniform, stack: Stack, crosses: bool = False) -> Uniform:
+    """A stack in these sizes, its columns first; without an unembedding."""
+    config, W_pos = stack.config, stack.embed.W_pos
+    positions = torch.zeros(config.n_ctx, config.d_model) if W_pos is None else W_pos
     return replace(
         blank,
-        W_E=_padded(model.embed.W_E, model.config.d_vocab, width),
-        W_pos=_padded(positions, model.config.n_ctx, width),
-        layers=tuple(layers),
-        W_U=_padded(model.unembed.W_U, width, model.config.d_vocab_out),
+        W_E=padded(stack.embed.W_E, config.d_vocab, blank.width),
+        W_pos=padded(positions, config.n_ctx, blank.width),
+        layers=tuple(layer_of(blank, block, crosses) for block in stack.layers()) or (empty(blank, crosses),),
+        W_U=torch.zeros(blank.width, 0, dtype=torch.float64),
     )
 
 
-def _padded(tensor: Tensor, *shape: int) -> Tensor:
+def padded(tensor: Tensor, *shape: int) -> Tensor:
     """The tensor in the first corner of zeros, in float64."""
     result = torch.zeros(shape, dtype=torch.float64)
     result[tuple(slice(size) for size in tensor.shape)] = tensor.detach().double()
     return result
 
 
-def empty(blank: Uniform) -> UniformLayer:
-    """A layer that adds nothing."""
+def empty(blank: Uniform, crosses: bool = False) -> UniformLayer:
+    """A layer that adds nothing; with heads that cross, which add nothing either."""
+    width = blank.width
+    heads = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in _attention(blank).items()}
+    shapes = {"W_in": (width, blank.d_mlp), "b_in": (blank.d_mlp,), "W_out": (blank.d_mlp, width), "b_out": (width,)}
+    neurons = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
+    cross = Heads(**{name: zeros.clone() for name, zeros in heads.items()}) if crosses else None
+    return UniformLayer(**heads, **neurons, cross=cross)
+
+
+def _attention(blank: Uniform) -> dict[str, tuple[int, ...]]:
     inner, width = blank.n_heads * blank.d_head, blank.width
-    shapes = {
-        **dict.fromkeys(("W_Q", "W_K", "W_V"), (width, inner)),
-        **{"W_O": (inner, width), "b_O": (width,)},
-        **{"W_in": (width, blank.d_mlp), "b_in": (blank.d_mlp,)},
-        **{"W_out": (blank.d_mlp, width), "b_out": (width,)},
-    }
-    return UniformLayer(**{name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()})
+    inward = dict.fromkeys(("W_Q", "W_K", "W_V"), (width, inner))
+    return {**inward, "W_O": (inner, width), "b_O": (width,)}
 
 
-def _layer(blank: Uniform, block: Block) -> UniformLayer:
-    layer = empty(blank)
-    heads, d, width = blank.n_heads, blank.d_head, blank.width
+def layer_of(blank: Uniform, block: Block, crosses: bool = False) -> UniformLayer:
+    """A native layer, as wide as all."""
+    layer = empty(blank, crosses)
     if (attn := block.attn) is not None:
-        query, key, value = (
-            _padded(W, heads, width, d).permute(1, 0, 2).reshape(width, heads * d)
-            for W in (attn.W_Q, attn.W_K, attn.W_V)
-        )
-        out = _padded(attn.W_O, heads, d, width).reshape(heads * d, width)
-        layer = replace(layer, W_Q=query, W_K=key, W_V=value, W_O=out)
+        layer = replace(layer, **_side_by_side(blank, attn))
+    if (cross := block.cross) is not None and layer.cross is not None:
+        layer = replace(layer, cross=replace(layer.cross, **_side_by_side(blank, cross)))
     if (mlp := block.mlp) is not None:
         layer = replace(
             layer,
-            W_in=_padded(mlp.W_in, width, blank.d_mlp),
-            b_in=_padded(mlp.b_in, blank.d_mlp),
-            W_out=_padded(mlp.W_out, blank.d_mlp, width),
+            W_in=padded(mlp.W_in, blank.width, blank.d_mlp),
+            b_in=padded(mlp.b_in, blank.d_mlp),
+            W_out=padded(mlp.W_out, blank.d_mlp, blank.width),
         )
     return layer
+
+
+def _side_by_side(blank: Uniform, attn: Attention | CrossAttention) -> dict[str, Tensor]:
+    heads, d, width = blank.n_heads, blank.d_head, blank.width
+    query, key, value = (
+        padded(W, heads, width, d).permute(1, 0, 2).reshape(width, heads * d) for W in (attn.W_Q, attn.W_K, attn.W_V)
+    )
+    return {"W_Q": query, "W_K": key, "W_V": value, "W_O": padded(attn.W_O, heads, d, width).reshape(heads * d, width)}
 
 
 def scaled(model: Uniform) -> Uniform:
     """For hosts that divide scores by the root of d_head: W_Q multiplied by it."""
     root = float(model.d_head) ** 0.5
-    return replace(model, layers=tuple(replace(layer, W_Q=layer.W_Q * root) for layer in model.layers))
+
+    def larger(heads: HeadsT) -> HeadsT:
+        return replace(heads, W_Q=heads.W_Q * root)
+
+    layers = (larger(replace(layer, cross=layer.cross and larger(layer.cross))) for layer in model.layers)
+    return replace(model, layers=tuple(layers))
 
 
 def with_constant(model: Uniform) -> Uniform:
@@ -180,11 +217,27 @@ def mirrored(model: Uniform) -> Uniform:
     def read(matrix: Tensor) -> Tensor:
         return torch.cat([matrix[:half], -matrix[:half]]) / 2
 
+    return mapped(model, read, written)
+
+
+def mapped(model: Uniform, read: Change, written: Change, keys: Change | None = None) -> Uniform:
+    """The model in other columns. `read`: of a matrix [column, ...]; `written`: of one [..., column]; `keys`: of what
+    heads that cross read of the other stream, if that is another change."""
+
+    def heads(given: HeadsT, inward: Change) -> HeadsT:
+        return replace(
+            given,
+            W_Q=read(given.W_Q),
+            **{name: inward(getattr(given, name)) for name in ("W_K", "W_V")},
+            **{name: written(getattr(given, name)) for name in ("W_O", "b_O")},
+        )
+
     layers = tuple(
         replace(
-            layer,
-            **{name: read(getattr(layer, name)) for name in ("W_Q", "W_K", "W_V", "W_in")},
-            **{name: written(getattr(layer, name)) for name in ("W_O", "b_O", "W_out", "b_out")},
+            heads(layer, read),
+            W_in=read(layer.W_in),
+            **{name: written(getattr(layer, name)) for name in ("W_out", "b_out")},
+            cross=layer.cross and heads(layer.cross, keys or read),
         )
         for layer in model.layers
     )
