@@ -12,7 +12,8 @@ A host is a module of this folder with two functions (`HostModule`):
 
 * `write(model, folder)` writes the host's files and returns a `Page`, the host's part of the model card. It raises
   `ModelError` where the host cannot carry the model.
-* `load(model, folder)` opens those files with the host's own classes and returns a `Forward`, from token ids to logits.
+* `load(model, folder)` opens those files with the host's own classes and returns a `Forward`, from token ids to logits,
+  or, of a program with a source, its `Tapes`.
 """
 
 from __future__ import annotations
@@ -28,10 +29,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from compiler.hosts.verify import Verification
-    from compiler.model import Transformer
+    from compiler.model import Scalar, Transformer
 
 Forward: TypeAlias = "Callable[[Sequence[Sequence[int]]], list[Tensor]]"
 """Inputs of different lengths as token ids without BOS -> for each its logits [n, d_vocab_out], in the native order."""
+
+
+Pair: TypeAlias = "tuple[Sequence[int], Sequence[int]]"
+"""Token ids of a source, and those of a target so far, `start` in front; neither has BOS."""
+
+
+@dataclass(frozen=True)
+class Tapes:
+    """What a host of programs with a source does: `logits` as a `Forward` has them, for each position of the target,
+    `start` among them; `write`, the values that it writes for sources of token ids."""
+
+    logits: Callable[[Sequence[Pair]], list[Tensor]]
+    write: Callable[[Sequence[Sequence[int]]], list[list[Scalar]]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,7 @@ class HostModule(Protocol):
     def write(self, model: Transformer, folder: Path) -> Page:
         """Write the host's files into an empty folder. Raises `ModelError` where the host cannot carry the model."""
 
-    def load(self, model: Transformer, folder: Path) -> Forward:
+    def load(self, model: Transformer, folder: Path) -> Forward | Tapes:
         """The host's own forward pass over what `write` wrote; `model` tells sizes and vocabulary only."""
 
 
@@ -62,6 +76,19 @@ class Host:
     needs: tuple[str, ...] = ()
     extra: str = ""
     several_outputs: bool = False  # else the model is narrowed to one output before the host sees it
+    source: bool = False  # whether it is for programs that read a source, or for those that do not
+
+    def require_tapes(self, model: Transformer) -> None:
+        """Raise `ModelError` where the host reads another number of tapes than the model."""
+        from compiler.model import ModelError
+
+        if (model.config.encoder is not None) != self.source:
+            others = ", ".join(host.name for host in HOSTS.values() if host.source != self.source)
+            reads, has = ("a source and a target", "no source") if self.source else ("one tape", "a source")
+            raise ModelError(
+                f"the host {self.name} is for programs that read {reads}, and this one has {has}",
+                f"export it to one of {others}",
+            )
 
     def open(self) -> HostModule:
         """The module. Raises `ModelError` where a package is missing."""
@@ -83,6 +110,7 @@ HOSTS = {
         Host("bert", "bert", "BertForTokenClassification of transformers", _HF, "hf"),
         Host("mobilebert", "mobilebert", "MobileBertForTokenClassification of transformers", _HF, "hf"),
         Host("llama", "llama", "LlamaForCausalLM of transformers, for causal programs", _HF, "hf"),
+        Host("t5", "t5", "T5ForConditionalGeneration of transformers, for source and target", _HF, "hf", source=True),
         Host("onnx", "onnx", "an ONNX graph", ("onnx", "onnxruntime", "onnxscript"), "onnx", several_outputs=True),
         Host("torch-export", "torch_export", "a program of torch.export", several_outputs=True),
         Host(
@@ -97,11 +125,18 @@ HOSTS = {
 }
 
 
+_FIXED = "its norms have an epsilon of 1e-5 in their code, so they divide, and no weights can undo that"
+NO_HOSTS = {"bart": _FIXED, "marian": _FIXED, "pegasus": _FIXED}
+"""Architectures that cannot hold a program, and why."""
+
+
 def host_named(name: str) -> Host:
     """The host of this name. Raises `ModelError` for any other."""
     from compiler.model import ModelError
     from rasp.text.source import did_you_mean
 
+    if name in NO_HOSTS:
+        raise ModelError(f"{name} cannot be a host: {NO_HOSTS[name]}", "for programs with a source there is t5")
     if name not in HOSTS:
         known = f"it is one of {', '.join(HOSTS)}"
         raise ModelError(f"there is no host `{name}`", did_you_mean(name, HOSTS) or known)
@@ -119,16 +154,22 @@ def export(
     """
     from compiler.hosts.folder import KIND, finish, own_files
     from compiler.hosts.verify import narrowed, verify
+    from compiler.hosts.verify_tapes import verify_tapes
     from compiler.runtime.folders import whole_folder
 
     chosen = host_named(host)
     module = chosen.open()
     given = _model(model)
     given.require_dtype()
+    chosen.require_tapes(given)
     native = narrowed(given, output, chosen.several_outputs)
     with whole_folder(Path(out), own_files, KIND) as folder:
         page = module.write(native, folder)
-        result = verify(native, module.load(native, folder), chosen.name, samples)
+        loaded = module.load(native, folder)
+        if isinstance(loaded, Tapes):
+            result = verify_tapes(native, loaded, chosen.name, samples)
+        else:
+            result = verify(native, loaded, chosen.name, samples)
         finish(folder, native, chosen, page, result)
     return result
 

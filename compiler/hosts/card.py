@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from compiler.model import Transformer
+from compiler.model import Config, Transformer
 from rasp.text.source import counted
 
 if TYPE_CHECKING:
@@ -33,13 +33,12 @@ def card(model: Transformer, host: Host, page: Page, result: Verification) -> st
             "",
             f"A RASP program compiled to the weights of a transformer, as {host.about}. Nothing in it was trained.",
             "",
-            f"* Inputs: 1 to {config.max_length} of {counted(len(config.vocabulary), 'token')}: "
-            f"{_listed(config.vocabulary)}",
+            *_inputs(config),
             *(
                 f"* Output `{output.name}`: {counted(len(output.values), 'value')}: {_listed(map(str, output.values))}"
                 for output in config.outputs
             ),
-            f"* Attention: {'causal' if config.causal else 'bidirectional'}",
+            f"* Attention: {_attention(config)}",
             "",
             "## Use",
             "",
@@ -56,6 +55,26 @@ def card(model: Transformer, host: Host, page: Page, result: Verification) -> st
             "",
         ]
     )
+
+
+def _inputs(config: Config) -> list[str]:
+    """What it reads, tape by tape."""
+    if config.encoder is None:
+        return [f"* Inputs: {_tokens(config)}"]
+    ends = f", and ends with {_listed(config.stop)}" if config.stop else ""
+    return [
+        f"* Sources: {_tokens(config.encoder)}",
+        f"* Targets: {_tokens(config)}; each begins with {_listed([config.start])}{ends}",
+    ]
+
+
+def _tokens(config: Config) -> str:
+    return f"1 to {config.max_length} of {counted(len(config.vocabulary), 'token')}: {_listed(config.vocabulary)}"
+
+
+def _attention(config: Config) -> str:
+    own = "causal" if config.causal else "bidirectional"
+    return own if config.encoder is None else f"{own} in the decoder, bidirectional in the encoder"
 
 
 def _program(told: dict[str, Any]) -> list[str]:

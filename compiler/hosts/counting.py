@@ -3,8 +3,8 @@
 In: a `Uniform` whose stream has room. Out: two layers to put in front, which do what W_pos does (C6, C19).
 Invariant: positions do not depend on padding on the left; of an input that is too long, the excess is known.
 
-    a head counts the tokens up to each position, the bias of its sum rounds the count; the first MLP makes of it a column
-    for each position that is 1 there and 0 elsewhere, the second adds that position's row of W_pos
+    a head counts the tokens up to each position, the bias of its sum rounds the count; the first MLP makes of it a
+    column for each position, 1 there and 0 elsewhere; the second adds that position's row of W_pos
 """
 
 from __future__ import annotations

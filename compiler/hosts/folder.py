@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compiler.hosts.card import card
-from compiler.model import ModelError, Transformer
+from compiler.model import Config, ModelError, Transformer
 from compiler.runtime.checkpoint import MAX_JSON
 from compiler.runtime.folders import hashes, write_json
 
@@ -50,6 +50,7 @@ def finish(folder: Path, model: Transformer, host: Host, page: Page, result: Ver
         "host": host.name,
         "vocabulary": list(config.vocabulary),
         "max_length": config.max_length,
+        **_source(config),
         "attention": "causal" if config.causal else "bidirectional",
         "outputs": [{"name": output.name, "values": list(output.values)} for output in config.outputs],
         "program": model.labels["program"],
@@ -59,6 +60,14 @@ def finish(folder: Path, model: Transformer, host: Host, page: Page, result: Ver
     }
     write_json(folder / RECORD, data)
     (folder / CARD).write_text(card(model, host, page, result), encoding="utf-8")
+
+
+def _source(config: Config) -> dict[str, Any]:
+    """The source of a model that reads one, and how a target begins and ends."""
+    if config.encoder is None:
+        return {}
+    source = {"vocabulary": list(config.encoder.vocabulary), "max_length": config.encoder.max_length}
+    return {"source": source, "start": config.start, "stop": list(config.stop)}
 
 
 def record(folder: str | Path) -> dict[str, Any]:

@@ -58,10 +58,14 @@ def require_bidirectional(model: Transformer, name: str) -> None:
 def save(
     config: Any, kind: Any, state: Mapping[str, Tensor], folder: Path, extra: Mapping[str, Any] | None = None
 ) -> None:
-    """Write the model. `extra`: keys of config.json that not every supported version of the library writes."""
+    """Write the model. `extra`: keys of config.json that not every supported version of the library writes.
+
+    What is one tensor under several names is stored once.
+    """
     with torch.device("meta"):  # no memory, no random numbers: every weight comes from the state dict
         host = kind(config)
-    host.load_state_dict({name: tensor.float().contiguous() for name, tensor in state.items()}, assign=True)
+    stored = {id(tensor): tensor.float().contiguous() for tensor in state.values()}
+    host.load_state_dict({name: stored[id(tensor)] for name, tensor in state.items()}, assign=True)
     with no_progress_bars():
         host.save_pretrained(folder)
     path = folder / "config.json"
@@ -106,6 +110,19 @@ def no_progress_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def no_warnings() -> Iterator[None]:
+    """Version 5 of the library says of T5 that embeddings are not tied which it always expects to be."""
+    from transformers.utils import logging
+
+    told = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(told)
 
 
 def pretrained(kind: Any, folder: Path) -> Any:

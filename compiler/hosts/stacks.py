@@ -1,8 +1,9 @@
 """Two stacks of one shape: what other people's encoder-decoders ask for.
 
-In: a native `Transformer` that has an encoder. Out: `Stacks`, two `Uniform`s with as many heads and neurons in every layer.
-Invariant: columns keep their numbers, or, where both stacks share one embedding, stand behind those of the encoder: a row
-of it then writes both, and each stack reads its own.
+In: a native `Transformer` that has an encoder. Out: `Stacks`, two `Uniform`s with as many heads and neurons in every
+layer.
+Invariant: columns keep their numbers, or, where both stacks share an embedding, those of the decoder stand behind those
+of the encoder: a row of it then writes both, and each stack reads its own.
 
     encoder of d_model 4, decoder of 2: columns 0 to 3 and 4 to 5; the constant is column 6 of both
 """
@@ -39,7 +40,7 @@ def stacks(
 
 
 def moved(decoder: Uniform, by: int) -> Uniform:
-    """The decoder in columns further on; its last ones hold nothing yet. What it reads of the encoder stays in place."""
+    """The decoder in columns further on; its last ones hold nothing yet. What it reads of the encoder stays there."""
 
     def read(matrix: Tensor) -> Tensor:
         return matrix.roll(by, 0)

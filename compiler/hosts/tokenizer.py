@@ -38,6 +38,7 @@ class Words:
     separator: str
     unknown: str | None
     mark: str = MARK  # what stands in front of these
+    start: str = ""  # what a target begins with behind BOS, if there are targets
 
     @property
     def bos_id(self) -> int:
@@ -50,9 +51,14 @@ class Words:
         return self.bos_id + 1
 
     @property
+    def special(self) -> list[str]:
+        """What no text is read as, and decoding leaves out."""
+        return [self.bos, self.pad, *([self.start] if self.start else [])]
+
+    @property
     def ids(self) -> dict[str, int]:
         """The id of every token's text."""
-        texts = [*self.vocabulary, self.bos, self.pad, *self.values]
+        texts = [*self.vocabulary, *self.special, *self.values]
         return {text: number for number, text in enumerate(texts)}
 
     def text(self, ids: Sequence[int]) -> str:
@@ -60,18 +66,22 @@ class Words:
         return self.separator.join(self.vocabulary[number] for number in ids)
 
 
-def words(config: Config, values: Sequence[str] = ()) -> Words:
-    """The ids of a model's tokens. Raises `ModelError` where no text can hold them."""
-    vocabulary = config.vocabulary
-    if "" in vocabulary:
+def words(config: Config, values: Sequence[str] = (), written: Sequence[str] | None = None) -> Words:
+    """The ids of a model's tokens. `written`: the tokens of a target, where texts of these are written and others read.
+
+    Raises `ModelError` where no text can hold them.
+    """
+    vocabulary, tokens = config.vocabulary, [*config.vocabulary, *(written or ())]
+    if "" in tokens:
         raise ModelError("the vocabulary has an empty token, which no tokenizer can find in a text", "give it a text")
     separator = ""
-    if any(len(text) > 1 for text in vocabulary):
-        separator = next((sign for sign in SEPARATORS if not any(sign in text for text in vocabulary)), "")
+    if any(len(text) > 1 for text in tokens):
+        separator = next((sign for sign in SEPARATORS if not any(sign in text for text in tokens)), "")
         if not separator:
             raise ModelError("no character can separate the tokens of this vocabulary", "leave spaces out of tokens")
-    bos, pad = (_special(name, vocabulary) for name in ("bos", "pad"))
-    return Words(vocabulary, bos, pad, tuple(values), separator, config.unknown, mark(vocabulary))
+    bos, pad, start = (_special(name, tokens) for name in ("bos", "pad", "start"))
+    sign, start = mark(vocabulary), "" if written is None else start
+    return Words(vocabulary, bos, pad, tuple(values), separator, config.unknown, sign, start)
 
 
 def mark(vocabulary: Sequence[str]) -> str:
@@ -98,7 +108,9 @@ def labels(output: OutputSlice) -> tuple[str, ...]:
 def save_tokenizer(ours: Words, config: Config, folder: Path, left: bool = False) -> None:
     """Write `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`. `left`: pad on the left."""
     _tokenizer(ours).save(str(folder / "tokenizer.json"))
-    special = {"bos_token": ours.bos, "pad_token": ours.pad}
+    special: dict[str, Any] = {"bos_token": ours.bos, "pad_token": ours.pad}
+    if ours.start:
+        special["additional_special_tokens"] = [ours.start]
     own: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": config.n_ctx,
@@ -125,8 +137,9 @@ def _tokenizer(ours: Words) -> Any:
         single=f"{ours.bos} $A", special_tokens=[(ours.bos, ours.bos_id)]
     )
     # The separator stands in front of a token, so that what is generated can be put behind its prompt.
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace(Regex(rf"\A(?:{ours.mark}[0-9]* )?"), ours.separator), decoders.Fuse()]
-    )
-    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in (ours.bos, ours.pad)])
+    steps = [decoders.Replace(Regex(rf"\A(?:{ours.mark}[0-9]* )?"), ours.separator), decoders.Fuse()]
+    if ours.start and ours.separator:  # a target stands behind nothing
+        steps.append(decoders.Strip(ours.separator, 1, 0))
+    tokenizer.decoder = decoders.Sequence(steps)
+    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in ours.special])
     return tokenizer

@@ -133,9 +133,9 @@ def layer_of(blank: Uniform, block: Block, crosses: bool = False) -> UniformLaye
     """A native layer, as wide as all."""
     layer = empty(blank, crosses)
     if (attn := block.attn) is not None:
-        layer = replace(layer, **_side_by_side(blank, attn))
+        layer = _side_by_side(layer, blank, attn)
     if (cross := block.cross) is not None and layer.cross is not None:
-        layer = replace(layer, cross=replace(layer.cross, **_side_by_side(blank, cross)))
+        layer = replace(layer, cross=_side_by_side(layer.cross, blank, cross))
     if (mlp := block.mlp) is not None:
         layer = replace(
             layer,
@@ -146,12 +146,13 @@ def layer_of(blank: Uniform, block: Block, crosses: bool = False) -> UniformLaye
     return layer
 
 
-def _side_by_side(blank: Uniform, attn: Attention | CrossAttention) -> dict[str, Tensor]:
+def _side_by_side(given: HeadsT, blank: Uniform, attn: Attention | CrossAttention) -> HeadsT:
     heads, d, width = blank.n_heads, blank.d_head, blank.width
     query, key, value = (
         padded(W, heads, width, d).permute(1, 0, 2).reshape(width, heads * d) for W in (attn.W_Q, attn.W_K, attn.W_V)
     )
-    return {"W_Q": query, "W_K": key, "W_V": value, "W_O": padded(attn.W_O, heads, d, width).reshape(heads * d, width)}
+    out = padded(attn.W_O, heads, d, width).reshape(heads * d, width)
+    return replace(given, W_Q=query, W_K=key, W_V=value, W_O=out)
 
 
 def scaled(model: Uniform) -> Uniform:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from compiler.graph.witness import Case
-from compiler.model import ModelError, Transformer
+from compiler.model import ModelError, Scalar, Transformer
 from compiler.pipeline import Compiled
 from compiler.runtime.origin import program_of
 from compiler.trust.compare.inputs import awkward, chunks, of_length, random_input
@@ -70,11 +70,15 @@ class Verification:
 
 
 def narrowed(model: Transformer, output: str | None, several: bool) -> Transformer:
-    """The model with one output, the named or first one; with all of them if several are allowed and none is named."""
+    """The model with one output, the named one, else what a target is written with, or the first one; with all of them
+    if several are allowed and none is named."""
+    if model.config.encoder is not None and not several:
+        output = output or model.config.generate
     start, chosen = model.config.slice(output)
     if len(model.config.outputs) == 1 or (several and output is None):
         return model
-    result = Transformer(replace(model.config, outputs=(chosen,)))
+    generate = chosen.name if model.config.generate == chosen.name else None
+    result = Transformer(replace(model.config, outputs=(chosen,), generate=generate))
     state = dict(model.state_dict())
     state["unembed.W_U"] = state["unembed.W_U"][:, start : start + len(chosen.values)]
     result.load_state_dict(state)
@@ -87,7 +91,7 @@ def verify(model: Transformer, forward: Forward, name: str, samples: int = 100, 
 
     Raises `ModelError` where the host answers differently, or is too coarse to promise an answer.
     """
-    watch = _Watch(model, forward)
+    watch = _Runs(model, forward)
     program = program_of(model).replace(output=[output.name for output in model.config.outputs])
     subject = Subject(Compiled(program), {name: watch.answers}, lambda: model)
     tried = skipped = 0
@@ -122,37 +126,31 @@ def _sample(subject: Subject, samples: int, rng: random.Random) -> Iterator[Case
         yield from itertools.islice(meant, most)
 
 
-class _Watch:
-    """Runs host and native model side by side, decodes the host's answers and remembers how far the logits differ."""
+class Watch:
+    """Looks at the logits of a host and of the native model side by side, and remembers how far they differ."""
 
-    def __init__(self, model: Transformer, forward: Forward) -> None:
+    def __init__(self, model: Transformer) -> None:
         self.model = model
-        self.forward = forward
         self.difference = 0.0
         self.largest = 0.0
         self.lead = math.inf
         self.used = 0.0
 
-    def answers(self, inputs: Sequence[Case]) -> dict[str, Rows]:
-        """The host's answers: a stage of `compiler.trust.compare`."""
-        encoded = [self.model.encode([token_text(token) for token in one.tokens]) for one in inputs]
-        found: dict[str, Rows] = {output.name: [] for output in self.model.config.outputs}
-        for ids, host, ours in zip(encoded, self.forward(encoded), self.model._logits(encoded), strict=True):
-            host, ours = host.double().cpu(), ours[: len(ids)].double().cpu()
-            if host.shape != ours.shape:
-                raise ModelError(f"the host gives logits of shape {tuple(host.shape)}, not {tuple(ours.shape)}")
-            self._look(host, ours, found)
-        return found
-
-    def _look(self, host: Tensor, ours: Tensor, found: dict[str, Rows]) -> None:
-        """The values of one input, [n, d_vocab_out], for each output."""
+    def look(self, host: Tensor, ours: Tensor) -> dict[str, list[Scalar]]:
+        """The host's best values of each output at each position of one input; both logits are [n, d_vocab_out]."""
+        host, ours = host.double().cpu(), ours.double().cpu()
+        if host.shape != ours.shape:
+            raise ModelError(f"the host gives logits of shape {tuple(host.shape)}, not {tuple(ours.shape)}")
         self.difference = max(self.difference, _most((host - ours).abs()))
         self.largest = max(self.largest, _most(ours.abs()))
-        sizes = [len(output.values) for output in self.model.config.outputs]
-        parts = zip(self.model.config.outputs, torch.split(host, sizes, -1), torch.split(ours, sizes, -1), strict=True)
+        outputs = self.model.config.outputs
+        sizes = [len(output.values) for output in outputs]
+        found = {}
+        parts = zip(outputs, torch.split(host, sizes, -1), torch.split(ours, sizes, -1), strict=True)
         for output, own, native in parts:
             self._compare_leads(own, native)
-            found[output.name].append([output.values[choice] for choice in own.argmax(-1).tolist()])
+            found[output.name] = [output.values[choice] for choice in own.argmax(-1).tolist()]
+        return found
 
     def _compare_leads(self, own: Tensor, native: Tensor) -> None:
         """How far the native model's best logit is above each other one, and how much of that the host changes."""
@@ -174,6 +172,23 @@ class _Watch:
         bound = 2.0 ** math.ceil(math.log2(max(ROOM * self.difference, LEAST_BOUND * self.largest, LEAST_BOUND)))
         lead = self.lead if math.isfinite(self.lead) else None
         return Verification(inputs, skipped, self.difference, bound, lead, self.used)
+
+
+class _Runs(Watch):
+    """Runs a host and the native model, and decodes what the host answers."""
+
+    def __init__(self, model: Transformer, forward: Forward) -> None:
+        super().__init__(model)
+        self.forward = forward
+
+    def answers(self, inputs: Sequence[Case]) -> dict[str, Rows]:
+        """The host's answers: a stage of `compiler.trust.compare`."""
+        encoded = [self.model.encode([token_text(token) for token in one.tokens]) for one in inputs]
+        found: dict[str, Rows] = {output.name: [] for output in self.model.config.outputs}
+        for ids, host, ours in zip(encoded, self.forward(encoded), self.model._logits(encoded), strict=True):
+            for name, values in self.look(host, ours[: len(ids)]).items():
+                found[name].append(values)
+        return found
 
 
 def _most(numbers: Tensor) -> float:

@@ -14,8 +14,9 @@ from torch import Tensor
 from compiler.hosts import export, host_named, padding
 from compiler.hosts.folder import record
 from compiler.hosts.lm import head
-from compiler.hosts.padding import bounded
-from compiler.hosts.uniform import Uniform, UniformLayer, mirrored, scaled, settled, uniform
+from compiler.hosts.padding import both_bounded, bounded
+from compiler.hosts.stacks import stacks
+from compiler.hosts.uniform import Heads, Uniform, mirrored, scaled, settled, uniform
 from compiler.model import ModelError, Transformer
 from tests.hosts.fresh import compiled, questions
 
@@ -41,10 +42,10 @@ def forms(model: Transformer) -> list[Uniform]:
     ]
 
 
-def attended(inner: Uniform, layer: UniformLayer, rows: Tensor, rng: torch.Generator) -> Tensor:
+def attended(inner: Uniform, layer: Heads, keys: Tensor, rng: torch.Generator) -> Tensor:
     """What heads add that look at anything, in any mixture."""
-    pattern = (torch.randn(inner.n_heads, len(rows), len(rows), generator=rng, dtype=rows.dtype) * 9).softmax(-1)
-    values = (rows @ layer.W_V).view(len(rows), inner.n_heads, inner.d_head).transpose(0, 1)
+    pattern = (torch.randn(inner.n_heads, len(keys), len(keys), generator=rng, dtype=keys.dtype) * 9).softmax(-1)
+    values = (keys @ layer.W_V).view(len(keys), inner.n_heads, inner.d_head).transpose(0, 1)
     return (pattern @ values).transpose(0, 1).flatten(1) @ layer.W_O + layer.b_O
 
 
@@ -52,6 +53,26 @@ def attended(inner: Uniform, layer: UniformLayer, rows: Tensor, rng: torch.Gener
 def test_rows_that_cannot_occur_lie_within_the_bounds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any id at any position, heads that look anywhere: the stream is never larger than the bounds say."""
     model, rng = compiled(name, max_length=12).model, torch.Generator().manual_seed(0)
+    sizes = bounds_kept(monkeypatch)
+    for inner in forms(model):
+        sizes.clear()
+        bounded(inner, model, "bert")
+        require_within(list(streams(inner, rng)), sizes)
+
+
+@pytest.mark.parametrize("name", ["reverse", "sort"])
+def test_rows_of_two_tapes_that_cannot_occur_lie_within_the_bounds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, rng = compiled(f"seq2seq/{name}").model, torch.Generator().manual_seed(0)
+    sizes = bounds_kept(monkeypatch)
+    for inner in (stacks(model), stacks(model, apart=True)):
+        sizes.clear()
+        both_bounded(inner, model, "t5")
+        source = list(streams(inner.encoder, rng))
+        require_within([*source, *streams(inner.decoder, rng, source[-1])], sizes)
+
+
+def bounds_kept(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """The bounds on the stream behind each sublayer, as they are found."""
     sizes: list[Tensor] = []
     require = padding._Bounds._require
 
@@ -61,16 +82,16 @@ def test_rows_that_cannot_occur_lie_within_the_bounds(name: str, monkeypatch: py
         require(self, numbers, largest, what)
 
     monkeypatch.setattr(padding._Bounds, "_require", kept)
-    for inner in forms(model):
-        sizes.clear()
-        bounded(inner, model, "bert")
-        found = list(streams(inner, rng))
-        assert len(found) == len(sizes)
-        for rows, bound in zip(found, sizes, strict=True):
-            assert (rows.abs() <= bound * (1 + 1e-9)).all()
+    return sizes
 
 
-def streams(inner: Uniform, rng: torch.Generator) -> Iterator[Tensor]:
+def require_within(found: list[Tensor], sizes: list[Tensor]) -> None:
+    assert len(found) == len(sizes)
+    for rows, bound in zip(found, sizes, strict=True):
+        assert (rows.abs() <= bound * (1 + 1e-9)).all()
+
+
+def streams(inner: Uniform, rng: torch.Generator, source: Tensor | None = None) -> Iterator[Tensor]:
     """The stream behind each sublayer, in rows of any id at any position."""
     ids = torch.randint(len(inner.W_E), (500,), generator=rng)
     places = torch.randint(len(inner.W_pos), (500,), generator=rng)
@@ -78,6 +99,9 @@ def streams(inner: Uniform, rng: torch.Generator) -> Iterator[Tensor]:
     for layer in inner.layers:
         rows = rows + attended(inner, layer, rows, rng)
         yield rows
+        if layer.cross is not None and source is not None:
+            rows = rows + attended(inner, layer.cross, source, rng)
+            yield rows
         rows = rows + (rows @ layer.W_in + layer.b_in).clamp(min=0) @ layer.W_out + layer.b_out
         yield rows
 
