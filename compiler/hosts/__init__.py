@@ -111,6 +111,7 @@ HOSTS = {
         Host("mobilebert", "mobilebert", "MobileBertForTokenClassification of transformers", _HF, "hf"),
         Host("llama", "llama", "LlamaForCausalLM of transformers, for causal programs", _HF, "hf"),
         Host("t5", "t5", "T5ForConditionalGeneration of transformers, for source and target", _HF, "hf", source=True),
+        Host("torch-transformer", "torch_transformer", "torch.nn.Transformer, for source and target", source=True),
         Host("onnx", "onnx", "an ONNX graph", ("onnx", "onnxruntime", "onnxscript"), "onnx", several_outputs=True),
         Host("torch-export", "torch_export", "a program of torch.export", several_outputs=True),
         Host(
@@ -136,7 +137,8 @@ def host_named(name: str) -> Host:
     from rasp.text.source import did_you_mean
 
     if name in NO_HOSTS:
-        raise ModelError(f"{name} cannot be a host: {NO_HOSTS[name]}", "for programs with a source there is t5")
+        others = " and ".join(host.name for host in HOSTS.values() if host.source)
+        raise ModelError(f"{name} cannot be a host: {NO_HOSTS[name]}", f"for programs with a source there is {others}")
     if name not in HOSTS:
         known = f"it is one of {', '.join(HOSTS)}"
         raise ModelError(f"there is no host `{name}`", did_you_mean(name, HOSTS) or known)

@@ -149,9 +149,11 @@ def targets(model: Transformer) -> Targets:
     names = words(
         replace(source, unknown=unknown), list(dict.fromkeys(text for text in own if text not in known)), written
     )
+    return Targets(config, output, names, *ending(model, output))
+
+
+def ending(model: Transformer, output: OutputSlice) -> tuple[tuple[int | None, ...], tuple[bool, ...]]:
+    """For each logit the native id of the token that its value is, and whether a target ends behind it."""
     tokens = tuple(model.token_id(value) for value in output.values)
-    ends = tuple(
-        token is None or not set(config.stop).isdisjoint(spellings(value))
-        for token, value in zip(tokens, output.values, strict=True)
-    )
-    return Targets(config, output, names, tokens, ends)
+    stops = [not set(model.config.stop).isdisjoint(spellings(value)) for value in output.values]
+    return tokens, tuple(token is None or stop for token, stop in zip(tokens, stops, strict=True))

@@ -181,8 +181,9 @@ def settled(model: Uniform) -> Uniform:
     """Offsets leave the stream before the MLPs, where norms would have to carry them.
 
     The embedding may fill a column with a large number, so that adding to it rounds to whole numbers, until an MLP
-    takes it away. Here the attention in front of that MLP has minus the offset as its bias: what the heads add is
-    rounded when the bias is added, the stream holds the whole number, and the MLP's biases make up for the difference.
+    takes it away. Here the attention in front of that MLP (heads that cross, where there are some) has minus the offset
+    as its bias: what the heads add is rounded when the bias is added, the stream holds the whole number, and the MLP's
+    biases make up for the difference.
     """
     layers = list(model.layers)
     for column in range(model.spare):
@@ -193,9 +194,11 @@ def settled(model: Uniform) -> Uniform:
         unit = torch.zeros(model.width, dtype=torch.float64)
         unit[column] = offset
         layer = layers[first]
-        layers[first] = replace(
-            layer, b_O=layer.b_O - unit, b_in=layer.b_in + unit @ layer.W_in, b_out=layer.b_out + unit
-        )
+        layer = replace(layer, b_in=layer.b_in + unit @ layer.W_in, b_out=layer.b_out + unit)
+        if layer.cross is None:
+            layers[first] = replace(layer, b_O=layer.b_O - unit)
+        else:
+            layers[first] = replace(layer, cross=replace(layer.cross, b_O=layer.cross.b_O - unit))
     return replace(model, layers=tuple(layers))
 
 
