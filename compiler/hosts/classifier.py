@@ -38,7 +38,13 @@ def label_config(model: Transformer, names: Words) -> dict[str, Any]:
 
 
 def state(model: str, inner: Uniform, size: int, gain: float) -> Iterator[tuple[str, Tensor]]:
-    """The tensors by the names of BERT and its relatives. `gain`: the weight with which a norm does not divide."""
+    """The tensors of a classifier by the names of BERT and its relatives."""
+    yield from stack(model, inner, size, gain)
+    yield from huggingface.linear("classifier", inner.W_U)
+
+
+def stack(model: str, inner: Uniform, size: int, gain: float = huggingface.GAIN) -> Iterator[tuple[str, Tensor]]:
+    """Those without the unembedding. `gain`: the weight with which a norm does not divide."""
     embeddings = f"{model}.embeddings"
     yield f"{embeddings}.word_embeddings.weight", huggingface.rows(inner.W_E, size)
     yield f"{embeddings}.position_embeddings.weight", inner.W_pos
@@ -54,7 +60,6 @@ def state(model: str, inner: Uniform, size: int, gain: float) -> Iterator[tuple[
         yield from huggingface.linear(f"{block}.intermediate.dense", layer.W_in, layer.b_in)
         yield from huggingface.linear(f"{block}.output.dense", layer.W_out, layer.b_out)
         yield from huggingface.norm(f"{block}.output.LayerNorm", inner.width, gain)
-    yield from huggingface.linear("classifier", inner.W_U)
 
 
 def load(kind: Any, model: Transformer, folder: Path) -> Forward:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -28,15 +28,26 @@ if TYPE_CHECKING:
 
 def write(model: Transformer, folder: Path) -> Page:
     """Write config, weights, tokenizer."""
-    from transformers import GPT2Config, GPT2LMHeadModel
+    from transformers import GPT2LMHeadModel
 
     huggingface.require_causal(model, "gpt2")
     huggingface.require_float32(model, "gpt2")
     outer = head(model)
     inner = bounded(mirrored(outer.over_ids(settled(scaled(uniform(model, copies=2))))), model, "gpt2")
-    config = GPT2Config(
-        vocab_size=outer.size,
-        n_positions=model.config.n_ctx,
+    config = config_of(inner, outer.size, **outer.config())
+    huggingface.save(config, GPT2LMHeadModel, dict(state(inner)), folder)
+    save_generation(model, outer, folder)
+    save_tokenizer(outer.words, model.config, folder, left=outer.generates)
+    return page(model, outer, "gpt2")
+
+
+def config_of(inner: Uniform, size: int, **more: Any) -> Any:
+    """The configuration over so many ids."""
+    from transformers import GPT2Config
+
+    return GPT2Config(
+        vocab_size=size,
+        n_positions=len(inner.W_pos),
         n_embd=inner.width,
         n_layer=len(inner.layers),
         n_head=inner.n_heads,
@@ -47,15 +58,11 @@ def write(model: Transformer, folder: Path) -> Page:
         attn_pdrop=0.0,
         resid_pdrop=0.0,
         tie_word_embeddings=False,
-        **outer.config(),
+        **more,
     )
-    huggingface.save(config, GPT2LMHeadModel, dict(_state(inner)), folder)
-    save_generation(model, outer, folder)
-    save_tokenizer(outer.words, model.config, folder, left=outer.generates)
-    return page(model, outer, "gpt2")
 
 
-def _state(inner: Uniform) -> Iterator[tuple[str, Tensor]]:
+def state(inner: Uniform) -> Iterator[tuple[str, Tensor]]:
     """The tensors by GPT-2's names; its matrices are [in, out]."""
     width = inner.width
     yield "transformer.wte.weight", inner.W_E
@@ -68,6 +75,11 @@ def _state(inner: Uniform) -> Iterator[tuple[str, Tensor]]:
         yield from huggingface.norm(f"{block}.ln_2", width)
         yield from huggingface.conv1d(f"{block}.attn.c_attn", torch.cat([layer.W_Q, layer.W_K, layer.W_V], dim=1))
         yield from huggingface.conv1d(f"{block}.attn.c_proj", layer.W_O, layer.b_O)
+        if (cross := layer.cross) is not None:
+            yield from huggingface.norm(f"{block}.ln_cross_attn", width)
+            yield from huggingface.conv1d(f"{block}.crossattention.q_attn", cross.W_Q)
+            yield from huggingface.conv1d(f"{block}.crossattention.c_attn", torch.cat([cross.W_K, cross.W_V], dim=1))
+            yield from huggingface.conv1d(f"{block}.crossattention.c_proj", cross.W_O, cross.b_O)
         yield from huggingface.conv1d(f"{block}.mlp.c_fc", layer.W_in, layer.b_in)
         yield from huggingface.conv1d(f"{block}.mlp.c_proj", layer.W_out, layer.b_out)
 

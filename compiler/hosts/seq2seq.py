@@ -58,7 +58,9 @@ def tapes(outer: Targets, model: Any, folder: Path) -> Tapes:
         given = [outer.prefix(target) for _, target in pairs]
         longest = max(map(len, given))
         ids = torch.tensor([row + [outer.words.pad_id] * (longest - len(row)) for row in given])
-        found = model(**encoded([source for source, _ in pairs]), decoder_input_ids=ids).logits
+        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in given])
+        sources = encoded([source for source, _ in pairs])
+        found = model(**sources, decoder_input_ids=ids, decoder_attention_mask=mask).logits
         return [outer.values(row[1 : len(own)]) for row, own in zip(found, given, strict=True)]  # from `start` on
 
     @torch.no_grad()
@@ -68,8 +70,8 @@ def tapes(outer: Targets, model: Any, folder: Path) -> Tapes:
     return Tapes(logits, write)
 
 
-def page(model: Transformer, outer: Targets) -> Page:
-    """How the folder is used."""
+def page(model: Transformer, outer: Targets, too_long: str) -> Page:
+    """How the folder is used. `too_long`: what a source or target is that has too many tokens."""
     assert model.config.encoder is not None
     vocabulary = model.config.encoder.vocabulary
     shown = outer.words.separator.join((vocabulary * 3)[: min(3, model.config.encoder.max_length)])
@@ -88,7 +90,7 @@ def page(model: Transformer, outer: Targets) -> Page:
         f"of the source's is an error. The decoder begins with `{outer.words.bos}`; behind that it writes "
         f"`{outer.words.start}`, and then the target. Tokens that only a target has are written `{outer.words.mark} "
         "token` in the list of ids, so that no source is read as one; decoding drops the mark. `model.config.label2id` "
-        "has the id of each token and value. A source or target that is too long is answered with padding.",
+        f"has the id of each token and value. A source or target that is too long is {too_long}.",
         "",
         "```python",
         inspect.cleandoc(code),

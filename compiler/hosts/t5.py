@@ -68,7 +68,7 @@ def write(model: Transformer, folder: Path) -> Page:
     huggingface.save(config, T5ForConditionalGeneration, dict(_state(inner)), folder, untied)
     seq2seq.save_generation(outer, folder)
     save_tokenizer(outer.words, model.config.encoder or model.config, folder)
-    return seq2seq.page(model, outer)
+    return seq2seq.page(model, outer, "answered with padding")
 
 
 def _counting(outer: Targets, model: Transformer) -> Stacks:

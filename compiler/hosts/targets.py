@@ -116,11 +116,12 @@ class Targets:
         W_U[:, self.ids] = decoder.W_U
         return replace(decoder, W_E=W_E, W_U=W_U)
 
-    def begun(self, decoder: Uniform, bos: int, excess: int) -> Uniform:
+    def begun(self, decoder: Uniform, bos: int, excess: int | None = None) -> Uniform:
         """The decoder, which writes `start` behind BOS, and padding where a column says that a tape is too long."""
         W_U = decoder.W_U.clone()
         W_U[bos, self.start_id] = FAR**3
-        W_U[excess, self.words.pad_id] = FAR**3
+        if excess is not None:
+            W_U[excess, self.words.pad_id] = FAR**3
         return replace(decoder, W_U=W_U)
 
     def values(self, logits: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from compiler.pipeline import Compiled
 from tests.hosts.fresh import card_prints
 from tests.places import PROGRAMS
 
-GENERATING = ["t5"]
+GENERATING = ["t5", "encoder-decoder"]
 """Hosts with a tokenizer, which `generate` writes for."""
 SOURCES = 40
 MATRICES = {
@@ -37,7 +37,17 @@ MATRICES = {
         "decoder.block.0.layer.2.DenseReluDense.wi.weight",
         "decoder.block.2.layer.1.EncDecAttention.q.weight",
         "decoder.block.2.layer.1.EncDecAttention.o.weight",
-    ]
+    ],
+    "encoder-decoder": [
+        "encoder.embeddings.word_embeddings.weight",
+        "encoder.embeddings.position_embeddings.weight",
+        "encoder.encoder.layer.0.attention.self.key.weight",
+        "decoder.transformer.wte.weight",
+        "decoder.transformer.h.0.ln_cross_attn.weight",
+        "decoder.transformer.h.0.crossattention.q_attn.weight",
+        "decoder.transformer.h.0.crossattention.c_proj.weight",
+        "decoder.lm_head.weight",
+    ],
 }
 WRITTEN = """
 import json, sys
