@@ -114,7 +114,8 @@ def no_progress_bars() -> Iterator[None]:
 
 @contextmanager
 def no_warnings() -> Iterator[None]:
-    """Version 5 of the library says of T5 that embeddings are not tied which it always expects to be."""
+    """The library says of T5 that embeddings are not tied which it expects to be, and of GPT-2 that targets which
+    have ended are not masked while others are written."""
     from transformers.utils import logging
 
     told = logging.get_verbosity()

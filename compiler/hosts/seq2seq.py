@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from compiler.hosts import Page, Tapes
+from compiler.hosts.huggingface import no_warnings
 from compiler.hosts.targets import Targets
 from compiler.model import ModelError, Scalar, Transformer
 from compiler.runtime.folders import write_json
@@ -65,7 +66,9 @@ def tapes(outer: Targets, model: Any, folder: Path) -> Tapes:
 
     @torch.no_grad()
     def write(sources: Sequence[Sequence[int]]) -> list[list[Scalar]]:
-        return [outer.written(row.tolist()) for row in model.generate(**encoded(sources))]
+        with no_warnings():
+            found = model.generate(**encoded(sources))
+        return [outer.written(row.tolist()) for row in found]
 
     return Tapes(logits, write)
 

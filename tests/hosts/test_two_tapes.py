@@ -40,7 +40,7 @@ MATRICES = {
     ],
     "encoder-decoder": [
         "encoder.embeddings.word_embeddings.weight",
-        "encoder.embeddings.position_embeddings.weight",
+        "decoder.transformer.wpe.weight",
         "encoder.encoder.layer.0.attention.self.key.weight",
         "decoder.transformer.wte.weight",
         "decoder.transformer.h.0.ln_cross_attn.weight",
@@ -204,7 +204,7 @@ def test_a_source_that_is_too_long_for_t5_is_answered_with_padding(tmp_path: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize("host", GENERATING)
 def test_a_wrong_weight_is_noticed(host: str, tmp_path: Path) -> None:
-    """The largest matrix of each layer is turned round, in both stacks: such a folder is not written."""
+    """Matrices of both stacks are turned round, one at a time: such a folder is not written."""
     from transformers import AutoModelForSeq2SeqLM
 
     made = compiler.compile(rasp.load(PROGRAMS / "seq2seq" / "sort.rasp").replace(max_source=4)).model
