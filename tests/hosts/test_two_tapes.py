@@ -202,6 +202,30 @@ def test_a_source_that_is_too_long_for_t5_is_answered_with_padding(tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_nothing_that_stands_under_the_mask_of_t5_changes_an_answer(side: str, tmp_path: Path) -> None:
+    """Any ids there, on either side of a source; every number of both stacks is finite."""
+    from transformers import AutoModelForSeq2SeqLM
+
+    made = program("sort")
+    export(made.model, "t5", tmp_path / "out", samples=5)
+    outer, rng = targets(made.model), random.Random(2)
+    model = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "out")
+    for source in sources(made, 20):
+        own = [outer.words.bos_id, *made.model.encode_source(source)]
+        hidden = rng.choices(range(outer.size), k=rng.randint(1, 9))
+        both = (hidden, own), ([0] * len(hidden), [1] * len(own))
+        rows, seen = ([*there, *mine] if side == "left" else [*mine, *there] for there, mine in both)
+        target = outer.prefix(made.model.encode(["<start>", *made.program.decode(source)[:-1]]))
+        given = {"decoder_input_ids": torch.tensor([target]), "output_hidden_states": True}
+        with torch.no_grad():
+            found = model(input_ids=torch.tensor([rows]), attention_mask=torch.tensor([seen]), **given)
+            alone = model(input_ids=torch.tensor([own]), **given)
+        assert all(state.isfinite().all() for state in (*found.encoder_hidden_states, *found.decoder_hidden_states))
+        assert found.logits.argmax(-1).tolist() == alone.logits.argmax(-1).tolist(), source
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("host", GENERATING)
 def test_a_wrong_weight_is_noticed(host: str, tmp_path: Path) -> None:
     """Matrices of both stacks are turned round, one at a time: such a folder is not written."""
