@@ -105,11 +105,7 @@ def _attention(name: str, heads: Heads) -> Iterator[tuple[str, Tensor]]:
 def load(model: Transformer, folder: Path) -> Tapes:
     """The forward pass of `torch.nn.Transformer`; targets are written by going over them again for each token."""
     told = json.loads((folder / MEANING).read_text(encoding="utf-8"))
-    tensors = torch.load(folder / TENSORS, weights_only=True)
-    outside = {name: tensors.pop(name) for name in [*tensors] if "." not in name or name.split(".")[1].startswith("W_")}
-    with warnings.catch_warnings(action="ignore", category=UserWarning):  # that it nests no tensors
-        network = torch.nn.Transformer(**told["arguments"]).eval()
-    network.load_state_dict(tensors)
+    network, outside = _opened(told["arguments"], torch.load(folder / TENSORS, weights_only=True))
     following, start = told["next"], told["target"]["vocabulary"].index(told["target"]["start"])
 
     def embedded(tape: str, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -143,6 +139,15 @@ def load(model: Transformer, folder: Path) -> Tapes:
         return values
 
     return Tapes(logits, write)
+
+
+def _opened(arguments: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[torch.nn.Transformer, dict[str, Tensor]]:
+    """The class with its tensors, and those that stand outside of it."""
+    own = {name: tensor for name, tensor in tensors.items() if name.startswith(("encoder.", "decoder."))}
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # that it nests no tensors
+        network = torch.nn.Transformer(**arguments).eval()
+    network.load_state_dict(own)
+    return network, {name: tensor for name, tensor in tensors.items() if name not in own}
 
 
 def _usage(config: Config) -> str:
