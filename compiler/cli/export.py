@@ -7,7 +7,7 @@ import json
 
 from compiler.cli.call import DONE, Commands, command, positive
 from compiler.cli.targets import model_at, target_path
-from compiler.hosts import HOSTS
+from compiler.hosts import HOSTS, NO_HOSTS
 
 
 def export(call: argparse.Namespace) -> int:
@@ -32,12 +32,14 @@ def define(commands: Commands) -> None:
         rasp export sort --to bert -o sort-bert
         rasp export copy --to gpt2 -o copy-gpt2       stock `generate` writes on
         rasp export sort --to onnx -o sort-onnx
+        rasp export translate --to t5 -o translate-t5
         rasp export two --to mobilebert -o one --output second
         """,
     )
     hosts = "; ".join(f"{host.name}: {host.about}" for host in HOSTS.values())
     flags.add_argument("checkpoint", metavar="DIR", help="a checkpoint folder, made by `rasp compile`")
-    flags.add_argument("--to", metavar="HOST", choices=tuple(HOSTS), required=True, help=hosts)
+    known = (*HOSTS, *NO_HOSTS)  # of these, the reason is told
+    flags.add_argument("--to", metavar="HOST", choices=known, required=True, help=hosts)
     flags.add_argument("-o", "--out", metavar="OUT", required=True, help="the folder to write")
     flags.add_argument("--output", metavar="NAME", help="which output, where the host holds one (default: the first)")
     flags.add_argument(
