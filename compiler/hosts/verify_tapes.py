@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -24,18 +24,19 @@ from compiler.trust.compare.inputs import awkward, chunks, of_length, random_inp
 from compiler.trust.compare.report import Input
 from rasp import Program, RaspError
 from rasp.settings import token_text
+from rasp.value import Value
 
 if TYPE_CHECKING:
     from compiler.hosts import Tapes
 
 
-class Case(NamedTuple):
+class Expected(NamedTuple):
     """A source, a target so far without `start`, and the interpreter's answers at each of its positions."""
 
     source: Input
-    target: Input
+    target: tuple[Any, ...]
     answers: dict[str, list[Scalar]]
-    decoded: bool  # whether the target is what is decoded, up to its last token but one
+    decoded: Sequence[Scalar] | None  # what is decoded, if the target is that up to its last token but one
 
 
 def verify_tapes(model: Transformer, tapes: Tapes, name: str, samples: int = 100, seed: int = 0) -> Verification:
@@ -43,11 +44,12 @@ def verify_tapes(model: Transformer, tapes: Tapes, name: str, samples: int = 100
     [output] = model.config.outputs
     program = program_of(model).replace(output=[output.name])
     watch, rng = Watch(model), random.Random(seed)
+    others = Compiled(program).setting.written
     compared = skipped = 0
     for sources in chunks(_sample(program, samples, rng), CHUNK):
         cases = []
-        for source in sources:
-            found = list(_cases(program, source, output.name, rng))
+        for source, decoded in zip(sources, _decoded(model, sources), strict=True):
+            found = [] if decoded is None else list(_cases(program, source, decoded, others, rng))
             skipped += not found
             cases += found
         if cases:
@@ -75,25 +77,33 @@ def _sample(program: Program, samples: int, rng: random.Random) -> Iterator[Inpu
         yield from itertools.islice((source for source in looked_at if program.is_meant(source)), most)
 
 
-def _cases(program: Program, source: Input, output: str, rng: random.Random) -> Iterator[Case]:
-    """What is decoded for a source, and another target; each if the program means it and has an answer."""
-    longest = program.settings.longest
+def _decoded(model: Transformer, sources: Sequence[Input]) -> list[list[Scalar] | None]:
+    """What the native model decodes; None where that is what is no token."""
     try:
-        decoded = program.decode(source, output)
-    except RaspError:
-        return
-    target = tuple(decoded[: min(len(decoded), longest) - 1])
-    tokens = Compiled(program).setting.written
-    other = tuple(rng.choice(tokens) for _ in range(rng.randint(0, longest - 1)))
-    for given, is_decoded in ((target, True), (other, False)):
+        return [*model.decode_batch(sources)]
+    except ModelError:
+        return [None] if len(sources) == 1 else [_decoded(model, [source])[0] for source in sources]
+
+
+def _cases(
+    program: Program, source: Input, decoded: Sequence[Scalar], others: Sequence[Value], rng: random.Random
+) -> Iterator[Expected]:
+    """What is decoded for a source, and another target; each if the program means it and has an answer.
+
+    The interpreter answers at every position of a target at once: where these answers are the target itself, it decodes
+    that target, token by token.
+    """
+    other = tuple(rng.choice(others) for _ in range(rng.randint(0, program.settings.longest - 1)))
+    for target, whole in ((tuple(decoded[:-1]), decoded), (other, None)):
         try:
-            if program.is_meant(source, given):
-                yield Case(source, given, program.answers(source, given), is_decoded)
+            meant, answers = program.is_meant(source, target), program.answers(source, target)
         except RaspError:
             continue
+        if meant:
+            yield Expected(source, target, answers, whole)
 
 
-def _compare(model: Transformer, tapes: Tapes, name: str, cases: Sequence[Case], watch: Watch) -> None:
+def _compare(model: Transformer, tapes: Tapes, name: str, cases: Sequence[Expected], watch: Watch) -> None:
     """The answers to cases in one batch, and what is written for their sources."""
     sources = [model.encode_source(case.source) for case in cases]
     targets = [model.encode([model.config.start, *case.target]) for case in cases]
@@ -105,15 +115,15 @@ def _compare(model: Transformer, tapes: Tapes, name: str, cases: Sequence[Case],
         for output, answers in case.answers.items():
             if found[output] != answers:
                 raise _wrong(name, case, answers, found[output])
-    decoded = [case for case in cases if case.decoded]
+    decoded = [case for case in cases if case.decoded is not None]
     written = tapes.write([model.encode_source(case.source) for case in decoded])
     for case, values in zip(decoded, written, strict=True):
         [answers] = case.answers.values()
-        if values != answers:
+        if not values == answers == case.decoded:
             raise _wrong(name, case, answers, values)
 
 
-def _wrong(name: str, case: Case, expected: list[Scalar], found: list[Scalar]) -> ModelError:
+def _wrong(name: str, case: Expected, expected: list[Scalar], found: list[Scalar]) -> ModelError:
     texts = " ".join(map(token_text, case.source)), " ".join(map(token_text, case.target))
     return ModelError(
         f"the host {name} does not carry this program: behind the source {texts[0]} and the target {texts[1]!r} it "
