@@ -25,7 +25,8 @@ from compiler.circuit.emit import Weights, emit
 from compiler.circuit.reuse import reuse
 from compiler.graph.domain import refusal
 from compiler.graph.specialise import Graph
-from compiler.lowering import lower, policies
+from compiler.lowering import Policy, lower, policies
+from compiler.lowering.policy import only_compared
 from compiler.numbers.precision import FLOAT32, Precision
 from rasp import RaspError
 from rasp.meaning.sop import SOp
@@ -151,20 +152,33 @@ def _certified(graph: Graph, mode: str, reused: str, precision: Precision, end: 
         if first is not None and time.process_time() > end:
             break
         try:
-            lowered = lower(graph, way, policy, precision)
-            compressed = compress(lowered)
-            circuit = reuse(compressed, reused)
+            found = _made(graph, way, policy, reused, precision)
         except RaspError as problem:
             refused = refused or problem
             continue
-        found = Built(lowered, compressed, circuit, certify(circuit))
         if found.comfortable:
-            return found
+            return _without_offsets(found, graph, way, policy, reused, precision)
         first = found if first is None else _nearer(first, found)
     if first is None:
         assert refused is not None
         raise refused
     return first
+
+
+def _made(graph: Graph, mode: str, policy: Policy, reused: str, precision: Precision) -> Built:
+    lowered = lower(graph, mode, policy, precision)
+    compressed = compress(lowered)
+    circuit = reuse(compressed, reused)
+    return Built(lowered, compressed, circuit, certify(circuit))
+
+
+def _without_offsets(found: Built, graph: Graph, mode: str, policy: Policy, reused: str, precision: Precision) -> Built:
+    """The same with counts that are not rounded, where they are only compared and that is as small: a host that scales
+    its stream rounds an offset more than a count."""
+    if policy != Policy(whole=True) or not only_compared(graph):
+        return found
+    other = _made(graph, mode, Policy(), reused, precision)
+    return other if other.comfortable and other.circuit.parameters() <= found.circuit.parameters() else found
 
 
 def emitted(circuit: Circuit) -> Weights:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from compiler.graph.domain import summands
 from compiler.graph.specialise import Graph
 from compiler.numbers.precision import Precision
+from rasp.meaning.operators import PREDICATES
 from rasp.meaning.sop import Encoded, Map, Node, Select, Total, Width
 
 
@@ -38,6 +39,19 @@ def policies(graph: Graph, precision: Precision) -> tuple[Policy, ...]:
     """
     if not precision.counts_need_offset:
         return Policy(), Policy(ranked=True), Policy(coarse=True)
+    readers = _readers_of_counts(graph)
+    do_without = all(counts == 1 and isinstance(node, Select) for node, counts in readers)
+    wholes = (False, True) if do_without else (True, False)
+    return *map(Policy, wholes), Policy(whole=True, ranked=True), Policy(whole=True, coarse=True)
+
+
+def only_compared(graph: Graph) -> bool:
+    """Whether all that reads counts compares one of them, or a sum or difference of some, with what is none."""
+    return all(counts == 1 and _compares(node) for node, counts in _readers_of_counts(graph))
+
+
+def _readers_of_counts(graph: Graph) -> list[tuple[Node, int]]:
+    """Whatever reads counts, or their sums and differences, and is none of these, with the number of those it reads."""
     nodes = [*(graph.encoder.nodes if graph.encoder is not None else ()), *graph.nodes]
     counts: set[Node] = set()
     for node in nodes:  # inputs come first
@@ -45,6 +59,8 @@ def policies(graph: Graph, precision: Precision) -> tuple[Policy, ...]:
         if isinstance(node, Width | Total) or added or (isinstance(node, Encoded) and node.node in counts):
             counts.add(node)
     readers = [node for node in nodes if counts.intersection(node.inputs) and node not in counts]
-    compared = [node for node in readers if isinstance(node, Select) and sum(x in counts for x in node.inputs) == 1]
-    wholes = (False, True) if len(compared) == len(readers) else (True, False)
-    return *map(Policy, wholes), Policy(whole=True, ranked=True), Policy(whole=True, coarse=True)
+    return [(node, sum(one in counts for one in node.inputs)) for node in readers]
+
+
+def _compares(node: Node) -> bool:
+    return isinstance(node, Select) or (isinstance(node, Map) and node.op in PREDICATES)
