@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rasp.meaning.answers import answers
 from rasp.meaning.inputs import Input
 from rasp.meaning.interpreter import Matrix, evaluate
-from rasp.meaning.sop import Node, Selector, SOp
+from rasp.meaning.sop import Node, Selector, SOp, reachable
 from rasp.running.environment import Function, RaspValue, describe
 from rasp.text.source import RaspError, error
 from rasp.value import Value, from_python, to_python
@@ -61,14 +61,29 @@ class Face:
         given.append(((settings.source or ())[: min(5, settings.longest_source)], ()))
         source, target = max((pair for pair in given if max(map(len, pair)) < MAX_SHOWN), key=lambda pair: len(pair[0]))
         try:
-            answer = self.exact(source, target=target)
+            instance = self._as_read()
+            answer = self._of(instance, source, target)
             places = {"source": settings.read_source(source), "target": settings.read_target(target)}
-            if isinstance(self.node, Selector):
-                keys, queries = tapes.sides(self.program.placed(self.node))
+            if isinstance(instance, Selector):
+                keys, queries = tapes.sides(instance)
                 return portrait(self.name, places[keys or "target"], answer, places[queries or "target"])
-            return portrait(self.name, places[tapes.of(cast(SOp, self.node)) or "target"], answer)
+            return portrait(self.name, places[tapes.of(instance) or "target"], answer)
         except RaspError:  # a function, or no answer on this input
             return None
+
+    def _as_read(self) -> Any:
+        """What stands on any tape, on the one where the outputs read it; on the target if that is both or none."""
+        program, node = self.program, self.node
+        outputs = [program.placed(program.node(name)) for name in program.outputs]
+        read = [one for one in reachable(outputs) if program.instances.origin[one] is node]
+        return read[0] if len(read) == 1 else program.placed(node)
+
+    def _of(self, instance: Any, source: Input, target: Input) -> list[Value] | Matrix:
+        """The exact answer of an instance for a source and a target so far."""
+        settings = self.program.settings
+        text, given = settings.read_target(target), settings.read_source(source)
+        answer: Any = evaluate(instance, text, True, self.program.spans, given)
+        return answers(instance, answer) if isinstance(instance, SOp) else cast(Matrix, answer)
 
     @property
     def node(self) -> Node:
@@ -95,10 +110,8 @@ class Face:
         program, settings, node = self.program, self.program.settings, self.node
         restricted = settings.attention == "causal" if causal is None else causal
         if program.two_tapes:
-            text, source = settings.read_target(target), settings.read_source(tokens)
-            answer: Any = evaluate(program.placed(node), text, True, program.spans, source)
-        else:
-            answer = evaluate(node, settings.read(tokens), restricted, program.spans)
+            return self._of(program.placed(node), tokens, target)
+        answer: Any = evaluate(node, settings.read(tokens), restricted, program.spans)
         found: list[Value] | Matrix = answers(node, answer) if isinstance(node, SOp) else answer
         return found
 

@@ -175,6 +175,34 @@ def test_on_two_tapes_a_selector_shows_target_by_source() -> None:
     assert texts(svg) == ["seen", "key", *"abc", "query", "<start>", *"cba"]
 
 
+ANY_TAPE = """
+#@ output: next
+#@ source: "abc"
+#@ vocab: "abc."
+#@ example: "abc" -> "cba."
+twice = 2 * indices;
+unread = 3 * indices;
+back = select(twice, 2 * (source_length - 1 - indices), ==);
+next = aggregate(back, source, ".");
+"""
+"""Keys and their selector stand on any tape; the program reads them on the source."""
+
+
+def test_on_two_tapes_what_stands_on_any_shows_where_the_program_reads_it() -> None:
+    program = rasp.parse(ANY_TAPE)
+    back, twice = (program[name]._repr_svg_() or "" for name in ("back", "twice"))
+    assert texts(back) == ["back", "key", *"abc", "query", "<start>", *"cba"]
+    assert cells(back, 3, 4) == {(0, 2), (1, 1), (2, 0)}
+    assert texts(twice) == ["", *"abc", "twice", *"024"]
+
+
+def test_on_two_tapes_what_is_read_on_both_or_nowhere_shows_on_the_target() -> None:
+    program = rasp.parse(ANY_TAPE)
+    on_both, nowhere = (program[name]._repr_svg_() or "" for name in ("indices", "unread"))
+    assert texts(on_both) == ["", "<start>", *"cba", "indices", *"0123"]
+    assert texts(nowhere) == ["", "<start>", *"cba", "unread", *"0369"]
+
+
 def test_on_two_tapes_an_s_op_shows_its_values_on_its_tape() -> None:
     program = rasp.parse(TAPES)
     svgs = [program[name]._repr_svg_() or "" for name in ("next", "first")]
