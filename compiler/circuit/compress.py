@@ -11,7 +11,7 @@ others have the plain function values as coefficients.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -38,8 +38,20 @@ def compress(circuit: Circuit) -> Circuit:
     tokens, by_token = _basis(circuit.tokens, written)
     positions, by_position = _basis(circuit.positions, written)
     found = replace(circuit, tokens=tokens, positions=positions)
-    found = _without_unread(_substituted(found, by_token | by_position | _by_stairs(circuit)))
+    found = _without_unread(_without_vanished(_substituted(found, by_token | by_position | _by_stairs(circuit))))
     return found if found.encoder is None else _with_encoder(found, found.encoder)
+
+
+def _without_vanished(circuit: Circuit) -> Circuit:
+    """What neurons that read the same took away from each other is 0 everywhere, and nothing writes it any more."""
+    written = circuit.written().keys()
+    read = {direction for sublayer in circuit.sublayers() for reader in sublayer.readers for direction in _read(reader)}
+    gone = (read | circuit.decoded()) - written
+    return circuit if not gone else _without_vanished(_substituted(circuit, dict.fromkeys(gone, Form())))
+
+
+def _read(reader: Head | Neuron) -> Iterator[Direction]:
+    return (direction for form in reader.reads() for direction in form.terms)
 
 
 def _with_encoder(circuit: Circuit, encoder: Circuit) -> Circuit:

@@ -144,3 +144,10 @@ def test_a_form_of_many_computed_functions_is_a_column_of_its_own() -> None:
     reads = [form for layer in circuit.layers for head in layer.heads for form in head.reads()]
     computed = set(circuit.stairs)
     assert max(len(computed & form.terms.keys()) for form in reads) <= TERMS
+
+
+def test_neurons_that_take_away_from_each_other_leave_nothing_unwritten() -> None:
+    text = "x = aggregate(select(indices, 1, <), 2 * (indices if length > indices + tokens_int else indices), 1);"
+    made = compiler.compile(rasp.parse(text), vocab="012", max_length=5)
+    made.circuit.verify()
+    assert compiler.check(made, samples=100).ok

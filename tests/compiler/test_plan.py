@@ -28,7 +28,7 @@ def test_the_plan_counts_what_each_mode_builds() -> None:
     assert (plan.rasp_layers, [mode.name for mode in plan.modes]) == (4, ["depth", "balanced", "size"])
     depth, balanced, size = plan.modes
     assert depth.layers <= balanced.layers <= size.layers
-    assert size.neurons <= depth.neurons
+    assert size.parameters <= balanced.parameters <= depth.parameters
     assert all(mode.certificate.ok for mode in plan.modes)
     assert depth.attention_layers == 4
     assert "RASP counts 4 layers" in str(plan)

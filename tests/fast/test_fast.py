@@ -368,9 +368,11 @@ def test_c21_what_nobody_reads_is_not_computed() -> None:
     compiled = compiled_at("paper/dyck_2_ptf", max_length=64)
     found = plan(compiled.circuit)
     assert isinstance(found, Plan)
-    assert (
-        sum(len(neurons) for _, neurons in found.layers) < 30 < sum(len(la.neurons) for la in compiled.circuit.layers)
+    counted, scored = (
+        sum(map(len, neurons))
+        for neurons in ([n for _, n in found.layers], [layer.neurons for layer in compiled.circuit.layers])
     )
+    assert counted < 40 and 5 * counted < scored
 
 
 def test_c21_what_stands_at_fixed_distances_is_fetched_at_once() -> None:
@@ -391,7 +393,7 @@ def test_c21_digits_of_an_order_are_one_search() -> None:
     compiled = compiled_at("paper/dyck_2_ptf", max_length=64)
     found = plan(compiled.circuit)
     assert isinstance(found, Plan)
-    assert len(found.layers[0][0]) == 2 < len(compiled.circuit.layers[0].heads)
+    assert len(found.layers[0][0]) == 1 < len(compiled.circuit.layers[0].heads)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
