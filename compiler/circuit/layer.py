@@ -250,6 +250,7 @@ class Slots:
 ENCODER = Slots(("self", "mlp"))
 """Those of a model of one tape, too."""
 DECODER = Slots(("self", "cross", "mlp"))
+"""Those of a decoder: the heads of the second one read the encoder's stream."""
 
 
 @dataclass(frozen=True)

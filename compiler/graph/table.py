@@ -152,7 +152,7 @@ class Curve:
         return list(zip(self.arguments.at(places), self._heights(self.codes[places]), strict=True))
 
     def beyond(self, slope: Fraction, constant: Fraction) -> Multiples:
-        """What the values are beyond a line, at each argument."""
+        """What the values are beyond a line: each value less ``slope * argument + constant``."""
         heights = Multiples.of([number(value) for value in self.values])
         common = math.lcm(heights.unit.denominator, (slope * self.arguments.unit).denominator, constant.denominator)
         up, along = int(heights.unit * common), int(slope * self.arguments.unit * common)

@@ -76,9 +76,9 @@ class Scores:
         reach: Fraction = Fraction(1),
     ) -> None:
         """Add a part: products of (query, key, weight), and what of them depends on the query alone."""
-        weighted = tuple((query.form * weight, key.form) for query, key, weight in pairs)
-        lifted = total(operand.form * weight for operand, weight in baseline)
-        self.parts.append(Part(kind, weighted, lifted, reach))
+        products = tuple((query.form * weight, key.form) for query, key, weight in pairs)
+        of_the_query_alone = total(operand.form * weight for operand, weight in baseline)
+        self.parts.append(Part(kind, products, of_the_query_alone, reach))
         operands = [operand for query, key, _ in pairs for operand in (query, key)] + [
             operand for operand, _ in baseline
         ]
@@ -87,23 +87,27 @@ class Scores:
 
 
 def scores(cases: Sequence[Conjunction], scoring: Scoring) -> Scores:
-    """The scores of a conjunction, or of an `or` of several."""
+    """The scores of a conjunction, or of an `or` of several.
+
+    One part may be scored unevenly: by any amount from 1 to `size` where it holds, by 0 or less where not. The others
+    then weigh ``size + 1``, so that a key that fails one of them cannot make up for it.
+    """
     found = Scores()
     if len(cases) != 1:
         _score_cases(cases, scoring, found)
         return found
     (conjunction,) = cases
-    scored: tuple[Compared, ...] = ()
+    uneven: tuple[Compared, ...] = ()
     weight = Fraction(1)
     interval = scoring.analysis.interval(conjunction) if scoring.fetches else None
     if interval is not None and (size := _score_interval(interval, scoring, found)) is not None:
-        scored, weight = (interval.lower, interval.upper), size + 1
-    for part in _longest_first(conjunction.parts, scoring.analysis) if scoring.existence and not scored else ():
-        if (size := _score_slack(part, scoring, found)) is not None:
-            scored, weight = (part,), size + 1
+        uneven, weight = (interval.lower, interval.upper), size + 1
+    for part in _longest_first(conjunction.parts, scoring.analysis) if scoring.existence and not uneven else ():
+        if (size := _score_unevenly(part, scoring, found)) is not None:
+            uneven, weight = (part,), size + 1
             break
     for part in conjunction.parts:
-        if part not in scored:
+        if part not in uneven:
             _score_part(*part, scoring, found, weight)
     return found
 
@@ -125,7 +129,7 @@ def _score_interval(interval: Interval, scoring: Scoring, found: Scores) -> Frac
     one, read = scoring.read(Constant(1)), scoring.exactly
     pairs = [(read(q), read(k), Fraction(2)), (one, read(k_squared), Fraction(-1))]
     pairs.append((one, read(width_squared), Fraction(1)))
-    found.add("order", pairs, [(read(q_squared), Fraction(1))] if scoring.absolute else [])
+    found.add("order", pairs, [(read(q_squared), Fraction(1))] if scoring.needs_baseline else [])
     found.selected += 1
     found.least_selected += 1
     return scoring.analysis.domain(width).ends[1] ** 2
@@ -138,8 +142,8 @@ class Scoring:
     `exactly`: reads a whole number free of rounding, if that can be had.
     `evidence`: reads a number that is positive where an s-op is true, and its largest value, if that saves layers.
     `existence`: finding some selected key is enough, so an order may score by its distance instead of by a table.
-    `fetches`: what is selected is averaged, so that a single key may score as it likes.
-    `absolute`: rows may be empty, so what depends on the query alone must be known too.
+    `fetches`: it is a "mean" head, where a key that is selected alone may score more than `selected`.
+    `needs_baseline`: rows may be empty, so scores meet a threshold, to which what depends on the query alone is added.
     `largest_code`: numbers farther from their middle than this are compared digit by digit.
     """
 
@@ -150,12 +154,14 @@ class Scoring:
     evidence: Callable[[SOp], tuple[Operand, Fraction] | None]
     existence: bool
     fetches: bool
-    absolute: bool
+    needs_baseline: bool
     largest_code: int
 
 
-def _score_slack(part: tuple[SOp, SOp, Comparison], scoring: Scoring, found: Scores) -> Fraction | None:
-    """Score one comparison by 1 or more, if it can be: by a distance, or by evidence. Returns the most it comes to.
+def _score_unevenly(part: tuple[SOp, SOp, Comparison], scoring: Scoring, found: Scores) -> Fraction | None:
+    """Score one comparison by a distance or by evidence, if it can be: by 1 or more where it holds, else by 0 or less.
+
+    Returns the most that it comes to.
 
     Evidence for a bit is a number that is 0 where the bit is False and at least 1 where it is True.
     """
@@ -218,18 +224,18 @@ def _score_part(
     if comparison == EQUAL and common > SMALL_TABLE:
         _parabola(key, query, scoring, found, weight)
         return
-    if is_asked_at_keys(key, query, comparison, scoring.analysis):
-        asked = scoring.read(Map(PREDICATE_OF[comparison], (key, query)))
+    if is_compared_at_keys(key, query, comparison, scoring.analysis):
+        compared = scoring.read(Map(PREDICATE_OF[comparison], (key, query)))
         found.selected += weight
         found.least_selected += weight
-        found.add("table", [(scoring.read(Constant(1)), asked, weight)])
+        found.add("table", [(scoring.read(Constant(1)), compared, weight)])
         return
     table = _selection_table(keys.values, queries.values, lambda k, q: _holds(comparison, k, q))
     _score_table(key, query, table, scoring, found, weight)
 
 
-def is_asked_at_keys(key: SOp, query: SOp, comparison: Comparison, analysis: Analysis) -> bool:
-    """Whether an order is computed where the keys are: the query is the same everywhere, but not a number (C37)."""
+def is_compared_at_keys(key: SOp, query: SOp, comparison: Comparison, analysis: Analysis) -> bool:
+    """Whether an order is computed where the keys are: the query is the same everywhere, but no constant (C37)."""
     if key.encoded or len(comparison - EQUAL) != 1 or not analysis.variables(query) or not analysis.is_uniform(query):
         return False
     domains = [analysis.domain(node) for node in (key, query)]
@@ -245,8 +251,8 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
         return
     numbers = _values(key, query, scoring)
     if any(number.denominator != 1 for number in numbers):  # ranks are whole, thirds would be rounded
-        rank = {number: place for place, number in enumerate(numbers)}
-        _score_part(_ranked(key, rank, scoring), _ranked(query, rank, scoring), EQUAL, scoring, found, weight)
+        rank = {number: ordinal for ordinal, number in enumerate(numbers)}
+        _score_part(_looked_up(key, rank, scoring), _looked_up(query, rank, scoring), EQUAL, scoring, found, weight)
         return
     gap = min(b - a for a, b in itertools.pairwise(numbers))
     centre = Fraction((numbers[0] + numbers[-1]) // 2)
@@ -258,18 +264,18 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
     read = scoring.exactly
     pairs = [(read(q), read(k), 2 * weight), (scoring.read(Constant(1)), read(k_squared), -weight)]
     reach = max(abs(number - centre) / gap for number in numbers)
-    found.add("parabola", pairs, [(read(q_squared), weight)] if scoring.absolute else [], reach)
+    found.add("parabola", pairs, [(read(q_squared), weight)] if scoring.needs_baseline else [], reach)
 
 
 def _compare_digits(
     key: SOp, query: SOp, numbers: Sequence[Fraction], scoring: Scoring, found: Scores, weight: Fraction
 ) -> None:
     """Equal numbers have equal digits: a parabola for each, of the ranks among all numbers (C4)."""
-    rank = {number: place for place, number in enumerate(numbers)}
+    rank = {number: ordinal for ordinal, number in enumerate(numbers)}
     base = min(2 * scoring.largest_code + 1, math.isqrt(len(numbers) - 1) + 1)
     for high in (True, False):
-        digit = {number: place // base if high else place % base for number, place in rank.items()}
-        one, other = (_ranked(node, digit, scoring) for node in (key, query))
+        digit = {number: ordinal // base if high else ordinal % base for number, ordinal in rank.items()}
+        one, other = (_looked_up(node, digit, scoring) for node in (key, query))
         _score_part(one, other, EQUAL, scoring, found, weight)
 
 
@@ -277,8 +283,8 @@ def _values(key: SOp, query: SOp, scoring: Scoring) -> list[Fraction]:
     return sorted({number for node in (key, query) for number in scoring.analysis.domain(node).numbers})
 
 
-def _ranked(node: SOp, rank: Mapping[Fraction, int], scoring: Scoring) -> SOp:
-    return Lookup(tuple((value, rank[Fraction(value)]) for value in scoring.analysis.domain(node)), node)
+def _looked_up(node: SOp, table: Mapping[Fraction, int], scoring: Scoring) -> SOp:
+    return Lookup(tuple((value, table[Fraction(value)]) for value in scoring.analysis.domain(node)), node)
 
 
 def _scaled(node: SOp, centre: Fraction, gap: Fraction) -> SOp:
@@ -336,15 +342,15 @@ def _joint(nodes: Sequence[SOp], analysis: Analysis) -> tuple[SOp, dict[Value, d
     if len(distinct) == 1:
         return distinct[0], {value: {distinct[0]: value} for value in analysis.domain(distinct[0])}
     joint: SOp = Constant(0)
-    place, digits = 1, []
+    unit, digits = 1, []
     for node in distinct:
         values = analysis.domain(node).values
-        digit = Lookup(tuple((value, number * place) for number, value in enumerate(values)), node)
+        digit = Lookup(tuple((value, number * unit) for number, value in enumerate(values)), node)
         joint = Map("+", (joint, digit))
-        digits.append((node, place, values))
-        place *= len(values)
+        digits.append((node, unit, values))
+        unit *= len(values)
     return joint, {
-        number: {node: values[int(number) // place % len(values)] for node, place, values in digits}
+        number: {node: values[int(number) // unit % len(values)] for node, unit, values in digits}
         for number in analysis.domain(joint)
     }
 
@@ -357,17 +363,17 @@ def _score_table(
     found.selected += weight
     found.least_selected += weight
     if len(rows) <= len(columns):
-        bits = [(chosen, _held(table.keys, row)) for row, chosen in rows.items()]
+        bits = [(chosen, _members(table.keys, row)) for row, chosen in rows.items()]
     else:
-        bits = [(_held(table.queries, column), chosen) for column, chosen in columns.items()]
+        bits = [(_members(table.queries, column), chosen) for column, chosen in columns.items()]
     found.add(
         "table",
         [(_bit(query, q, table.queries, scoring), _bit(key, k, table.keys, scoring), weight) for q, k in bits],
     )
 
 
-def _held(values: Sequence[Value], line: Sequence[bool]) -> list[Value]:
-    return [value for value, held in zip(values, line, strict=True) if held]
+def _members(values: Sequence[Value], line: Sequence[bool]) -> list[Value]:
+    return [value for value, is_member in zip(values, line, strict=True) if is_member]
 
 
 def _classes(values: Sequence[Value], lines: Sequence[tuple[bool, ...]]) -> dict[tuple[bool, ...], list[Value]]:

@@ -41,7 +41,8 @@ TRIES = 10.0
 LARGE = 1 << 11
 """Parameters from which on it is tried whether means computed another way take fewer."""
 COMFORT = 0.75
-"""Errors up to this part of their margins are taken at once: `verify`, whose bounds are wider, then agrees."""
+"""A circuit is comfortable, and taken at once, if no error is above this part of its margin: `verify`, whose bounds are
+wider, then agrees."""
 FEWER_STEPS = "such a model would have as many layers: compute it in fewer steps"
 
 
@@ -80,14 +81,14 @@ def build(
             continue
         tried.add(same)
         try:
-            found = _built(graph, optimize, precision, end, again=len(tried) > 1)
+            found = _built(graph, optimize, precision, end, is_retry=len(tried) > 1)
         except RaspError as problem:
             first = first or problem
             continue
         if first is None or isinstance(first, RaspError):
             first = found
         else:
-            first = _smaller(first, found, optimize) if first.certificate.ok else _nearer(first, found)
+            first = _smaller(first, found, optimize) if first.certificate.ok else _closer_to_certified(first, found)
         if time.process_time() > end or (first.certificate.ok and first.circuit.parameters() < LARGE):
             break
     if isinstance(first, RaspError):
@@ -96,20 +97,21 @@ def build(
     return first
 
 
-def _built(graph: Graph, optimize: str, precision: Precision, end: float, again: bool) -> Built:
+def _built(graph: Graph, optimize: str, precision: Precision, end: float, is_retry: bool) -> Built:
     """The first circuit that can be certified: as wanted, else by a costlier policy, else as for "size".
 
     If none can, the one that was wanted, with the certificate that says why. For "size", which spends layers to save
     parameters, it is the smaller of that and of what "balanced" comes to: more layers can mean more columns. No other
-    circuit is begun after the `end`. Where another graph was tried before, only what has ever helped is tried `again`.
+    circuit is begun after the `end`. Where another graph was tried before, this is a retry: of what has ever helped
+    then.
     """
     too_deep = "the program computes too many steps, each from the one before"
     with _garbage_kept(), deep_recursion(MAX_FRAMES, too_deep, hint=FEWER_STEPS):
         if optimize != "size":
-            return _certified(graph, optimize, optimize, precision, end, again)
-        made = [_certified(graph, "size", "size", precision, end, again)]
+            return _certified(graph, optimize, optimize, precision, end, is_retry)
+        made = [_certified(graph, "size", "size", precision, end, is_retry)]
         if time.process_time() < end:
-            made.append(_certified(graph, "balanced", "size", precision, end, again))
+            made.append(_certified(graph, "balanced", "size", precision, end, is_retry))
         return min(made, key=lambda found: (not found.certificate.ok, found.circuit.parameters()))
 
 
@@ -120,7 +122,7 @@ def _smaller(one: Built, other: Built, optimize: str) -> Built:
     return other if other.certificate.ok and not deeper and smaller else one
 
 
-def _nearer(one: Built, other: Built) -> Built:
+def _closer_to_certified(one: Built, other: Built) -> Built:
     """The first of two of which none is comfortable, unless the other alone is certified, or alone fits the dtype."""
     found, instead = one.certificate, other.certificate
     return other if (instead.ok, instead.overflow is None) > (found.ok, found.overflow is None) else one
@@ -141,43 +143,45 @@ def _garbage_kept() -> Iterator[None]:
             gc.enable()
 
 
-def _certified(graph: Graph, mode: str, reused: str, precision: Precision, end: float, again: bool) -> Built:
+def _certified(graph: Graph, mode: str, reuse_mode: str, precision: Precision, end: float, is_retry: bool) -> Built:
     first: Built | None = None
     refused: RaspError | None = None
     all_policies = policies(graph, precision)
-    ways = [(mode, policy) for policy in all_policies if not policy.coarse]
-    ways += [("size", policy) for policy in all_policies[:2] if mode != "size" and not again]
-    ways += [(mode, policy) for policy in all_policies if policy.coarse]
-    for way, policy in ways:
+    attempts = [(mode, policy) for policy in all_policies if not policy.coarse]
+    attempts += [("size", policy) for policy in all_policies[:2] if mode != "size" and not is_retry]
+    attempts += [(mode, policy) for policy in all_policies if policy.coarse]
+    for lowered_for, policy in attempts:
         if first is not None and time.process_time() > end:
             break
         try:
-            found = _made(graph, way, policy, reused, precision)
+            found = _made(graph, lowered_for, policy, reuse_mode, precision)
         except RaspError as problem:
             refused = refused or problem
             continue
         if found.comfortable:
-            return _without_offsets(found, graph, way, policy, reused, precision)
-        first = found if first is None else _nearer(first, found)
+            return _without_offsets(found, graph, lowered_for, policy, reuse_mode, precision)
+        first = found if first is None else _closer_to_certified(first, found)
     if first is None:
         assert refused is not None
         raise refused
     return first
 
 
-def _made(graph: Graph, mode: str, policy: Policy, reused: str, precision: Precision) -> Built:
+def _made(graph: Graph, mode: str, policy: Policy, reuse_mode: str, precision: Precision) -> Built:
     lowered = lower(graph, mode, policy, precision)
     compressed = compress(lowered)
-    circuit = reuse(compressed, reused)
+    circuit = reuse(compressed, reuse_mode)
     return Built(lowered, compressed, circuit, certify(circuit))
 
 
-def _without_offsets(found: Built, graph: Graph, mode: str, policy: Policy, reused: str, precision: Precision) -> Built:
+def _without_offsets(
+    found: Built, graph: Graph, mode: str, policy: Policy, reuse_mode: str, precision: Precision
+) -> Built:
     """The same with counts that are not rounded, where they are only compared and that is as small: a host that scales
     its stream rounds an offset more than a count."""
     if policy != Policy(whole=True) or not only_compared(graph):
         return found
-    other = _made(graph, mode, Policy(), reused, precision)
+    other = _made(graph, mode, Policy(), reuse_mode, precision)
     return other if other.comfortable and other.circuit.parameters() <= found.circuit.parameters() else found
 
 

@@ -7,6 +7,8 @@ code: what nobody reads in the end).
 
     time  0          1             2       3             4
           embedding  L0 attention  L0 MLP  L1 attention  L1 MLP
+
+A layer of a decoder has three sublayers (its `slots`): attention, cross-attention, MLP, so L1 begins at time 4 there.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from compiler.circuit.circuit import Circuit, Output, Variable
 from compiler.circuit.layer import DECODER, ENCODER, Channel, Head, Layer, Neuron, Stairs
@@ -27,9 +29,18 @@ from compiler.numbers.precision import Precision
 from rasp.meaning.sop import SOp
 
 Mode: TypeAlias = Literal["mean", "sum"]
-Alike: TypeAlias = tuple[Mode, bool, bool, tuple[Conjunction, ...]]
-"""What heads have in common that select alike: the mode, whether it is an existence head (C16), whether it selects one
-key on the inputs that one output is meant for, but perhaps more on those of another output, the cases."""
+
+
+class Alike(NamedTuple):
+    """What heads have in common that select alike, so that they are one head in each layer."""
+
+    mode: Mode
+    existence: bool
+    """Whether it is enough that some selected key is found (C16)."""
+    single_for_one: bool
+    """Whether it selects one key where one output has an answer, but perhaps several where only another has."""
+    cases: tuple[Conjunction, ...]
+    """What it selects: keys that satisfy one of them."""
 
 
 @dataclass
@@ -134,9 +145,10 @@ class Builder:
         return len(found)
 
     def after_offsets(self, operand: Operand) -> Operand:
-        """The operand, to be read as soon as that is right; where offsets are in the way, after they are taken away.
+        """The operand, at its own time if a neuron's bias can subtract the offsets of that layer; else an MLP later.
 
-        Numbers that still carry their offset can be added up in the same layer only if no sum grows beyond it.
+        It can if the offsets that are added come to one at most, and those that are subtracted too: then all sums on
+        the way stay below 2^24, where floats have every whole number. What else is read must be whole multiples.
         """
         carrying = {d: c for d, c in operand.form.terms.items() if d in self.offsets}
         if not carrying or operand.ready == 0 or self.slots.at(operand.ready, "mlp"):
@@ -179,16 +191,16 @@ class Builder:
                 replace(h.head, channels=tuple(h.channels)) for h in heads if self.slots.layer(h.written) == number
             ]
             neurons = [neuron for time, neuron in self.neurons if self.slots.layer(time) == number]
-            ended = {d: offset for d, offset in self.offsets.items() if self._counted_in(heads, d) == number}
+            ended = {d: offset for d, offset in self.offsets.items() if self._layer_last_written(heads, d) == number}
             own, cross = ([head for head in found if head.crosses == crosses] for crosses in (False, True))
             yield Layer(own, [*_without_offsets(neurons, ended)], cross)
 
-    def _counted_in(self, heads: Sequence[OpenHead], direction: Direction) -> int:
+    def _layer_last_written(self, heads: Sequence[OpenHead], direction: Direction) -> int:
         """The layer whose heads are the last that write the direction; 0 if none does."""
-        return self.slots.layer(_counted_by(heads, direction))
+        return self.slots.layer(_last_written(heads, direction))
 
 
-def _counted_by(heads: Sequence[OpenHead], direction: Direction) -> int:
+def _last_written(heads: Sequence[OpenHead], direction: Direction) -> int:
     """When the last head has written the direction; 0 if none does."""
     return max((h.written for h in heads if any(channel.write == direction for channel in h.channels)), default=0)
 

@@ -9,6 +9,7 @@ Invariants: joint values are never tabulated; a difference that carries rounding
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from compiler.graph.domain import TOKEN
@@ -24,7 +25,7 @@ from rasp.meaning.operators import PREDICATES
 from rasp.meaning.sop import Constant, Map, SOp
 
 STARTS: dict[str, tuple[int, ...]] = {">=": (0,), "<": (0,), ">": (1,), "<=": (1,), "==": (0, 1), "!=": (0, 1)}
-"""The least difference at which something else is chosen, and the one at which it no longer is."""
+"""The difference ``x - y`` from which on the gate is open; for ``==`` and ``!=``, the one, too, at which it shuts."""
 
 
 class Choices:
@@ -37,8 +38,11 @@ class Choices:
         self.gates = gates
         self.read = read
 
-    def asked(self, node: SOp) -> bool:
-        """Whether the s-op is a choice, or a function of one that nobody else reads, or one of a comparison."""
+    def applies_to(self, node: SOp) -> bool:
+        """Whether the s-op is a choice, or a function of one that nobody else reads, or one of a comparison.
+
+        Where this is so, `Neurons` weighs neurons against layers, whichever way is taken in the end.
+        """
         if self.context.precision.is_half:  # what gates take away again is rounded there
             return False
         match node if isinstance(node, Map) else choice_in(node, self.facts):
@@ -51,15 +55,18 @@ class Choices:
         return self._compared_in(node) is not None
 
     def of(self, node: SOp) -> Operand | None:
-        """A choice by what is compared: one gate, or two that are the same where it is not equal; a line of a truth."""
-        if not self.asked(node):
+        """A choice by what is compared, or a function of a comparison, which is linear in the comparison's bit.
+
+        An order takes one gate; ``==`` and ``!=`` take two, which cancel where x is not y.
+        """
+        if not self.applies_to(node):
             return None
         match node:
             case Map(op="if", args=(Map(op=op, args=(x, y)) as condition, a, b)):
                 if not self._is_computed(condition) or not self.context.all_numeric(a, b):
                     return None
-                chosen, other = (b, a) if op in ("<", "<=", "!=") else (a, b)
-                return self._gated(node, x, y, chosen, other, STARTS[op])
+                reached, otherwise = (b, a) if op in ("<", "<=", "!=") else (a, b)
+                return self._gated(node, x, y, reached, otherwise, STARTS[op])
         inner = self._compared_in(node)
         if inner is None or inner is node:
             return None
@@ -79,9 +86,9 @@ class Choices:
         few = sum(len(self.analysis.domain(side)) for side in condition.args) <= 3
         return not few and (self.context.all_numeric(*condition.args) or self.gates.compares_codes(condition))
 
-    def _gated(self, node: SOp, x: SOp, y: SOp, chosen: SOp, other: SOp, starts: tuple[int, ...]) -> Operand | None:
-        """``other`` and, where ``x - y`` is at least the first start, and not the second, what else is chosen."""
-        found, gap = self.gates.difference(x, y), Map("-", (chosen, other))
+    def _gated(self, node: SOp, x: SOp, y: SOp, reached: SOp, otherwise: SOp, starts: Sequence[int]) -> Operand | None:
+        """``reached`` where ``x - y`` is at least the first start, but not the second, and ``otherwise`` elsewhere."""
+        found, gap = self.gates.difference(x, y), Map("-", (reached, otherwise))
         if found is None:
             return None
         number, reach = found
@@ -97,5 +104,7 @@ class Choices:
         relus: list[Relu] = []
         for sign, start in zip((1, -1), starts, strict=False):
             relus += [(both, size * start - opened, Fraction(sign)), (shut, size * start - opened, Fraction(-sign))]
-        added = self.gates.added(node, minus(node, Fraction(0), [(other, Fraction(1))]), relus, (low, high))
-        return weighted([(added, Fraction(1)), (self.read(other), Fraction(1))])
+        added = self.gates.placed_together(
+            node, minus(node, Fraction(0), [(otherwise, Fraction(1))]), relus, (low, high)
+        )
+        return weighted([(added, Fraction(1)), (self.read(otherwise), Fraction(1))])

@@ -26,13 +26,13 @@ from rasp.value import Value
 SHORT_STAIRCASE = {"depth": 64, "balanced": 64, "size": 8}
 """A staircase of at most this many neurons is taken without looking for anything else, by what is optimised."""
 NEURON_BUDGET = {"depth": 1 << 20, "balanced": 512, "size": 0}
-"""How many neurons an s-op may cost to be ready earlier, by what is optimised."""
-LAYER = {"depth": 1 << 20, "balanced": 32, "size": 0}
-"""How many neurons more a choice may cost to be ready earlier, by what is optimised."""
+"""A cap: the neurons that an s-op may cost to be ready earlier, by what is optimised."""
+NEURONS_PER_LAYER = {"depth": 1 << 20, "balanced": 32, "size": 0}
+"""A price: the neurons that a layer counts as, where ways to compute a choice or comparison are weighed."""
 FEW = 4
 """A staircase of at most this many neurons is taken at once where something else may take fewer."""
-NEURON = 32
-"""What a neuron reads and writes, in a stream of a common size."""
+PARAMETERS_PER_NEURON = 32
+"""The weights that a neuron reads and writes with, in a stream of a common size."""
 
 Numbered: TypeAlias = tuple[tuple[Value, Fraction], ...]
 """The values of a domain, each with the number that stands for it."""
@@ -45,12 +45,12 @@ class Context:
         self.graph = graph
         self.optimize = optimize
         self.precision = precision
-        self.whole = policy.whole and precision.counts_need_offset
+        self.whole = policy.whole and precision.counts_need_offset  # the policy, where the arithmetic has a use for it
         self.ranked = policy.ranked
         self.coarse = policy.coarse
         self.analysis = graph.analysis
         self.limits = graph.setting.limits
-        self.own = frozenset(graph.nodes)
+        self.own = frozenset(graph.nodes)  # what the program has; lowering makes others on the way
         self.has_several_outputs = len(graph.outputs) > 1  # one may have an answer where another has none
         self.codes = Codes(graph.setting.texts)
         self._numbered: dict[SOp, tuple[Numbered, SOp]] = {}
@@ -66,20 +66,23 @@ class Context:
         return NEURON_BUDGET[self.optimize]
 
     @property
-    def layer(self) -> int:
-        """How many neurons more a choice may cost to be ready earlier."""
-        return LAYER[self.optimize]
+    def neurons_per_layer(self) -> int:
+        """How many neurons a layer counts as, where ways to compute a choice or comparison are weighed."""
+        return NEURONS_PER_LAYER[self.optimize]
 
     @cached_property
-    def column(self) -> int:
-        """How many neurons take as much as a column, of which the embedding and the unembedding have a row for each
-        token, position and answer."""
+    def neurons_per_column(self) -> int:
+        """How many neurons have as many parameters as a column, of which the embedding and the unembedding have a row
+        for each token, position and answer."""
         answers = [self.analysis.domain_if_any(node) for node in self.graph.outputs.values()]
         rows = sum(len(domain) for domain in answers if domain is not None)
-        return (len(self.graph.setting.texts) + self.graph.setting.max_length + rows) // NEURON
+        return (len(self.graph.setting.texts) + self.graph.setting.max_length + rows) // PARAMETERS_PER_NEURON
 
     def numbered(self, node: SOp) -> tuple[Numbered, SOp]:
-        """The domain with the number that stands for each value, and the s-op that takes these numbers."""
+        """The domain with the number that stands for each value, and the s-op that takes these numbers.
+
+        That s-op, the node itself if it is numeric, is called the `coded` one.
+        """
         if node not in self._numbered:
             domain = self.analysis.domain(node)
             if domain.numeric:

@@ -1,7 +1,7 @@
-"""Counting: which keys a count adds up, as cases that a head can score cheaply.
+"""Counting: which keys a count adds up, in pieces that a head can score cheaply.
 
-In: a selector's exclusive conjunctions: no key satisfies two of them for one query. Out: signed cases whose counts add
-up to theirs.
+In: a selector's cases: exclusive conjunctions, of which no key satisfies two for one query. Out: pieces of each, which
+are conjunctions with a sign, whose counts add up to its own.
 Invariant: on every input the signed counts of what comes out add up to the count of what goes in.
 
     all but the equal ones   =  all  -  the equal ones
@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from compiler.graph.domain import Domain
 from compiler.graph.relation import ALWAYS, EQUAL, Comparison, Conjunction
-from compiler.lowering.attention import is_asked_at_keys
+from compiler.lowering.attention import is_compared_at_keys
 from compiler.lowering.context import Context
 from compiler.lowering.names import Names
 from rasp.meaning.sop import Indices, Lookup, SOp, Tokens
@@ -29,7 +29,7 @@ _Compared: TypeAlias = tuple[SOp, SOp, Comparison]
 
 
 class Counting:
-    """What to count for a case."""
+    """The pieces that a case is counted in."""
 
     def __init__(self, context: Context, names: Names) -> None:
         self.context = context
@@ -37,7 +37,7 @@ class Counting:
         self.names = names
 
     def of(self, case: Conjunction) -> list[tuple[int, Conjunction]]:
-        """What to count: all but the equal ones are all minus the equal ones, which is cheaper than a table."""
+        """The pieces of a case: all but the equal ones are all minus the equal ones, which is cheaper than a table."""
         for part in case.parts:
             key, query, comparison = part
             if (
@@ -57,7 +57,7 @@ class Counting:
         return [(1, case)]
 
     def _by_digits(self, key: SOp, query: SOp, comparison: Comparison) -> list[list[_Compared]] | None:
-        """An order of many values as two exclusive cases (C4): high digits in order, or equal with low ones in order.
+        """An order of many values as two exclusive pieces (C4): high digits in order, or equal with low ones in order.
 
         A table of an order has as many dimensions as there are values, those of the digits the square root of that.
         """
@@ -65,7 +65,7 @@ class Counting:
         strict = comparison - EQUAL
         if self.context.optimize != "size" and not all(self._is_embedded(node) for node in (key, query)):
             return None  # digits of a computed number may take a layer
-        if is_asked_at_keys(key, query, comparison, self.analysis):
+        if is_compared_at_keys(key, query, comparison, self.analysis):
             return None
         if len(strict) != 1 or min(len(keys), len(queries)) <= LONG_ORDER:
             return None
@@ -73,7 +73,7 @@ class Counting:
         if not both.numeric and not all(isinstance(value, str) for value in both):
             return None
         base = math.isqrt(len(both) - 1) + 1
-        rank = {value: place for place, value in enumerate(both)}
+        rank = {value: ordinal for ordinal, value in enumerate(both)}
 
         def digit(node: SOp, domain: Domain, of: Callable[[int, int], int], name: str) -> SOp:
             found = Lookup(tuple((value, of(rank[value], base)) for value in domain), node)

@@ -64,7 +64,10 @@ class Gates:
                 assert_never(op)
         ends = (Fraction(-1), Fraction(0)) if constant else (Fraction(0), Fraction(1))
         return weighted(
-            [(self.added(node, minus(node, Fraction(constant)), relus, ends), Fraction(1)), self._number(constant)]
+            [
+                (self.placed_together(node, minus(node, Fraction(constant)), relus, ends), Fraction(1)),
+                self._number(constant),
+            ]
         )
 
     def difference(self, a: SOp, b: SOp) -> tuple[Operand, Fraction] | None:
@@ -101,7 +104,9 @@ class Gates:
         for below, here in zip(counted.numbers, counted.numbers[1:], strict=False):
             relus += _gate(part, weighted([(x, Fraction(1)), self._number(-here)]), size, here - below)
         line = [(b, low), (a, least)]
-        found = self.added(node, minus(node, -low * least, line), relus, (Fraction(0), (high - low) * (most - least)))
+        found = self.placed_together(
+            node, minus(node, -low * least, line), relus, (Fraction(0), (high - low) * (most - least))
+        )
         return weighted([(found, Fraction(1)), (y, low), (x, least), self._number(-low * least)])
 
     def remainder(self, node: SOp, a: SOp, b: SOp) -> Operand | None:
@@ -122,7 +127,7 @@ class Gates:
         low = self.context.range(a)[0]
         relus.append((x, low, Fraction(1)))
         relus += [(y, Fraction(0), Fraction(-first))] if first else []
-        found = self.added(node, minus(node, low), relus, (-low, most - 1 - low))
+        found = self.placed_together(node, minus(node, low), relus, (-low, most - 1 - low))
         return weighted([(found, Fraction(1)), self._number(low)])
 
     def _up_to(self, node: SOp, most: Fraction) -> tuple[Operand, Fraction]:
@@ -151,7 +156,9 @@ class Gates:
         relus: list[Relu] = []
         for j in range(first + 1, last + 1):
             relus += _step_function(weighted([(x, Fraction(1)), self._number(-j * number)]), above=False)
-        found = self.added(quotient, minus(quotient, Fraction(first)), relus, (Fraction(0), Fraction(last - first)))
+        found = self.placed_together(
+            quotient, minus(quotient, Fraction(first)), relus, (Fraction(0), Fraction(last - first))
+        )
         (direction,) = found.form.terms
         numbers = self.analysis.domain(a).numbers
         values = Multiples.of([Fraction(x // number - first) for x in numbers])
@@ -170,11 +177,11 @@ class Gates:
         relus: list[Relu] = []
         for j in range(first + 1, last + 1):
             relus += _step_function(weighted([(x, Fraction(2)), (y, Fraction(1 - 2 * j))]), above=j % 2 == 1)
-        found = self.added(node, minus(node, Fraction(first)), relus, (Fraction(0), Fraction(last - first)))
+        found = self.placed_together(node, minus(node, Fraction(first)), relus, (Fraction(0), Fraction(last - first)))
         return weighted([(found, Fraction(1)), self._number(first)])
 
-    def held(self, node: SOp, a: SOp) -> Operand:
-        """A whole number in a direction of its own: what it is a sum of may be larger than it can be."""
+    def copied(self, node: SOp, a: SOp) -> Operand:
+        """A whole number copied into a direction of its own: what it is a sum of may be larger than it can be."""
         low, high = self.context.range(a)
         read = weighted([(self.read(a), Fraction(1)), self._number(-low)])
         found = self.builder.neuron(node, read, high - low, minus(node, low))
@@ -205,7 +212,7 @@ class Gates:
     def _number(self, number: Fraction | int) -> tuple[Operand, Fraction]:
         return self.read(Constant(1)), Fraction(number)
 
-    def added(self, node: SOp, holds: SOp, relus: Sequence[Relu], ends: tuple[Fraction, Fraction]) -> Operand:
+    def placed_together(self, node: SOp, holds: SOp, relus: Sequence[Relu], ends: tuple[Fraction, Fraction]) -> Operand:
         """The neurons, all into one direction; 0 where there are none, since only one quotient or value occurs."""
         if not relus:
             return Operand(Form.constant(0), 0, exact=True)

@@ -21,7 +21,7 @@ from compiler.circuit.layer import Channel, Head
 from compiler.graph.domain import LENGTH
 from compiler.graph.relation import Conjunction
 from compiler.lowering.attention import Operand, Read, Scores, Scoring, scores, weighted
-from compiler.lowering.builder import Builder, Mode, OpenHead
+from compiler.lowering.builder import Alike, Builder, Mode, OpenHead
 from compiler.lowering.context import FEW, Context
 from compiler.lowering.counting import Counting
 from compiler.lowering.lines import minus
@@ -76,8 +76,10 @@ class Heads:
         return Operand(Form.of(direction), ready, exact=whole or not self.precision.counts_need_offset)
 
     def of_length(self, node: SOp) -> Operand | None:
-        """A function of the length: what each place adds to it, added up (C40). None where a staircase has few knots,
-        or the stream would not round what is added up."""
+        """A function of the length: what each position adds to it, added up (C40).
+
+        None where a staircase has few knots, or the stream would not round what is added up.
+        """
         longest = self.context.graph.setting.max_length
         domain = self.analysis.domain(node)
         numbers = self.analysis.column(node, range(1, longest + 1))
@@ -86,7 +88,7 @@ class Heads:
         small = longest * max(map(abs, added)) <= self.precision.sum_whole / 4
         if self.precision.is_half or not (self.context.whole and domain.whole and small):
             return None
-        if bends <= max(FEW, 2 * self.context.column):
+        if bends <= max(FEW, 2 * self.context.neurons_per_column):
             return None
         step = Lookup(tuple(enumerate(map(int, added))), Indices())
         direction = self.builder.direction(node, minus(self.builder.names.meant(node), numbers[0]))
@@ -156,7 +158,7 @@ class Heads:
         sure = mode == "mean" and any(map(self.analysis.surely_matches, cases))
         existence = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
         single_for_one = self.context.has_several_outputs and self._selects_one(cases, node)
-        alike = self.builder.heads((mode, existence, single_for_one, cases))
+        alike = self.builder.heads(Alike(mode, existence, single_for_one, cases))
         crosses = any(case.crosses for case in cases)
         if not alike:
             found = scores(cases, self._scoring(mode, existence, sure))

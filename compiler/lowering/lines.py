@@ -31,7 +31,7 @@ def minus(node: SOp, constant: Fraction, terms: Sequence[tuple[SOp, Fraction]] =
     return Map("-", (node, Constant(as_value(constant)))) if constant else node
 
 
-def added(parts: Sequence[SOp]) -> SOp:
+def sum_of(parts: Sequence[SOp]) -> SOp:
     """The sum of s-ops."""
     found, *rest = parts
     for part in rest:

@@ -16,7 +16,7 @@ from compiler.circuit.layer import Neuron
 from compiler.lowering.attention import Operand, Read, weighted
 from compiler.lowering.builder import Builder
 from compiler.lowering.context import Context
-from compiler.lowering.lines import added
+from compiler.lowering.lines import sum_of
 from compiler.numbers.direction import Form
 from rasp.meaning.sop import Constant, Map, SOp
 
@@ -53,8 +53,8 @@ class Logic:
         if not self._is_nested(node):
             return None
         if node not in self._evidence:
-            cases = self._cases(node)
-            self._evidence[node] = None if cases is None else self._gathered(node, cases)
+            clauses = self._clauses(node)
+            self._evidence[node] = None if clauses is None else self._gathered(node, clauses)
         return self._evidence[node]
 
     def _not(self, bit: Operand) -> Operand:
@@ -69,14 +69,14 @@ class Logic:
         read = weighted([(bit, Fraction(1)) for bit in bits])
         return Operand(read.form - Form.constant(len(bits) - 1), read.ready, read.exact)
 
-    def _gathered(self, node: SOp, cases: Sequence[tuple[SOp, ...]]) -> tuple[Operand, Fraction]:
-        """The evidence of all cases: what takes neurons is added up in one direction, the rest is read as it is."""
-        held = [self._weight(case) for case in cases if len(case) > 1]
-        direction = self.builder.direction(node, added(held) if held else None, "evidence for {}")
+    def _gathered(self, node: SOp, clauses: Sequence[tuple[SOp, ...]]) -> tuple[Operand, Fraction]:
+        """The evidence of all clauses: what takes neurons is added up in one direction, the rest is read as it is."""
+        weights = [self._weight(clause) for clause in clauses if len(clause) > 1]
+        direction = self.builder.direction(node, sum_of(weights) if weights else None, "evidence for {}")
         summands, largest, ready, exact = [], Fraction(0), 0, True
         bound = Fraction(0)
-        for case in cases:
-            operand, bits, most = self._case(case)
+        for clause in clauses:
+            operand, bits, most = self._clause(clause)
             bound += most
             if not bits:
                 summands.append((operand, Fraction(1)))
@@ -97,11 +97,14 @@ class Logic:
         logical = isinstance(node, Map) and node.op in ("and", "or")
         return logical and self.analysis.count_points(self.analysis.variables(node)) > self.context.short_staircase
 
-    def _cases(self, node: SOp) -> list[tuple[SOp, ...]] | None:
-        """The s-op as an `or` of `and`s; an `or` of plain s-ops counts as plain. None where there are too many."""
+    def _clauses(self, node: SOp) -> list[tuple[SOp, ...]] | None:
+        """The s-op as an `or` of clauses, each an `and` of s-ops. None where there are too many.
+
+        In an `and`, a shallow `or` stays one operand: it can be evidence itself.
+        """
         if not (self._is_nested(node) and isinstance(node, Map)):
             return [(node,)]
-        parts = [self._cases(x) if not self._is_plain_or(x) or node.op == "or" else [(x,)] for x in _operands(node)]
+        parts = [self._clauses(x) if not self._is_shallow_or(x) or node.op == "or" else [(x,)] for x in _operands(node)]
         found: list[tuple[SOp, ...]] = [] if node.op == "or" else [()]
         for part in parts:
             if part is None or len(found) * len(part) > self.limits.logic:
@@ -109,33 +112,34 @@ class Logic:
             found = [*found, *part] if node.op == "or" else [one + other for one in found for other in part]
         return found if len(found) <= self.limits.logic else None
 
-    def _is_plain_or(self, node: SOp) -> bool:
+    def _is_shallow_or(self, node: SOp) -> bool:
+        """Whether the s-op is an `or` with nothing nested in its operands."""
         return isinstance(node, Map) and node.op == "or" and not any(map(self._is_nested, _operands(node)))
 
-    def _case(self, case: tuple[SOp, ...]) -> tuple[Operand, list[Operand], Fraction]:
+    def _clause(self, clause: tuple[SOp, ...]) -> tuple[Operand, list[Operand], Fraction]:
         """Evidence for an `and` is ``relu(e + M (bits - m))``: one operand e may itself be evidence up to M, and there
         are m bits. Returns e, the bits and M."""
-        summed = self._summed(case)
-        bits = [self.read(self.context.as_bit(x)) for x in case if x is not summed]
+        summed = self._summed(clause)
+        bits = [self.read(self.context.as_bit(x)) for x in clause if x is not summed]
         evidence, most = [bits.pop()] if summed is None else [], Fraction(1)
         if summed is not None:
             evidence = [self.read(self.context.as_bit(x)) for x in _operands(summed)]  # type: ignore[arg-type]
             most = Fraction(len(evidence))
         return weighted([(bit, Fraction(1)) for bit in evidence]), bits, most
 
-    def _summed(self, case: tuple[SOp, ...]) -> SOp | None:
+    def _summed(self, clause: tuple[SOp, ...]) -> SOp | None:
         """The operand of an `and` that is itself evidence."""
-        return next((x for x in case if self._is_plain_or(x) and self._is_nested(x)), None)
+        return next((x for x in clause if self._is_shallow_or(x) and self._is_nested(x)), None)
 
-    def _weight(self, case: tuple[SOp, ...]) -> SOp:
-        """What evidence a case adds: how many operands of the `or` in it are true, or 1, where the rest is true."""
-        summed = self._summed(case)
+    def _weight(self, clause: tuple[SOp, ...]) -> SOp:
+        """What evidence a clause adds: how many operands of the `or` in it are true, or 1, where the rest is true."""
+        summed = self._summed(clause)
         operands = [] if summed is None else [*map(self.context.as_bit, _operands(summed))]  # type: ignore[arg-type]
-        rest = [self.context.as_bit(x) for x in case if x is not summed]
+        rest = [self.context.as_bit(x) for x in clause if x is not summed]
         both = rest[0]
         for bit in rest[1:]:
             both = Map("and", (both, bit))
-        return Map("if", (both, added(operands) if operands else Constant(1), Constant(0)))
+        return Map("if", (both, sum_of(operands) if operands else Constant(1), Constant(0)))
 
 
 def _operands(node: Map) -> list[SOp]:

@@ -59,8 +59,9 @@ def staircase(points: Points, flat: bool, coarse: bool = False) -> Staircase:
     With `flat`, it keeps each y over a quarter of the distance to the next point on both sides, so that a small error
     of x leaves y untouched; that costs up to one more knot for each change of y. Without, a slope that is not dyadic
     (no binary fraction) is replaced by a level piece and a ramp whose width is a power of two, so that whole numbers
-    stay exact in floats. A `coarse` one does so with every slope that is no multiple of the steps of y by those of x:
-    then what the neurons add up to is on as coarse a grid as y is, and more of it is exact.
+    stay exact in floats. A `coarse` one does so with every slope that is no multiple of (grid of y) / (grid of x), and
+    with a ramp as wide as the grid of x: whole y over halves keep slopes of 2, 4, ..., and a rise of 1 over 1 becomes a
+    level piece and a ramp of slope 2. What the neurons add up to is then on the grid of y, and more of it is exact.
     """
     corners = _plateaus(points) if flat else _with_dyadic_slopes(points, coarse)
     slopes = _slopes(corners)
@@ -104,9 +105,9 @@ def _slopes(corners: Points) -> list[tuple[int, int]]:
 
 def _lean(changes: Points, low: Fraction, high: Fraction) -> Fraction:
     """By how much more the knots add up to in size if they are active to the right than if they are to the left."""
-    (first, last, *places), unit = counts([low, high, *(place for place, _ in changes)])
+    (first, last, *knots), unit = counts([low, high, *(at for at, _ in changes)])
     weights, weight_unit = counts([weight for _, weight in changes])
-    lean = sum(abs(weight) * (first + last - 2 * place) for weight, place in zip(weights, places, strict=True))
+    lean = sum(abs(weight) * (first + last - 2 * at) for weight, at in zip(weights, knots, strict=True))
     return ratio(lean, unit * weight_unit)
 
 
@@ -124,7 +125,7 @@ def _plateaus(points: Points) -> list[tuple[Fraction, Fraction]]:
 def _with_dyadic_slopes(points: Points, coarse: bool) -> list[tuple[Fraction, Fraction]]:
     """The points, and a corner wherever the slope between two of them would be no binary fraction, though they are.
 
-    Where it is to be `coarse`, that is a step over the least distance of two arguments.
+    Where it is to be `coarse`, the corner is at one grid of the arguments before the second point.
     """
     (_, x_unit), (_, y_unit) = (counts([point[axis] for point in points]) for axis in (0, 1))
     corners = [points[0]]

@@ -14,7 +14,7 @@ from fractions import Fraction
 from compiler.graph.relation import Conjunction, symbol
 from compiler.graph.specialise import Graph
 from compiler.numbers.exact import counts
-from rasp.meaning.sop import Lookup, Map, Node, SOp, decoded
+from rasp.meaning.sop import Lookup, Map, Node, SOp, at_source
 from rasp.value import Value
 
 
@@ -67,7 +67,7 @@ class Names:
 
     def _at_key(self, node: SOp) -> str:
         encoder = self.graph.encoder
-        return self._named(node) if encoder is None or not node.encoded else encoder.name(decoded(node))
+        return self._named(node) if encoder is None or not node.encoded else encoder.name(at_source(node))
 
     def _named(self, node: SOp) -> str:
         return self.label(node) if node in self._stands else self.titles.get(node) or self.graph.name(node)

@@ -55,25 +55,25 @@ class Neurons:
         # staircases over a number that the stream has without further neurons
         direct = [option for option in stairs if all(self.pivots.takes_no_neurons(term) for term, _ in option[1].terms)]
         wanted = stairs if self.context.optimize == "size" else direct
-        asked = self.choices.asked(node)
-        most = max(FEW, 2 * self.context.column) if asked else self.context.short_staircase
+        is_choice = self.choices.applies_to(node)  # then neurons are weighed against layers; else layers come first
+        most = max(FEW, 2 * self.context.neurons_per_column) if is_choice else self.context.short_staircase
         if wanted and len(wanted[0][0].knots) <= most:
             return self.staircases.computed(node, *wanted[0])
         since = len(self.builder.neurons)
         ways: list[_Way] = [partial(self.choices.of, node), partial(self.operations.computed, node)]
         ways += [partial(self.staircases.computed, node, *option) for option in direct[:1] + stairs[:1]]
         found = [option for way in ways if (option := self._cost(way, since)) is not None]
-        if not stairs and (option := self._cost(partial(self._over_nearest, node, not found), since)) is not None:
+        if not stairs and (option := self._cost(partial(self._over_outermost, node, not found), since)) is not None:
             found.append(option)
-        return self._worth(found) if asked and found else self._best(node, found)
+        return self._worth(found) if is_choice and found else self._best(node, found)
 
     def _stairs(self, node: SOp) -> list[tuple[Staircase, Pivot]]:
         """The staircases that come to the s-op, those of few neurons first."""
         stairs = [(self.staircases.over(node, pivot), pivot) for pivot in self.pivots.within_limits(node)]
-        usable = [s for s in stairs if len(s[0].knots) <= self.context.limits.neurons and self._is_exact(node, *s)]
+        usable = [s for s in stairs if len(s[0].knots) <= self.context.limits.neurons and self._fits_accumulator(*s)]
         return sorted(usable, key=lambda s: (len(s[0].knots), not is_dyadic(s[1].curve.arguments.unit)))
 
-    def _is_exact(self, node: SOp, stairs: Staircase, pivot: Pivot) -> bool:
+    def _fits_accumulator(self, stairs: Staircase, pivot: Pivot) -> bool:
         """Whether what the neurons of a staircase add up to is small enough to be exact beside the values (C8)."""
         low, high = pivot.curve.arguments.range
         total = sum(abs(knot.weight) for knot in stairs.knots) * (high - low)
@@ -96,7 +96,11 @@ class Neurons:
     def _worth(self, found: list[tuple[Operand, int]]) -> Operand:
         """What takes the fewest neurons, each layer taken for some."""
         return min(
-            found, key=lambda option: (option[1] + self.context.layer * (option[0].ready // 2), option[0].ready)
+            found,
+            key=lambda option: (
+                option[1] + self.context.neurons_per_layer * (option[0].ready // 2),
+                option[0].ready,
+            ),
         )[0]
 
     def _cost(self, way: _Way, since: int) -> tuple[Operand, int] | None:
@@ -116,13 +120,14 @@ class Neurons:
             return operand, len(self.builder.neurons) - before
         return operand, self.builder.needed(operand.form, since)
 
-    def _over_nearest(self, node: SOp, wanted: bool) -> Operand | None:
-        """The s-op as a staircase over the nearest number that it is a function of, if that is exact or wanted anyway.
+    def _over_outermost(self, node: SOp, wanted: bool) -> Operand | None:
+        """The s-op as a staircase over the outermost number that it is a function of, which neurons compute first.
 
-        That number is computed first, by neurons too.
+        None where that sums up to more than is exact, unless it is wanted anyway.
         """
-        pivot = self.pivots.nearest(node)
+        pivot = self.pivots.outermost(node)
         if pivot is None:
             return None
         stairs = self.staircases.over(node, pivot)
-        return self.staircases.computed(node, stairs, pivot) if wanted or self._is_exact(node, stairs, pivot) else None
+        taken = wanted or self._fits_accumulator(stairs, pivot)
+        return self.staircases.computed(node, stairs, pivot) if taken else None

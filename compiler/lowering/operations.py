@@ -47,9 +47,9 @@ class Operations:
             case Map(op="or"):
                 return self.logic.disjunction(node)
             case Map(op="if", args=(condition, a, b)) if self.context.all_numeric(a, b):
-                cases, other = self._cases(node)
-                if len(cases) > 2:
-                    return self._first_of(node, cases, other)
+                branches, other = self._branches(node)
+                if len(branches) > 2:
+                    return self._first_of(node, branches, other)
                 return self._choice(node, self.context.as_bit(condition), a, b)
             case Map(op="*", args=(a, b)) if a is not b and self.context.all_numeric(a, b):
                 return self._product(node, a, b)
@@ -79,15 +79,20 @@ class Operations:
         product = self.builder.neuron(node, read, span, holds, "{}, gated")
         return weighted([(other, Fraction(1)), (product, Fraction(1)), (bit, least)])
 
-    def _cases(self, node: SOp) -> tuple[list[tuple[SOp, SOp]], SOp]:
-        """Choices inside each other, as conditions with what is chosen by the first that is true, and what else is."""
-        cases: list[tuple[SOp, SOp]] = []
-        while not (cases and self.context.has_several_readers(node)) and (choice := self._as_choice(node)) is not None:
+    def _branches(self, node: SOp) -> tuple[list[tuple[SOp, SOp]], SOp]:
+        """Choices inside each other, as branches, and what is taken where the condition of none is true.
+
+        A branch is a condition with what is chosen where it is the first that is true.
+        """
+        branches: list[tuple[SOp, SOp]] = []
+        while (
+            not (branches and self.context.has_several_readers(node)) and (choice := self._as_choice(node)) is not None
+        ):
             condition, chosen, node = choice.args
             if not self.context.all_numeric(chosen, node):
                 return [], node
-            cases.append((self.context.as_bit(condition), chosen))
-        return cases, node
+            branches.append((self.context.as_bit(condition), chosen))
+        return branches, node
 
     def _as_choice(self, node: SOp) -> Map | None:
         """A choice, or a table of a choice as a choice of tables."""
@@ -98,10 +103,10 @@ class Operations:
             None if choice is None or self.context.has_several_readers(choice) else distribute(node, choice, self.facts)
         )
 
-    def _first_of(self, node: SOp, cases: Sequence[tuple[SOp, SOp]], other: SOp) -> Operand:
-        """All cases in one layer: ``relu(a_k - low + M (c_k - 1 - c_1 - ... - c_(k-1)))`` is open for the first that is
-        true, and one more neuron where none is (C25)."""
-        ends = [end for part in (*(chosen for _, chosen in cases), other) for end in self.context.range(part)]
+    def _first_of(self, node: SOp, branches: Sequence[tuple[SOp, SOp]], other: SOp) -> Operand:
+        """All branches in one layer: ``relu(a_k - low + M (c_k - 1 - c_1 - ... - c_(k-1)))`` is open for the first that
+        is true, and one more neuron where none is (C25)."""
+        ends = [end for part in (*(chosen for _, chosen in branches), other) for end in self.context.range(part)]
         low, high = min(ends), max(ends)
         size = power_above(max(high - low, Fraction(1)))
         one = self.read(Constant(1))
@@ -109,7 +114,7 @@ class Operations:
         self.builder.ranges[direction] = Fraction(0), high - low
         before: list[tuple[Operand, Fraction]] = []
         reads: list[Operand] = []
-        for condition, chosen in cases:
+        for condition, chosen in branches:
             bit = self.read(condition)
             opened = [(self.read(chosen), Fraction(1)), (one, -low - size), (bit, size)]
             reads.append(weighted([*opened, *before]))

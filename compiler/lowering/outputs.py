@@ -1,4 +1,4 @@
-"""Outputs: what is decoded from the stream in the end.
+"""Outputs: what is decoded from the stream in the end. To decode is to unembed: the nearest code gives the value.
 
 In: an output s-op. Out: `Output`: the forms that are read, and the numbers that each value has in them.
 Invariants: values are in the kinds that the program prints, and no two have the same numbers; the numbers are small
@@ -31,7 +31,8 @@ from rasp.text.source import RaspError
 from rasp.value import Value
 
 _Rows: TypeAlias = npt.NDArray[np.int64]
-Codes: TypeAlias = tuple[tuple[Value, tuple[Fraction, ...]], ...]
+OutputCodes: TypeAlias = tuple[tuple[Value, tuple[Fraction, ...]], ...]
+"""Values, each with its numbers in the forms that are read."""
 
 
 def output(name: str, node: SOp, context: Context, read: Read) -> Output:
@@ -51,12 +52,12 @@ def output(name: str, node: SOp, context: Context, read: Read) -> Output:
     numbers, coded = context.numbered(node)
     column = Multiples.of([number for _, number in numbers])
     low, high = column.range
-    if not _is_near(low / column.distance, high / column.distance, context):
+    if not _is_distinguishable(low / column.distance, high / column.distance, context):
         return _in_digits(name, node, context, read)
     return Output(name, (read(coded).form,), _codes(name, context, {value: (number,) for value, number in numbers}))
 
 
-def _codes(name: str, context: Context, numbers: Mapping[Value, tuple[Fraction, ...]]) -> Codes:
+def _codes(name: str, context: Context, numbers: Mapping[Value, tuple[Fraction, ...]]) -> OutputCodes:
     """What an output's values are decoded from, once for equal ones."""
     return tuple(zip(context.graph.printed(name, numbers), numbers.values(), strict=True))
 
@@ -84,7 +85,9 @@ def _in_parts(name: str, node: SOp, context: Context, read: Read) -> Output | No
 def _from(name: str, over: SOp, under: SOp, parts: Sequence[SOp], context: Context, read: Read) -> Output | None:
     """A quotient that is decoded from parts, if they say which it is and their numbers can be told apart."""
     rows = _listed(context, over, under, parts)
-    if rows is None or not all(_is_near(Fraction(low), Fraction(high), context) for low, high in _ends(rows)):
+    if rows is None or not all(
+        _is_distinguishable(Fraction(low), Fraction(high), context) for low, high in _ends(rows)
+    ):
         return None
     return _in_columns(name, context, [read(part).form for part in parts], rows)
 
@@ -118,10 +121,12 @@ def _whole_digits(node: SOp, column: _Rows, context: Context) -> Iterator[tuple[
     """A whole number, or its digits if it is large, with what they are where it is a column's number."""
     domain = context.analysis.domain(node)
     low, high = (int(end) for end in domain.ends)
-    careful = context.ranked and high - low > context.precision.largest_digit // 4
-    if _is_near(Fraction(low), Fraction(high), context) and not careful:
-        alone = not isinstance(node, Map) or not context.ranked
-        yield node if alone else Map("round", (node,)), column
+    # ranks are tried where something was rounded too much: then only digits that are small have room for errors ...
+    is_small = not context.ranked or high - low <= context.precision.largest_digit // 4
+    if is_small and _is_distinguishable(Fraction(low), Fraction(high), context):
+        # ... and what is a sum, perhaps of larger numbers, is copied into a direction of its own (`Gates.copied`)
+        is_copied = context.ranked and isinstance(node, Map)
+        yield Map("round", (node,)) if is_copied else node, column
         return
     base = math.isqrt(high - low) + 1
     above = Map("-", (Map("round", (node,)), Constant(low)))
@@ -130,7 +135,7 @@ def _whole_digits(node: SOp, column: _Rows, context: Context) -> Iterator[tuple[
     yield rest, (column - low) % base
 
 
-def _is_near(low: Fraction, high: Fraction, context: Context) -> bool:
+def _is_distinguishable(low: Fraction, high: Fraction, context: Context) -> bool:
     """Whether whole numbers between these can be told apart (C10): their squares count, from 0 and from the middle."""
     largest = context.precision.largest_digit
     return high - low <= 2 * largest and (context.precision.is_half or 3 * max(-low, high) <= 4 * largest)
@@ -139,32 +144,33 @@ def _is_near(low: Fraction, high: Fraction, context: Context) -> bool:
 def _in_digits(name: str, node: SOp, context: Context, read: Read) -> Output:
     """A large output is decoded from the digits of its rank: squares of larger numbers would be rounded (C10).
 
-    A small one from its rank, where its values themselves would be rounded too much.
+    A small one from its rank, where its values themselves would be rounded too much. Ranks of numbers are taken
+    `by_arithmetic`, as multiples of their step, unless that makes too many, or a short table leaves some out.
     """
     domain = context.analysis.domain(node)
-    numbers = domain.numeric and domain.step and not context.ranked
-    size = int((domain.ends[1] - domain.ends[0]) / domain.step) + 1 if numbers else len(domain)
+    by_arithmetic = domain.numeric and domain.step and not context.ranked
+    size = int((domain.ends[1] - domain.ends[0]) / domain.step) + 1 if by_arithmetic else len(domain)
     if size > context.limits.decoded or (size > len(domain) and len(domain) <= context.short_staircase):
-        numbers, size = False, len(domain)
-    many = not numbers and len(domain) > context.short_staircase
+        by_arithmetic, size = False, len(domain)
+    many = not by_arithmetic and len(domain) > context.short_staircase
     if many and (made := _from_what_it_is_computed(name, node, context, read)) is not None:
         return made
-    if not numbers and _knots(domain) > context.limits.neurons:
+    if not by_arithmetic and _knots(domain) > context.limits.neurons:
         raise context.analysis.too_many(node, context.limits.neurons)
     largest = (2 if context.precision.is_half else 1) * context.precision.largest_digit + 1
     base = largest if size <= largest else min(largest, math.isqrt(size - 1) + 1)
-    places = 1
-    while base**places < size:
-        places += 1
+    length = 1
+    while base**length < size:
+        length += 1
     ranks = {value: rank for rank, value in enumerate(domain)}
-    if numbers:
+    if by_arithmetic:
         found, common = counts(domain.numbers)
         ranks = {v: (x - found[0]) // int(domain.step * common) for v, x in zip(domain, found, strict=True)}
-    codes = {value: [rank // base**i % base for i in range(places)] for value, rank in ranks.items()}
-    if numbers:
-        digits = _quotients(node, domain, ranks, base, places)
+    codes = {value: [rank // base**i % base for i in range(length)] for value, rank in ranks.items()}
+    if by_arithmetic:
+        digits = _quotients(node, domain, ranks, base, length)
     else:
-        digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(places)]
+        digits = [Lookup(tuple((value, code[i]) for value, code in codes.items()), node) for i in range(length)]
     parts = {value: tuple(map(whole, code)) for value, code in codes.items()}
     return Output(name, tuple(read(digit).form for digit in digits), _codes(name, context, parts))
 
@@ -176,8 +182,8 @@ def _knots(domain: Domain) -> int:
     return int(np.count_nonzero(np.diff(np.diff(Multiples.of(domain.numbers).counts))))
 
 
-def _quotients(node: SOp, domain: Domain, ranks: Mapping[Value, int], base: int, places: int) -> list[SOp]:
-    """Digits of multiples of a number: the rank is linear, and ``rank % base = rank - base * (rank // base)``.
+def _quotients(node: SOp, domain: Domain, ranks: Mapping[Value, int], base: int, length: int) -> list[SOp]:
+    """The digits of a number's rank, which is linear in it: ``rank % base = rank - base * (rank // base)``.
 
     So only quotients take neurons, one for each number at which they grow, and they never become smaller: nothing large
     is added up and taken away again.
@@ -185,8 +191,8 @@ def _quotients(node: SOp, domain: Domain, ranks: Mapping[Value, int], base: int,
     rank = minus(node, domain.ends[0])
     rank = rank if domain.step == 1 else Map("/", (rank, Constant(as_value(domain.step))))
     quotients = [rank]
-    for place in range(1, places):
-        table = tuple((value, at // base**place) for value, at in ranks.items())
+    for digit in range(1, length):
+        table = tuple((value, of // base**digit) for value, of in ranks.items())
         quotients.append(Lookup(table, node))
     ahead = [Map("*", (quotient, Constant(base))) for quotient in quotients[1:]]
     return [*(Map("-", pair) for pair in zip(quotients, ahead, strict=False)), quotients[-1]]

@@ -52,16 +52,18 @@ class Pivots:
         chain = [inner for inner in self._chain(node) if self.takes_no_neurons(inner)]
         yield from (self._along(node, inner) for inner in chain)
         variables = self.analysis.variables(node)
-        is_own_digit = len(variables) == 1 and variables[0] in chain and self._is_plain(variables[0])
-        if not is_own_digit and self.analysis.count_points(variables) <= self.limits.neurons:
+        # such a pivot would be the one along the variable, which is in the chain
+        is_found = len(variables) == 1 and variables[0] in chain and self._is_own_rank(variables[0])
+        if not is_found and self.analysis.count_points(variables) <= self.limits.neurons:
             yield (found := self._over_digits(node, variables, joint=True))
             if found.curve.steps > self.limits.steps:
-                yield self._over_digits(node, variables, joint=True, ranked=True)
+                yield self._over_digits(node, variables, joint=True, by_rank=True)
         frontier = self.analysis.frontier(node)
         if set(frontier) != set(variables) and self.analysis.count_points(frontier) <= self.limits.neurons:
             yield self._over_digits(node, frontier)
         args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.analysis.variables(arg))
         coded = {self.context.numbered(arg)[1] for arg in args}
+        # an s-op that is its operand's code would be a function of itself
         new = set(args) not in (set(variables), set(frontier)) and node not in coded
         if new and self.analysis.count_points(args) <= self.limits.neurons:
             yield self._over_digits(node, args)
@@ -79,8 +81,8 @@ class Pivots:
                     assert isinstance(compared, SOp)
                     yield self._along(compared, difference)
 
-    def nearest(self, node: SOp) -> Pivot | None:
-        """The nearest number that the s-op is a function of, whether reading it takes neurons or not."""
+    def outermost(self, node: SOp) -> Pivot | None:
+        """The first number of the chain: it need not be one that is read without neurons."""
         inner = next(self._chain(node), None)
         return None if inner is None else self._along(node, inner)
 
@@ -112,8 +114,8 @@ class Pivots:
         domain = self.analysis.domain_if_any(node)
         return domain is not None and (not isinstance(domain.values, range) or len(domain) <= self.limits.points)
 
-    def _is_plain(self, variable: SOp) -> bool:
-        """Whether a variable of numbers is its own digit: they are 1 apart, and all of them may occur."""
+    def _is_own_rank(self, variable: SOp) -> bool:
+        """Whether a variable of numbers is its own rank, but for a constant: they are 1 apart, and all may occur."""
         return self.analysis.domain(variable).gap == 1 and self.analysis.all_meant((variable,))
 
     def _along(self, node: SOp, inner: SOp) -> Pivot:
@@ -122,33 +124,36 @@ class Pivots:
             self._scales[inner] = Scale.of([self.analysis.domain(inner).numbers])
         return Pivot(((inner, Fraction(1)),), self.analysis.curve(node, (inner,), self._scales[inner]))
 
-    def _over_digits(self, node: SOp, parts: tuple[SOp, ...], joint: bool = False, ranked: bool = False) -> Pivot:
+    def _over_digits(self, node: SOp, parts: tuple[SOp, ...], joint: bool = False, by_rank: bool = False) -> Pivot:
         """Several s-ops as the digits of one number (C8); those with rounding errors are the low digits.
 
-        With `ranked`, a digit is the rank of the value: what stands for it otherwise may be far from the next one.
+        With `by_rank`, a digit is the rank of the value: what stands for it otherwise may be far from the next one.
         """
-        if (parts, ranked) not in self._digits:
-            self._digits[parts, ranked] = self._placed(parts, ranked)
-        terms, scale = self._digits[parts, ranked]
+        if (parts, by_rank) not in self._digits:
+            self._digits[parts, by_rank] = self._as_digits(parts, by_rank)
+        terms, scale = self._digits[parts, by_rank]
         return Pivot(terms, self.analysis.curve(node, parts, scale, joint))
 
-    def _placed(self, parts: tuple[SOp, ...], ranked: bool) -> tuple[tuple[tuple[SOp, Fraction], ...], Scale]:
-        """The number of which the s-ops are the digits, as their sum with factors and as a scale."""
-        place = Fraction(1)
+    def _as_digits(self, parts: tuple[SOp, ...], by_rank: bool) -> tuple[tuple[tuple[SOp, Fraction], ...], Scale]:
+        """The number of which the s-ops are the digits, as their sum with factors and as a scale.
+
+        A digit weighs as much as all that the ones before it can come to, and 1.
+        """
+        weight = Fraction(1)
         terms: list[tuple[SOp, Fraction]] = []
         digits: dict[SOp, list[Fraction]] = {}
         for part in sorted(parts, key=lambda part: not any(map(self.analysis.inexact, self.analysis.variables(part)))):
-            numbers, coded = self._ranked(part) if ranked else self.context.numbered(part)
+            numbers, coded = self._numbered_by_rank(part) if by_rank else self.context.numbered(part)
             found, common = counts([number for _, number in numbers])
             ascending = sorted(found)
             gap = min((b - a for a, b in itertools.pairwise(ascending)), default=common)
-            terms.append((coded, place / Fraction(gap, common)))
-            unit = place / gap
+            terms.append((coded, weight / Fraction(gap, common)))
+            unit = weight / gap
             digits[part] = [times(unit, count) for count in found]
-            place *= Fraction(ascending[-1] - ascending[0], gap) + 1
+            weight *= Fraction(ascending[-1] - ascending[0], gap) + 1
         return tuple(terms), Scale.of([digits[part] for part in parts])
 
-    def _ranked(self, part: SOp) -> tuple[Numbered, SOp]:
+    def _numbered_by_rank(self, part: SOp) -> tuple[Numbered, SOp]:
         """The values of a domain with their ranks, and the s-op that takes these."""
         table = tuple((value, rank) for rank, value in enumerate(self.analysis.domain(part)))
         return tuple((value, Fraction(rank)) for value, rank in table), Lookup(table, part)

@@ -26,14 +26,16 @@ class Policy(NamedTuple):
     ranked: bool = False
     """Outputs are decoded from the ranks of their values, which are whole numbers, at a neuron a value (C10)."""
     coarse: bool = False
-    """Staircases whose sums would be too fine to be exact rise in steps alone, at up to a neuron a value (C8)."""
+    """Staircases whose sums would be too fine to be exact rise in steps alone, so that all their slopes are multiples
+    of (grid of y) / (grid of x), at up to a neuron a value (C8)."""
 
 
 DEFAULT_POLICY = Policy()
 
 
 def policies(graph: Graph, precision: Precision) -> tuple[Policy, ...]:
-    """What to try, in order: rounding at once where counts are computed with, else if need be; ranks in the end.
+    """What to try, in order: rounding at once where counts are computed with, else if need be; ranks, then
+    coarse staircases in the end.
 
     A sum or difference of counts that is only decoded, or compared with what is no count, can do without.
     """

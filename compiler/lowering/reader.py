@@ -26,7 +26,7 @@ from compiler.lowering.pivots import Pivots
 from compiler.lowering.rewrites import ANY_CASE, PUSHED, Facts, replaced
 from compiler.lowering.staircases import Staircases
 from compiler.numbers.direction import Form
-from rasp.meaning.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Total, Width, decoded
+from rasp.meaning.sop import Aggregate, Constant, Indices, Map, SOp, Tokens, Total, Width, at_source
 
 
 class Reader:
@@ -58,14 +58,14 @@ class Reader:
         return self.operands[node]
 
     def _exactly(self, node: SOp) -> Operand:
-        if node.encoded:
-            return _in_the_end(self._of_source()._exactly(decoded(node)))
+        if node.encoded:  # it stands on the source's tape, so the encoder's reader places it
+            return _in_the_end(self._of_source()._exactly(at_source(node)))
         return self._staircases.exactly(node)
 
     def _evidence(self, node: SOp) -> tuple[Operand, Fraction] | None:
         if not node.encoded:
             return self._logic.evidence(node)
-        found = self._of_source()._evidence(decoded(node))
+        found = self._of_source()._evidence(at_source(node))
         return found and (_in_the_end(found[0]), found[1])
 
     def _of_source(self) -> Reader:
@@ -74,7 +74,7 @@ class Reader:
 
     def _find(self, node: SOp) -> Operand:
         if node.encoded:
-            return _in_the_end(self._of_source().read(decoded(node)))
+            return _in_the_end(self._of_source().read(at_source(node)))
         variables = self.analysis.variables(node)
         if not variables or (not isinstance(node, Tokens | Indices) and len(self.analysis.domain(node)) == 1):
             value = self.analysis.domain(node).ends[0]
@@ -95,26 +95,28 @@ class Reader:
         if isinstance(node, Aggregate):
             found = replaced(node, ANY_CASE, self._facts)
             return self._heads.aggregate(node) if found is None else self.read(found)
-        if isinstance(node, Map) and node.op == "round" and self._is_exact(node.args[0]):
-            return self._gates.held(node, node.args[0])
+        if isinstance(node, Map) and node.op == "round" and self._is_whole_without_means(node.args[0]):
+            return self._gates.copied(node, node.args[0])
         if (at_keys := replaced(node, PUSHED, self._facts)) is not None:
             return self.read(at_keys)
         return self._neurons.computed(node)
 
     def _from_zero(self, node: Total) -> Operand | None:
-        """A sum of numbers of which some are negative, as one of what is none and a count: a half type rounds these
-        to what they should be (C19)."""
+        """``sum of v = sum of (v - low) + low * width``, low being the least v, where that is negative.
+
+        Neither sum has a negative summand, and of such sums a half type rounds each to what it should be (C19).
+        """
         low = self.context.range(node.value)[0]
         if not self.context.precision.is_half or low >= 0 or not self.analysis.domain(node.value).whole:
             return None
         above = Total(node.selector, Map("-", (node.value, Constant(int(low)))))
         return weighted([(self.read(above), Fraction(1)), (self.read(width(node.selector, self.setting)), low)])
 
-    def _is_exact(self, node: SOp) -> bool:
-        """Whether the s-op is whole, and no mean, whose rounding errors are to be taken away, is in it."""
+    def _is_whole_without_means(self, node: SOp) -> bool:
+        """Whether the s-op is whole, and no mean is in it: of a mean, `round` has rounding errors to take away."""
         variables = self.analysis.variables(node)
-        inexact = any(isinstance(var, Aggregate) and self.analysis.inexact(var) for var in variables)
-        return self.analysis.domain(node).whole and not inexact
+        has_means = any(isinstance(var, Aggregate) and self.analysis.inexact(var) for var in variables)
+        return self.analysis.domain(node).whole and not has_means
 
     def _linear(self, node: SOp) -> Operand | None:
         """Sums, differences, multiples, and what is 0 or 1: no layer and no neuron."""

@@ -40,9 +40,10 @@ def replaced(node: SOp, rule: Rule[[Node, Facts], Node | None], facts: Facts) ->
 
 
 def _pushed(node: Node, facts: Facts) -> Node | None:
-    """The function goes to the keys. Whether the new aggregate selects one key is noted of it, unless that is known.
+    """The function goes to the keys. That the new aggregate selects one key, or not, is noted when it is first made.
 
-    Others may ask for the same aggregate, and have an answer where this one has none.
+    The same aggregate may be there already: written by the program, or made for another s-op, which has an answer on
+    other inputs. It may select one key on those, and several on these; then the function stays where it is.
     """
     if not isinstance(node, SOp):
         return None
@@ -79,7 +80,7 @@ def _substituted(node: SOp, new: dict[SOp, SOp]) -> SOp:
 
 
 def default_number(node: Aggregate, context: Context) -> int | Fraction:
-    """What an empty row gets. A default that is no value of the s-op, which is a number, is that of no row."""
+    """What an empty row gets. Where the default is not in the domain, no row is empty, and 0 will do."""
     found = node.default
     return 0 if isinstance(found, str) or found not in context.analysis.domain(node).values else found
 

@@ -37,17 +37,20 @@ class Staircases:
         self._exact: dict[SOp, Operand] = {}
 
     def over(self, node: SOp, pivot: Pivot) -> Staircase:
-        """A bit read from an inexact number has plateaus. Others are interpolated: they cancel in scores (C5)."""
+        """The s-op as a staircase over the pivot's number: with plateaus for a bit read from an inexact number.
+
+        Between the points of others it is linear: what that gets wrong of two squares cancels in a parabola (C5).
+        """
         inexact = any(self._inexact(var) for term, _ in pivot.terms for var in self.analysis.variables(term))
         flat = inexact and len(self.analysis.domain(node)) <= 2
         found = staircase(pivot.curve.corners(), flat)
-        if flat or not self.coarse or self._sums_exactly(found, pivot):
+        if flat or not self.coarse or self._fits_on_grid(found, pivot):
             return found
         coarse = staircase(pivot.curve.corners(), flat, coarse=True)
-        return coarse if self._sums_exactly(coarse, pivot) else found
+        return coarse if self._fits_on_grid(coarse, pivot) else found
 
-    def _sums_exactly(self, stairs: Staircase, pivot: Pivot) -> bool:
-        """Whether what the knots add up to is exact on the grid that it is on (C8)."""
+    def _fits_on_grid(self, stairs: Staircase, pivot: Pivot) -> bool:
+        """Whether what the knots add up to, in units of the grid that it is on, is small enough to be exact (C8)."""
         low, high = pivot.curve.arguments.range
         weights, common = counts([knot.weight for knot in stairs.knots])
         grid = pivot.curve.arguments.unit / common
@@ -83,7 +86,10 @@ class Staircases:
         return self._exact[node]
 
     def _upon_offset(self, node: SOp, pivot: Pivot) -> Operand:
-        """A staircase whose line is a knot too, so that one direction holds all of it, and the offset for good."""
+        """A staircase whose line is a knot too, so that one direction holds all of it, on an offset.
+
+        The offset stays: no head writes the direction, so no MLP takes it away, and whoever reads subtracts it.
+        """
         number = self._number(pivot)
         low, high = pivot.curve.arguments.range
         stairs = staircase(pivot.curve.points(), flat=False)
@@ -102,7 +108,7 @@ class Staircases:
         return self.builder.after_offsets(weighted([(self.read(term), factor) for term, factor in pivot.terms]))
 
     def _inexact(self, variable: SOp) -> bool:
-        """Whether the variable carries rounding errors."""
+        """Whether the variable carries rounding errors, as the policy leaves it: counts that are made whole do not."""
         whole = self.whole or not self.precision.counts_need_offset
         return self.analysis.inexact(variable) and not (whole and isinstance(variable, Width | Total))
 

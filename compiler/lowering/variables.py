@@ -34,7 +34,7 @@ def readable(context: Context, operands: Mapping[SOp, Operand]) -> Iterator[Vari
             and not node.encoded
             and len(context.analysis.domain(node)) <= context.limits.values
         ):
-            numbers, coded = context.numbered(node)
+            numbers, coded = context.numbered(node)  # `coded`: the s-op of the numbers that stand for the values
             a, b = sides(coded)
             if coded in operands:
                 operand = operands[coded]
@@ -48,10 +48,10 @@ def readable(context: Context, operands: Mapping[SOp, Operand]) -> Iterator[Vari
 
 
 def _told_apart(name: str, domain: Mapping[Value, None], functions: Mapping[Lookup, Operand]) -> Iterator[Variable]:
-    """A variable of which functions are read: one that differs for all values, or 1 for each value but one."""
+    """A variable of which functions are read: from one that is injective, or from indicators of all values but one."""
     tables = {read: {value: answer for value, answer in read.table if value in domain} for read in functions}
-    whole = {read: table for read, table in tables.items() if len(table) == len(domain)}
-    numeric = {read: table for read, table in whole.items() if not any(isinstance(x, str) for x in table.values())}
+    complete = {read: table for read, table in tables.items() if len(table) == len(domain)}
+    numeric = {read: table for read, table in complete.items() if not any(isinstance(x, str) for x in table.values())}
     for read, table in numeric.items():
         if len(set(table.values())) == len(domain):
             operand = functions[read]
@@ -66,8 +66,8 @@ def _by_ones(name: str, domain: Mapping[Value, None], ones: Mapping[Value, Opera
     """A variable read from the indicators of its values, of all but one at least."""
     operands = list(enumerate(ones.values(), start=1))
     form = total(operand.form * i for i, operand in operands)
-    places = {value: Fraction(i) for i, value in enumerate(ones, start=1)}
-    numbers = tuple((value, places.get(value, Fraction(0))) for value in domain)
+    ordinals = {value: Fraction(i) for i, value in enumerate(ones, start=1)}
+    numbers = tuple((value, ordinals.get(value, Fraction(0))) for value in domain)
     return Variable(name, form, max(operand.ready for _, operand in operands), numbers)
 
 

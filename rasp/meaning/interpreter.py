@@ -41,8 +41,8 @@ from rasp.meaning.sop import (
     Tokens,
     Total,
     Width,
+    at_source,
     closed,
-    decoded,
     reachable,
 )
 from rasp.meaning.tapes import Tapes
@@ -238,7 +238,7 @@ class Run:
 
     def _values(self, node: SOp) -> list[Value]:
         if node.encoded:
-            return self._encoded(decoded(node))
+            return self._encoded(at_source(node))
         match closed(node):
             case Tokens(how, tape):
                 return [self._convert(node, how, at, token) for at, token in enumerate(self._read(node, tape).tokens)]

@@ -343,8 +343,8 @@ def reachable(roots: Iterable[Node], known: Callable[[Node], bool] = lambda node
     return list(done)
 
 
-def decoded(node: SOp) -> SOp:
-    """The s-op of the encoder that an encoded one is, or one that is computed from encoded ones; others as they are."""
+def at_source(node: SOp) -> SOp:
+    """What an encoded s-op is on the source's own tape, where the encoder computes it; any other as it is."""
     found: dict[Any, Any] = {}
     for current in reachable([node]) if node.encoded else ():
         match current:

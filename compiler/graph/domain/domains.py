@@ -27,7 +27,7 @@ from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables
 from compiler.numbers.grid import common_distance, common_step
 from rasp.meaning.listing import outline
 from rasp.meaning.operators import OPERATORS, PREDICATES
-from rasp.meaning.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, decoded, reachable
+from rasp.meaning.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, at_source, reachable
 from rasp.text.source import RaspError
 from rasp.value import Value
 
@@ -122,7 +122,7 @@ class Domains:
             return Domain.of(self.setting.texts)
         if node.encoded:
             assert self.encoder is not None
-            return self.encoder.of(decoded(node))
+            return self.encoder.of(at_source(node))
         match node:
             case Constant(value=value):
                 return Domain.of([value])

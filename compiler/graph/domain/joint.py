@@ -27,7 +27,7 @@ from compiler.graph.domain.variables import POSITION, Variables, bounded
 from compiler.graph.relation import PREDICATE_OF, Conjunction
 from compiler.graph.table import LARGEST_INT, ON_INTS
 from rasp.meaning.operators import PREDICATES
-from rasp.meaning.sop import Constant, Map, Selector, SOp, Total, Width, decoded
+from rasp.meaning.sop import Constant, Map, Selector, SOp, Total, Width, at_source
 from rasp.text.source import RaspError
 
 Rows: TypeAlias = npt.NDArray[np.int64]
@@ -75,7 +75,7 @@ class Joint:
         """The distinct joint values of s-ops of whole numbers; None where they are unknown or too many."""
         own = [node for node in nodes if self.variables.of(node)]
         if self.encoder is not None and own and all(node.encoded for node in own):
-            return self.encoder.rows([*map(decoded, nodes)])
+            return self.encoder.rows([*map(at_source, nodes)])
         parts = self.parts(nodes)
         places = self._places(parts) if parts else None
         if places is None:

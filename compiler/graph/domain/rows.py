@@ -23,7 +23,7 @@ from compiler.graph.domain.variables import LENGTH, POSITION, Variables
 from compiler.graph.domain.within import within
 from compiler.graph.relation import EQUAL, Compared, Conjunction, compare, disjuncts, exclusive
 from rasp.meaning.operators import MIRRORED, Undefined
-from rasp.meaning.sop import Aggregate, Constant, Encoded, Map, Selector, SOp, Total, Width, decoded
+from rasp.meaning.sop import Aggregate, Constant, Encoded, Map, Selector, SOp, Total, Width, at_source
 from rasp.text.source import RaspError
 
 HALF_OPEN = ((frozenset("<="), frozenset(">")), (frozenset("<"), frozenset(">=")))
@@ -214,7 +214,7 @@ class Rows:
         """The interval of a running sum in which a conjunction looks for its query, if it does that (C22)."""
         keys = self._source if conjunction.crosses else self
         for lower, upper in itertools.permutations(conjunction.parts, 2):
-            width = keys.running(decoded(lower[0]), decoded(upper[0]))
+            width = keys.running(at_source(lower[0]), at_source(upper[0]))
             halves = lower[1] is upper[1] and (lower[2], upper[2]) in HALF_OPEN
             if width is not None and halves:
                 return Interval(lower, upper, Encoded(width) if conjunction.crosses else width)
@@ -243,7 +243,7 @@ class Rows:
         """The keys of a conjunction that crosses, as the encoder knows them: to it a query is one unknown number."""
         if not conjunction.crosses:
             return None
-        parts = [(decoded(key), query, comparison) for key, query, comparison in conjunction.parts]
+        parts = [(at_source(key), query, comparison) for key, query, comparison in conjunction.parts]
         known = Conjunction.of(part for part in parts if isinstance(part[1], Constant))
         agreed = [key for key, _, comparison in parts if comparison == EQUAL]
         return Keys(known or Conjunction(()), self._source._facts, agreed)
@@ -284,7 +284,7 @@ class Rows:
 
     def _agree(self, conjunction: Conjunction, node: SOp) -> bool:
         """Whether all keys that a row selects have one value of an s-op, which stands where they do."""
-        return self._keys_of(conjunction).agree(decoded(node) if conjunction.crosses else node)
+        return self._keys_of(conjunction).agree(at_source(node) if conjunction.crosses else node)
 
     def selects_one(self, node: Aggregate) -> bool:
         """Whether no row of the aggregate selects two keys, on any input with an answer.

@@ -34,7 +34,7 @@ from rasp.meaning.sop import (
     SOp,
     Total,
     Width,
-    decoded,
+    at_source,
     reachable,
 )
 from rasp.value import Value
@@ -108,7 +108,7 @@ class Meaning:
 
     def variables(self, node: SOp) -> set[SOp]:
         """The atoms of an s-op, on the tape that it stands on."""
-        return set(self.of_keys(node.encoded).analysis.variables(decoded(node)))
+        return set(self.of_keys(node.encoded).analysis.variables(at_source(node)))
 
     def _summed(self) -> list[tuple[SOp, ...]]:
         """The counts and the sums over keys that are chosen from the same ones, where there are several."""
@@ -185,7 +185,7 @@ class Meaning:
         it is computed from is not told.
         """
         if node.encoded:
-            return self.of_keys(True).classes_of_read(decoded(node))
+            return self.of_keys(True).classes_of_read(at_source(node))
         if node not in self._classes:
             leaves = self._leaves(node)
             known = self.space.points([leaves]) <= MAX_POINTS
