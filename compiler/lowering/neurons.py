@@ -95,13 +95,13 @@ class Neurons:
 
     def _worth(self, found: list[tuple[Operand, int]]) -> Operand:
         """What takes the fewest neurons, each layer taken for some."""
-        return min(
-            found,
-            key=lambda option: (
-                option[1] + self.context.neurons_per_layer * (option[0].ready // 2),
-                option[0].ready,
-            ),
-        )[0]
+
+        def price(option: tuple[Operand, int]) -> tuple[int, int]:
+            operand, neurons = option
+            layers = self.builder.slots.layer(self.builder.after_mlp(operand.ready))  # of the first MLP to read it
+            return neurons + self.context.neurons_per_layer * layers, operand.ready
+
+        return min(found, key=price)[0]
 
     def _cost(self, way: _Way, since: int) -> tuple[Operand, int] | None:
         """Try a way: what it makes, and how many neurons that needs of those placed since there were so many.

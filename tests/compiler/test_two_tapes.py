@@ -14,7 +14,13 @@ import compiler
 import rasp
 from compiler.circuit.layer import DECODER, ENCODER
 from compiler.graph.relation import Conjunction
+from compiler.lowering import _reader
+from compiler.lowering.attention import Operand
+from compiler.lowering.context import NEURONS_PER_LAYER
+from compiler.lowering.policy import DEFAULT_POLICY
 from compiler.model import ModelError
+from compiler.numbers.direction import Form
+from compiler.numbers.precision import FLOAT32
 from compiler.pipeline import Compiled
 from rasp.meaning.sop import Constant, Encoded, Indices, Map, SOp, Tokens
 from rasp.text.source import RaspError
@@ -145,6 +151,18 @@ def test_slots_say_when_a_sublayer_writes() -> None:
             first = min(time for time, of in times if time > ready and of == name)
             assert slots.after(ready, name) == first and slots.at(first, name)
         assert [slots.layer(time) for time, _ in times] == [n for n in range(1, 6) for _ in slots.names]
+
+
+def test_a_layer_counts_as_so_many_neurons_on_either_tape() -> None:
+    graph = compiled(COPY.format(3)).graph
+    assert graph.encoder is not None
+    price = NEURONS_PER_LAYER["balanced"]
+    for part, slots in ((graph.encoder, ENCODER), (graph, DECODER)):
+        neurons = _reader(part, "balanced", DEFAULT_POLICY, FLOAT32)._neurons
+        for layer in (1, 2, 3):
+            here, later = (Operand(Form.constant(0), slots.time(at, "mlp"), exact=True) for at in (layer, layer + 1))
+            assert neurons._worth([(here, price - 1), (later, 0)]) is here
+            assert neurons._worth([(here, price + 1), (later, 0)]) is later
 
 
 def test_copying_is_one_head_that_crosses_and_no_neuron() -> None:
