@@ -54,6 +54,7 @@ class Page:
 
     usage: str
     header: dict[str, Any] = field(default_factory=dict)
+    about: str = ""  # what the folder holds, where that is not what the host says of itself
 
 
 class HostModule(Protocol):
@@ -75,16 +76,17 @@ class Host:
     about: str
     needs: tuple[str, ...] = ()
     extra: str = ""
-    several_outputs: bool = False  # else the model is narrowed to one output before the host sees it
-    source: bool = False  # whether it is for programs that read a source, or for those that do not
+    several_outputs: bool = False  # else the model is narrowed to one output before the host sees it; so are two tapes
+    tapes: tuple[int, ...] = (1,)  # how many the programs read that it is for: one, or a source and a target
 
     def require_tapes(self, model: Transformer) -> None:
         """Raise `ModelError` where the host reads another number of tapes than the model."""
         from compiler.model import ModelError
 
-        if (model.config.encoder is not None) != self.source:
-            others = ", ".join(host.name for host in HOSTS.values() if host.source != self.source)
-            reads, has = ("a source and a target", "no source") if self.source else ("one tape", "a source")
+        read = 1 if model.config.encoder is None else 2
+        if read not in self.tapes:
+            others = ", ".join(host.name for host in HOSTS.values() if read in host.tapes)
+            reads, has = ("a source and a target", "no source") if read == 1 else ("one tape", "a source")
             raise ModelError(
                 f"the host {self.name} is for programs that read {reads}, and this one has {has}",
                 f"export it to one of {others}",
@@ -110,18 +112,26 @@ HOSTS = {
         Host("bert", "bert", "BertForTokenClassification of transformers", _HF, "hf"),
         Host("mobilebert", "mobilebert", "MobileBertForTokenClassification of transformers", _HF, "hf"),
         Host("llama", "llama", "LlamaForCausalLM of transformers, for causal programs", _HF, "hf"),
-        Host("t5", "t5", "T5ForConditionalGeneration of transformers, for source and target", _HF, "hf", source=True),
+        Host("t5", "t5", "T5ForConditionalGeneration of transformers, for source and target", _HF, "hf", tapes=(2,)),
         Host(
             "encoder-decoder",
             "encoder_decoder",
             "EncoderDecoderModel of transformers, RoBERTa and GPT-2, for source and target",
             _HF,
             "hf",
-            source=True,
+            tapes=(2,),
         ),
-        Host("torch-transformer", "torch_transformer", "torch.nn.Transformer, for source and target", source=True),
-        Host("onnx", "onnx", "an ONNX graph", ("onnx", "onnxruntime", "onnxscript"), "onnx", several_outputs=True),
-        Host("torch-export", "torch_export", "a program of torch.export", several_outputs=True),
+        Host("torch-transformer", "torch_transformer", "torch.nn.Transformer, for source and target", tapes=(2,)),
+        Host(
+            "onnx",
+            "onnx",
+            "an ONNX graph",
+            ("onnx", "onnxruntime", "onnxscript"),
+            "onnx",
+            several_outputs=True,
+            tapes=(1, 2),
+        ),
+        Host("torch-export", "torch_export", "a program of torch.export", several_outputs=True, tapes=(1, 2)),
         Host(
             "transformer-lens",
             "transformer_lens",
@@ -145,8 +155,8 @@ def host_named(name: str) -> Host:
     from rasp.text.source import did_you_mean
 
     if name in NO_HOSTS:
-        others = " and ".join(host.name for host in HOSTS.values() if host.source)
-        raise ModelError(f"{name} cannot be a host: {NO_HOSTS[name]}", f"for programs with a source there is {others}")
+        others = ", ".join(host.name for host in HOSTS.values() if 2 in host.tapes)
+        raise ModelError(f"{name} cannot be a host: {NO_HOSTS[name]}", f"for programs with a source there are {others}")
     if name not in HOSTS:
         known = f"it is one of {', '.join(HOSTS)}"
         raise ModelError(f"there is no host `{name}`", did_you_mean(name, HOSTS) or known)
@@ -172,7 +182,7 @@ def export(
     given = _model(model)
     given.require_dtype()
     chosen.require_tapes(given)
-    native = narrowed(given, output, chosen.several_outputs)
+    native = narrowed(given, output, chosen.several_outputs and given.config.encoder is None)
     with whole_folder(Path(out), own_files, KIND) as folder:
         page = module.write(native, folder)
         loaded = module.load(native, folder)

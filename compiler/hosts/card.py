@@ -31,7 +31,8 @@ def card(model: Transformer, host: Host, page: Page, result: Verification) -> st
             _header(page.header),
             f"# {names} in the host {host.name}",
             "",
-            f"A RASP program compiled to the weights of a transformer, as {host.about}. Nothing in it was trained.",
+            f"A RASP program compiled to the weights of a transformer, as {page.about or host.about}. "
+            "Nothing in it was trained.",
             "",
             *_inputs(config),
             *(

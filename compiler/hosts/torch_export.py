@@ -1,6 +1,7 @@
 """The host torch-export: the native model as one traced program, `model.pt2`, that needs torch and nothing of ours.
 
-In: a native model. Out: `model.pt2`, which `torch.export.load` opens, and its forward pass.
+In: a native model. Out: `model.pt2`, which `torch.export.load` opens, and its forward pass; of a model with an encoder
+`encoder.pt2` and `decoder.pt2`.
 Invariants: one graph for every batch and every length up to max_length, without file names of the machine it is made
 on; autocast around it changes nothing.
 
@@ -10,34 +11,35 @@ on; autocast around it changes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from compiler.hosts import Page
-from compiler.model import Config, Transformer
+from compiler.hosts import Page, Tapes
+from compiler.hosts.meaning import meaning, shown_source
+from compiler.hosts.tracing import both, cut, padded, parts
+from compiler.model import Transformer
 
 if TYPE_CHECKING:
-    from torch.export import ExportedProgram
-
     from compiler.hosts import Forward
 
-FILE = "model.pt2"
-INPUTS = ("token_ids", "attention_mask")
+SUFFIX = ".pt2"
 MEANING = "meaning.json"
 """The name under which vocabulary and output values are kept inside the file."""
-_PLACES = ("stack_trace", "source_fn_stack", "nn_module_stack", "from_node", "custom")
-"""What tracing notes about the source: file names and lines of this machine."""
 
 
 def write(model: Transformer, folder: Path) -> Page:
-    """Trace the model and write the program."""
-    program = traced(Steady(model))
-    torch.export.save(program, folder / FILE, extra_files={MEANING: json.dumps(meaning(model.config))})
-    return Page(_USAGE.format(file=FILE, name=MEANING))
+    """Trace the model, or its two parts, and write the programs."""
+    told = json.dumps(meaning(model))
+    for part in parts(model, steady=True):
+        torch.export.save(part.traced(), folder / f"{part.name}{SUFFIX}", extra_files={MEANING: told})
+    if model.config.encoder is None:
+        return Page(_USAGE.format(file=f"model{SUFFIX}", name=MEANING))
+    code = _DECODING.format(suffix=SUFFIX, name=MEANING, shown=shown_source(model.config))
+    return Page(code, about="two programs of torch.export, encoder and decoder")
 
 
 _USAGE = """
@@ -62,68 +64,49 @@ The graph switches autocast off for itself.
 """
 
 
-def load(model: Transformer, folder: Path) -> Forward:
-    """The forward pass of the program in the file."""
-    program = torch.export.load(folder / FILE).module()
+_DECODING = """
+```python
+import json
+import torch
 
-    def run(inputs: Sequence[Sequence[int]]) -> list[Tensor]:
-        with torch.no_grad():
-            return cut(program(*padded(inputs)), inputs)
+names = {{"{name}": ""}}
+encoder = torch.export.load("encoder{suffix}").module()
+decoder = torch.export.load("decoder{suffix}", extra_files=names).module()
+told = json.loads(names["{name}"])                  # both vocabularies, and the values of the logits
 
-    return run
+ids = torch.tensor([[told["source"]["vocabulary"].index(token) for token in {shown}]])
+memory, memory_mask = encoder(ids, torch.ones_like(ids))
+target, written = [told["target"]["vocabulary"].index(told["target"]["start"])], []
+while target[-1] is not None and len(written) < told["target"]["max_length"]:
+    ids = torch.tensor([target])
+    best = int(decoder(ids, torch.ones_like(ids), memory, memory_mask)[0, -1].argmax())
+    written.append(told["values"][best])
+    target.append(told["next"][best])               # None where the target ends
+print(written)
+```
 
-
-class Steady(Transformer):
-    """A model whose graph switches autocast off: nothing in it could refuse to run there."""
-
-    def __init__(self, model: Transformer) -> None:
-        self.share(model)
-
-    def forward(
-        self,
-        token_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        target_ids: Tensor | None = None,
-        target_mask: Tensor | None = None,
-    ) -> Tensor:
-        """The model's forward pass, on a processor or a graphics card."""
-        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
-            return super().forward(token_ids, attention_mask, target_ids, target_mask)
+Sources, and targets, of several lengths go through together: masks have 1 for a token and 0 for padding on the right.
+The graphs switch autocast off for themselves.
+"""
 
 
-def traced(model: Transformer) -> ExportedProgram:
-    """The model's forward pass as a graph over token ids and attention mask, both int64 [batch, length]."""
-    length = min(3, model.config.max_length)
-    example = (torch.zeros(2, length, dtype=torch.int64), torch.ones(2, length, dtype=torch.int64))
-    sizes: dict[int, Any] = {0: torch.export.Dim("batch", min=1)}
-    if model.config.max_length > 1:
-        sizes[1] = torch.export.Dim("length", min=1, max=model.config.max_length)
-    program = torch.export.export(model, example, dynamic_shapes=dict.fromkeys(INPUTS, sizes))
-    for module in program.graph_module.modules():
-        if isinstance(module, torch.fx.GraphModule):
-            for node in module.graph.nodes:
-                for key in _PLACES:
-                    node.meta.pop(key, None)
-    return program
+def load(model: Transformer, folder: Path) -> Forward | Tapes:
+    """The forward pass of the programs in the files."""
+    if model.config.encoder is None:
+        run, _ = _opened(folder, "model")
+        return lambda inputs: cut(run(*padded(inputs)), inputs)
+    encode, _ = _opened(folder, "encoder")
+    decode, told = _opened(folder, "decoder")
+    return both(told, encode, decode)
 
 
-def meaning(config: Config) -> dict[str, Any]:
-    """What token ids and logits stand for."""
-    return {
-        "vocabulary": list(config.vocabulary),
-        "max_length": config.max_length,
-        "outputs": [{"name": output.name, "values": list(output.values)} for output in config.outputs],
-    }
+def _opened(folder: Path, part: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """What a program computes, and what is kept in its file."""
+    names = {MEANING: ""}
+    program = torch.export.load(folder / f"{part}{SUFFIX}", extra_files=names).module()
 
+    @torch.no_grad()
+    def run(*given: Tensor) -> Any:
+        return program(*given)
 
-def padded(inputs: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Inputs of different lengths as one batch: token ids and mask [batch, length]."""
-    longest = max(map(len, inputs))
-    ids = [[*tokens, *[0] * (longest - len(tokens))] for tokens in inputs]
-    mask = [[1] * len(tokens) + [0] * (longest - len(tokens)) for tokens in inputs]
-    return torch.tensor(ids), torch.tensor(mask)
-
-
-def cut(logits: Tensor, inputs: Sequence[Sequence[int]]) -> list[Tensor]:
-    """The logits of each input, without those of its padding."""
-    return [row[: len(tokens)] for row, tokens in zip(logits, inputs, strict=True)]
+    return run, json.loads(names[MEANING])

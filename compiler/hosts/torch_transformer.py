@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from compiler.hosts import Page, Tapes, huggingface
+from compiler.hosts.meaning import shown_source, tapes, two_tapes
 from compiler.hosts.padding import both_bounded
 from compiler.hosts.stacks import Stacks, stacks
-from compiler.hosts.targets import ending
 from compiler.hosts.uniform import Heads, Uniform, mirrored, scaled, settled
-from compiler.model import Config, Scalar, Transformer
+from compiler.model import Transformer
 from compiler.runtime.folders import write_json
 
 if TYPE_CHECKING:
@@ -42,15 +42,11 @@ def write(model: Transformer, folder: Path) -> Page:
     tensors = {**dict(_outside(inner)), **dict(_state(inner))}
     torch.save({name: tensor.float().contiguous() for name, tensor in tensors.items()}, folder / TENSORS)
     write_json(folder / MEANING, meaning(model, inner.decoder, len(inner.encoder.layers)))
-    return Page(_usage(model.config))
+    return Page(_CODE.format(tensors=TENSORS, meaning=MEANING, shown=shown_source(model.config)))
 
 
 def meaning(model: Transformer, decoder: Uniform, encoder_layers: int) -> dict[str, Any]:
-    """What the class is made with; what ids and logits stand for. `next`: the id of each value, none where it ends."""
-    config = model.config
-    assert config.encoder is not None
-    [output] = config.outputs
-    tokens, ends = ending(model, output)
+    """What the class is made with; what ids and logits stand for."""
     return {
         "arguments": {
             "d_model": decoder.width,
@@ -64,11 +60,7 @@ def meaning(model: Transformer, decoder: Uniform, encoder_layers: int) -> dict[s
             "batch_first": True,
             "norm_first": True,
         },
-        "source": {"vocabulary": list(config.encoder.vocabulary), "max_length": config.encoder.max_length},
-        "target": {"vocabulary": list(config.vocabulary), "max_length": config.max_length, "start": config.start},
-        "output": output.name,
-        "values": list(output.values),
-        "next": [None if end else token for token, end in zip(tokens, ends, strict=True)],
+        **two_tapes(model),
     }
 
 
@@ -106,7 +98,6 @@ def load(model: Transformer, folder: Path) -> Tapes:
     """The forward pass of `torch.nn.Transformer`; targets are written by going over them again for each token."""
     told = json.loads((folder / MEANING).read_text(encoding="utf-8"))
     network, outside = _opened(told["arguments"], torch.load(folder / TENSORS, weights_only=True))
-    following, start = told["next"], told["target"]["vocabulary"].index(told["target"]["start"])
 
     def embedded(tape: str, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Rows of several lengths with BOS in front, and where there is none of them."""
@@ -125,20 +116,7 @@ def load(model: Transformer, folder: Path) -> Tapes:
         found = found @ outside["W_U"]
         return [row[1 : 1 + len(own)] for row, (_, own) in zip(found, pairs, strict=True)]
 
-    def write(sources: Sequence[Sequence[int]]) -> list[list[Scalar]]:
-        rows, values = [[start] for _ in sources], [list[Scalar]() for _ in sources]
-        running = [*range(len(sources))]
-        for _ in range(model.config.max_length):
-            best = [int(found[-1].argmax()) for found in logits([(sources[at], rows[at]) for at in running])]
-            for at, choice in zip(running, best, strict=True):
-                values[at].append(told["values"][choice])
-                rows[at].append(following[choice])
-            running = [at for at in running if rows[at][-1] is not None]
-            if not running:
-                break
-        return values
-
-    return Tapes(logits, write)
+    return tapes(told, logits)
 
 
 def _opened(arguments: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[torch.nn.Transformer, dict[str, Tensor]]:
@@ -148,12 +126,6 @@ def _opened(arguments: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[torc
         network = torch.nn.Transformer(**arguments).eval()
     network.load_state_dict(own)
     return network, {name: tensor for name, tensor in tensors.items() if name not in own}
-
-
-def _usage(config: Config) -> str:
-    assert config.encoder is not None
-    shown = list((config.encoder.vocabulary * 3)[: min(3, config.encoder.max_length)])
-    return _CODE.format(tensors=TENSORS, meaning=MEANING, shown=shown)
 
 
 _CODE = """

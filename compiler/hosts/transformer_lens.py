@@ -20,7 +20,7 @@ from torch import Tensor
 from compiler.hosts import Page
 from compiler.hosts.padding import bounded
 from compiler.hosts.tokenizer import save_tokenizer, words
-from compiler.hosts.torch_export import cut, padded
+from compiler.hosts.tracing import cut, padded
 from compiler.hosts.uniform import Uniform, scaled, uniform
 from compiler.model import DTYPES, ModelError, Transformer
 from compiler.numbers.precision import PRECISIONS

@@ -18,6 +18,7 @@ import compiler
 import rasp
 from compiler.hosts import export
 from compiler.model import Attention, Config, LayerShape, ModelError, OutputSlice, Past, Transformer
+from compiler.model.network import Stack
 from compiler.pipeline import Compiled
 from compiler.trust.verify import verify_model
 
@@ -89,7 +90,7 @@ def test_what_stands_in_the_padding_does_not_matter(model: Transformer, inputs: 
 POISON = [1e30, float("inf"), float("nan")]
 
 
-def poisoned(model: Transformer, poison: float) -> ExitStack:
+def poisoned(model: Stack, poison: float) -> ExitStack:
     """Every block meets this number in the rows of padding, instead of what stands there."""
 
     def spoil(module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ import torch
 
 from compiler.hosts import export
 from compiler.hosts.folder import record
-from compiler.hosts.torch_export import padded, traced
+from compiler.hosts.tracing import padded, parts
 from compiler.pipeline import Compiled
 from tests.compiler.test_model import POISON, poisoned
 from tests.hosts.fresh import ASKED, card_prints, compiled, questions, require_right
@@ -57,9 +57,9 @@ def test_the_record_holds_the_verification(folders: list[Path]) -> None:
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])
 def test_padding_rows_reach_nothing_in_the_graph(attention: str, poison: float) -> None:
     model = compiled("sort", vocab="abc", max_length=5, attention=attention).model
-    clean = traced(model)
+    [clean] = [part.traced() for part in parts(model)]
     with poisoned(model, poison):
-        spoilt = traced(model)
+        [spoilt] = [part.traced() for part in parts(model)]
     assert len(spoilt.graph.nodes) > len(clean.graph.nodes)  # the poison is part of it
     inputs = padded([[2, 1, 0, 1], [1, 0, 2], [1]])
     assert torch.equal(spoilt.module()(*inputs), clean.module()(*inputs))
