@@ -32,7 +32,7 @@ UNDIVIDED = 2.0**36
 """Below this a norm with our epsilon, 2^100, does not divide; above it may make less of a number."""
 UNIT = 2.0**-24
 """Of the rounding of float32. What is near a step that a large number has left behind is no longer 0 or 1."""
-WHERE_ZERO = ", or export to torch-export or onnx, which set them to zero"
+SUGGESTION = "compute with smaller numbers, or export to torch-export or onnx, which set them to zero"
 WIDER = 8
 """float64 holds the eighth power of what float32 holds."""
 
@@ -125,7 +125,7 @@ class _Bounds:
             raise ModelError(
                 f"the host {self.host} does not set rows of padding to zero, and what one holds may be too large "
                 f"for it: {size:.2g} {what}",
-                "compute with smaller numbers" + ("" if self.stack else WHERE_ZERO),
+                SUGGESTION,
             )
 
     def _summed(self, sizes: Tensor, matrix: Tensor, what: str) -> Tensor:

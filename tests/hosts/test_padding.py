@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,15 @@ def test_rows_of_two_tapes_that_cannot_occur_lie_within_the_bounds(name: str, mo
         both_bounded(inner, model, "t5")
         source = list(streams(inner.encoder, rng))
         require_within([*source, *streams(inner.decoder, rng, source[-1])], sizes)
+
+
+def test_a_source_that_may_overflow_in_a_row_of_padding_is_refused_with_hosts_that_hold_it() -> None:
+    model = compiled("seq2seq/reverse").model
+    both = stacks(model)
+    large = replace(both, encoder=replace(both.encoder, W_E=both.encoder.W_E * 1e30))
+    with pytest.raises(ModelError, match="in the stream of encoder layer 0") as refused:
+        both_bounded(large, model, "t5")
+    assert "torch-export or onnx" in refused.value.hint
 
 
 def bounds_kept(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
