@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import TypeAlias
 
-from compiler.graph import defaults, denominators, others, picks, sorting, sums, truths
+from compiler.graph import defaults, denominators, others, picks, remainders, sorting, sums, truths
 from compiler.graph.domain import LENGTH, Setting
+from compiler.graph.domain.linear import added_up
 from compiler.graph.known import Known, NodeRule
 from compiler.graph.places import of_place
 from compiler.graph.relation import EQUAL, Conjunction
@@ -187,13 +188,14 @@ def _times(found: SOp, rest: Iterable[SOp]) -> SOp:
 
 def _is_width(factor: SOp, selector: Selector, known: Known) -> bool:
     """Whether the factor is how many keys the selector selects; with positions up to mine, my place says it."""
-    if _width(selector, known) is factor:
+    found = _width(selector, known)
+    if found is factor:
         return True
     cases, position = known.cases(selector), Indices()
     upto, before = (Conjunction.of([(position, position, frozenset(signs))]) for signs in ("<=", "<"))
-    if cases == [before]:
-        return factor is position
-    return cases == [upto] and factor in (Map("+", (position, Constant(1))), Map("+", (Constant(1), position)))
+    if cases in ([before], [upto]):
+        found = position if cases == [before] else Map("+", (position, Constant(1)))
+    return added_up(found) == added_up(factor)
 
 
 def _no_keys(node: Node, known: Known) -> Node | None:
@@ -244,6 +246,7 @@ RULES: tuple[NodeRule, ...] = (
     *picks.RULES,
     *sorting.RULES,
     *denominators.RULES,
+    *remainders.RULES,
 )
 WHOLE: tuple[Whole, ...] = (
     Rule("attention of places", "what no token decides is a table of indices, or of length", "C27", of_place),

@@ -135,6 +135,18 @@ def compared_quotients(p: Programs) -> SOp:
     return p.pick([Map(op, (one, other)), Aggregate(Select(one, other, op), Indices(), -1)])
 
 
+def remainder(p: Programs) -> SOp:
+    """What a sum of multiples leaves, with remainders inside that say the same and others that do not."""
+    divisor = p.pick([2, 3, 4])
+    summed = p.integer(1)
+    for _ in range(p.pick([1, 2, 3])):
+        part = Map("*", (p.pick([p.integer(1), p.boolean(0)]), Constant(p.pick([-7, -1, 2, 3, 5, 10, 12]))))
+        summed = Map(p.pick("+-"), (summed, part))
+        if p.pick([True, False, False]):
+            summed = Map("%", (summed, Constant(p.pick([divisor, 2 * divisor, 5, -divisor]))))
+    return Map("%", (Map("+", (summed, Constant(p.pick([0, 1, 9, -13])))), Constant(divisor)))
+
+
 def parts_of_keys(p: Programs) -> SOp:
     """Counts and sums over parts of the same keys, added up or compared."""
     every_key = p.selector(1)
@@ -207,6 +219,7 @@ SOPS: dict[str, Callable[[Programs], SOp]] = {
     "first from the end": lambda p: one_of(p, LAST, ties=False),
     "any of the first": lambda p: one_of(p, Constant(0), ties=True),
     "order of quotients": compared_quotients,
+    "remainder of a sum": remainder,
     "all but me": lambda p: p.pick([Width(of_others(p)), Total(of_others(p), p.integer(1))]),
     "found elsewhere": lambda p: Map(">", (Aggregate(of_others(p), Constant(1), 0), Constant(0))),
     "guarded default": guarded,
