@@ -11,18 +11,26 @@ Invariant: as for `simplify`: on every input with an answer, the answer is the s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from fractions import Fraction
+from itertools import count, pairwise
+from math import ceil
+from typing import NamedTuple, TypeAlias
 
-from compiler.graph.domain import TOKEN, Analysis, args
+from compiler.graph.domain import TOKEN, Analysis, args, cone
 from compiler.graph.polynomial import Ratio, product
 from compiler.graph.ratios import Ratios
 from compiler.graph.relation import EQUAL
 from compiler.graph.rules import Rule, rebuilt, rewritten
+from compiler.numbers.exact import as_value
 from rasp.meaning.operators import MIRRORED, PREDICATES
 from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Node, Select, SOp, Tokens, reachable
 from rasp.text.source import RaspError
+from rasp.value import Value
+
+MOST_STEPS = 16
+"""Steps of a function of a mean that are compared with one by one."""
 
 
 def without_means(analysis: Analysis, most: int, roots: Iterable[Node], outputs: Collection[Node]) -> dict[Node, Node]:
@@ -59,8 +67,11 @@ def _cancelled(node: Node, ratios: Ratios) -> Node | None:
 
 
 def _decoded(node: Node, ratios: Ratios) -> Node | None:
-    ratio = _wide(node, ratios)
-    return None if ratio is None else ratio.quotient()
+    """Of the means that an output is computed from, elementwise, the outermost become quotients."""
+    if not isinstance(node, SOp):
+        return None
+    parts = ((part, _wide(part, ratios)) for part in cone(node, ()))
+    return _over(node, {part: ratio.quotient() for part, ratio in parts if ratio is not None})
 
 
 def _own(node: Node, ratios: Ratios) -> Node | None:
@@ -117,6 +128,74 @@ def _rounded_whole(node: Node, ratios: Ratios) -> Node | None:
     return None
 
 
+def _stepped(node: Node, ratios: Ratios) -> Node | None:
+    """A function of a mean that has few steps: how many of them are behind says which value it has."""
+    if not isinstance(node, Map | Lookup) or (wide := ratios.below(node)) in (None, node):
+        return None
+    ratio = ratios.ratio(wide)
+    if ratio is None or not ratio.under:
+        return None
+    quotient = ratio.quotient()
+    domain = ratios.analysis.domain_if_any(quotient)
+    if domain is None:
+        return None
+    function = _over(node, {wide: quotient})
+    pieces: list[_Piece] = []
+    for each in (1 + len(domain) // (8 * MOST_STEPS), 1):  # what has many steps at some values has more at all of them
+        pieces = _pieces(function, quotient, domain.values[::each], ratios.analysis)
+        if len(pieces) > MOST_STEPS + 1:
+            return None
+    if len(pieces) < 2:
+        return None
+    behind = [_behind(quotient, before.last, after.first, ratios) for before, after in pairwise(pieces)]
+    values = [piece.value for piece in pieces]
+    if values == [False, True] and isinstance(values[0], bool):
+        return behind[0]
+    passed: SOp = Map("indicator", (behind[0],))
+    for truth in behind[1:]:
+        passed = Map("+", (passed, Map("indicator", (truth,))))
+    return Lookup(tuple(enumerate(values)), passed)
+
+
+class _Piece(NamedTuple):
+    """Neighbouring arguments of a function at which it has one value."""
+
+    value: Value
+    first: Fraction
+    last: Fraction
+
+
+def _pieces(node: SOp, leaf: SOp, values: Sequence[Value], analysis: Analysis) -> list[_Piece]:
+    """The pieces of a function of one number, of which ascending values are given."""
+    found: list[_Piece] = []
+    for argument, value in zip(values, analysis.at_values(node, leaf, values), strict=True):
+        number = Fraction(argument)
+        if found and (type(value), value) == (type(found[-1].value), found[-1].value):
+            found[-1] = found[-1]._replace(last=number)
+        elif value is not None:
+            found.append(_Piece(value, number, number))
+    return found
+
+
+def _over(node: SOp, given: Mapping[SOp, SOp]) -> SOp:
+    """The s-op over replacements of what it is computed from."""
+    new: dict[Node, Node] = dict(given.items())
+    for part in cone(node, given):
+        new[part] = rebuilt(part, new)
+    found = new[node]
+    assert isinstance(found, SOp)
+    return found
+
+
+def _behind(quotient: SOp, low: Fraction, high: Fraction, ratios: Ratios) -> SOp:
+    """Whether a quotient is the second of two numbers at least; it is never between them.
+
+    It is compared with the number of least denominator from one to the other.
+    """
+    limit = next(Fraction(ceil(low * under), under) for under in count(1) if ceil(low * under) <= high * under)
+    return _truth(">=" if limit == high else ">", quotient, Constant(as_value(limit)), ratios)
+
+
 def _asked(node: Node, ratios: Ratios) -> Node | None:
     match node:
         case Select(key=key, query=query, predicate=op):
@@ -136,10 +215,10 @@ def _truth(op: str, key: SOp, query: SOp, ratios: Ratios) -> SOp:
 def _floored(node: Node, ratios: Ratios) -> Node | None:
     match node:
         case Select(key=key, query=query, predicate=op):
-            if (ratio := _wide(query, ratios)) is not None and ratios.is_whole(key):
+            if (ratio := _wide(query, ratios)) is not None and ratios.analysis.is_whole(key):
                 near = _next(op, ratio)
                 return None if near is None else replace(node, query=near)
-            if (ratio := _wide(key, ratios)) is not None and ratios.is_whole(query):
+            if (ratio := _wide(key, ratios)) is not None and ratios.analysis.is_whole(query):
                 near = _next(MIRRORED[op], ratio)
                 return None if near is None else replace(node, key=near)
     return None
@@ -163,6 +242,7 @@ RULES: tuple[RatioRule, ...] = (
     Rule("cross-multiplication", "a / m < b / n is a n - b m < 0", "C24", _compared),
     Rule("round of a mean", "round(aggregate(s, v)) is round(total(s, v) / selector_width(s))", "C24", _rounded),
     Rule("round of what is whole", "round(a) is a", "C24", _rounded_whole),
+    Rule("steps of a mean", "f(a / m), of few steps, is g([a / m > s] + [a / m > t] + ...)", "C24", _stepped),
     Rule("comparison on one side", "select(a / m, c, <) is select(a - c m < 0, True, ==)", "C24", _asked),
     Rule("next whole number", "select(k, a / m, >) is select(k, floor(a / m), >)", "C24", _floored),
 )

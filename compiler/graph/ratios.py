@@ -16,7 +16,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 
-from compiler.graph.domain import Analysis, summands
+from compiler.graph.domain import Analysis, args, summands
 from compiler.graph.domain.variables import POSITION
 from compiler.graph.polynomial import Ratio, linear, plus, polynomial, product
 from compiler.graph.relation import Conjunction
@@ -30,7 +30,10 @@ MOST_POWER = 4
 """Largest power that is multiplied out."""
 MOST_TERMS = 64
 """Factors of a denominator, beyond which an s-op is left as it is."""
-
+MOST_COMMON = 1 << 10
+"""Largest common denominator over which the values of an s-op are written."""
+MOST_PARTS = 1 << 12
+"""The same where they are added up, for which there has to be one."""
 
 BEFORE, UPTO = (Conjunction.of([(POSITION, POSITION, frozenset(signs))]) for signs in ("<", "<="))
 """The positions before mine, and those up to mine."""
@@ -46,6 +49,7 @@ class Ratios:
         self.ints = ints
         self._ratios: dict[SOp, Ratio | None] = {}
         self._wide: dict[SOp, bool] = {}
+        self._below: dict[SOp, SOp | None] = {}
 
     # -- what is wide ------------------------------------------------------------------------------------------------
 
@@ -97,10 +101,19 @@ class Ratios:
         domain = self.analysis.domain_if_any(node)
         return domain is not None and (not domain.numeric or domain.whole or len(domain) <= self.most)
 
-    def is_whole(self, node: SOp) -> bool:
-        """Whether the s-op is known to have whole numbers only."""
-        domain = self.analysis.domain_if_any(node)
-        return domain is not None and domain.numeric and domain.whole
+    def below(self, node: SOp) -> SOp | None:
+        """The wide s-op that the s-op is a function of, if it is one of a single one; itself, if it is wide."""
+        if node not in self._below:
+            self._below[node] = self._found_below(node)
+        return self._below[node]
+
+    def _found_below(self, node: SOp) -> SOp | None:
+        if self.is_wide(node):
+            return node
+        if not isinstance(node, Map | Lookup):
+            return None
+        found = {self.below(arg) for arg in args(node) if self.analysis.variables(arg)}
+        return found.pop() if len(found) == 1 else None
 
     # -- ratios ------------------------------------------------------------------------------------------------------
 
@@ -113,13 +126,13 @@ class Ratios:
     def _ratio(self, node: SOp) -> Ratio | None:
         if isinstance(node, Constant):
             return None if isinstance(node.value, str) else Ratio(Fraction(node.value), Constant(1), Counter())
-        if self.is_whole(node):
+        if self.analysis.is_whole(node):
             match node:
                 case (
                     Map(op="*", args=(Constant(value=int(number)), a))
                     | Map(op="*", args=(a, Constant(value=int(number))))
                 ):
-                    if self.is_whole(a):  # so that a count in a multiple of it cancels
+                    if self.analysis.is_whole(a):  # so that a count in a multiple of it cancels
                         return Ratio(Fraction(number), a, Counter())
             return Ratio(Fraction(1), node, Counter())
         return self._parted(node) or self._narrow(node)
@@ -159,26 +172,44 @@ class Ratios:
         return found
 
     def _narrow(self, node: SOp) -> Ratio | None:
-        """An s-op of few values: over a common denominator, which is a number."""
+        """An s-op of few values: over a common denominator, or, if that is large, each over its own."""
         domain = self.analysis.domain_if_any(node)
         if domain is None or not domain.numeric:
             return None
         _, common = counts(domain.numbers)
+        if common <= MOST_COMMON:
+            return self._common(node, common)
+        over, under = (
+            Lookup(tuple((value, getattr(Fraction(value), side)) for value in domain), node)
+            for side in ("numerator", "denominator")
+        )
+        return Ratio(Fraction(1), over, Counter([under]))
+
+    def _common(self, node: SOp, common: int) -> Ratio:
+        """An s-op of few values over a common denominator, which is a number."""
         if isinstance(node, Lookup):
             over: SOp = replace(node, table=tuple((key, _scaled(value, common)) for key, value in node.table))
         else:
             over = product([node, Constant(common)])
         return Ratio(Fraction(1, common), over, Counter())
 
+    def _added_up(self, node: SOp) -> Ratio | None:
+        """The ratio of what is added up, key by key: its denominator is the same for all of them."""
+        value = self.ratio(node)
+        if value is None or all(map(self.analysis.is_uniform, value.under)):
+            return value
+        domain = self.analysis.domain_if_any(node)
+        common = 0 if domain is None or not domain.numeric else counts(domain.numbers)[1]
+        return self._common(node, common) if 0 < common <= MOST_PARTS else None
+
     def _mean(self, node: Aggregate) -> Ratio | None:
         """A total over a count; an empty row, if there may be one, counts as one key that has the default."""
-        value = self.ratio(node.value)
+        one = self.analysis.at_most_one(node.selector)
+        value = self.ratio(node.value) if one else self._added_up(node.value)
         if value is None or isinstance(node.default, str):
             return None
-        if self.analysis.at_most_one(node.selector):
+        if one:
             return self._fetched(node, value)
-        if not all(map(self.analysis.is_uniform, value.under)):
-            return None
         count = width(node.selector, self.analysis.setting)
         terms = self._totals(node.selector, value.over)
         if self.analysis.never_empty(node.selector):
@@ -264,7 +295,7 @@ class Ratios:
 
     def _divided(self, a: Ratio, b: Ratio) -> Ratio | None:
         """Division by what is positive, or negative, wherever it is not 0."""
-        if not b.factor or not self.is_whole(b.over):
+        if not b.factor or not self.analysis.is_whole(b.over):
             return None
         low, high = self.analysis.domain(b.over).ends
         if low < 0 < high or low == high == 0:

@@ -77,6 +77,10 @@ class Table:
         codes = self.codes.ravel() if kept is None else np.broadcast_to(self.codes, kept.shape)[kept]
         return [self.values[code] for code in codes.tolist()]
 
+    def over(self, size: int) -> list[Value | None]:
+        """The value at each point of a single axis of this size."""
+        return [self.values[code] for code in np.broadcast_to(self.codes, (size,)).tolist()]
+
     def occurring(self, kept: npt.NDArray[np.bool_] | None = None) -> list[Value]:
         """The values, without "undefined", that stand at some point, or at one that is kept."""
         if kept is None:

@@ -147,9 +147,9 @@ def _certified(graph: Graph, mode: str, reuse_mode: str, precision: Precision, e
     first: Built | None = None
     refused: RaspError | None = None
     all_policies = policies(graph, precision)
-    attempts = [(mode, policy) for policy in all_policies if not policy.coarse]
+    attempts = [(mode, policy) for policy in all_policies if not policy.is_last]
     attempts += [("size", policy) for policy in all_policies[:2] if mode != "size" and not is_retry]
-    attempts += [(mode, policy) for policy in all_policies if policy.coarse]
+    attempts += [(mode, policy) for policy in all_policies if policy.is_last]
     for lowered_for, policy in attempts:
         if first is not None and time.process_time() > end:
             break

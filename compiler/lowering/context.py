@@ -48,6 +48,7 @@ class Context:
         self.whole = policy.whole and precision.counts_need_offset  # the policy, where the arithmetic has a use for it
         self.ranked = policy.ranked
         self.coarse = policy.coarse
+        self.tabled = policy.tabled
         self.analysis = graph.analysis
         self.limits = graph.setting.limits
         self.own = frozenset(graph.nodes)  # what the program has; lowering makes others on the way

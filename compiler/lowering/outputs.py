@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.circuit.circuit import Output
-from compiler.graph.domain import Domain
+from compiler.graph.domain import Domain, args
 from compiler.lowering.attention import Read
 from compiler.lowering.context import Context
 from compiler.lowering.lines import minus, sides
@@ -37,6 +37,8 @@ OutputCodes: TypeAlias = tuple[tuple[Value, tuple[Fraction, ...]], ...]
 
 def output(name: str, node: SOp, context: Context, read: Read) -> Output:
     """The output of a name."""
+    if context.tabled and (table := _in_table(name, node, context, read)) is not None:
+        return table
     large = len(context.analysis.domain(node)) > context.short_staircase and not context.precision.is_half
     if context.ranked and large and (parts := _in_parts(name, node, context, read)) is not None:
         return parts  # numerator and denominator are decoded, each by its digits
@@ -85,11 +87,45 @@ def _in_parts(name: str, node: SOp, context: Context, read: Read) -> Output | No
 def _from(name: str, over: SOp, under: SOp, parts: Sequence[SOp], context: Context, read: Read) -> Output | None:
     """A quotient that is decoded from parts, if they say which it is and their numbers can be told apart."""
     rows = _listed(context, over, under, parts)
-    if rows is None or not all(
-        _is_distinguishable(Fraction(low), Fraction(high), context) for low, high in _ends(rows)
-    ):
+    if rows is None or not _are_distinguishable(rows[:, 2:], context):
         return None
     return _in_columns(name, context, [read(part).form for part in parts], rows)
+
+
+def _in_table(name: str, node: SOp, context: Context, read: Read) -> Output | None:
+    """Any function of whole numbers is decoded from these: the unembedding has a row for each of their joint values."""
+    leaves = _whole_leaves(node, context)
+    for parts in dict.fromkeys([leaves, context.analysis.whole_parts(leaves)]):
+        rows = context.analysis.joint(parts) if parts else None
+        if rows is None or len(rows) > context.limits.decoded or not _are_distinguishable(rows, context):
+            continue
+        answers = context.analysis.at_rows(node, parts, rows)
+        codes = [tuple(map(whole, row)) for row in rows.tolist()]
+        defined = [(value, code) for value, code in zip(answers, codes, strict=True) if value is not None]
+        values = context.graph.printed(name, [value for value, _ in defined])
+        return Output(
+            name,
+            tuple(read(part).form for part in parts),
+            tuple((value, code) for value, (_, code) in zip(values, defined, strict=True)),
+        )
+    return None
+
+
+def _whole_leaves(node: SOp, context: Context) -> tuple[SOp, ...]:
+    """The outermost whole numbers that an s-op is computed from; nothing where something else is among them."""
+    found: dict[SOp, None] = {}
+    todo = [node]
+    while todo:
+        current = todo.pop()
+        if isinstance(current, Constant):
+            continue
+        if current is not node and context.analysis.is_whole(current):
+            found[current] = None
+        elif isinstance(current, Map | Lookup):
+            todo += args(current)
+        else:
+            return ()
+    return tuple(found)
 
 
 def _from_what_it_is_computed(name: str, node: SOp, context: Context, read: Read) -> Output | None:
@@ -105,8 +141,10 @@ def _listed(context: Context, over: SOp, under: SOp, parts: Sequence[SOp]) -> _R
     return None if rows is None or len(rows) > context.limits.decoded else rows[rows[:, 1] != 0]
 
 
-def _ends(rows: _Rows) -> list[tuple[int, int]]:
-    return [*zip(rows.min(axis=0).tolist(), rows.max(axis=0).tolist(), strict=True)][2:]
+def _are_distinguishable(rows: _Rows, context: Context) -> bool:
+    """Whether the numbers of each column can be told apart."""
+    ends = zip(rows.min(axis=0).tolist(), rows.max(axis=0).tolist(), strict=True)
+    return all(_is_distinguishable(Fraction(low), Fraction(high), context) for low, high in ends)
 
 
 def _in_columns(name: str, context: Context, forms: Sequence[Form], rows: _Rows) -> Output:

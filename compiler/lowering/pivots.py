@@ -43,8 +43,12 @@ class Pivots:
         self._digits: dict[tuple[tuple[SOp, ...], bool], tuple[tuple[tuple[SOp, Fraction], ...], Scale]] = {}
 
     def within_limits(self, node: SOp) -> Iterator[Pivot]:
-        """Those whose range, in units of their smallest distance, is not too large for a staircase (C8)."""
-        return (pivot for pivot in self._all(node) if pivot.curve.steps <= self.limits.steps)
+        """Those whose range, in units of their smallest distance, is not too large for a staircase (C8).
+
+        An s-op that is its operand's code or rank would be a function of itself.
+        """
+        pivots = (pivot for pivot in self._all(node) if pivot.curve.steps <= self.limits.steps)
+        return (pivot for pivot in pivots if node not in dict(pivot.terms))
 
     def _all(self, node: SOp) -> Iterator[Pivot]:
         """Numbers, linear in the stream, that the s-op is a function of."""
@@ -62,10 +66,7 @@ class Pivots:
         if set(frontier) != set(variables) and self.analysis.count_points(frontier) <= self.limits.neurons:
             yield self._over_digits(node, frontier)
         args = tuple(arg for arg in dict.fromkeys(node.inputs) if isinstance(arg, SOp) and self.analysis.variables(arg))
-        coded = {self.context.numbered(arg)[1] for arg in args}
-        # an s-op that is its operand's code would be a function of itself
-        new = set(args) not in (set(variables), set(frontier)) and node not in coded
-        if new and self.analysis.count_points(args) <= self.limits.neurons:
+        if set(args) not in (set(variables), set(frontier)) and self.analysis.count_points(args) <= self.limits.neurons:
             yield self._over_digits(node, args)
 
     def _of_a_difference(self, node: SOp) -> Iterator[Pivot]:

@@ -15,7 +15,7 @@ from compiler.graph.domain import summands
 from compiler.graph.specialise import Graph
 from compiler.numbers.precision import Precision
 from rasp.meaning.operators import PREDICATES
-from rasp.meaning.sop import Encoded, Map, Node, Select, Total, Width
+from rasp.meaning.sop import Encoded, Lookup, Map, Node, Select, Total, Width
 
 
 class Policy(NamedTuple):
@@ -28,6 +28,14 @@ class Policy(NamedTuple):
     coarse: bool = False
     """Staircases whose sums would be too fine to be exact rise in steps alone, so that all their slopes are multiples
     of (grid of y) / (grid of x), at up to a neuron a value (C8)."""
+    tabled: bool = False
+    """Outputs are decoded from the whole numbers that they are computed from, at a row of the unembedding for each
+    joint value of these (C10)."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it is for what nothing else is certified for, since it may take much more."""
+        return self.coarse or self.tabled
 
 
 DEFAULT_POLICY = Policy()
@@ -35,16 +43,23 @@ DEFAULT_POLICY = Policy()
 
 def policies(graph: Graph, precision: Precision) -> tuple[Policy, ...]:
     """What to try, in order: rounding at once where counts are computed with, else if need be; ranks, then
-    coarse staircases in the end.
+    coarse staircases, and tables in the end.
 
     A sum or difference of counts that is only decoded, or compared with what is no count, can do without.
     """
     if not precision.counts_need_offset:
-        return Policy(), Policy(ranked=True), Policy(coarse=True)
+        return Policy(), Policy(ranked=True), Policy(coarse=True), *_tabled(graph, False)
     readers = _readers_of_counts(graph)
     do_without = all(counts == 1 and isinstance(node, Select) for node, counts in readers)
     wholes = (False, True) if do_without else (True, False)
-    return *map(Policy, wholes), Policy(whole=True, ranked=True), Policy(whole=True, coarse=True)
+    made = *map(Policy, wholes), Policy(whole=True, ranked=True), Policy(whole=True, coarse=True)
+    return *made, *_tabled(graph, True)
+
+
+def _tabled(graph: Graph, whole: bool) -> tuple[Policy, ...]:
+    """The policy that helps outputs which are computed from others, if there are some."""
+    computed = any(isinstance(node, Map | Lookup) for node in graph.outputs.values())
+    return (Policy(whole=whole, tabled=True),) if computed else ()
 
 
 def only_compared(graph: Graph) -> bool:

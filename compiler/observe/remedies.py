@@ -18,11 +18,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from compiler.circuit.certificate import Certificate
-from compiler.graph.domain import Refusal, refusal
+from compiler.graph.domain import Refusal, cone, is_length, refusal
+from compiler.graph.simplify import width
 from compiler.graph.specialise import Graph
 from compiler.graph.witness import required
 from compiler.numbers.precision import PRECISIONS
-from rasp.meaning.sop import Aggregate, Constant, Map, Node, SOp, Width, reachable
+from rasp.meaning.sop import Aggregate, Constant, Map, Node, Selector, SOp, Width, reachable
+from rasp.program import Program, parse
 from rasp.text.source import RaspError, Span, counted
 
 if TYPE_CHECKING:
@@ -157,15 +159,38 @@ def _limited(compiled: Compiled) -> Compiled:
 
 
 def _required(compiled: Compiled, failing: Node | None) -> Iterator[tuple[str, Compiled]]:
-    """A requirement that one key is selected, where several numbers could be averaged that are meant to be one."""
+    """A requirement that one key is selected, where several numbers could be averaged that are meant to be one.
+
+    Of a selector that may select some keys, and that can be written behind the program as it stands.
+    """
     program = compiled.program
-    if not isinstance(failing, Aggregate) or (span := program.span(failing.selector)) is None:
-        return
-    one = Map("==", (Width(failing.selector), Constant(1)))
-    changed = replace(compiled)
-    requires = (*required(program), one)
-    vars(changed)["_graphs"] = compiled.graphs(compiled.sop, requires)
-    yield f"`#@ requires: one` and `one = selector_width({span.text}) == 1;`", changed
+    for selector in _averaged(failing):
+        span, count = program.span(selector), width(selector, compiled.setting)
+        if span is None or not isinstance(count, Width) or is_length(count):
+            continue
+        one = Map("==", (Width(selector), Constant(1)))
+        line = f"one = selector_width({span.text}) == 1;"
+        if not _says(line, one, program):
+            continue
+        changed = replace(compiled)
+        requires = (*required(program), one)
+        vars(changed)["_graphs"] = compiled.graphs(compiled.sop, requires)
+        yield f"`#@ requires: one` and `{line}`", changed
+
+
+def _averaged(failing: Node | None) -> list[Selector]:
+    """The selectors of the aggregates that an s-op is computed from, position by position."""
+    found = cone(failing, ()) if isinstance(failing, SOp) else []
+    return [*dict.fromkeys(node.selector for node in found if isinstance(node, Aggregate))]
+
+
+def _says(line: str, node: Node, program: Program) -> bool:
+    """Whether a line behind a program's text defines its name as a node."""
+    name = line.split(" ", 1)[0]
+    try:
+        return name not in program.bindings and parse(f"{program.source.text}\n{line}").node(name) is node
+    except RaspError:
+        return False
 
 
 def _settings(compiled: Compiled, thorough: bool) -> Iterator[tuple[str, Compiled]]:

@@ -54,6 +54,30 @@ def test_a_refusal_names_what_was_seen_to_help(monkeypatch: pytest.MonkeyPatch) 
     assert f"{made.circuit.parameters():,}" == size
 
 
+CUBES = "number = indices * indices * 7 % 1000;\n"
+REFUSED = {
+    "named": 'dollar = select(tokens, "$", ==);\n' + CUBES + "o = aggregate(dollar, number + indices) ^ 3 % 7 == 2;",
+    "of a call": CUBES + "def f(c) { return aggregate(select(tokens, c, ==), number + indices) ^ 3 % 7; }\no = f('$');",
+    "of all": CUBES
+    + "n = selector_width(select(tokens, tokens, ==));\no = aggregate(full_s, number * n) ^ 3 % 7 == 2;",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_requirement_is_proposed_where_it_can_be_written(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the program as it stands: not of what only a call has, nor that a selector of all keys selects one."""
+    monkeypatch.setattr("compiler.observe.remedies.SECONDS", 60.0)
+    text = REFUSED[name].replace("'", '"')
+    with pytest.raises(rasp.RaspError) as refused:
+        compiler.compile(rasp.parse(text), vocab="01$", max_length=40)
+    hint = refused.value.diagnostics[0].hint or ""
+    lines = re.findall(r"`#@ requires: one` and `(one = .*?;)` \(([\d,]+) parameters\)", hint)
+    assert bool(lines) == (name == "named"), hint
+    for line, size in lines:
+        made = compiler.compile(rasp.parse(f"#@ requires: one\n{text}\n{line}"), vocab="01$", max_length=40, output="o")
+        assert f"{made.circuit.parameters():,}" == size
+
+
 LIMITS = [
     (MEANS, "bfloat16", 24),
     ("o = selector_width(select(tokens, tokens, ==));", "float16", 2_048),

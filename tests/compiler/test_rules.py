@@ -233,6 +233,11 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "cross-multiplication": ("aggregate(full_s, {}) > 3 / 2", "aggregate(full_s, {}) <= aggregate(full_s, indices)"),
     "round of a mean": ("round(aggregate(full_s, {}))", "round(aggregate(select(tokens, tokens, ==), {}) / 2)"),
     "round of what is whole": ("round((indices + indices + 2 * {}) / 2)",),
+    "steps of a mean": (
+        "(aggregate(full_s, {}) ^ 2 + 2) ^ 0.5 > 2",
+        "round((aggregate(full_s, {}) ^ 2) ^ 0.5)",
+        '("many" if (aggregate(full_s, {}) + 5) ^ 0.5 > 5 / 2 else "few")',
+    ),
     "comparison on one side": (
         "selector_width(select(aggregate(full_s, {}) + tokens_int, 3, >))",
         "selector_width(select(1, aggregate(full_s, {}), <=))",

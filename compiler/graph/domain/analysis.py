@@ -148,6 +148,19 @@ class Analysis:
         """The numbers of an s-op at each value of one that it is a function of; None where it is undefined."""
         return self._tables.numbers_over(node, leaf)
 
+    def at_values(self, node: SOp, leaf: SOp, values: Sequence[Value]) -> list[Value | None]:
+        """The s-op at some values of one that it is a function of; None where it is undefined."""
+        return self._tables.at_values(node, leaf, values)
+
+    def at_rows(self, node: SOp, leaves: Sequence[SOp], rows: npt.NDArray[np.int64]) -> list[Value | None]:
+        """The s-op at each row of whole numbers, which leaves that it is a function of are; None where undefined."""
+        return self._tables.at_rows(node, leaves, rows)
+
+    def is_whole(self, node: SOp) -> bool:
+        """Whether the s-op is known to have whole numbers only."""
+        domain = self.domain_if_any(node)
+        return domain is not None and domain.numeric and domain.whole
+
     def whole_parts(self, nodes: Sequence[SOp]) -> tuple[SOp, ...]:
         """What s-ops of whole numbers are computed from by whole-number arithmetic."""
         return self._domains.joint.parts(nodes)

@@ -27,7 +27,7 @@ from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables
 from compiler.numbers.grid import common_distance, common_step
 from rasp.meaning.listing import outline
 from rasp.meaning.operators import OPERATORS, PREDICATES
-from rasp.meaning.sop import Aggregate, Constant, Indices, Map, Node, SOp, Total, Width, at_source, reachable
+from rasp.meaning.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Total, Width, at_source, reachable
 from rasp.text.source import RaspError
 from rasp.value import Value
 
@@ -191,8 +191,7 @@ class Domains:
         match node:
             case Map(op="+" | "-" | "*" as op, args=(a, b)) if (both := self._whole(a, b)) is not None:
                 corners = [int(OPERATORS[op].apply(x, y)) for x in both[0].ends for y in both[1].ends]
-                step = 1 if op == "*" else math.gcd(*(int(domain.step) for domain in both))
-                return self._between(min(corners), max(corners), step)
+                return self._between(min(corners), max(corners), _step(op, *both))
             case Map(op="%", args=(a, b)) if (both := self._whole(a, b)) is not None and both[1].ends[0] > 0:
                 return self._between(0, int(both[1].ends[1]) - 1)
             case Map(op="round", args=(Map(op="/", args=(a, b)),)) if (both := self._whole(a, b)) is not None:
@@ -243,11 +242,18 @@ class Domains:
         return domain
 
     def _limited(self, node: SOp, domain: Domain) -> Domain:
-        quotient = isinstance(node, Map) and node.op == "/"
-        most = self.limits.decoded if quotient else self.limits.values
+        most = self.limits.decoded if self._may_have_many(node) else self.limits.values
         if len(domain) > most:
             raise self._beyond(node, len(domain), most)
         return domain
+
+    def _may_have_many(self, node: SOp) -> bool:
+        """Whether the s-op is a quotient, or a function of one that has many values already."""
+        if isinstance(node, Map) and node.op == "/":
+            return True
+        return isinstance(node, Map | Lookup) and any(
+            len(self.of(arg)) > self.limits.values for arg in self._operands(node)
+        )
 
     def too_many(self, node: SOp, most: int) -> Refusal:
         """The error for an s-op that is to be told apart, and has too many values for that."""
@@ -383,3 +389,12 @@ class Domains:
             if m == 2 or math.gcd(s, m) == 1
         ]
         return [*domain, *means]
+
+
+def _step(op: str, a: Domain, b: Domain) -> int:
+    """What divides all differences of sums, differences or products of whole numbers from two domains.
+
+    Products (a + s i) (b + t j) differ by multiples of s b, a t and s t.
+    """
+    s, t = int(a.step), int(b.step)
+    return math.gcd(s, t) if op != "*" else math.gcd(s * int(b.ends[0]), t * int(a.ends[0]), s * t)

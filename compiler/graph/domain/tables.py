@@ -2,8 +2,8 @@
 
 In: s-ops, and the domains of their variables. Out: `Table`s over the variables or over other s-ops, and what is read
 off them: values point by point, columns, curves.
-Invariant: a point is left out only if no input that is meant has it: the position is below the length, and what is
-required is True (docs/constructions.md, C12).
+Invariant: a point is left out only if no input that is meant has it: the position is below the length, fewer keys are
+no more than all, and what is required is True (docs/constructions.md, C12).
 
     indices * tokens, over "12" and two positions:  (0, 1) -> 0, (0, 2) -> 0, (1, 1) -> 1, (1, 2) -> 2
 """
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from compiler.graph import table as tables
 from compiler.graph.domain.setting import Setting
 from compiler.graph.domain.values import Domain
-from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables, args, cone
+from compiler.graph.domain.variables import TOKEN, Variables, args, bounded, cone
 from compiler.graph.table import Curve, Scale, Table
 from compiler.numbers.exact import whole
 from rasp.meaning.operators import TokenKind
@@ -79,10 +79,27 @@ class Tables:
     def over(self, node: SOp, leaves: tuple[SOp, ...]) -> Table:
         """The s-op for each combination of values of s-ops that it is a function of, taken as independent."""
         found = {leaf: tables.along(self.domain(leaf).values, i, len(leaves)) for i, leaf in enumerate(leaves)}
+        return self._applied(node, found, len(leaves))
+
+    def at_values(self, node: SOp, leaf: SOp, values: Sequence[Value]) -> list[Value | None]:
+        """The s-op at some values of one that it is a function of; None where it is undefined."""
+        return self._applied(node, {leaf: tables.of(values, np.arange(len(values)))}, 1).over(len(values))
+
+    def at_rows(self, node: SOp, leaves: Sequence[SOp], rows: npt.NDArray[np.int64]) -> list[Value | None]:
+        """The s-op at each row of whole numbers, which leaves that it is a function of are; None where undefined."""
+        found: dict[SOp, Table] = {}
+        for leaf, column in zip(leaves, rows.T, strict=True):
+            values = {int(value): value for value in self.domain(leaf).values if not isinstance(value, str)}
+            numbers, codes = np.unique(column, return_inverse=True)
+            found[leaf] = tables.of([values[number] for number in numbers.tolist()], codes)
+        return self._applied(node, found, 1).over(len(rows))
+
+    def _applied(self, node: SOp, found: dict[SOp, Table], axes: int) -> Table:
+        """The s-op over what is found, on a grid of so many axes."""
         for current in cone(node, found):
             match current:
                 case Constant(value=value):
-                    found[current] = tables.constant(value).moved((), len(leaves))
+                    found[current] = tables.constant(value).moved((), axes)
                 case Tokens(convert=how):
                     found[current] = tables.of(self._converted(how), found[TOKEN].codes)
                 case Map() | Lookup():
@@ -91,9 +108,8 @@ class Tables:
 
     def numbers_over(self, node: SOp, leaf: SOp) -> list[Fraction | None]:
         """The numbers of an s-op at each value of one that it is a function of; None where it is undefined."""
-        table = self.over(node, (leaf,))
-        numbers = [None if value is None else tables.number(value) for value in table.values]
-        return [numbers[code] for code in np.broadcast_to(table.codes, (len(self.domain(leaf)),)).tolist()]
+        values = self.at_values(node, leaf, self.domain(leaf).values)
+        return [None if value is None else tables.number(value) for value in values]
 
     def count_points(self, variables: Sequence[SOp]) -> int:
         """How many joint values the variables have (an upper bound)."""
@@ -104,9 +120,8 @@ class Tables:
         if variables not in self._kept:
             within = set(variables)
             masks = [self._truth(node, variables) for node in self.requires if set(self.variables.of(node)) <= within]
-            if {POSITION, LENGTH} <= within:
-                index, length = (self._axis(var, variables) for var in (POSITION, LENGTH))
-                masks.append(index < length)
+            for small, large, by in bounded(variables, self.setting.causal):
+                masks.append(self._axis(small, variables) + by <= self._axis(large, variables))
             shape = [len(self.domain(var)) for var in variables]
             self._kept[variables] = np.broadcast_to(reduce(np.logical_and, masks), shape) if masks else None
         return self._kept[variables]
@@ -138,7 +153,7 @@ class Tables:
         return [(point, value) for point, value in zip(points, values, strict=True) if value is not None]
 
     def _joint(self, variables: tuple[SOp, ...]) -> list[Point]:
-        """The joint values of variables. A position is below the length; other variables are taken as independent."""
+        """The joint values of variables: counts of fewer keys are no larger; all else is taken as independent."""
         if variables not in self._points:
             domains = [self.domain(var).values for var in variables]
             self._points[variables] = tables.points(domains, self.meant(variables))
