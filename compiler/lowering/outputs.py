@@ -73,11 +73,12 @@ def _in_parts(name: str, node: SOp, context: Context, read: Read) -> Output | No
     for parts in wholes if not context.ranked else ():
         if (found := _from(name, a, b, parts, context, read)) is not None:
             return found
-    rows = _listed(context, a, b, (a, b))
-    if rows is None or any(len(context.analysis.domain(part)) > context.limits.decoded for part in (a, b)):
+    parts = min(filter(None, wholes), key=lambda parts: sum(not _is_small(part, context) for part in parts))
+    rows = _listed(context, a, b, parts)
+    if rows is None or any(len(context.analysis.domain(part)) > context.limits.decoded for part in parts):
         return None
     forms, columns = [], [*rows.T[:2]]
-    for part, column in zip((a, b), rows.T[2:], strict=True):
+    for part, column in zip(parts, rows.T[2:], strict=True):
         for digit, numbers in _whole_digits(part, column, context):
             forms.append(read(digit).form)
             columns.append(numbers)
@@ -157,12 +158,9 @@ def _in_columns(name: str, context: Context, forms: Sequence[Form], rows: _Rows)
 
 def _whole_digits(node: SOp, column: _Rows, context: Context) -> Iterator[tuple[SOp, _Rows]]:
     """A whole number, or its digits if it is large, with what they are where it is a column's number."""
-    domain = context.analysis.domain(node)
-    low, high = (int(end) for end in domain.ends)
-    # ranks are tried where something was rounded too much: then only digits that are small have room for errors ...
-    is_small = not context.ranked or high - low <= context.precision.largest_digit // 4
-    if is_small and _is_distinguishable(Fraction(low), Fraction(high), context):
-        # ... and what is a sum, perhaps of larger numbers, is copied into a direction of its own (`Gates.copied`)
+    low, high = (int(end) for end in context.analysis.domain(node).ends)
+    if _is_small(node, context):
+        # what is a sum, perhaps of larger numbers, is copied into a direction of its own (`Gates.copied`)
         is_copied = context.ranked and isinstance(node, Map)
         yield Map("round", (node,)) if is_copied else node, column
         return
@@ -171,6 +169,16 @@ def _whole_digits(node: SOp, column: _Rows, context: Context) -> Iterator[tuple[
     rest = Map("%", (above, Constant(base)))
     yield Map("/", (Map("-", (above, rest)), Constant(base))), (column - low) // base
     yield rest, (column - low) % base
+
+
+def _is_small(node: SOp, context: Context) -> bool:
+    """Whether a whole number is told apart without being taken into digits.
+
+    Ranks are tried where something was rounded too much: then only digits that are small have room for errors.
+    """
+    low, high = context.analysis.domain(node).ends
+    has_room = not context.ranked or high - low <= context.precision.largest_digit // 4
+    return has_room and _is_distinguishable(low, high, context)
 
 
 def _is_distinguishable(low: Fraction, high: Fraction, context: Context) -> bool:

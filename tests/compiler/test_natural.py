@@ -242,7 +242,7 @@ PROGRAMS = {
     "mean so far": Natural(f"y = aggregate({UP_TO}, tokens_int);", 5_000, DIGITS, 32),
     "mean, rounded": Natural("y = round(aggregate(full_s, tokens_int));", 5_000, DIGITS),
     "root of the mean": Natural("y = aggregate(full_s, tokens_int) ^ 0.5;", 1_000, DIGITS, 32),
-    "harmonic mean": Natural("y = 1 / aggregate(full_s, 1 / tokens_int);", 1_000, DIGITS[1:], 6),
+    "harmonic mean": Natural("y = 1 / aggregate(full_s, 1 / tokens_int);", 5_000, DIGITS[1:], 6),
     "deviation, rounded": Natural(
         "m = aggregate(full_s, tokens_int); y = round((aggregate(full_s, tokens_int * tokens_int) - m * m) ^ 0.5);",
         20_000,
@@ -256,7 +256,7 @@ PROGRAMS = {
         32,
     ),
     "per mille so far": Natural(
-        f"y = round(1000 * selector_width(select(tokens_int, 7, ==) and {UP_TO}) / (indices + 1));", 1_000, DIGITS, 32
+        f"y = round(1000 * selector_width(select(tokens_int, 7, ==) and {UP_TO}) / (indices + 1));", 2_000, DIGITS, 32
     ),
     "share of what is left": Natural(
         "even = selector_width(select(tokens_int % 2, 0, ==)); y = even / (length - even + 1);", 1_000, DIGITS, 32
