@@ -247,13 +247,13 @@ PROGRAMS = {
         "m = aggregate(full_s, tokens_int); y = round((aggregate(full_s, tokens_int * tokens_int) - m * m) ^ 0.5);",
         20_000,
         DIGITS,
-        32,
+        16,
     ),
     "a large deviation": Natural(
         "m = aggregate(full_s, tokens_int); y = (aggregate(full_s, tokens_int * tokens_int) - m * m) ^ 0.5 > 2;",
         20_000,
         DIGITS,
-        32,
+        16,
     ),
     "per mille so far": Natural(
         f"y = round(1000 * selector_width(select(tokens_int, 7, ==) and {UP_TO}) / (indices + 1));", 2_000, DIGITS, 32

@@ -251,9 +251,8 @@ class Domains:
         """Whether the s-op is a quotient, or a function of one that has many values already."""
         if isinstance(node, Map) and node.op == "/":
             return True
-        return isinstance(node, Map | Lookup) and any(
-            len(self.of(arg)) > self.limits.values for arg in self._operands(node)
-        )
+        operands = self._operands(node)
+        return isinstance(node, Map | Lookup) and len(operands) == 1 and len(self.of(operands[0])) > self.limits.values
 
     def too_many(self, node: SOp, most: int) -> Refusal:
         """The error for an s-op that is to be told apart, and has too many values for that."""
