@@ -11,6 +11,7 @@ Invariant: as for `simplify`: on every input with an answer, the answer is the s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -23,7 +24,6 @@ from compiler.graph.polynomial import Ratio, product
 from compiler.graph.ratios import Ratios
 from compiler.graph.relation import EQUAL
 from compiler.graph.rules import Rule, rebuilt, rewritten
-from compiler.numbers.exact import as_value
 from rasp.meaning.operators import MIRRORED, PREDICATES
 from rasp.meaning.sop import Aggregate, Constant, Lookup, Map, Node, Select, SOp, Tokens, reachable
 from rasp.text.source import RaspError
@@ -147,7 +147,7 @@ def _stepped(node: Node, ratios: Ratios) -> Node | None:
             return None
     if len(pieces) < 2:
         return None
-    behind = [_behind(quotient, before.last, after.first, ratios) for before, after in pairwise(pieces)]
+    behind = [_behind(ratio, before.last, after.first, ratios) for before, after in pairwise(pieces)]
     values = [piece.value for piece in pieces]
     if values == [False, True] and isinstance(values[0], bool):
         return behind[0]
@@ -187,13 +187,15 @@ def _over(node: SOp, given: Mapping[SOp, SOp]) -> SOp:
     return found
 
 
-def _behind(quotient: SOp, low: Fraction, high: Fraction, ratios: Ratios) -> SOp:
-    """Whether a quotient is the second of two numbers at least; it is never between them.
+def _behind(ratio: Ratio, low: Fraction, high: Fraction, ratios: Ratios) -> SOp:
+    """Whether a ratio is the second of two numbers at least; it is never between them.
 
     It is compared with the number of least denominator from one to the other.
     """
     limit = next(Fraction(ceil(low * under), under) for under in count(1) if ceil(low * under) <= high * under)
-    return _truth(">=" if limit == high else ">", quotient, Constant(as_value(limit)), ratios)
+    difference = ratios.added(ratio, Ratio(-limit, Constant(1), Counter()))
+    assert difference is not None  # its denominators are those of the ratio
+    return Map(">=" if limit == high else ">", (difference.over, Constant(0)))
 
 
 def _asked(node: Node, ratios: Ratios) -> Node | None:

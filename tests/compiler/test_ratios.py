@@ -289,7 +289,8 @@ def test_c24_an_answer_is_decoded_from_what_it_is_computed_from() -> None:
         "causal",
     )
     (output,) = compiled.circuit.outputs
-    assert compiled.certificate.ok and len(output.digits) == 2 and not compiled.circuit.layers[-1].neurons
+    assert compiled.certificate.ok and len(output.digits) == 2
+    assert len(compiled.circuit.layers[-1].neurons) <= 1  # the offset of the sum
     assert check(compiled, samples=200, max_exhaustive=84).ok
 
 
