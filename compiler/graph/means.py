@@ -121,6 +121,16 @@ def _rounded(node: Node, ratios: Ratios) -> Node | None:
     return None
 
 
+def _made(node: Node, ratios: Ratios) -> Node | None:
+    """A choice of which it is known how it ends."""
+    match node:
+        case Map(op="if", args=(condition, a, b)):
+            domain = ratios.analysis.domain_if_any(condition)
+            if domain is not None and [*domain] in ([True], [False]) and isinstance(domain.values[0], bool):
+                return a if domain.values[0] else b
+    return None
+
+
 def _rounded_whole(node: Node, ratios: Ratios) -> Node | None:
     match node:
         case Map(op="round", args=(a,)) if ratios.is_rounded(a):
@@ -218,18 +228,27 @@ def _floored(node: Node, ratios: Ratios) -> Node | None:
     match node:
         case Select(key=key, query=query, predicate=op):
             if (ratio := _wide(query, ratios)) is not None and ratios.analysis.is_whole(key):
-                near = _next(op, ratio)
-                return None if near is None else replace(node, query=near)
+                return replace(node, query=_next(op, ratio, key, ratios))
             if (ratio := _wide(key, ratios)) is not None and ratios.analysis.is_whole(query):
-                near = _next(MIRRORED[op], ratio)
-                return None if near is None else replace(node, key=near)
+                return replace(node, key=_next(MIRRORED[op], ratio, query, ratios))
     return None
 
 
-def _next(op: str, ratio: Ratio) -> SOp | None:
-    """The whole number with which another one compares as with a ratio: the next one below it, or above."""
+def _next(op: str, ratio: Ratio, other: SOp, ratios: Ratios) -> SOp:
+    """The whole number with which another one compares as with a ratio: the next one below it, or above.
+
+    What is equal to no whole number is as what the other one never is.
+    """
     if op in ("==", "!="):
-        return None
+        floor, never = ratio.floor(), int(ratios.analysis.domain(other).ends[0]) - 1
+        whole = Map(
+            "==",
+            (
+                product([floor, *ratio.under.elements(), Constant(ratio.factor.denominator)]),
+                product([ratio.over, Constant(ratio.factor.numerator)]),
+            ),
+        )
+        return Map("if", (whole, floor, Constant(never)))
     if op in ("<=", ">"):  # own <= x if own <= floor(x); own > x if own > floor(x)
         return ratio.floor()
     return product([replace(ratio, factor=-ratio.factor).floor(), Constant(-1)])
@@ -242,6 +261,7 @@ RULES: tuple[RatioRule, ...] = (
     Rule("cancelling", "a / m, m divides a is a whole number", "C24", _cancelled),
     Rule("mean of what I have", "aggregate(select(x, x, ==), f(x)) is f(x)", "C24", _own),
     Rule("cross-multiplication", "a / m < b / n is a n - b m < 0", "C24", _compared),
+    Rule("choice that is made", "a if c else b is a where c is always True", "C24", _made),
     Rule("round of a mean", "round(aggregate(s, v)) is round(total(s, v) / selector_width(s))", "C24", _rounded),
     Rule("round of what is whole", "round(a) is a", "C24", _rounded_whole),
     Rule("steps of a mean", "f(a / m), of few steps, is g([a / m > s] + [a / m > t] + ...)", "C24", _stepped),

@@ -73,7 +73,10 @@ def _in_parts(name: str, node: SOp, context: Context, read: Read) -> Output | No
     for parts in wholes if not context.ranked else ():
         if (found := _from(name, a, b, parts, context, read)) is not None:
             return found
-    parts = min(filter(None, wholes), key=lambda parts: sum(not _is_small(part, context) for part in parts))
+    listed = [parts for parts in wholes if parts and all(map(context.analysis.is_whole, parts))]
+    parts = min(listed, key=lambda parts: sum(not _is_small(part, context) for part in parts), default=())
+    if not parts:
+        return None
     rows = _listed(context, a, b, parts)
     if rows is None or any(len(context.analysis.domain(part)) > context.limits.decoded for part in parts):
         return None

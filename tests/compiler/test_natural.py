@@ -261,6 +261,26 @@ PROGRAMS = {
     "share of what is left": Natural(
         "even = selector_width(select(tokens_int % 2, 0, ==)); y = even / (length - even + 1);", 1_000, DIGITS, 32
     ),
+    "at the mean place": Natural(
+        'm = aggregate(select(tokens, "a", ==), indices); y = aggregate(select(indices, m, ==), tokens);',
+        5_000,
+        [*"ab|"],
+        16,
+    ),
+    "the token at the mean place": Natural(
+        'm = aggregate(select(tokens, "a", ==), indices); t = aggregate(select(indices, m, ==), tokens);'
+        'y = m + 1 if t == "a" else m;',
+        10_000,
+        [*"ab|"],
+        16,
+    ),
+    "a mean, and a branch that is never taken": Natural(
+        'k = selector_width(select(tokens, "Q", ==)); m = aggregate(select(tokens, "a", ==), indices);'
+        "y = aggregate(select(indices, 0, ==), tokens) if k == 3 else m;",
+        1_000,
+        [*"ab|"],
+        16,
+    ),
     "every other": Natural(
         f'c = selector_width(select(tokens, "a", ==) and {UP_TO}); y = "*" if c % 2 == 1 else tokens;', 10_000, LETTERS
     ),

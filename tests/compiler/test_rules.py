@@ -231,6 +231,10 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "cancelling": ("aggregate(full_s, {}) * (2 * length)", "(aggregate(full_s, {}) + 1) * length"),
     "mean of what I have": ("aggregate(select(tokens, tokens, ==), 2 * tokens_int)", "aggregate(full_s, length)"),
     "cross-multiplication": ("aggregate(full_s, {}) > 3 / 2", "aggregate(full_s, {}) <= aggregate(full_s, indices)"),
+    "choice that is made": (
+        "(7 if length > 9 else aggregate(full_s, {}))",
+        "aggregate(full_s, {}) if indices < length else 1",
+    ),
     "round of a mean": ("round(aggregate(full_s, {}))", "round(aggregate(select(tokens, tokens, ==), {}) / 2)"),
     "round of what is whole": ("round((indices + indices + 2 * {}) / 2)",),
     "steps of a mean": (
@@ -245,6 +249,8 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "next whole number": (
         "selector_width(select(tokens_int, aggregate(full_s, {}), <))",
         "selector_width(select(tokens_int, aggregate(full_s, {}), >))",
+        "selector_width(select(tokens_int, aggregate(full_s, {}), ==))",
+        "selector_width(select(aggregate(select(indices, indices, <=), {}), indices, !=))",
         "selector_width(select(aggregate(select(indices, indices, <=), {}), tokens_int, >=))",
     ),
     "quotient of whole numbers": ("aggregate(full_s, {})", "aggregate(select(tokens_int, tokens_int, <), {}, 5 / 2)"),
