@@ -25,6 +25,8 @@ from rasp.text.syntax import Comment
 
 MAX_ERRORS = 20
 """After so many errors the rest of a header is not read."""
+NAMES = ("output", "requires", "loop")
+"""The settings whose value may be names with commas between them."""
 MAX_EXAMPLES = 1_000
 """How many examples a program may give."""
 
@@ -40,7 +42,7 @@ def read_settings(comments: Iterable[Comment], instead: Collection[str] = ()) ->
     spans: dict[str, Span] = {}
     found: list[Diagnostic] = []
     lines = [comment for comment in comments if comment.span.text.startswith("#@")]
-    for comment in sorted(lines, key=lambda one: not re.match(r"#@\s*source\s*:", one.span.text)):
+    for comment in sorted(lines, key=lambda one: not re.match(r"#@\s*(source|loop)\s*:", one.span.text)):
         if len(found) < MAX_ERRORS:
             try:
                 settings = _read_line(settings, comment.span, spans)
@@ -102,7 +104,7 @@ def _read_value(key: str, text: str) -> Any:
     value, end = _read_json(text)
     if text[end:].strip():
         names = [name.strip() for name in text.split(",")]
-        if key == "output" and all(re.fullmatch(r"\w+", name) for name in names):
+        if key in NAMES and all(re.fullmatch(r"\w+", name) for name in names):
             return names
         raise error("setting", f"`{cut(text[end:].strip())}` is left over behind the value")
     return value

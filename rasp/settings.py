@@ -28,6 +28,7 @@ Attention: TypeAlias = Literal["bidirectional", "causal"]
 
 MAX_VOCABULARY = 1_000_000
 MAX_LENGTH = 1_000_000
+MAX_ROUNDS = 100_000
 DEFAULT_LENGTH = 16
 """The longest input, where neither program nor caller says."""
 START = "<start>"
@@ -67,6 +68,12 @@ class Settings:
     source: tuple[Value, ...] | None = None
     max_source: int | None = None
     start: Value = START
+    loop: tuple[str, ...] = ()
+    """The names that the outermost loop which binds them carries from round to round."""
+    halt: str | None = None
+    """The carried name that is True everywhere once no further round changes an answer."""
+    rounds: int | None = None
+    """How many rounds there are, instead of those of the text."""
     spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
@@ -260,6 +267,12 @@ def _vocab(value: Any, key: str = "vocab") -> tuple[Value, ...]:
     return tuple([Fraction(text) if isinstance(token, Fraction) else token for text, token in seen.items()])
 
 
+def _rounds(value: Any) -> int:
+    if type(value) is not int or not 0 < value <= MAX_ROUNDS:
+        raise error("setting", f"`rounds` is an integer from 1 to {MAX_ROUNDS}, not {_shown(value)}")
+    return value
+
+
 def _length(key: str) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         if type(value) is not int or not 0 < value <= MAX_LENGTH:
@@ -303,6 +316,13 @@ def _check_together(given: Iterable[str], settings: Settings) -> None:
         raise error("setting", why)
     if not settings.two_tapes and (alone := [key for key in ("max_source", "start") if key in given]):
         raise error("setting", f"`{alone[0]}` is for a program with a source: none is declared")
+    if settings.loop and settings.two_tapes:
+        raise error("setting", "`loop` is for a program of one tape: this one declares a source")
+    if (alone := [key for key in ("halt", "rounds") if key in given]) and not settings.loop:
+        hint = "a line `#@ loop: NAMES` says which names a loop carries from round to round"
+        raise error("setting", f"`{alone[0]}` is for a program with a loop: no `loop` is declared", hint=hint)
+    if settings.halt is not None and settings.halt not in settings.loop:
+        raise error("setting", f"`halt` names `{settings.halt}`, and the loop carries {', '.join(settings.loop)}")
     for example in settings.examples if "example" in given else ():
         _check_example(example, settings.two_tapes)
 
@@ -341,6 +361,9 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "source": lambda value: _vocab(value, "source"),
     "max_source": _length("max_source"),
     "start": lambda value: _scalar(value, "`start`"),
+    "loop": _names("loop"),
+    "halt": lambda value: _name(value, "`halt`"),
+    "rounds": _rounds,
 }
 """What reads the value of each setting. Raises `RaspError` for one that is none."""
 _FIELD = {"example": "examples"}

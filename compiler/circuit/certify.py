@@ -21,14 +21,15 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from compiler.circuit.certificate import Certificate, Decision
-from compiler.circuit.circuit import Circuit
+from compiler.circuit.circuit import Carry, Circuit, Repeat
 from compiler.circuit.decoding import logits
 from compiler.circuit.errors import NEAREST, HeadErrors, NeuronErrors, OutputErrors
 from compiler.circuit.layer import Head, Layer, Neuron
 from compiler.circuit.sizes import Sizes
 from compiler.circuit.walk import walk
 from compiler.numbers.bound import SLACK, Bound
-from compiler.numbers.direction import Direction
+from compiler.numbers.direction import ONE, Direction
+from compiler.numbers.exact import Multiples, real
 from compiler.numbers.grid import common_grid
 from compiler.numbers.rounding import added
 
@@ -61,6 +62,49 @@ class Certifier(HeadErrors, NeuronErrors, OutputErrors):
             self.sizes.end("logits")
         sizes = (*(replace(size, what=f"encoder, {size.what}") for size in before.sizes), *self.sizes.found)
         return Certificate((*before.decisions, *self.decisions), self.p.name, sizes)
+
+    def order(self) -> Iterator[int]:
+        """One round stands for all (C44): what is carried can be all that it is in any of them."""
+        repeat = self.circuit.repeat
+        for number in self.circuit.order(1):
+            if repeat is not None and number == repeat.start:
+                self._begin(repeat)
+            yield number
+
+    def _begin(self, repeat: Repeat) -> None:
+        """What is carried into the first round is there to the bit, as it is in all others."""
+        for carry in repeat.carries:
+            held = self.bounds[carry.direction]
+            self._exactly(carry, "at first", held.error == 0.0)
+            self.bounds[carry.direction] = self.exact(carry.numbers)
+
+    def _exactly(self, carry: Carry, when: str, holds: bool) -> None:
+        gap = Multiples.of(carry.numbers).distance or Fraction(1)
+        what = f"{carry.direction}, carried to the bit, {when}"
+        error = 0.0 if holds and self.exact(carry.numbers).error == 0.0 else math.inf
+        self.decisions.append(Decision(what, NEAREST * real(gap), error, carry.direction.holds))
+
+    def _carry(self, layer: Layer) -> None:
+        """The change is computed exactly, and so is its sum with what stands there: both are multiples of one power of
+        two that the dtype holds."""
+        repeat = self.circuit.repeat
+        assert repeat is not None
+        exact: dict[Direction, bool] = dict.fromkeys(repeat.carried, True)
+        for neuron in layer.carriers:
+            read = self.form(neuron.read)
+            fine = read.error == 0.0 and read.grid is not None and self.preactivation(neuron, read) == 0.0
+            for direction, _ in neuron.writes:
+                exact[direction] = exact[direction] and fine
+        for carry in repeat.carries:
+            self._exactly(carry, "behind a round", exact[carry.direction])
+            self.bounds[carry.direction] = self.exact(carry.numbers)
+
+    def _left_behind(self, layer: Layer) -> None:
+        """What a round leaves in a direction that it has written would be there in the next one, too."""
+        for direction in {direction for neuron in layer.erasers for direction, _ in neuron.writes}:
+            rounded = direction in self.circuit.offsets and self.bounds[direction].error > 0.0
+            if (left := math.inf if rounded else self.left.get(direction, 0.0)) > 0.0:
+                self.decisions.append(Decision(f"{direction}, gone behind a round", 0.0, left, direction.holds))
 
     def embed(self) -> Bounds:
         """What the embedding writes is exact, or rounded once."""
@@ -96,6 +140,9 @@ class Certifier(HeadErrors, NeuronErrors, OutputErrors):
             state[direction] = self._rounded(direction, bound) if bound.spacing else bound
         self.sizes.added(gets, before, state)
         self._erase(layer)
+        if layer.carriers:
+            self._carry(layer)
+            self._left_behind(layer)
         if layer.mlp:
             self.sizes.end(f"L{number} neurons")
         return state
@@ -126,7 +173,7 @@ class Certifier(HeadErrors, NeuronErrors, OutputErrors):
         """A neuron takes a number away as it is, with its error, unless the error has turned its sign (C15)."""
         seen: dict[Direction, int] = {}
         for neuron in layer.erasers:
-            for direction, _ in neuron.writes:
+            for direction, _ in neuron.writes if neuron.read.terms.keys() != {ONE} else ():
                 seen[direction] = seen.get(direction, 0) + 1
         self.left |= {d: 0.0 if neurons == 2 else self.bounds[d].error for d, neurons in seen.items()}
 

@@ -84,6 +84,34 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class Carry:
+    """A name that a loop carries: where it lives, the numbers it can be, what a round ends with."""
+
+    direction: Direction
+    numbers: tuple[Fraction, ...]
+    after: Form
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """The layers from `start` on, before `stop`, are one round, and run so many times (C44)."""
+
+    start: int
+    stop: int
+    rounds: int
+    carries: tuple[Carry, ...]
+
+    @property
+    def carried(self) -> set[Direction]:
+        """Where the names live."""
+        return {carry.direction for carry in self.carries}
+
+    def over(self, forms: Mapping[Direction, Form]) -> Repeat:
+        """The same with directions replaced by forms."""
+        return replace(self, carries=tuple(replace(one, after=one.after.substitute(forms)) for one in self.carries))
+
+
+@dataclass(frozen=True)
 class Circuit:
     """A transformer by name. `tokens[d][t]` and `positions[d][i]` are what the embeddings write along d.
 
@@ -107,6 +135,7 @@ class Circuit:
     homes: dict[Direction, Direction] = field(default_factory=dict)
     encoder: Circuit | None = None  # of the source; heads that cross read the stream that it ends with
     exports: tuple[Form, ...] = ()  # what a decoder reads of the stream in the end
+    repeat: Repeat | None = None
     graph: Graph | None = field(default=None, compare=False, repr=False)  # whose s-ops it computes
     titles: dict[Node, str] = field(default_factory=dict, compare=False, repr=False)  # of s-ops made on the way
 
@@ -122,6 +151,17 @@ class Circuit:
     def sublayers(self) -> Iterator[Sublayer]:
         """All sublayers, in order."""
         return sublayers(self.layers, self.slots)
+
+    def order(self, rounds: int | None = None) -> Iterator[int]:
+        """The numbers of the layers as they run: those of a loop so many times, else as often as it has rounds."""
+        if self.repeat is None:
+            yield from range(len(self.layers))
+            return
+        start, stop = self.repeat.start, self.repeat.stop
+        yield from range(start)
+        for _ in range(self.repeat.rounds if rounds is None else rounds):
+            yield from range(start, stop)
+        yield from range(stop, len(self.layers))
 
     def crossing(self) -> list[Head]:
         """The heads that read the encoder's stream."""
@@ -262,6 +302,8 @@ class Circuit:
             lines += [f"L{number}H{i} {head}" for i, head in enumerate(layer.heads)]
             lines += [f"L{number}C{i} {head}" for i, head in enumerate(layer.cross)]
             lines += [f"L{number}N{i} {neuron}" for i, neuron in enumerate(layer.mlp)]
+        if self.repeat is not None:
+            lines.append(f"layers {self.repeat.start} to {self.repeat.stop - 1} run {counted(self.repeat.rounds, 'time')}")
         lines += map(str, self.outputs)
         return "\n".join(lines)
 

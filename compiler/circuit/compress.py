@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from compiler.circuit.circuit import Circuit
 from compiler.circuit.layer import Head, Layer, Neuron, needed
+from compiler.circuit.loops import restored
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import Multiples, integers
 from compiler.numbers.grid import common_distance
@@ -39,6 +40,7 @@ def compress(circuit: Circuit) -> Circuit:
     positions, by_position = _basis(circuit.positions, written)
     found = replace(circuit, tokens=tokens, positions=positions)
     found = _without_unread(_without_vanished(_substituted(found, by_token | by_position | _by_stairs(circuit))))
+    found = restored(found)
     return found if found.encoder is None else _with_encoder(found, found.encoder)
 
 
@@ -72,18 +74,47 @@ def _at_keys(head: Head, new: Mapping[Form, Form]) -> Head:
 def _without_unread(circuit: Circuit) -> Circuit:
     """Keep what the outputs need: going back through the layers, only what writes a direction that is read later."""
     read = circuit.decoded()
-    layers: list[Layer] = []
-    for layer in reversed(circuit.layers):
-        neurons = needed(layer.neurons, read)
-        cross = needed(layer.cross, read)
-        layers.append(Layer(needed(layer.heads, read), neurons, cross))
+    repeat, layers = circuit.repeat, circuit.layers
+    if repeat is None:
+        kept = _needed(layers, read)
+    else:
+        behind = _needed(layers[repeat.stop :], read)
+        round_, before = _of_round(layers[repeat.start : repeat.stop], read, repeat.carried), layers[: repeat.start]
+        before_ = _needed(before, read)
+        start = len(before_)
+        carries = tuple(carry for carry in repeat.carries if carry.direction in read)
+        repeat = replace(repeat, start=start, stop=start + len(round_), carries=carries)
+        kept = [*before_, *round_, *behind]
     return replace(
         circuit,
         tokens={d: column for d, column in circuit.tokens.items() if d in read},
         positions={d: column for d, column in circuit.positions.items() if d in read},
         offsets={d: offset for d, offset in circuit.offsets.items() if d in read},
-        layers=tuple(layer for layer in reversed(layers) if layer.heads or layer.cross or layer.neurons),
+        layers=tuple(kept),
+        repeat=repeat,
     )
+
+
+def _needed(layers: Sequence[Layer], read: set[Direction]) -> list[Layer]:
+    """Those of some layers, without what is not read behind them; what they read is added to that."""
+    kept: list[Layer] = []
+    for layer in reversed(layers):
+        neurons = needed(layer.neurons, read)
+        carriers = needed(layer.carriers, read)
+        cross = needed(layer.cross, read)
+        kept.append(Layer(needed(layer.heads, read), neurons, cross, [], carriers))
+    return [one for one in reversed(kept) if one.heads or one.cross or one.mlp]
+
+
+def _of_round(layers: Sequence[Layer], read: set[Direction], carried: set[Direction]) -> list[Layer]:
+    """Those of a round: what it carries is read by the next one, too."""
+    while True:
+        within = set(read)
+        kept = _needed(layers, within)
+        if within & carried <= read:
+            read |= within
+            return kept
+        read |= within & carried
 
 
 def _basis(
@@ -301,9 +332,12 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
                 [_head(head, forms) for head in layer.heads],
                 _shared(_neuron(n, forms) for n in layer.neurons),
                 [_head(head, forms) for head in layer.cross],
+                [],
+                [_neuron(neuron, forms) for neuron in layer.carriers],
             )
             for layer in circuit.layers
         ),
+        repeat=circuit.repeat and circuit.repeat.over(forms),
         stairs={d: replace(stairs, read=stairs.read.substitute(forms)) for d, stairs in circuit.stairs.items()},
         outputs=tuple(
             replace(output, digits=tuple(form.substitute(forms) for form in output.digits))

@@ -207,16 +207,17 @@ class Layer:
     neurons: list[Neuron] = field(default_factory=list)
     cross: list[Head] = field(default_factory=list)
     erasers: list[Neuron] = field(default_factory=list)  # set directions that nobody reads any more to zero (C15)
+    carriers: list[Neuron] = field(default_factory=list)  # put what a round ends with where it began (C44)
 
     @property
     def mlp(self) -> list[Neuron]:
-        """All neurons, the erasers last."""
-        return [*self.neurons, *self.erasers]
+        """All neurons, those of a round's end last."""
+        return [*self.neurons, *self.erasers, *self.carriers]
 
     def writes(self) -> Iterator[Direction]:
         """Every direction the layer adds to; what it erases is not among them."""
         yield from (channel.write for head in (*self.heads, *self.cross) for channel in head.channels)
-        yield from (direction for neuron in self.neurons for direction, _ in neuron.writes)
+        yield from (direction for neuron in (*self.neurons, *self.carriers) for direction, _ in neuron.writes)
 
 
 Slot: TypeAlias = Literal["self", "cross", "mlp"]

@@ -34,6 +34,8 @@ class _Life:
 
 def reuse(circuit: Circuit, optimize: str = "balanced") -> Circuit:
     """Let later directions take over the columns of earlier ones, if that saves enough; in an encoder, too."""
+    if circuit.repeat is not None:  # what may be erased depends on the round
+        return circuit
     if circuit.encoder is not None:
         circuit = replace(circuit, encoder=reuse(circuit.encoder, optimize))
     d_model, column = len(circuit.directions()), circuit.numbers_in_a_column()

@@ -8,7 +8,7 @@ Invariant: attention comes before the MLP of its layer, and a state is what the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import reduce
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -35,12 +35,16 @@ class Algebra(Protocol[S]):
     def activate(self, state: S, number: int, layer: Layer) -> S:
         """After its neurons."""
 
+    def order(self) -> Iterable[int]:
+        """The numbers of the layers, in the order in which they run: those of a loop once, or round by round."""
+
 
 def walk(circuit: Circuit, algebra: Algebra[S]) -> Iterator[S]:
     """The state after the embedding and after each sublayer."""
     state = algebra.embed()
     yield state
-    for number, layer in enumerate(circuit.layers):
+    for number in algebra.order():
+        layer = circuit.layers[number]
         for name in circuit.slots.names[:-1]:
             state = algebra.attend(state, number, layer.cross if name == "cross" else layer.heads)
             yield state
@@ -61,6 +65,10 @@ class Exact:
         self.tokens = tokens
         self.erasing = erasing
         self.sources = sources
+
+    def order(self) -> list[int]:
+        """All rounds, unless nothing is erased: then a second one would add to what the first one has written."""
+        return [*self.circuit.order(1 if not self.erasing else None)]
 
     def embed(self) -> list[Stream]:
         """BOS, then one position a token."""

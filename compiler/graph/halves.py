@@ -32,6 +32,7 @@ from rasp.meaning.sop import (
     reachable,
 )
 from rasp.meaning.tapes import Instances, named
+from rasp.running.loops import Round
 
 BOTH: tuple[Tape, ...] = ("source", "target")
 
@@ -48,6 +49,10 @@ class Half:
     setting: Setting
     requires: tuple[SOp, ...] = ()
     written: Mapping[Node, Node] = field(default_factory=dict)
+    round: Round | None = None
+    """Any round of a loop, if the outputs come behind one."""
+    booleans: frozenset[str] | None = None
+    """The outputs that have no values but bools, where that is not seen from themselves."""
 
 
 def halves(

@@ -23,6 +23,7 @@ from rasp.meaning.sop import (
     Lookup,
     Map,
     Node,
+    Phi,
     Selector,
     SOp,
     Tokens,
@@ -76,6 +77,9 @@ class Known:
                 return kind(value)
             case Tokens(convert=convert):
                 found = {kind(value) for value in self.setting.converted(convert).values() if value is not None}
+                return found.pop() if len(found) == 1 else None
+            case Phi(values=values):
+                found = {kind(value) for value in values}
                 return found.pop() if len(found) == 1 else None
             case Lookup(table=table):
                 found = {kind(value) for _, value in table}

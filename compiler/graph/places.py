@@ -22,6 +22,7 @@ from rasp.meaning.sop import (
     Lookup,
     Map,
     Node,
+    Phi,
     SOp,
     Tokens,
     Total,
@@ -101,7 +102,7 @@ def without_tokens(nodes: Iterable[Node]) -> dict[Node, None]:
     """The nodes that no token decides, of all nodes, inputs first."""
     free: dict[Node, None] = {}
     for node in nodes:
-        if not isinstance(node, Tokens | Encoded) and all(arg in free for arg in node.inputs):
+        if not isinstance(node, Tokens | Encoded | Phi) and all(arg in free for arg in node.inputs):
             free[node] = None
     return free
 

@@ -19,13 +19,14 @@ import networkx as nx
 
 from compiler.graph.domain import Analysis, Setting
 from compiler.graph.halves import Half
+from compiler.graph.loops import Loop, of_round
 from compiler.graph.means import without_means
 from compiler.graph.rules import rebuilt
 from compiler.graph.simplify import simplify
 from rasp.meaning.answers import is_boolean, normalised
 from rasp.meaning.interpreter import evaluate
 from rasp.meaning.listing import aligned, listed, outline
-from rasp.meaning.sop import Aggregate, Constant, Encoded, Node, SOp, Total, Width, reachable
+from rasp.meaning.sop import Aggregate, Constant, Encoded, Node, Phi, SOp, Total, Width, reachable
 from rasp.value import Value
 
 Carried: TypeAlias = Mapping[SOp, SOp]
@@ -51,6 +52,8 @@ class Graph:
     origins: Mapping[Node, Node] = field(default_factory=dict)  # what the program wrote, by what stands for it here
     encoder: Graph | None = None
     """What is computed of the source; its outputs are what this graph has as `Encoded` leaves."""
+    loop: Loop | None = None
+    """The loop that comes before the outputs, which read its leaves as they are behind it."""
 
     def origin(self, node: Node) -> Node | None:
         """What the program wrote of a node, else of what reads it, else of the nearest one that it is computed from."""
@@ -72,7 +75,17 @@ class Graph:
     @property
     def nodes(self) -> list[Node]:
         """Every node the outputs need, inputs first."""
-        return reachable(self.outputs.values())
+        return reachable([*self.outputs.values(), *(() if self.loop is None else self.loop.roots)])
+
+    @property
+    def meaning(self) -> dict[str, SOp]:
+        """The outputs as the interpreter takes them: all rounds of a loop, one after the other."""
+        return self.outputs if self.loop is None else self._unrolled
+
+    @cached_property
+    def _unrolled(self) -> dict[str, SOp]:
+        assert self.loop is not None
+        return self.loop.unrolled(self.outputs)
 
     def name(self, node: Node) -> str:
         """The node's name in the program, or its text if that is short, or what it is a part of."""
@@ -126,7 +139,7 @@ class Graph:
 
     def run(self, tokens: Sequence[Value], source: Sequence[Value] | None = None) -> dict[str, list[Value]]:
         """The outputs by the reference interpreter."""
-        values = evaluate(list(self.outputs.values()), tokens, causal=self.setting.causal, source=source)
+        values = evaluate(list(self.meaning.values()), tokens, causal=self.setting.causal, source=source)
         return {name: self.printed(name, answer) for name, answer in zip(self.outputs, values, strict=True)}
 
     def printed(self, name: str, values: Iterable[Value]) -> list[Value]:
@@ -148,7 +161,11 @@ class Graph:
 
     def shown(self) -> list[tuple[str, str, Node]]:
         """The lines of the graph's text, each with its node."""
-        return listed({self.names[node]: node for node in self.nodes if node in self.names} | self.outputs)
+        carried = {}
+        if self.loop is not None:
+            pairs = zip(self.loop.phis, self.loop.first, self.loop.after, strict=True)
+            carried = {name: node for phi, first, after in pairs for name, node in _carried_names(phi, first, after)}
+        return listed({self.names[node]: node for node in self.nodes if node in self.names} | carried | self.outputs)
 
 
 def _below(node: Node) -> Iterator[Node]:
@@ -159,6 +176,10 @@ def _below(node: Node) -> Iterator[Node]:
         seen.update(new)
         todo += new
         yield from new
+
+
+def _carried_names(phi: Phi, first: SOp, after: SOp) -> Iterator[tuple[str, SOp]]:
+    yield from ((f"first {phi.name}", first), (f"next {phi.name}", after))
 
 
 def _kind(node: Node) -> str:
@@ -204,6 +225,7 @@ class _Simplified:
     said: dict[Node, str]
     """What the messages of the analysis call nodes, those of ratios too."""
     encoder: Graph | None = None
+    loop: Loop | None = None
 
 
 def specialise(
@@ -224,9 +246,9 @@ def specialise(
 
 
 def _simplified(
-    half: Half, unsorted: bool, encoder: Graph | None = None, carried: Carried | None = None
+    half: Half, unsorted: bool, encoder: Graph | None = None, carried: Carried | None = None, loop: Loop | None = None
 ) -> _Simplified:
-    roots = [*half.outputs.values(), *half.requires]
+    roots = [*half.outputs.values(), *half.requires, *(() if loop is None else loop.roots)]
     before = _carried(roots, carried or {})
     found = simplify([before[root] for root in roots], half.setting, unsorted)
     new = {old: found[node] for old, node in before.items() if node in found}
@@ -242,7 +264,7 @@ def _simplified(
     said = dict(kept)
     analysis = Analysis(half.setting, needed, said, None if encoder is None else encoder.analysis)
     analysis.require_inputs()
-    return _Simplified(new, kept, analysis, said, encoder)
+    return _Simplified(new, kept, analysis, said, encoder, None if loop is None else loop.over(new))
 
 
 def _carried(roots: Iterable[Node], carried: Carried) -> dict[Node, Node]:
@@ -254,19 +276,23 @@ def _carried(roots: Iterable[Node], carried: Carried) -> dict[Node, Node]:
 
 
 def _of_ratios(simple: _Simplified, half: Half, means: int | None, decoded: bool = True) -> Graph:
-    new, kept = simple.new, dict(simple.names)
+    new, kept, loop = simple.new, dict(simple.names), simple.loop
     found = {name: node for name, old in half.outputs.items() if isinstance(node := new[old], SOp)}
     if means is not None:
-        ratios = without_means(simple.analysis, means, found.values(), set(found.values()) if decoded else set())
+        roots = [*found.values(), *(() if loop is None else loop.roots)]
+        ratios = without_means(simple.analysis, means, roots, set(found.values()) if decoded else set())
         new = {old: ratios.get(node, node) for old, node in new.items()}
+        loop = None if loop is None else loop.over({node: ratios.get(node, node) for node in loop.roots})
         found = {name: node for name, old in half.outputs.items() if isinstance(node := new[old], SOp)}
         for called in (kept, simple.said):
             _name(called, half.names, new)
-    booleans = frozenset(name for name, old in half.outputs.items() if is_boolean(old))
+    booleans = half.booleans
+    if booleans is None:
+        booleans = frozenset(name for name, old in half.outputs.items() if is_boolean(old))
     origins: dict[Node, Node] = {}
     for old, node in new.items():
         origins.setdefault(node, half.written.get(old, old))
-    return Graph(simple.analysis.setting, found, kept, simple.analysis, booleans, origins, simple.encoder)
+    return Graph(simple.analysis.setting, found, kept, simple.analysis, booleans, origins, simple.encoder, loop)
 
 
 class Graphs(Sequence[Graph]):
@@ -281,7 +307,7 @@ class Graphs(Sequence[Graph]):
 
     def __init__(self, half: Half, encoder: Half | None = None) -> None:
         """`encoder` is what is computed of the source, if there is one; the `half` reads it."""
-        self.half = half
+        self.half, self.loop = (half, None) if half.round is None else of_round(half, half.round)
         self.encoder = None if encoder is None else Graphs(encoder)
         self._simple: dict[tuple[object, ...], _Simplified] = {}
         self._made: dict[int, Graph] = {}
@@ -303,7 +329,7 @@ class Graphs(Sequence[Graph]):
         carried = {} if self.encoder is None or encoder is None else self.encoder.carried(encoder)
         way = unsorted, *carried.values()
         if way not in self._simple:
-            simple = _simplified(self.half, unsorted, encoder, carried)
+            simple = _simplified(self.half, unsorted, encoder, carried, self.loop)
             known = (one for one in self._simple.values() if one.new == simple.new)
             self._simple[way] = next(known, simple)
         return _of_ratios(self._simple[way], self.half, means, decoded)

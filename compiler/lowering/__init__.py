@@ -31,6 +31,7 @@ from compiler.circuit.circuit import Circuit
 from compiler.graph.specialise import Graph
 from compiler.lowering.builder import Builder
 from compiler.lowering.context import NEURON_BUDGET, Context
+from compiler.lowering.loops import looped
 from compiler.lowering.names import Names
 from compiler.lowering.outputs import output
 from compiler.lowering.policy import DEFAULT_POLICY, Policy, policies
@@ -45,6 +46,8 @@ def lower(
     graph: Graph, optimize: str = "balanced", policy: Policy = DEFAULT_POLICY, precision: Precision = FLOAT32
 ) -> Circuit:
     """Build the circuit of a graph. `optimize` is one of "depth", "balanced", "size"."""
+    if graph.loop is not None:
+        return looped(graph, graph.loop, Context(graph, optimize, policy, precision), precision)
     encoder = None if graph.encoder is None else _reader(graph.encoder, optimize, policy, precision)
     reader = _reader(graph, optimize, policy, precision, encoder)
     outputs = [output(name, node, reader.context, reader.read) for name, node in graph.outputs.items()]

@@ -18,10 +18,11 @@ from decimal import Decimal
 from fractions import Fraction
 
 from compiler.circuit.certificate import Certificate
-from compiler.circuit.certify import certify
+from compiler.circuit.certify import Certifier, certify
 from compiler.circuit.circuit import Circuit
 from compiler.circuit.compress import compress
 from compiler.circuit.emit import Weights, emit
+from compiler.circuit.loops import restored
 from compiler.circuit.reuse import reuse
 from compiler.graph.domain import refusal
 from compiler.graph.specialise import Graph
@@ -170,8 +171,17 @@ def _certified(graph: Graph, mode: str, reuse_mode: str, precision: Precision, e
 def _made(graph: Graph, mode: str, policy: Policy, reuse_mode: str, precision: Precision) -> Built:
     lowered = lower(graph, mode, policy, precision)
     compressed = compress(lowered)
-    circuit = reuse(compressed, reuse_mode)
+    circuit = reuse(_restored(compressed), reuse_mode)
     return Built(lowered, compressed, circuit, certify(circuit))
+
+
+def _restored(circuit: Circuit) -> Circuit:
+    """The circuit of a loop with a second neuron for what is erased behind a round and may be off, on either side."""
+    if circuit.repeat is None:
+        return circuit
+    certifier = Certifier(circuit)
+    certifier.certificate()
+    return restored(circuit, {direction for direction, left in certifier.left.items() if left})
 
 
 def _without_offsets(

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal, NamedTuple, TypeAlias
 
-from compiler.circuit.circuit import Circuit, Output, Variable
+from compiler.circuit.circuit import Circuit, Output, Repeat, Variable
 from compiler.circuit.layer import DECODER, ENCODER, Channel, Head, Layer, Neuron, Stairs
 from compiler.graph.relation import Conjunction
 from compiler.lowering.attention import Operand, has_few_digits
 from compiler.lowering.names import Names
-from compiler.numbers.direction import Direction, Form
+from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import counts, times
 from compiler.numbers.precision import Precision
 from rasp.meaning.sop import SOp
@@ -55,20 +55,22 @@ class OpenHead:
 class Builder:
     """A circuit under construction: what has been placed."""
 
-    def __init__(self, names: Names, precision: Precision) -> None:
+    def __init__(self, names: Names, precision: Precision, behind: Builder | None = None) -> None:
+        """Layers `behind` those of another one have their own times, and share with these what is embedded and known of
+        directions."""
         self.names = names
         self.precision = precision
         self.slots = ENCODER if names.graph.encoder is None else DECODER
         self.neurons: list[tuple[int, Neuron]] = []
-        self.ranges: dict[Direction, tuple[Fraction, Fraction]] = {}
-        self.stairs: dict[Direction, Stairs] = {}
-        self.offsets: dict[Direction, Fraction] = {}
-        self.disjoint_counts: set[Direction] = set()
-        self._tokens: dict[Direction, tuple[Fraction, ...]] = {}
-        self._positions: dict[Direction, tuple[Fraction, ...]] = {}
-        self._embedded: dict[tuple[bool, tuple[int, ...], int], Direction] = {}
         self._heads: dict[Alike, list[OpenHead]] = {}
-        self._used: set[str] = {"one", "bos"}
+        self.ranges: dict[Direction, tuple[Fraction, Fraction]] = {} if behind is None else behind.ranges
+        self.stairs: dict[Direction, Stairs] = {} if behind is None else behind.stairs
+        self.offsets: dict[Direction, Fraction] = {} if behind is None else behind.offsets
+        self.disjoint_counts: set[Direction] = set() if behind is None else behind.disjoint_counts
+        self._tokens: dict[Direction, tuple[Fraction, ...]] = {} if behind is None else behind._tokens
+        self._positions: dict[Direction, tuple[Fraction, ...]] = {} if behind is None else behind._positions
+        self._embedded: dict[tuple[bool, tuple[int, ...], int], Direction] = {} if behind is None else behind._embedded
+        self._used: set[str] = {"one", "bos"} if behind is None else behind._used
 
     def direction(self, node: SOp, holds: SOp | None = None, called: str = "{}") -> Direction:
         """A new direction, named after an s-op; it holds that s-op's number, or that of another, and is `called` so."""
@@ -87,6 +89,26 @@ class Builder:
     def of_token(self, node: SOp, column: tuple[Fraction, ...]) -> Operand:
         """A function of the token: its number for each element of the vocabulary, written by the embedding (C7)."""
         return self._written_by(self._tokens, node, column)
+
+    def put(self, direction: Direction, form: Form) -> bool:
+        """Write a number where the embedding can: a sum of functions of the token and of the position, and a constant.
+
+        False where something else is read.
+        """
+        parts = self._tokens, self._positions
+        if any(d is not ONE and not any(d in part for part in parts) for d in form.terms):
+            return False
+        setting = self.names.graph.setting
+        tokens = [form.terms.get(ONE, Fraction(0))] * len(setting.texts)
+        positions = [Fraction(0)] * setting.max_length
+        for d, c in form.terms.items():
+            for column, part in ((tokens, self._tokens), (positions, self._positions)):
+                for place, number in enumerate(part.get(d, ())):
+                    column[place] += c * number
+        for column, part in ((tokens, self._tokens), (positions, self._positions)):
+            if any(column):
+                part[direction] = tuple(column)
+        return True
 
     def of_position(self, node: SOp, column: tuple[Fraction, ...]) -> Operand:
         """A function of the position: its number at each, written by the embedding (C7)."""
@@ -159,9 +181,15 @@ class Builder:
         return operand if safe else replace(operand, ready=self.after_mlp(operand.ready))
 
     def finished(
-        self, outputs: Sequence[Output], variables: Sequence[Variable], encoder: Circuit | None = None
+        self,
+        outputs: Sequence[Output],
+        variables: Sequence[Variable],
+        encoder: Circuit | None = None,
+        layers: Sequence[Layer] | None = None,
+        repeat: Repeat | None = None,
     ) -> Circuit:
-        """The circuit, with everything that has been placed, behind an encoder that heads read."""
+        """The circuit, with everything that has been placed, behind an encoder that heads read; or with these layers,
+        of which some are repeated."""
         setting = self.names.graph.setting
         circuit = Circuit(
             setting.texts,
@@ -169,7 +197,7 @@ class Builder:
             setting.causal,
             self._tokens,
             self._positions,
-            tuple(self._layers()),
+            tuple(self.layers() if layers is None else layers),
             tuple(outputs),
             (),
             self.ranges,
@@ -178,12 +206,14 @@ class Builder:
             self.offsets,
             frozenset(self.disjoint_counts),
             encoder=encoder,
+            repeat=repeat,
             graph=self.names.graph,
             titles=self.names.titles,
         )
         return replace(circuit, variables=tuple(circuit.timed(variables)))
 
-    def _layers(self) -> Iterator[Layer]:
+    def layers(self) -> Iterator[Layer]:
+        """All layers, as far as something has been placed in them."""
         heads = [opened for alike in self._heads.values() for opened in alike]
         last = max([opened.written for opened in heads] + [time for time, _ in self.neurons], default=0)
         for number in range(1, self.slots.layer(last) + 1):

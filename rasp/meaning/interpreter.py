@@ -34,6 +34,7 @@ from rasp.meaning.sop import (
     Node,
     Not,
     Or,
+    Phi,
     Select,
     Selector,
     SOp,
@@ -248,6 +249,8 @@ class Run:
                 return [value] * self._read(node, tape).n
             case Encoded(inner):
                 return self._encoded(inner)
+            case Phi(name):
+                raise self.fail(node, "loop", f"`{name}` is what a round of a loop begins with: outside of it, nothing")
             case Map(op, args):
                 return self._map(node, op, args)
             case Lookup(table, arg) as lookup:

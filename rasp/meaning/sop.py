@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import copy
 import itertools
+import operator
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, cast, dataclass_transform, overload
 
@@ -147,6 +148,22 @@ class Encoded(SOp):
 
     def written(self, *inputs: str) -> str:
         return f"source[{self.node}]"
+
+
+@_form
+class Phi(SOp):
+    """What a name that a loop carries holds at the beginning of a round: a leaf, for the rounds before have computed it.
+
+    No program writes it. A number out of `values`, where these are known. A `stale` one stands for what a name that the
+    loop does not carry held in the round before.
+    """
+
+    name: str
+    values: tuple[Value, ...] = ()
+    stale: bool = False
+
+    def written(self, *inputs: str) -> str:
+        return self.name
 
 
 @_form
@@ -311,7 +328,7 @@ class Or(Selector):
         return f"({inputs[0]} or {inputs[1]})"
 
 
-AnySOp: TypeAlias = Tokens | Indices | Constant | Encoded | Map | Lookup | Aggregate | Width | Total
+AnySOp: TypeAlias = Tokens | Indices | Constant | Encoded | Phi | Map | Lookup | Aggregate | Width | Total
 AnySelector: TypeAlias = Select | Not | And | Or
 
 
@@ -357,6 +374,22 @@ def at_source(node: SOp) -> SOp:
             case _:
                 found[current] = current
     return cast(SOp, found.get(node, node))
+
+
+def substituted(roots: Iterable[Node], new: Mapping[Node, Node]) -> dict[Node, Node]:
+    """Every node below the roots over what stands for some of them."""
+    made: dict[Node, Node] = dict(new)
+
+    def remade(part: Any) -> Any:
+        if isinstance(part, tuple) and any(isinstance(item, Node) for item in part):
+            return tuple(made[item] for item in part)
+        return made.get(part, part) if isinstance(part, Node) else part
+
+    for node in reachable(roots, made.__contains__):
+        old = [getattr(node, field.name) for field in fields(cast(Any, node))]
+        parts = old if isinstance(node, Encoded) else [*map(remade, old)]
+        made[node] = node if all(map(operator.is_, parts, old)) else type(node)(*parts)
+    return made
 
 
 def twin(node: Node) -> Any:

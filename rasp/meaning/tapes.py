@@ -33,6 +33,7 @@ from rasp.meaning.sop import (
     Node,
     Not,
     Or,
+    Phi,
     Select,
     Selector,
     SOp,
@@ -110,6 +111,8 @@ class Tapes:
                 return tape
             case Encoded():
                 return "source"
+            case Phi():
+                return None
             case Map(args=args):
                 return self._joined(node, args)
             case Lookup(arg=arg):

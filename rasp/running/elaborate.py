@@ -12,8 +12,8 @@ limits. `spans` knows for every node where it was first written (a node made by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import assert_never
@@ -24,6 +24,7 @@ from rasp.meaning.tapes import SOURCE_LENGTH, Tapes
 from rasp.running import operations
 from rasp.running.environment import OF_A_SOURCE, RESERVED, Environment, Function, Given, RaspValue, describe
 from rasp.running.expressions import Evaluator, Skip, check_name, deep_recursion
+from rasp.running.loops import Carrying, binds
 from rasp.text.parser import MAX_WORDS, Parse, parse_source
 from rasp.text.source import Diagnostic, RaspError, Source, Span, error
 from rasp.text.syntax import Assign, Command, Define, Draw, Evaluate, Expression, For, Load, Name, Statement
@@ -51,6 +52,7 @@ class Elaborator(Evaluator):
         base: Environment | None = None,
         kept: Mapping[str, str] | None = None,
         two_tapes: bool = False,
+        carrying: Carrying | None = None,
     ) -> None:
         base = (library_of_tapes() if two_tapes else library()) if base is None else base
         super().__init__(Environment(base, {}, RESERVED | frozenset(base.names()) - {"tokens", "out"}))
@@ -59,6 +61,7 @@ class Elaborator(Evaluator):
         self.base = base
         self.folder = folder
         self.kept = kept
+        self.carrying = carrying
         self.diagnostics: list[Diagnostic] = []
         self.loading: list[Path] = []
         self.files: dict[str, str] = {}
@@ -95,7 +98,7 @@ class Elaborator(Evaluator):
             self.run(statement, env)
         except RaspError as problem:
             self.diagnostics += problem.diagnostics
-            self.lost |= _binds(statement)
+            self.lost |= binds(statement)
 
     def run(self, statement: Statement, env: Environment | None = None) -> None:
         """Run one statement at the top. Raises `RaspError`; then nothing was bound."""
@@ -123,7 +126,7 @@ class Elaborator(Evaluator):
                     check_name(parameter, RESERVED)
                 self._bind({name.name: function}, (name,), env, statement if top else None)
             case For():
-                self._loop(statement, env)
+                self._loop(statement, env, top and not self.loading)
             case Load():
                 self._load(statement, env)
             case Draw():
@@ -152,12 +155,30 @@ class Elaborator(Evaluator):
         parts = self.attempt(whole, operations.parts_of, made[0] if len(made) == 1 else made, len(targets))
         return {target.name: part for target, part in zip(targets, parts, strict=True)}
 
-    def _loop(self, loop: For, env: Environment) -> None:
-        for item in self.attempt(loop.iterable.span, operations.items_of, self.full(loop.iterable, env)):
-            self._step(loop.span)
-            self._bind(self.unpacked(loop.names, item, loop.iterable.span), loop.names, env, None)
-            for statement in loop.body:
-                self.execute(statement, env)
+    def _loop(self, loop: For, env: Environment, top: bool) -> None:
+        items = self.attempt(loop.iterable.span, operations.items_of, self.full(loop.iterable, env))
+        if self.carrying is None or not top or not self.carrying.is_about(loop):
+            for item in items:
+                self._round(loop, env, item)
+            return
+        meant = self.carrying.items(items, loop.iterable.span)
+        self.carrying.run(loop, env, self._rounds(loop, env, meant, self.carrying.generic), self.spans)
+
+    def _rounds(self, loop: For, env: Environment, items: Sequence[RaspValue], once: bool) -> Iterator[Callable[[], None]]:
+        """The rounds of a loop, to be run in turn; if all are the first one, it alone gives names."""
+        given = len(self.given)
+        for number, item in enumerate(items):
+            yield partial(self._round, loop, env, item)
+            given = len(self.given) if number == 0 else given
+        if once:
+            del self.given[given:]
+
+    def _round(self, loop: For, env: Environment, item: RaspValue) -> None:
+        """One round of a loop."""
+        self._step(loop.span)
+        self._bind(self.unpacked(loop.names, item, loop.iterable.span), loop.names, env, None)
+        for statement in loop.body:
+            self.execute(statement, env)
 
     def _draw(self, statement: Draw, env: Environment) -> None:
         sop = self.full(statement.sop, env)
@@ -267,20 +288,6 @@ def tapes_of(base: Environment) -> Tapes:
     """The tapes of nodes, which messages call by the names that are found here."""
     bound = ((base.find(name), name) for name in base.names() if name != "out")
     return Tapes({value: name for value, name in bound if isinstance(value, Node)})
-
-
-def _binds(statement: Statement) -> set[str]:
-    match statement:
-        case Assign(_, targets):
-            return {target.name for target in targets}
-        case Define(_, name):
-            return {name.name}
-        case For(_, names, _, body):
-            return {name.name for name in names}.union(*[_binds(inner) for inner in body])
-        case Evaluate() | Load() | Draw() | Command():
-            return set()
-        case _:
-            assert_never(statement)
 
 
 def _resolved(path: Path, span: Span) -> Path:

@@ -27,7 +27,20 @@ from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables
 from compiler.numbers.grid import common_distance, common_step
 from rasp.meaning.listing import outline
 from rasp.meaning.operators import OPERATORS, PREDICATES
-from rasp.meaning.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Total, Width, at_source, reachable
+from rasp.meaning.sop import (
+    Aggregate,
+    Constant,
+    Indices,
+    Lookup,
+    Map,
+    Node,
+    Phi,
+    SOp,
+    Total,
+    Width,
+    at_source,
+    reachable,
+)
 from rasp.text.source import RaspError
 from rasp.value import Value
 
@@ -126,6 +139,8 @@ class Domains:
         match node:
             case Constant(value=value):
                 return Domain.of([value])
+            case Phi(values=values):
+                return Domain.of(values)
             case Indices():
                 return Domain.of(range(self.setting.max_length))
             case Width() if self.rows.never_matches(node.selector):

@@ -69,6 +69,8 @@ def _entry(node: Node, parts: list[int], vocabulary: Sequence[Value]) -> list[An
             return ["select", *parts, predicate]
         case sop.Width() | sop.Total() | sop.Not() | sop.And() | sop.Or():  # nothing but their parts
             return [type(node).__name__.lower(), *parts]
+        case sop.Phi():
+            raise AssertionError("a page shows no loop")
         case sop.Encoded():
             raise AssertionError("its number is in another table")
         case other:

@@ -1,0 +1,147 @@
+"""Loops: one round of a program's loop, with the values that the names it carries can have in any round.
+
+In: a `Half` whose loop is any round over `Phi` leaves (`rasp.running.loops`). Out: the same over leaves that know their
+values, and a `Loop`.
+Invariant: whatever a carried name holds before the first round or after any one is among its leaf's values: they are a
+least fixpoint, or what so many rounds come to (C44). A leaf is a number; what holds texts is looked up from their ranks.
+
+    x = tokens_int over 0 and 1, and in each round  x = (x + shift(x, 1, 0)) % 2:  {0, 1}, whatever the number of rounds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from compiler.graph.domain import Analysis, Domain, Setting, refusal
+from compiler.graph.halves import Half
+from compiler.graph.simplify import simplify
+from rasp.meaning.sop import Lookup, Node, Phi, SOp, reachable, substituted
+from rasp.running.loops import Round, stale
+from rasp.value import Value
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What is carried: a leaf for each name, what the first round begins with, what a round makes of the leaves."""
+
+    phis: tuple[Phi, ...]
+    first: tuple[SOp, ...]
+    after: tuple[SOp, ...]
+    rounds: int
+    closed: bool
+    """Whether the leaves' values are those of any number of rounds."""
+
+    @property
+    def roots(self) -> tuple[SOp, ...]:
+        """All that has to be computed for it."""
+        return *self.first, *self.after
+
+    def over(self, new: Mapping[Node, Node]) -> Loop:
+        """The loop over what stands for its s-ops."""
+        first, after = (tuple(_sop(new[node]) for node in nodes) for nodes in (self.first, self.after))
+        return replace(self, first=first, after=after)
+
+    def unrolled(self, roots: Mapping[str, SOp]) -> dict[str, SOp]:
+        """S-ops that are computed behind the loop, computed from no leaf any more: round by round."""
+        held: dict[Node, Node] = dict(zip(self.phis, self.first, strict=True))
+        for _ in range(self.rounds):
+            made = substituted(self.after, held)
+            held = {phi: made[node] for phi, node in zip(self.phis, self.after, strict=True)}
+        made = substituted(roots.values(), held)
+        return {name: _sop(made[node]) for name, node in roots.items()}
+
+
+def of_round(half: Half, found: Round) -> tuple[Half, Loop]:
+    """The half, and its loop, over leaves that know their values."""
+    names = _needed(half, found)
+    domains, closed = _values(half.setting, found, names)
+    leaves = {found.phis[name]: _leaf(name, domains[name]) for name in names}
+    roots = [*half.outputs.values(), *(found.after[name] for name in names)]
+    new = substituted([*roots, *(node for node in half.names if set(reachable([node])) <= set(reachable(roots)))], leaves)
+    requires = tuple(node for node in half.requires if not any(isinstance(one, Phi) for one in reachable([node])))
+    called = {new.get(node, node): name for node, name in half.names.items()}
+    written = {made: old for old, made in new.items()}
+    outputs = {name: _sop(new[node]) for name, node in half.outputs.items()}
+    loop = Loop(
+        tuple(Phi(name, _numbers(domains[name])) for name in names),
+        tuple(_coded(found.first[name], domains[name]) for name in names),
+        tuple(_coded(_sop(new[found.after[name]]), domains[name]) for name in names),
+        found.rounds,
+        closed,
+    )
+    return replace(half, outputs=outputs, names=called, requires=requires, written=written), loop
+
+
+def _needed(half: Half, found: Round) -> list[str]:
+    """The names that an answer is computed from, in one round or another."""
+    for name, node in half.outputs.items():
+        if (left := stale([node])) is not None:
+            raise refusal(
+                "loop",
+                f"`{name}` is computed from what `{left.name}` was in the last round, and the loop does not carry it",
+                f"name it in the header: `#@ loop: ..., {left.name}`",
+                node,
+            )
+    needed: list[str] = []
+    todo: list[Node] = [*half.outputs.values()]
+    while todo:
+        for node in reachable(todo):
+            if isinstance(node, Phi) and node.name not in needed:
+                needed.append(node.name)
+        known = set(reachable(todo))
+        todo = [found.after[name] for name in needed if found.after[name] not in known]
+        todo = [*todo, *known] if todo else []
+    return [name for name in found.phis if name in needed]
+
+
+def _values(setting: Setting, found: Round, names: Sequence[str]) -> tuple[dict[str, Domain], bool]:
+    """The values of each name before a round, and whether any number of rounds comes to no others."""
+    domains = dict(zip(names, _domains([found.first[name] for name in names], setting), strict=True))
+    for _ in range(found.rounds):
+        leaves = {found.phis[name]: _leaf(name, domains[name]) for name in names}
+        made = substituted([found.after[name] for name in names], leaves)
+        new = _domains([_sop(made[found.after[name]]) for name in names], setting)
+        wider = {name: Domain.of([*domains[name], *more]) for name, more in zip(names, new, strict=True)}
+        if all(len(wider[name]) == len(domains[name]) for name in names):
+            return wider, True
+        domains = wider
+        for name in names:
+            _require_alike(name, domains[name])
+    return domains, False
+
+
+def _require_alike(name: str, domain: Domain) -> None:
+    if not domain.numeric and not all(isinstance(value, str) for value in domain):
+        raise refusal(
+            "loop",
+            f"`{name}` holds strings and numbers, and a loop carries one of them",
+            "carry two names, or let texts stand for the numbers",
+        )
+
+
+def _domains(nodes: Sequence[SOp], setting: Setting) -> list[Domain]:
+    simple = simplify(nodes, setting, True)
+    analysis = Analysis(setting)
+    return [analysis.domain(_sop(simple[node])) for node in nodes]
+
+
+def _numbers(domain: Domain) -> tuple[Value, ...]:
+    """The numbers that are carried: the values, or their ranks."""
+    return tuple(domain.values) if domain.numeric else tuple(range(len(domain)))
+
+
+def _leaf(name: str, domain: Domain) -> SOp:
+    """What a round begins with."""
+    phi = Phi(name, _numbers(domain))
+    return phi if domain.numeric else Lookup(tuple(enumerate(domain.values)), phi)
+
+
+def _coded(node: SOp, domain: Domain) -> SOp:
+    """The number that is carried for what an s-op holds."""
+    return node if domain.numeric else Lookup(tuple((value, rank) for rank, value in enumerate(domain.values)), node)
+
+
+def _sop(node: Node) -> SOp:
+    assert isinstance(node, SOp)
+    return node
