@@ -9,7 +9,7 @@ Invariants: the BOS row attends to itself alone; as a key, it is a head's thresh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -89,7 +89,7 @@ class Weights:
         resid: Array = t["embed.W_E"][np.pad(tokens, ((0, 0), (1, 0)), constant_values=len(config["vocabulary"]))]
         if "embed.W_pos" in t:
             resid = resid + t["embed.W_pos"][: resid.shape[1]]
-        for number in range(len(config["layers"])):
+        for number in _order(config):
             block = f"blocks.{number}"
             resid = self._attended(resid, resid, t, f"{block}.attn", causal)
             if source is not None:
@@ -139,6 +139,15 @@ class Weights:
         return "\n".join(lines)
 
 
+def _order(config: Mapping[str, Any]) -> Iterator[int]:
+    """The layers as they run: those of a loop round by round."""
+    count, loop = len(config["layers"]), config.get("loop") or {"start": 0, "stop": 0, "rounds": 0}
+    yield from range(loop["start"])
+    for _ in range(loop["rounds"]):
+        yield from range(loop["start"], loop["stop"])
+    yield from range(loop["stop"], count)
+
+
 def _in_parts(by_length: dict[tuple[int, int], list[int]]) -> Iterator[list[int]]:
     for lengths, numbers in by_length.items():
         size = max(1, SCORES // (max(lengths) + 1) ** 2)
@@ -168,6 +177,8 @@ class Emitter:
             "dtype": self.precision.name,
             "unknown": None,
         }
+        if (repeat := self.circuit.repeat) is not None:
+            config["loop"] = {"start": repeat.start, "stop": repeat.stop, "rounds": repeat.rounds}
         self._unembedding()
         if self.encoder is not None:
             config["encoder"] = self.encoder._stack()

@@ -13,21 +13,26 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from compiler.graph.domain import Domain
+from compiler.graph.loops import Loop
 from compiler.graph.specialise import Graph
 from rasp.meaning.inputs import Places
 from rasp.meaning.interpreter import Run
 from rasp.meaning.listing import outline
-from rasp.meaning.sop import Aggregate, Node, Selector, SOp, reachable
+from rasp.meaning.sop import Aggregate, Node, Selector, SOp, reachable, substituted
 from rasp.text.source import RaspError
 from rasp.value import Value
+
+
+FIRST_ROUNDS = 4
+"""Rounds of a loop of whose beginning the claims are tried, beside the last one's end."""
 
 
 class Seen:
@@ -190,7 +195,28 @@ def claims(graph: Graph) -> list[Claim]:
     for variables, mask in analysis.joint_values().items():
         places = tuple({value: i for i, value in enumerate(domains[variable])} for variable in variables)
         found.append(Jointly(variables, places, mask))
-    return found
+    return found if graph.loop is None else [*_in_rounds(found, graph.loop)]
+
+
+def _in_rounds(held: Sequence[Claim], loop: Loop) -> Iterator[Claim]:
+    """Claims about what a round begins with, each about the first rounds and what is there behind the last one."""
+    states = [*loop.states()]
+    for state in dict.fromkeys((*range(min(FIRST_ROUNDS, len(states))), len(states) - 1)):
+        new = substituted((node for claim in held for node in claim.about), states[state])
+        for claim in held:
+            yield _over(claim, new)
+
+
+def _over(claim: Claim, new: Mapping[Node, Node]) -> Claim:
+    """The claim about what stands for its nodes."""
+    changed: dict[str, Any] = {}
+    for field in fields(claim):
+        value = getattr(claim, field.name)
+        if isinstance(value, Node):
+            changed[field.name] = new[value]
+        elif isinstance(value, tuple) and value and isinstance(value[0], Node):
+            changed[field.name] = tuple(new[node] for node in value)
+    return replace(claim, **changed)
 
 
 def _ask(graph: Graph, node: Node) -> None:

@@ -10,7 +10,7 @@ least fixpoint, or what so many rounds come to (C44). A leaf is a number; what h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.graph.domain import Analysis, Domain, Setting, refusal
@@ -42,12 +42,18 @@ class Loop:
         first, after = (tuple(_sop(new[node]) for node in nodes) for nodes in (self.first, self.after))
         return replace(self, first=first, after=after)
 
-    def unrolled(self, roots: Mapping[str, SOp]) -> dict[str, SOp]:
-        """S-ops that are computed behind the loop, computed from no leaf any more: round by round."""
+    def states(self) -> Iterator[dict[Node, Node]]:
+        """What the leaves are before the first round and after each, computed from no leaf any more."""
         held: dict[Node, Node] = dict(zip(self.phis, self.first, strict=True))
+        yield held
         for _ in range(self.rounds):
             made = substituted(self.after, held)
             held = {phi: made[node] for phi, node in zip(self.phis, self.after, strict=True)}
+            yield held
+
+    def unrolled(self, roots: Mapping[str, SOp]) -> dict[str, SOp]:
+        """S-ops that are computed behind the loop, computed from no leaf any more: round by round."""
+        *_, held = self.states()
         made = substituted(roots.values(), held)
         return {name: _sop(made[node]) for name, node in roots.items()}
 

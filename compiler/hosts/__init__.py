@@ -83,6 +83,7 @@ class Host:
         """Raise `ModelError` where the host reads another number of tapes than the model."""
         from compiler.model import ModelError
 
+        model.require_no_loop(f"the host {self.name}")
         read = 1 if model.config.encoder is None else 2
         if read not in self.tapes:
             others = ", ".join(host.name for host in HOSTS.values() if read in host.tapes)

@@ -12,7 +12,7 @@ residual stream is rounded by itself; weights of another dtype than they were ma
 The folder may be copied out, under any name: its modules import each other from where they stand, and torch.
 """
 
-from .config import DTYPES, Config, LayerShape, OutputSlice, Scalar, exact, value_from_json
+from .config import DTYPES, Config, LayerShape, Loop, OutputSlice, Scalar, exact, value_from_json
 from .errors import ModelError, NotFiniteError, require_one_tape
 from .layers import MLP, Attention, Block, CrossAttention, Crossed, Embedding, Memory, Past
 from .network import Network, Stack, Unembedding
@@ -29,6 +29,7 @@ __all__ = [
     "Crossed",
     "Embedding",
     "LayerShape",
+    "Loop",
     "Memory",
     "ModelError",
     "Network",

@@ -54,6 +54,15 @@ class OutputSlice:
 
 
 @dataclass(frozen=True)
+class Loop:
+    """The layers from `start` on, before `stop`, are one round of a loop, and run so many times."""
+
+    start: int
+    stop: int
+    rounds: int
+
+
+@dataclass(frozen=True)
 class Config:
     """The shape of a transformer and the meaning of its ids and logits."""
 
@@ -70,6 +79,7 @@ class Config:
     stop: tuple[str, ...] = ()  # the texts of the tokens after which generation ends
     encoder: Config | None = None  # of the source; it has no outputs
     start: str | None = None  # the token that a target begins with
+    loop: Loop | None = None
 
     @property
     def n_ctx(self) -> int:
@@ -146,6 +156,8 @@ class Config:
             raise ValueError(f"unknown dtype {fields['dtype']!r}")
         fields["stop"] = tuple(str(text) for text in fields.get("stop", ()))
         fields["layers"] = tuple(LayerShape(**layer) for layer in fields["layers"])
+        if fields.get("loop") is not None:
+            fields["loop"] = Loop(**fields["loop"])
         fields["outputs"] = tuple(
             OutputSlice(str(output["name"]), tuple(value_from_json(value) for value in output["values"]))
             for output in fields["outputs"]

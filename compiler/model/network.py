@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .config import DTYPES, Config
+from .config import DTYPES, Config, Loop
 from .errors import ModelError, dtypes, require_padding_on_the_right, require_precision
 from .layers import Block, Embedding, Memory, present
 
@@ -40,6 +40,7 @@ class Stack(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        self.rounds = 0  # of a loop, in the last pass
         self.embed = Embedding(config)
         self.blocks = nn.ModuleList([Block(config, shape) for shape in config.layers])
 
@@ -70,20 +71,55 @@ class Stack(nn.Module):
         """The residual stream [batch, 1 + n, d_model] behind the last block, and its mask."""
         token_ids, mask = self.with_bos(token_ids, attention_mask)
         resid = self.embed(token_ids)
+        if self.config.loop is not None:
+            return self._looped(resid, mask, self.config.loop), mask
         for block in self.layers():
             source = None if memory is None or block.cross is None else block.cross.read(memory)
             resid = block(resid, mask, None, source)
         return present(resid, mask), mask
 
+    def _looped(self, resid: Tensor, mask: Tensor | None, loop: Loop) -> Tensor:
+        """The stream behind the last block, those of the loop run round by round.
+
+        A round is a function of the stream. As soon as it leaves it as it is, to the bit, all further ones would.
+        """
+        blocks = [*self.layers()]
+        for block in blocks[: loop.start]:
+            resid = block(resid, mask)
+        resid = present(resid, mask)
+        self.rounds = 0
+        for _ in range(loop.rounds):
+            before = resid
+            for block in blocks[loop.start : loop.stop]:
+                resid = block(resid, mask)
+            resid = present(resid, mask)
+            self.rounds += 1
+            if torch.equal(before, resid):
+                break
+        for block in blocks[loop.stop :]:
+            resid = block(resid, mask)
+        return present(resid, mask)
+
+    def running(self) -> Iterator[Block]:
+        """The blocks as they run, without an exit: those of a loop in each of its rounds."""
+        blocks, loop = [*self.layers()], self.config.loop
+        if loop is None:
+            yield from blocks
+            return
+        yield from blocks[: loop.start]
+        for _ in range(loop.rounds):
+            yield from blocks[loop.start : loop.stop]
+        yield from blocks[loop.stop :]
+
     def sublayers(
         self, token_ids: Tensor, attention_mask: Tensor | None = None, memory: Memory | None = None
     ) -> Iterator[Tensor]:
-        """The residual stream [batch, 1 + n, d_model] after the embedding and after each sublayer; rows of padding hold
-        zeros."""
+        """The residual stream [batch, 1 + n, d_model] after the embedding and after each sublayer as it runs, those of
+        a loop in each of its rounds; rows of padding hold zeros."""
         token_ids, mask = self.with_bos(token_ids, attention_mask)
         resid = present(self.embed(token_ids), mask)
         yield resid
-        for block in self.layers():
+        for block in self.running():
             if block.attn is not None:
                 resid = present(resid + block.attn(resid, mask), mask)
             yield resid
@@ -167,6 +203,11 @@ class Network(Stack):
                 "load it again: a model in another dtype is another compilation (`--dtype`)",
             )
         return found.pop()
+
+    def require_no_loop(self, what: str) -> None:
+        """Raise `ModelError` where layers run several times, and nothing knows how to say that."""
+        if self.config.loop is not None:
+            raise ModelError(f"{what} knows layers that run once, and this model has a loop", "unroll it: leave out `loop`")
 
     def require_causal(self) -> None:
         if not self.config.causal:

@@ -67,9 +67,9 @@ class Reading(Reader):
         super().__init__(model, positions - 1)
         batch = 1 if memory is None else len(memory.resid)
         with torch.inference_mode():
-            self.pasts = [None if b.attn is None else Past(b.attn, positions, batch) for b in model.layers()]
+            self.pasts = [None if b.attn is None else Past(b.attn, positions, batch) for b in model.running()]
             self.sources = [
-                None if memory is None or block.cross is None else block.cross.read(memory) for block in model.layers()
+                None if memory is None or block.cross is None else block.cross.read(memory) for block in model.running()
             ]
 
     def read(self, ids: Sequence[int]) -> Tensor:
@@ -85,7 +85,7 @@ class Reading(Reader):
         if start == 0:
             token_ids, _ = model.with_bos(token_ids)
         resid = model.embed(token_ids, start and start + 1)  # BOS is at 0
-        for block, past, source in zip(model.layers(), self.pasts, self.sources, strict=True):
+        for block, past, source in zip(model.running(), self.pasts, self.sources, strict=True):
             resid = block(resid, None, past, source)
         logits: Tensor = model.unembed(resid[:, -1])
         return logits

@@ -120,7 +120,7 @@ class Texts(Network):
         nothing = streams[0].new_zeros(0, len(streams[0][0]), len(streams[0][0]))
         return [
             nothing if block.attn is None else block.attn.pattern(resid, None)[0]
-            for block, resid in zip(self.layers(), streams[:-1:2], strict=True)
+            for block, resid in zip(self.running(), streams[:-1:2], strict=True)
         ]
 
     def stream(

@@ -95,6 +95,7 @@ def provenance(model: Transformer) -> dict[str, Any]:
     Raises `ModelError` for one whose labels do not tell it, and where it would have too many edges to be written.
     """
     labels = model.labels
+    model.require_no_loop("provenance")
     if "columns" not in labels:
         raise ModelError("the model has no labels, so nothing is known about its parts", "compile the program again")
     if "named" not in labels:

@@ -54,6 +54,7 @@ _ESCAPED = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 def page(model: Transformer, tokens: Iterable[object]) -> str:
     """The page of a model on an input, or on a source. Raises `ModelError` for one outside of its vocabulary or
     length."""
+    model.require_no_loop("the explorer")
     if model.encoder is not None:
         return filled(facts_of_tapes(model, tokens), "tapes/page.html", TAPE_SCRIPTS, TAPE_STYLES)
     return filled(facts(model, tokens))

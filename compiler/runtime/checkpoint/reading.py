@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import safetensors
 from safetensors.torch import load as tensors_of
 
-from compiler.model import Config, ModelError, Transformer
+from compiler.model import Config, Loop, ModelError, Transformer
 from compiler.runtime.checkpoint.files import (
     CONFIG,
     LABELS,
@@ -38,7 +38,7 @@ MAX_HEADER = 1 << 23
 """The largest list of tensors in a file, in bytes."""
 MAX_TRIES = 100
 """How often reading begins again because the checkpoint was written meanwhile."""
-MAX_LENGTH, MAX_LAYERS = 1 << 24, 1 << 12
+MAX_LENGTH, MAX_LAYERS, MAX_ROUNDS = 1 << 24, 1 << 12, 1 << 20
 """Longest input and most layers: sizes that a config may name though no tensor has them."""
 
 
@@ -135,10 +135,22 @@ def _require_sizes(config: Config) -> None:
             raise ValueError("no token to begin a target with, or a decoder that looks ahead")
     elif any(layer.n_cross for layer in config.layers):
         raise ValueError("heads that cross, and no encoder")
+    if config.loop is not None:
+        _require_loop(config.loop, len(config.layers))
+        if config.encoder is not None:
+            raise ValueError("a loop beside an encoder")
     if not all(text is None or isinstance(text, str) for text in (config.unknown, config.generate)):
         raise ValueError("a name is no text")
     if not config.outputs or not all(output.values for output in config.outputs):
         raise ValueError("an output has no values")
+
+
+def _require_loop(loop: Loop, layers: int) -> None:
+    sizes = (loop.start, loop.stop, loop.rounds)
+    if not all(type(size) is int for size in sizes) or not 0 <= loop.start < loop.stop <= layers:
+        raise ValueError("a loop of layers that are not there")
+    if not 1 <= loop.rounds <= MAX_ROUNDS:
+        raise ValueError(f"a loop of more than {MAX_ROUNDS} rounds, or of none")
 
 
 def _require_stack(config: Config) -> None:

@@ -139,6 +139,8 @@ def plan(circuit: Circuit, scored: bool = False) -> Plan | str:
     """
     if circuit.encoder is not None:
         return "it reads a source and a target, and the fast path is for one tape"
+    if circuit.repeat is not None:
+        return "it has a loop, and the fast path runs each layer once"
     if circuit.precision.is_half:
         return f"exact counts need float32 or float64, not {circuit.precision.name}"
     circuit = replace(circuit, layers=tuple(Layer(layer.heads, layer.neurons) for layer in circuit.layers), homes={})

@@ -49,7 +49,7 @@ def stages_of(compiled: Compiled, fast: bool = False) -> dict[str, Stage]:
     """The stages of a compiled program; with `fast`, the fast path is the last of them."""
 
     def graph(inputs: Sequence[Case]) -> dict[str, Rows]:
-        outputs = compiled.graph.outputs
+        outputs = compiled.graph.meaning
         found = answers_of(list(outputs.values()), inputs, compiled.setting)
         return {name: [shown(answers[i]) for answers in found] for i, name in enumerate(outputs)}
 

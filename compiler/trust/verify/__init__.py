@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["Verdict", "verify", "verify_model"]
 
 
+LOOP = "it has a loop, and the tensors are followed through layers that run once"
+"""Why a model with a loop is not verified."""
+
+
 def verify(folder: str | Path) -> Verdict:
     """Verify a checkpoint. Raises `ModelError` if it cannot be read."""
     from compiler.runtime.checkpoint import load
@@ -41,6 +45,8 @@ def verify_model(model: Transformer) -> Verdict:
     model.require_dtype()
     program = program_of(model)
     settings = _settings(program)
+    if model.config.loop is not None:
+        return Verdict(Certificate((), model.config.dtype), settings, LOOP, None)
     verdicts = (_judged(Lifted(model, program, way), settings) for way in range(len(Graphs.WAYS)))
     first = next(verdicts)
     return first if first.ok else next((verdict for verdict in verdicts if verdict.ok), first)
