@@ -74,7 +74,7 @@ class Certifier(HeadErrors, NeuronErrors, OutputErrors):
     def _begin(self, repeat: Repeat) -> None:
         """What is carried into the first round is there to the bit, as it is in all others."""
         for carry in repeat.carries:
-            held = self.bounds[carry.direction]
+            held = self.bounds.get(carry.direction, Bound(0, 0))
             self._exactly(carry, "at first", held.error == 0.0)
             self.bounds[carry.direction] = self.exact(carry.numbers)
 

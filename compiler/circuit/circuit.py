@@ -14,7 +14,7 @@ A printed example, `reverse` over "abc" (shortened):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -102,9 +102,9 @@ class Repeat:
     carries: tuple[Carry, ...]
 
     @property
-    def carried(self) -> set[Direction]:
-        """Where the names live."""
-        return {carry.direction for carry in self.carries}
+    def carried(self) -> Set[Direction]:
+        """Where the names live, in their order."""
+        return dict.fromkeys(carry.direction for carry in self.carries).keys()
 
     def over(self, forms: Mapping[Direction, Form]) -> Repeat:
         """The same with directions replaced by forms."""
@@ -169,7 +169,7 @@ class Circuit:
 
     def written(self) -> dict[Direction, int]:
         """When each direction is complete: 0 after the embedding, else the number of the sublayer among all."""
-        times = dict.fromkeys([ONE, BOS, *self.embedded()], 0)
+        times = dict.fromkeys(self.at_first(), 0)
         for sublayer in self.sublayers():
             times |= dict.fromkeys(sublayer.writes, sublayer.time)
         return times
@@ -184,6 +184,10 @@ class Circuit:
     def embedded(self) -> list[Direction]:
         """Every direction that the embedding writes, but for the two that are always there."""
         return [*self.tokens, *self.positions, *self.offsets]
+
+    def at_first(self) -> list[Direction]:
+        """Every direction that may be read before anything is written: what a loop carries may begin with 0."""
+        return [ONE, BOS, *self.embedded(), *(() if self.repeat is None else self.repeat.carried)]
 
     def decoded(self) -> set[Direction]:
         """Every direction that an output is decoded from, or that a decoder reads."""
@@ -278,7 +282,7 @@ class Circuit:
         """Raise `ValueError` where a direction is read before it is written, or where its column is another's."""
         if self.encoder is not None:
             replace(self.encoder, exports=tuple(f for head in self.crossing() for f in head.at_keys())).verify()
-        known = {ONE, BOS, *self.embedded()}
+        known = {*self.at_first()}
         columns = self.columns()
         for sublayer in self.sublayers():
             for reader in sublayer.readers:

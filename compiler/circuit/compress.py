@@ -11,7 +11,7 @@ others have the plain function values as coefficients.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -106,7 +106,7 @@ def _needed(layers: Sequence[Layer], read: set[Direction]) -> list[Layer]:
     return [one for one in reversed(kept) if one.heads or one.cross or one.mlp]
 
 
-def _of_round(layers: Sequence[Layer], read: set[Direction], carried: set[Direction]) -> list[Layer]:
+def _of_round(layers: Sequence[Layer], read: set[Direction], carried: Set[Direction]) -> list[Layer]:
     """Those of a round: what it carries is read by the next one, too."""
     while True:
         within = set(read)
