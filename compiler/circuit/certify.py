@@ -28,9 +28,9 @@ from compiler.circuit.layer import Head, Layer, Neuron
 from compiler.circuit.sizes import Sizes
 from compiler.circuit.walk import walk
 from compiler.numbers.bound import SLACK, Bound
-from compiler.numbers.direction import ONE, Direction
+from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import Multiples, real
-from compiler.numbers.grid import common_grid
+from compiler.numbers.grid import common_grid, grid_of_products
 from compiler.numbers.rounding import added
 
 Bounds: TypeAlias = dict[Direction, Bound]
@@ -84,20 +84,32 @@ class Certifier(HeadErrors, NeuronErrors, OutputErrors):
         error = 0.0 if holds and self.exact(carry.numbers).error == 0.0 else math.inf
         self.decisions.append(Decision(what, NEAREST * real(gap), error, carry.direction.holds))
 
-    def _carry(self, layer: Layer) -> None:
+    def _carry(self) -> None:
         """The change is computed exactly, and so is its sum with what stands there: both are multiples of one power of
         two that the dtype holds."""
         repeat = self.circuit.repeat
         assert repeat is not None
-        exact: dict[Direction, bool] = dict.fromkeys(repeat.carried, True)
-        for neuron in layer.carriers:
-            read = self.form(neuron.read)
-            fine = read.error == 0.0 and read.grid is not None and self.preactivation(neuron, read) == 0.0
-            for direction, _ in neuron.writes:
-                exact[direction] = exact[direction] and fine
+        exact = [self._is_exact(carry) for carry in repeat.carries]
+        for carry, fine in zip(repeat.carries, exact, strict=True):
+            self._exactly(carry, "behind a round", fine)
         for carry in repeat.carries:
-            self._exactly(carry, "behind a round", exact[carry.direction])
             self.bounds[carry.direction] = self.exact(carry.numbers)
+
+    def _is_exact(self, carry: Carry) -> bool:
+        """Whether nothing is rounded where the change is made."""
+        change = carry.after - Form.of(carry.direction)
+        own = [Neuron((), change * sign, ()) for sign in (1, -1)]
+        read = self.form(change)
+        total, grid = read.size, read.grid
+        fine = read.error == 0.0 and self.p.holds(change.at(self.bos)) and all(self.preactivation(neuron, read) == 0.0 for neuron in own)
+        for part in carry.computed:
+            bound = self.neurons(part.direction, [*part.neurons])
+            added = sum(abs(real(weight)) * max(self.form(neuron.read).high, 0.0) for neuron, weight in part.neurons)
+            total += abs(real(part.factor)) * added
+            grid = common_grid(grid, grid_of_products([(part.factor, bound.grid)]))
+            held = all(self.p.holds(weight * part.factor) for _, weight in part.neurons)
+            fine = fine and bound.error == 0.0 and held
+        return fine and grid is not None and self.p.sums(total, grid)
 
     def _left_behind(self, layer: Layer) -> None:
         """What a round leaves in a direction that it has written would be there in the next one, too."""
@@ -141,7 +153,7 @@ class Certifier(HeadErrors, NeuronErrors, OutputErrors):
         self.sizes.added(gets, before, state)
         self._erase(layer)
         if layer.carriers:
-            self._carry(layer)
+            self._carry()
             self._left_behind(layer)
         if layer.mlp:
             self.sizes.end(f"L{number} neurons")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 
-from compiler.circuit.layer import DECODER, ENCODER, Head, Layer, Slots, Stairs, Stream, Sublayer, sublayers
+from compiler.circuit.layer import DECODER, ENCODER, Head, Layer, Neuron, Slots, Stairs, Stream, Sublayer, sublayers
 from compiler.circuit.walk import Exact, walk
 from compiler.graph.specialise import Graph
 from compiler.numbers.direction import BOS, ONE, Direction, Form
@@ -84,12 +84,23 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class Computed:
+    """What the last layer of a round computes itself: of a direction so much is added to what is carried."""
+
+    direction: Direction
+    factor: Fraction
+    neurons: tuple[tuple[Neuron, Fraction], ...]
+
+
+@dataclass(frozen=True)
 class Carry:
     """A name that a loop carries: where it lives, the numbers it can be, what a round ends with."""
 
     direction: Direction
     numbers: tuple[Fraction, ...]
     after: Form
+    """As the last layer of a round finds it, but for what that computes itself."""
+    computed: tuple[Computed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -307,7 +318,9 @@ class Circuit:
             lines += [f"L{number}C{i} {head}" for i, head in enumerate(layer.cross)]
             lines += [f"L{number}N{i} {neuron}" for i, neuron in enumerate(layer.mlp)]
         if self.repeat is not None:
-            lines.append(f"layers {self.repeat.start} to {self.repeat.stop - 1} run {counted(self.repeat.rounds, 'time')}")
+            lines.append(
+                f"layers {self.repeat.start} to {self.repeat.stop - 1} run {counted(self.repeat.rounds, 'time')}"
+            )
         lines += map(str, self.outputs)
         return "\n".join(lines)
 

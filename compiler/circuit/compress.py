@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from compiler.circuit.circuit import Circuit
 from compiler.circuit.layer import Head, Layer, Neuron, needed
-from compiler.circuit.loops import restored
+from compiler.circuit.loops import hastened, restored, shared
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import Multiples, integers
 from compiler.numbers.grid import common_distance
@@ -40,7 +40,8 @@ def compress(circuit: Circuit) -> Circuit:
     positions, by_position = _basis(circuit.positions, written)
     found = replace(circuit, tokens=tokens, positions=positions)
     found = _without_unread(_without_vanished(_substituted(found, by_token | by_position | _by_stairs(circuit))))
-    found = restored(found)
+    if found.repeat is not None:
+        found = restored(_without_unread(hastened(found)))
     return found if found.encoder is None else _with_encoder(found, found.encoder)
 
 
@@ -330,7 +331,7 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
         layers=tuple(
             Layer(
                 [_head(head, forms) for head in layer.heads],
-                _shared(_neuron(n, forms) for n in layer.neurons),
+                shared(_neuron(n, forms) for n in layer.neurons),
                 [_head(head, forms) for head in layer.cross],
                 [],
                 [_neuron(neuron, forms) for neuron in layer.carriers],
@@ -366,22 +367,6 @@ def _head(head: Head, forms: Mapping[Direction, Form]) -> Head:
         parts=tuple(part.over(forms) for part in head.parts),
         channels=tuple(replace(channel, read=channel.read.substitute(forms)) for channel in head.channels),
     )
-
-
-def _shared(neurons: Iterable[Neuron]) -> list[Neuron]:
-    """Neurons of a layer that read the same are one neuron, which writes what they wrote."""
-    found: dict[Form, Neuron] = {}
-    for neuron in neurons:
-        same = found.get(neuron.read)
-        if same is None:
-            found[neuron.read] = neuron
-            continue
-        writes = dict(same.writes)
-        for direction, weight in neuron.writes:
-            writes[direction] = writes.get(direction, Fraction(0)) + weight
-        names = tuple(dict.fromkeys([*same.names, *neuron.names]))
-        found[neuron.read] = Neuron(names, same.read, tuple((d, weight) for d, weight in writes.items() if weight))
-    return list(found.values())
 
 
 def _neuron(neuron: Neuron, forms: Mapping[Direction, Form]) -> Neuron:

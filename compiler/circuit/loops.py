@@ -12,18 +12,27 @@ of it; and at BOS nothing has changed at all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from compiler.circuit.circuit import Carry, Circuit
+from compiler.circuit.circuit import Carry, Circuit, Computed, Repeat
 from compiler.circuit.layer import Layer, Neuron, Stream
-from compiler.numbers.direction import BOS, Direction, Form
+from compiler.circuit.walk import Exact, walk
+from compiler.numbers.direction import BOS, ONE, Direction, Form
 
 
-def carriers(carry: Carry, at_bos: Fraction) -> Iterator[Neuron]:
-    """Neurons that add what a round ends with less what it began with; `at_bos` is what that comes to at BOS."""
-    change = carry.after - Form.of(carry.direction) - Form({BOS: at_bos})
+def carriers(carry: Carry, bos: Stream) -> Iterator[Neuron]:
+    """Neurons that add what a round ends with less what it began with, and at BOS nothing."""
+    copies = [
+        Neuron(neuron.names, neuron.read, ((carry.direction, weight * part.factor),))
+        for part in carry.computed
+        for neuron, weight in part.neurons
+    ]
+    change = carry.after - Form.of(carry.direction)
+    at_bos = change.at(bos) + sum(max(one.read.at(bos), Fraction(0)) * one.writes[0][1] for one in copies)
+    change -= Form({BOS: at_bos})
+    yield from copies
     for sign in (1, -1):
         yield Neuron((f"carries {carry.direction}",), change * sign, ((carry.direction, Fraction(sign)),))
 
@@ -32,14 +41,41 @@ def with_carriers(circuit: Circuit) -> Circuit:
     """The circuit with what is carried put into its place by the last layer of a round."""
     repeat = circuit.repeat
     assert repeat is not None
-    bos = circuit.bos()
-    found = [
-        neuron
-        for carry in repeat.carries
-        for neuron in carriers(carry, (carry.after - Form.of(carry.direction)).at(bos))
-    ]
-    last = replace(circuit.layers[repeat.stop - 1], carriers=found)
-    return _with_last(circuit, last)
+    bos = _bos_at_end(circuit, repeat)
+    found = [neuron for carry in repeat.carries for neuron in carriers(carry, bos)]
+    return _with_last(circuit, replace(circuit.layers[repeat.stop - 1], carriers=shared(found)))
+
+
+def hastened(circuit: Circuit) -> Circuit:
+    """The circuit of a loop in which the last layer but one of a round carries: what its neurons compute is added to
+    what is carried at once."""
+    repeat = circuit.repeat
+    if repeat is None or repeat.stop - repeat.start < 2 or circuit.layers[repeat.stop - 1].neurons:
+        return circuit
+    place = repeat.stop - 2
+    neurons = circuit.layers[place].neurons
+    before = {*circuit.at_first(), *(d for layer in circuit.layers[:place] for d in layer.writes())}
+    before |= {channel.write for head in circuit.layers[place].heads for channel in head.channels}
+    carries = tuple(_at_once(carry, neurons, before) for carry in repeat.carries)
+    layers = (*circuit.layers[: place + 1], *circuit.layers[place + 2 :])
+    return with_carriers(
+        replace(circuit, layers=layers, repeat=replace(repeat, stop=repeat.stop - 1, carries=carries))
+    )
+
+
+def _at_once(carry: Carry, neurons: Sequence[Neuron], before: Collection[Direction]) -> Carry:
+    """What is carried, as it is before some neurons, and what these compute of it."""
+    after, computed = carry.after, []
+    for direction, factor in carry.after.terms.items():
+        group = [(neuron, weight) for neuron in neurons for d, weight in neuron.writes if d is direction]
+        constant = [(neuron, weight) for neuron, weight in group if neuron.read.terms.keys() <= {ONE}]
+        for neuron, weight in constant:
+            after += Form.constant(neuron.read.at({ONE: Fraction(1)}) * weight * factor)
+        if varying := tuple(one for one in group if one not in constant):
+            computed.append(Computed(direction, factor, varying))
+        if direction not in before:
+            after -= Form({direction: factor})
+    return replace(carry, after=after, computed=tuple(computed))
 
 
 def restored(circuit: Circuit, inexact: Collection[Direction] = ()) -> Circuit:
@@ -48,12 +84,37 @@ def restored(circuit: Circuit, inexact: Collection[Direction] = ()) -> Circuit:
     if repeat is None:
         return circuit
     written = dict.fromkeys(d for layer in circuit.layers[repeat.start : repeat.stop] for d in layer.writes())
-    bos, taken = circuit.bos(), circuit.carried()
+    circuit = _with_offsets_on(circuit, repeat)
+    bos, taken = _bos_at_end(circuit, repeat), circuit.carried()
     found: list[Neuron] = []
     for direction in written:
         if direction not in repeat.carried:
             found += _restoring(circuit, direction, bos, taken, direction in inexact)
     return _with_last(circuit, replace(circuit.layers[repeat.stop - 1], erasers=found))
+
+
+def _bos_at_end(circuit: Circuit, repeat: Repeat) -> Stream:
+    """What BOS holds where the neurons of a round's last layer read it."""
+    states = [*walk(circuit, Exact(circuit, [], erasing=False))]
+    return states[circuit.slots.time(repeat.stop, "self")][0]
+
+
+def _with_offsets_on(circuit: Circuit, repeat: Repeat) -> Circuit:
+    """The circuit without taking offsets away in the last layer of a round: the next one adds to them again."""
+    last, time = circuit.layers[repeat.stop - 1], circuit.slots.time(repeat.stop, "mlp")
+    kept = {d: circuit.offsets[d] for d, taken in circuit.carried().items() if taken == time}
+    if not kept:
+        return circuit
+    neurons = [
+        replace(neuron, writes=tuple(one for one in neuron.writes if one[0] not in kept))
+        if neuron.read == Form.constant(1)
+        else neuron
+        for neuron in last.neurons
+    ]
+    found = _with_last(circuit, replace(last, neurons=[neuron for neuron in neurons if neuron.writes]))
+    lifts = {d: Form.of(d) - Form.constant(offset) for d, offset in kept.items()}
+    variables = [replace(one, read=one.read.substitute(lifts)) for one in circuit.variables if one.over is None]
+    return replace(found, variables=tuple(found.timed(variables)))
 
 
 def _with_last(circuit: Circuit, last: Layer) -> Circuit:
@@ -76,3 +137,19 @@ def _restoring(
             yield Neuron((f"erases {direction}",), read * sign, ((direction, Fraction(-sign)),))
     if offset and not is_there:
         yield Neuron((f"offset of {direction}",), Form.constant(1), ((direction, offset),))
+
+
+def shared(neurons: Iterable[Neuron]) -> list[Neuron]:
+    """Neurons of a layer that read the same are one neuron, which writes what they wrote."""
+    found: dict[Form, Neuron] = {}
+    for neuron in neurons:
+        same = found.get(neuron.read)
+        if same is None:
+            found[neuron.read] = neuron
+            continue
+        writes = dict(same.writes)
+        for direction, weight in neuron.writes:
+            writes[direction] = writes.get(direction, Fraction(0)) + weight
+        names = tuple(dict.fromkeys([*same.names, *neuron.names]))
+        found[neuron.read] = Neuron(names, same.read, tuple((d, weight) for d, weight in writes.items() if weight))
+    return list(found.values())

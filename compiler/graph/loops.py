@@ -3,7 +3,7 @@
 In: a `Half` whose loop is any round over `Phi` leaves (`rasp.running.loops`). Out: the same over leaves that know their
 values, and a `Loop`.
 Invariant: whatever a carried name holds before the first round or after any one is among its leaf's values: they are a
-least fixpoint, or what so many rounds come to (C44). A leaf is a number; what holds texts is looked up from their ranks.
+least fixpoint, or what so many rounds come to (C44). A leaf is a number; texts are looked up from their ranks.
 
     x = tokens_int over 0 and 1, and in each round  x = (x + shift(x, 1, 0)) % 2:  {0, 1}, whatever the number of rounds
 """
@@ -62,9 +62,10 @@ def of_round(half: Half, found: Round) -> tuple[Half, Loop]:
     """The half, and its loop, over leaves that know their values."""
     names = _needed(half, found)
     domains, closed = _values(half.setting, found, names)
-    leaves = {found.phis[name]: _leaf(name, domains[name]) for name in names}
+    leaves: dict[Node, Node] = {found.phis[name]: _leaf(name, domains[name]) for name in names}
     roots = [*half.outputs.values(), *(found.after[name] for name in names)]
-    new = substituted([*roots, *(node for node in half.names if set(reachable([node])) <= set(reachable(roots)))], leaves)
+    known = set(reachable(roots))
+    new = substituted([*roots, *(node for node in half.names if node in known)], leaves)
     requires = tuple(node for node in half.requires if not any(isinstance(one, Phi) for one in reachable([node])))
     called = {new.get(node, node): name for node, name in half.names.items()}
     written = {made: old for old, made in new.items()}
@@ -89,15 +90,11 @@ def _needed(half: Half, found: Round) -> list[str]:
                 f"name it in the header: `#@ loop: ..., {left.name}`",
                 node,
             )
-    needed: list[str] = []
-    todo: list[Node] = [*half.outputs.values()]
-    while todo:
-        for node in reachable(todo):
-            if isinstance(node, Phi) and node.name not in needed:
-                needed.append(node.name)
-        known = set(reachable(todo))
-        todo = [found.after[name] for name in needed if found.after[name] not in known]
-        todo = [*todo, *known] if todo else []
+    needed: dict[str, None] = {}
+    roots: list[Node] = [*half.outputs.values()]
+    while new := {node.name: None for node in reachable(roots) if isinstance(node, Phi) and node.name not in needed}:
+        needed |= new
+        roots += [found.after[name] for name in new]
     return [name for name in found.phis if name in needed]
 
 
@@ -105,7 +102,7 @@ def _values(setting: Setting, found: Round, names: Sequence[str]) -> tuple[dict[
     """The values of each name before a round, and whether any number of rounds comes to no others."""
     domains = dict(zip(names, _domains([found.first[name] for name in names], setting), strict=True))
     for _ in range(found.rounds):
-        leaves = {found.phis[name]: _leaf(name, domains[name]) for name in names}
+        leaves: dict[Node, Node] = {found.phis[name]: _leaf(name, domains[name]) for name in names}
         made = substituted([found.after[name] for name in names], leaves)
         new = _domains([_sop(made[found.after[name]]) for name in names], setting)
         wider = {name: Domain.of([*domains[name], *more]) for name, more in zip(names, new, strict=True)}

@@ -276,7 +276,8 @@ def _carried(roots: Iterable[Node], carried: Carried) -> dict[Node, Node]:
 
 
 def _of_ratios(simple: _Simplified, half: Half, means: int | None, decoded: bool = True) -> Graph:
-    new, kept, loop = simple.new, dict(simple.names), simple.loop
+    new, kept = simple.new, dict(simple.names)
+    loop: Loop | None = simple.loop
     found = {name: node for name, old in half.outputs.items() if isinstance(node := new[old], SOp)}
     if means is not None:
         roots = [*found.values(), *(() if loop is None else loop.roots)]

@@ -5,8 +5,8 @@ one that carries, and those behind it (C44).
 Invariant: a part reads what is embedded, what parts before it have placed and the loop's leaves, where they live; of a
 round, nothing else is read behind it.
 
-    before: tokens_int is the column of `cell`;  a round: two heads fetch it, a staircase makes `cell.2`, which takes its
-    place;  behind: the output is read where `cell` lives
+    before: tokens_int is the column of `cell`;  a round: two heads fetch it, a staircase makes
+    `cell.2`, which takes its place;  behind: the output is read where `cell` lives
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from compiler.lowering.reader import Reader
 from compiler.lowering.variables import readable
 from compiler.numbers.direction import Direction, Form
 from compiler.numbers.precision import Precision
-from rasp.meaning.sop import Phi, SOp, reachable
+from rasp.meaning.sop import Aggregate, Node, Phi, SOp, Total, Width, reachable
+from rasp.text.source import RaspError
 
 
 def looped(graph: Graph, loop: Loop, context: Context, precision: Precision) -> Circuit:
@@ -37,8 +38,7 @@ def looped(graph: Graph, loop: Loop, context: Context, precision: Precision) -> 
     names = Names(graph)
     before = Reader(context, Builder(names, precision))
     homes = {phi: _begun(before, phi, first) for phi, first in zip(loop.phis, loop.first, strict=True)}
-    for node in _unchanging(loop):
-        before.read(node)
+    _place_unchanging(before, loop)
     seeds = _known(before.operands) | {phi: Operand(Form.of(home), 0, True) for phi, home in homes.items()}
     body = Reader(context, Builder(names, precision, before.builder))
     body.operands |= seeds
@@ -77,11 +77,22 @@ def _begun(reader: Reader, phi: Phi, first: SOp) -> Direction:
     return home
 
 
-def _unchanging(loop: Loop) -> list[SOp]:
-    """What a round reads and is the same in all of them, as far up as possible, if attention is in it."""
+def _place_unchanging(before: Reader, loop: Loop) -> None:
+    """Place what a round reads and is the same in all of them, if attention is in it; what nobody reads is dropped."""
     nodes = reachable(loop.after)
-    changing: set[object] = set()
+    changing: set[Node] = set()
     for node in nodes:
         if isinstance(node, Phi) or not changing.isdisjoint(node.inputs):
             changing.add(node)
-    return []
+    readers = [reader for reader in nodes if reader in changing]
+    read = {node for reader in readers for node in reader.inputs if node not in changing}
+    for node in nodes:
+        if node in read and isinstance(node, SOp) and _attends(node, before):
+            try:
+                before.read(before.context.numbered(node)[1])
+            except RaspError:  # a round may need no more than a part of it
+                continue
+
+
+def _attends(node: SOp, before: Reader) -> bool:
+    return any(isinstance(var, Width | Total | Aggregate) for var in before.analysis.variables(node))

@@ -207,7 +207,9 @@ class Network(Stack):
     def require_no_loop(self, what: str) -> None:
         """Raise `ModelError` where layers run several times, and nothing knows how to say that."""
         if self.config.loop is not None:
-            raise ModelError(f"{what} knows layers that run once, and this model has a loop", "unroll it: leave out `loop`")
+            raise ModelError(
+                f"{what} knows layers that run once, and this model has a loop", "unroll it: leave out `loop`"
+            )
 
     def require_causal(self) -> None:
         if not self.config.causal:

@@ -152,7 +152,7 @@ class Encoded(SOp):
 
 @_form
 class Phi(SOp):
-    """What a name that a loop carries holds at the beginning of a round: a leaf, for the rounds before have computed it.
+    """What a name that a loop carries holds as a round begins: a leaf, for the rounds before have computed it.
 
     No program writes it. A number out of `values`, where these are known. A `stale` one stands for what a name that the
     loop does not carry held in the round before.

@@ -164,7 +164,9 @@ class Elaborator(Evaluator):
         meant = self.carrying.items(items, loop.iterable.span)
         self.carrying.run(loop, env, self._rounds(loop, env, meant, self.carrying.generic), self.spans)
 
-    def _rounds(self, loop: For, env: Environment, items: Sequence[RaspValue], once: bool) -> Iterator[Callable[[], None]]:
+    def _rounds(
+        self, loop: For, env: Environment, items: Sequence[RaspValue], once: bool
+    ) -> Iterator[Callable[[], None]]:
         """The rounds of a loop, to be run in turn; if all are the first one, it alone gives names."""
         given = len(self.given)
         for number, item in enumerate(items):

@@ -154,7 +154,9 @@ def outermost(statements: Iterable[Statement], names: Sequence[str], header: Spa
     for second in loops[1:]:
         shared = next(name for name in names if name in binds(second))
         message = f"this is another loop at the top that binds `{shared}`, and one loop carries it"
-        yield Diagnostic("loop", "error", message, second.span, "write one loop, or call the names otherwise in the other")
+        yield Diagnostic(
+            "loop", "error", message, second.span, "write one loop, or call the names otherwise in the other"
+        )
     bound = binds(loops[0]) if loops else frozenset()
     for name in names:
         if name not in bound and len(loops) < 2:
