@@ -178,6 +178,14 @@ class Program:
         found = [{name: next(values) for name in state} for state in self.states]
         return next((r for r, (one, other) in enumerate(pairwise(found)) if one == other), len(found) - 1)
 
+    def has_halted(self, tokens: Input) -> bool:
+        """Whether what `halt` names is True everywhere behind the last round; True where nothing is named."""
+        halt = self.settings.halt
+        if halt is None:
+            return True
+        causal = self.settings.attention == "causal"
+        return all(evaluate(self.states[-1][halt], self.settings.read(tokens), causal, self.spans))
+
     def _check_loop(self, statements: Sequence[Statement], carrying: Carrying, wrong: bool) -> list[Diagnostic]:
         """What is wrong with the loop; if nothing is, and was before, its rounds are found to be one."""
         found = [*outermost(statements, carrying.names, self.settings.spans.get("loop"))]

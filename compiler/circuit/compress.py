@@ -42,6 +42,7 @@ def compress(circuit: Circuit) -> Circuit:
     found = _without_unread(_without_vanished(_substituted(found, by_token | by_position | _by_stairs(circuit))))
     if found.repeat is not None:
         found = restored(_without_unread(hastened(found)))
+        found = replace(found, variables=tuple(found.timed(found.variables)))
     return found if found.encoder is None else _with_encoder(found, found.encoder)
 
 

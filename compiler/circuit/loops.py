@@ -22,7 +22,7 @@ from compiler.circuit.walk import Exact, walk
 from compiler.numbers.direction import BOS, ONE, Direction, Form
 
 
-def carriers(carry: Carry, bos: Stream) -> Iterator[Neuron]:
+def carriers(circuit: Circuit, carry: Carry, bos: Stream) -> Iterator[Neuron]:
     """Neurons that add what a round ends with less what it began with, and at BOS nothing."""
     copies = [
         Neuron(neuron.names, neuron.read, ((carry.direction, weight * part.factor),))
@@ -30,11 +30,37 @@ def carriers(carry: Carry, bos: Stream) -> Iterator[Neuron]:
         for neuron, weight in part.neurons
     ]
     change = carry.after - Form.of(carry.direction)
-    at_bos = change.at(bos) + sum(max(one.read.at(bos), Fraction(0)) * one.writes[0][1] for one in copies)
-    change -= Form({BOS: at_bos})
+    copied = sum((max(one.read.at(bos), Fraction(0)) * one.writes[0][1] for one in copies), Fraction(0))
+    change -= Form({BOS: change.at(bos) + copied})
     yield from copies
-    for sign in (1, -1):
-        yield Neuron((f"carries {carry.direction}",), change * sign, ((carry.direction, Fraction(sign)),))
+    low, high = _ends(circuit, change)
+    for sign, needed in ((1, max(high, -copied) > 0), (-1, min(low, -copied) < 0)):
+        if needed:
+            yield Neuron((f"carries {carry.direction}",), change * sign, ((carry.direction, Fraction(sign)),))
+
+
+def _ends(circuit: Circuit, form: Form) -> tuple[Fraction, Fraction]:
+    """Numbers between which a form is at every token, in any round."""
+    assert circuit.repeat is not None
+    numbers = {carry.direction: carry.numbers for carry in circuit.repeat.carries}
+    low = high = form.terms.get(ONE, Fraction(0))
+    for direction, factor in form.terms.items():
+        if direction not in (ONE, BOS):
+            ends = sorted(factor * end for end in _range(circuit, direction, numbers.get(direction, ())))
+            low, high = low + ends[0], high + ends[-1]
+    return low, high
+
+
+def _range(circuit: Circuit, direction: Direction, numbers: Sequence[Fraction]) -> list[Fraction]:
+    """The ends of what a direction holds: of what is carried, these numbers; else of what is written and embedded."""
+    if numbers:
+        return [min(numbers), max(numbers)]
+    low, high = circuit.ranges.get(direction, (Fraction(0), Fraction(0)))
+    for part in (circuit.tokens, circuit.positions):
+        if direction in part:
+            low, high = low + min(part[direction]), high + max(part[direction])
+    offset = circuit.offsets.get(direction, Fraction(0))
+    return [min(low, low + offset), max(high, high + offset)]
 
 
 def with_carriers(circuit: Circuit) -> Circuit:
@@ -42,7 +68,7 @@ def with_carriers(circuit: Circuit) -> Circuit:
     repeat = circuit.repeat
     assert repeat is not None
     bos = _bos_at_end(circuit, repeat)
-    found = [neuron for carry in repeat.carries for neuron in carriers(carry, bos)]
+    found = [neuron for carry in repeat.carries for neuron in carriers(circuit, carry, bos)]
     return _with_last(circuit, replace(circuit.layers[repeat.stop - 1], carriers=shared(found)))
 
 

@@ -69,6 +69,7 @@ def setting_flags(command: Parser) -> None:
     group.add_argument("--output", metavar="NAME", help="the s-op to compute")
     group.add_argument("--vocab", metavar="TOKENS", type=vocabulary, help="the tokens: abc, or a JSON list")
     group.add_argument("--max-length", metavar="N", type=positive, help="the longest input")
+    group.add_argument("--rounds", metavar="N", type=positive, help="how often a loop that carries names is run")
     group.add_argument("--attention", choices=("bidirectional", "causal"), help="who sees whom")
 
 

@@ -20,7 +20,7 @@ from compiler.cli.targets import (
     tokens_of,
 )
 from rasp.program import Program
-from rasp.text.source import error
+from rasp.text.source import Diagnostic, counted, error, render
 
 if TYPE_CHECKING:
     from compiler.model import Scalar, Transformer
@@ -48,10 +48,28 @@ def run(call: argparse.Namespace) -> int:
         return _decode(asked, inputs, call)
     _require_no_target(call)
     answers = _interpret(asked, inputs) if isinstance(asked, Program) else _run_model(asked, inputs, call)
+    _tell_of_loops(asked, inputs)
     for answer in answers:
         for line in _answer_lines(answer, call.json):
             print(line)
     return DONE
+
+
+def _tell_of_loops(asked: Asked, inputs: list[list[object]]) -> None:
+    """A warning for every input on which all rounds of a loop have passed, and it is not done."""
+    if not isinstance(asked, Program):
+        if asked.config.loop is None:
+            return
+        from compiler.runtime.origin import program_of
+
+        asked = program_of(asked)
+    for number, tokens in enumerate(inputs, start=1):
+        if not asked.has_halted(tokens):
+            rounds = counted(len(asked.states) - 1, "round")
+            which = f"of input {number} " if len(inputs) > 1 else ""
+            message = f"behind {rounds} {which}`{asked.settings.halt}` is not True everywhere"
+            found = Diagnostic("loop", "warning", message, hint="--rounds N runs as many")
+            print(render([found]), file=sys.stderr)
 
 
 Answer: TypeAlias = "dict[str, list[Scalar]]"

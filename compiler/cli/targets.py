@@ -75,7 +75,7 @@ def program_at(path: Path, call: argparse.Namespace) -> Program:
 
 
 def overrides(call: argparse.Namespace) -> dict[str, object]:
-    given = {name: getattr(call, name, None) for name in ("output", "vocab", "max_length", "attention")}
+    given = {name: getattr(call, name, None) for name in ("output", "vocab", "max_length", "attention", "rounds")}
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -41,6 +41,7 @@ def info(model: Network) -> str:
     lines = [
         size(model),
         *_inputs(model.config),
+        *_loop(model.config),
         *_writing(model.config),
         *(f"output {output.name}: {_plural(len(output.values), 'value')}" for output in model.config.outputs),
         *_verdict(model),
@@ -60,6 +61,14 @@ def _inputs(config: Config) -> Iterator[str]:
     yield f"sources: {_tape(config.encoder)}"
     yield f"targets: {_tape(config)}, {config.start} in front"
     yield f"attention: bidirectional in the encoder, causal in the decoder, {config.dtype}"
+
+
+def _loop(config: Config) -> Iterator[str]:
+    """Which layers run several times."""
+    if (loop := config.loop) is not None:
+        last = loop.stop - 1
+        layers = f"layer {last} is" if last == loop.start else f"layers {loop.start} to {last} are"
+        yield f"loop: {layers} one round, which runs up to {_plural(loop.rounds, 'time')}: until it changes nothing"
 
 
 def _tape(config: Config) -> str:

@@ -19,8 +19,8 @@ import rasp
 from rasp.program import shipped_programs
 from rasp.text.source import did_you_mean, error
 
-INTERPRETED = frozenset({"seq2seq"})
-"""The themes of programs with a source, which are asked for by name."""
+INTERPRETED = frozenset({"loops", "seq2seq"})
+"""The themes of programs with a loop or a source, which are asked for by name."""
 BASICS = "basics"
 """The theme of the programs that stand in no folder of a theme."""
 

@@ -48,6 +48,7 @@ def declared(program: Program) -> dict[str, Any]:
         "max_length": settings.longest,
         **({"attention": settings.attention} if settings.source is None else _of_source(settings)),
         **({"requires": list(settings.requires)} if settings.requires else {}),
+        **({"rounds": settings.rounds} if settings.rounds is not None else {}),
         **({"unknown": to_python(settings.unknown)} if settings.unknown is not None else {}),
         **({"generate": settings.generate} if settings.generate else {}),
         **({"stop": [to_python(token) for token in settings.stop]} if settings.stop else {}),
