@@ -85,7 +85,7 @@ def _without_unread(circuit: Circuit) -> Circuit:
         before_ = _needed(before, read)
         start = len(before_)
         carries = tuple(carry for carry in repeat.carries if carry.direction in read)
-        repeat = replace(repeat, start=start, stop=start + len(round_), carries=carries)
+        repeat = replace(repeat, start=start, stop=start + len(round_), carries=carries) if round_ else None
         kept = [*before_, *round_, *behind]
     return replace(
         circuit,

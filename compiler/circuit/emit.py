@@ -96,7 +96,7 @@ class Weights:
                 resid = self._attended(resid, source, t, f"{block}.cross", causal=False)
             if f"{block}.mlp.W_in" in t:
                 hidden = np.maximum(resid @ t[f"{block}.mlp.W_in"] + t[f"{block}.mlp.b_in"], 0)
-                resid = resid + hidden @ t[f"{block}.mlp.W_out"]
+                resid = self._stored(resid + hidden @ t[f"{block}.mlp.W_out"])
         return resid
 
     def _attended(self, resid: Array, keys: Array, t: dict[str, Array], name: str, causal: bool) -> Array:
@@ -116,9 +116,10 @@ class Weights:
         return self._stored(mixed) @ out
 
     def _stored(self, numbers: Array) -> Array:
-        """Numbers as a half type holds them: that rounding makes its counts whole (C19)."""
+        """Numbers as a half type holds them: that rounding makes its counts whole (C19). In a loop every type rounds:
+        what is left of a count would come back in the next round."""
         bits = PRECISIONS[self.config["dtype"]].bits
-        if bits >= FLOAT32.bits:
+        if bits >= FLOAT32.bits and "loop" not in self.config:
             return numbers
         mantissas, exponents = np.frexp(numbers)
         stored: Array = np.ldexp(np.rint(np.ldexp(mantissas, bits)), exponents - bits)
