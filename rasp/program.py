@@ -195,7 +195,7 @@ class Program:
         run = Elaborator(self._run.folder, kept=self._run.files, carrying=again)
         run.run_all(statements)
         self._generic = run
-        return [one for one in run.diagnostics if one.severity in ("error", "note")]
+        return [one for one in run.diagnostics if one.severity == "error"]
 
     def _find(self, name: str) -> RaspValue:
         try:

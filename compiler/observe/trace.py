@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from compiler.model import ModelError, Scalar, Transformer, value_from_json
+from compiler.model import Loop, ModelError, Scalar, Transformer, value_from_json
 from compiler.observe.steps import names
 from rasp import Program, RaspError
 from rasp.ask.show import cell
@@ -39,10 +39,14 @@ class TraceRow:
     name: str
     expected: list[Scalar]
     found: list[list[Scalar] | None]
+    each: list[list[Scalar]] | None = None
+    """Of a name that a loop carries: the interpreter's values at each step; `expected` are the last ones."""
 
     @property
     def agrees(self) -> bool:
         """Whether the stream holds the interpreter's values for as long as it is there."""
+        if self.each is not None:
+            return self.found == self.each
         return all(values is None or values == self.expected for values in self.found)
 
 
@@ -99,7 +103,30 @@ def trace(
 
     with torch.no_grad():
         streams = _read(model.residuals(ids))
+    if model.config.loop is not None:
+        return _in_rounds(model, program, given, streams, model.config.loop)
     return Trace(names(model.config), _rows(model.labels, program, streams, expected))
+
+
+def _in_rounds(model: Transformer, program: Program, tokens: list[object], streams: list[Tensor], loop: Loop) -> Trace:
+    """What each name that a loop carries holds before the first round and behind each that changes something."""
+    rows = []
+    last = program.rounds_until_still(tokens)
+    for variable in model.labels["variables"]:
+        if (name := variable["name"]) in program.states[0]:
+            values = printed(program.node(name), variable["values"])
+            places = [2 * (loop.start + number * (loop.stop - loop.start)) for number in range(last + 1)]
+            found = [decoded(model.labels, variable, values, streams[at]) for at in places]
+            each = [_held(program, name, number, tokens) for number in range(last + 1)]
+            rows.append(TraceRow(name, each[-1], [*found], each))
+    return Trace(["before", *(f"round {number}" for number in range(1, last + 1))], rows)
+
+
+def _held(program: Program, name: str, number: int, tokens: list[object]) -> list[Scalar]:
+    """What the interpreter has for a carried name behind so many rounds."""
+    settings, node = program.settings, program.states[number][name]
+    found = evaluate(node, settings.read(tokens), settings.attention == "causal", program.spans)
+    return [*map(to_python, answers(node, found))]
 
 
 def _of_both(model: Transformer, program: Program, source: list[object], target: list[object]) -> Trace:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from rasp.meaning.listing import outline
@@ -67,7 +67,7 @@ class Carrying:
             return self._run_generic(loop, env, first, rounds, spans)
         self.states.append(first)
         for one in rounds:
-            one()
+            _run_as_sops(one, self.names)
             env.values.update(after := self.held(env, loop.span))
             self.states.append(after)
         return len(self.states) - 1
@@ -104,9 +104,9 @@ def _run_as_sops(one: Callable[[], None], names: Sequence[str]) -> None:
     try:
         one()
     except RaspError as problem:
-        listed = ", ".join(f"`{name}`" for name in names)
-        note = Diagnostic("loop", "note", f"in the loop, {listed} are s-ops, which hold another value in each round")
-        raise RaspError(*problem.diagnostics, note) from None
+        note = f"in the loop, {', '.join(f'`{name}`' for name in names)} are s-ops: they hold another value in each round"
+        hinted = [replace(one, hint=note if one.hint is None else f"{one.hint}; {note}") for one in problem.diagnostics]
+        raise RaspError(*hinted) from None
 
 
 def _lifted(name: str, env: Environment, span: Span) -> SOp:
