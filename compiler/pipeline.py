@@ -22,6 +22,7 @@ from compiler.circuit.emit import Weights
 from compiler.circuit.wider import also
 from compiler.graph.domain import Limits, Refusal, Setting, refusal
 from compiler.graph.halves import Half, halves
+from compiler.graph.loops import looped, written
 from compiler.graph.specialise import Graph, Graphs
 from compiler.graph.witness import required, witnesses
 from compiler.lowering.build import MODES, TRIES, Built, build, emitted
@@ -30,7 +31,6 @@ from compiler.observe.plan import Plan, plan
 from compiler.observe.remedies import LONG, Remedy, explained, remedies, uncertified
 from compiler.runtime.origin import asked, declared, hashes, located, options_of, program_of, recorded
 from rasp import Diagnostic, Program, RaspError
-from rasp.meaning.answers import is_boolean
 from rasp.meaning.sop import Node, SOp, reachable
 from rasp.settings import token_text
 
@@ -89,7 +89,7 @@ class Compiled:
         found = {name: self.program.node(name) for name in self.program.outputs}
         if not found:
             raise refusal("no-output", "the program binds no s-op", "bind one, such as `answer = tokens;`")
-        size = len(reachable(self._written(found)))
+        size = len(reachable(written(self.program, found)))
         if size > self.limits.nodes:
             raise refusal(
                 "too-many-nodes",
@@ -97,12 +97,6 @@ class Compiled:
                 "compute less, or give `compiler.compile` larger `limits`",
             )
         return {name: node for name, node in found.items() if isinstance(node, SOp)}
-
-    def _written(self, found: Mapping[str, Node]) -> list[Node]:
-        """What is to be lowered, as the program writes it: of a loop, one round."""
-        if not self.program.settings.loop:
-            return [*found.values()]
-        return [*map(self.program.generic.node, found), *self.program.round.after.values()]
 
     @cached_property
     def warnings(self) -> list[Diagnostic]:
@@ -126,17 +120,10 @@ class Compiled:
         """The graphs of some s-ops of the program, for inputs on which others are True everywhere."""
         program = self.program
         if program.settings.loop:
-            return Graphs(self._looped(outputs, requires))
+            return Graphs(looped(program, outputs, self.setting, requires))
         if not program.two_tapes:
             return Graphs(Half(outputs, program.called, self.setting, tuple(requires)))
         return Graphs(*halves(outputs, requires, program.called, program.instances, self.setting))
-
-    def _looped(self, outputs: Mapping[str, SOp], requires: Sequence[SOp]) -> Half:
-        """What comes behind the loop, as it is computed from what that carries."""
-        generic = self.program.generic
-        found = {name: node for name in outputs if isinstance(node := generic.node(name), SOp)}
-        booleans = frozenset(name for name, node in outputs.items() if is_boolean(node))
-        return Half(found, generic.called, self.setting, tuple(requires), {}, self.program.round, booleans)
 
     @cached_property
     def _built(self) -> Built:

@@ -12,9 +12,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -25,19 +23,18 @@ from rasp.ask.lint import lint, precedence
 from rasp.face import Face
 from rasp.header import read_settings
 from rasp.meaning.inputs import Input
-from rasp.meaning.interpreter import evaluate
 from rasp.meaning.listing import listing
 from rasp.meaning.operators import show
 from rasp.meaning.sop import Constant, Node, SOp, reachable
 from rasp.meaning.tapes import Instances
 from rasp.meaning.tapes import listing as instances_listed
+from rasp.rounds import Looping, carrying_of
 from rasp.running.elaborate import MAX_FILE, Elaborator
 from rasp.running.environment import Function, Given, Missing, RaspValue, describe, is_atom
-from rasp.running.loops import Carrying, Round, States, outermost
 from rasp.settings import Settings
 from rasp.text.parser import parse_source
 from rasp.text.source import SURROGATE, Diagnostic, RaspError, Source, Span, did_you_mean, error
-from rasp.text.syntax import Module, Statement
+from rasp.text.syntax import Module
 from rasp.value import Value, to_python
 
 LIBRARY = "library"
@@ -92,14 +89,13 @@ def parse(
         raise RaspError(*parsed.diagnostics)
     instead = {key: value for key, value in (settings or {}).items() if value is not None}
     header, found = read_settings(parsed.module.comments, instead)
-    folder = None if path is None else Path(path).parent
-    carrying = _carrying(header, instead)
-    run = Elaborator(folder, kept=files, two_tapes=header.two_tapes, carrying=carrying)
+    carrying = carrying_of(header, instead.get("rounds"))
+    run = Elaborator(None if path is None else Path(path).parent, None, files, header.two_tapes, carrying)
     run.run_all(parsed.statements)
     program = Program(parsed.module, header, run)
     errors = [one for one in (*found, *run.diagnostics) if one.severity == "error"]
     if carrying is not None:
-        errors += program._check_loop(parsed.statements, carrying, bool(errors))
+        errors += program._check_loop(carrying, bool(errors))
     if not found:
         program.settings = header.replace(**instead)
         errors += program._check_names()
@@ -110,21 +106,13 @@ def parse(
     return program
 
 
-def _carrying(header: Settings, instead: Mapping[str, Any]) -> Carrying | None:
-    """The loop that the header names, with as many rounds as it or somebody else says."""
-    if not header.loop or header.two_tapes:
-        return None
-    rounds = header.replace(rounds=instead.get("rounds")).rounds
-    return Carrying(header.loop, rounds)
-
-
 def _explaining(errors: list[Diagnostic], module: Module) -> list[Diagnostic]:
     """The precedence warnings at the places of the errors: likely their reason."""
     places = [one.span.start for one in errors if one.span is not None]
     return [one for one in precedence(module) if one.span and any(one.span.start <= at < one.span.end for at in places)]
 
 
-class Program:
+class Program(Looping):
     """A program that has been run: its names, its settings, its s-ops."""
 
     def __init__(self, syntax: Module, settings: Settings, run: Elaborator) -> None:
@@ -133,7 +121,6 @@ class Program:
         self.settings = self.header = settings
         self.bindings: dict[str, RaspValue] = {name: value for name, value in run.top.values.items() if name != "out"}
         self._run = run
-        self._generic: Elaborator | None = None
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -151,51 +138,6 @@ class Program:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.bindings)
-
-    @property
-    def states(self) -> States:
-        """What each name that a loop carries holds before the first round and after each; empty without a loop."""
-        return () if self._run.carrying is None else tuple(self._run.carrying.states)
-
-    @property
-    def generic(self) -> Program:
-        """The program with any round of its loop in the place of all of them. Raises `ValueError` without a loop."""
-        if self._generic is None:
-            raise ValueError("the program has no loop that carries names")
-        return Program(self.syntax, self.settings, self._generic)
-
-    @property
-    def round(self) -> Round:
-        """Any round of the loop, of the `generic` program."""
-        carrying = None if self._generic is None else self._generic.carrying
-        assert carrying is not None and carrying.round is not None
-        return carrying.round
-
-    def rounds_until_still(self, tokens: Input) -> int:
-        """After how many rounds no carried name changes any more on an input; all, where that is never seen."""
-        nodes = [node for state in self.states for node in state.values()]
-        values = iter(evaluate(nodes, self.settings.read(tokens), self.settings.attention == "causal", self.spans))
-        found = [{name: next(values) for name in state} for state in self.states]
-        return next((r for r, (one, other) in enumerate(pairwise(found)) if one == other), len(found) - 1)
-
-    def has_halted(self, tokens: Input) -> bool:
-        """Whether what `halt` names is True everywhere behind the last round; True where nothing is named."""
-        halt = self.settings.halt
-        if halt is None:
-            return True
-        causal = self.settings.attention == "causal"
-        return all(evaluate(self.states[-1][halt], self.settings.read(tokens), causal, self.spans))
-
-    def _check_loop(self, statements: Sequence[Statement], carrying: Carrying, wrong: bool) -> list[Diagnostic]:
-        """What is wrong with the loop; if nothing is, and was before, its rounds are found to be one."""
-        found = [*outermost(statements, carrying.names, self.settings.spans.get("loop"))]
-        if found or wrong:
-            return found
-        again = replace(carrying, generic=True, states=[])
-        run = Elaborator(self._run.folder, kept=self._run.files, carrying=again)
-        run.run_all(statements)
-        self._generic = run
-        return [one for one in run.diagnostics if one.severity == "error"]
 
     def _find(self, name: str) -> RaspValue:
         try:
@@ -427,11 +369,6 @@ class Program:
             raise RaspError(*errors)
         return changed
 
-    def _has_run(self, key: str) -> bool:
-        """Whether the program was run under what a setting says now."""
-        carrying = self._run.carrying
-        return carrying is not None and key == "rounds" and carrying.rounds == self.settings.rounds
-
     def _check_names(self) -> list[Diagnostic]:
         """The settings that name an s-op name one that is there."""
         generate = self.settings.generate
@@ -440,10 +377,7 @@ class Program:
         found = []
         if self.settings.two_tapes and not self.two_tapes:
             found.append(Diagnostic("setting", "error", "`source` is declared in the header: names depend on it"))
-        for key in ("loop", "rounds"):
-            if getattr(self.settings, key) != getattr(self.header, key) and not self._has_run(key):
-                message = f"`{key}` says how a program is run: give it as the program is read"
-                found.append(Diagnostic("setting", "error", message))
+        found += self._check_rounds()
         for key, names in named.items():
             for name in names:
                 if name in self._run.lost or (name in self and isinstance(self._find(name), SOp)):

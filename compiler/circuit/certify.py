@@ -89,19 +89,23 @@ class Certifier(HeadErrors, NeuronErrors, OutputErrors):
         two that the dtype holds."""
         repeat = self.circuit.repeat
         assert repeat is not None
-        exact = [self._is_exact(carry) for carry in repeat.carries]
+        exact = [self._is_carried(carry) for carry in repeat.carries]
         for carry, fine in zip(repeat.carries, exact, strict=True):
             self._exactly(carry, "behind a round", fine)
         for carry in repeat.carries:
             self.bounds[carry.direction] = self.exact(carry.numbers)
 
-    def _is_exact(self, carry: Carry) -> bool:
+    def _is_carried(self, carry: Carry) -> bool:
         """Whether nothing is rounded where the change is made."""
         change = carry.after - Form.of(carry.direction)
         own = [Neuron((), change * sign, ()) for sign in (1, -1)]
         read = self.form(change)
         total, grid = read.size, read.grid
-        fine = read.error == 0.0 and self.p.holds(change.at(self.bos)) and all(self.preactivation(neuron, read) == 0.0 for neuron in own)
+        fine = (
+            read.error == 0.0
+            and self.p.holds(change.at(self.bos))
+            and all(self.preactivation(neuron, read) == 0.0 for neuron in own)
+        )
         for part in carry.computed:
             bound = self.neurons(part.direction, [*part.neurons])
             added = sum(abs(real(weight)) * max(self.form(neuron.read).high, 0.0) for neuron, weight in part.neurons)

@@ -1,7 +1,7 @@
 """Loops: the end of a round, at which the stream is as it was at the beginning, but for what is carried (C44).
 
-In: a circuit whose layers from one on are a round. Out: the same with neurons in the round's last layer that put what is
-carried where it began, and take away all else that the round has written.
+In: a circuit whose layers from one on are a round. Out: the same with neurons in the round's last layer that put what
+is carried where it began, and take away all else that the round has written.
 Invariant: behind a round, a direction that it writes holds what it held before; a carried one holds what the round made
 of it; and at BOS nothing has changed at all.
 
@@ -84,9 +84,7 @@ def hastened(circuit: Circuit) -> Circuit:
     before |= {channel.write for head in circuit.layers[place].heads for channel in head.channels}
     carries = tuple(_at_once(carry, neurons, before) for carry in repeat.carries)
     layers = (*circuit.layers[: place + 1], *circuit.layers[place + 2 :])
-    return with_carriers(
-        replace(circuit, layers=layers, repeat=replace(repeat, stop=repeat.stop - 1, carries=carries))
-    )
+    return with_carriers(replace(circuit, layers=layers, repeat=replace(repeat, stop=repeat.stop - 1, carries=carries)))
 
 
 def _at_once(carry: Carry, neurons: Sequence[Neuron], before: Collection[Direction]) -> Carry:

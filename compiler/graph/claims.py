@@ -30,7 +30,6 @@ from rasp.meaning.sop import Aggregate, Node, Selector, SOp, reachable, substitu
 from rasp.text.source import RaspError
 from rasp.value import Value
 
-
 FIRST_ROUNDS = 4
 """Rounds of a loop of whose beginning the claims are tried, beside the last one's end."""
 

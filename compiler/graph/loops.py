@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from compiler.graph.domain import Analysis, Domain, Setting, refusal
 from compiler.graph.halves import Half
 from compiler.graph.simplify import simplify
+from rasp import Program
+from rasp.meaning.answers import is_boolean
 from rasp.meaning.sop import Lookup, Node, Phi, SOp, reachable, substituted
 from rasp.running.loops import Round, stale
 from rasp.value import Value
@@ -58,8 +60,26 @@ class Loop:
         return {name: _sop(made[node]) for name, node in roots.items()}
 
 
-def of_round(half: Half, found: Round) -> tuple[Half, Loop]:
-    """The half, and its loop, over leaves that know their values."""
+def written(program: Program, outputs: Mapping[str, Node]) -> list[Node]:
+    """What is to be lowered, as a program writes it: of a loop, one round."""
+    if not program.settings.loop:
+        return [*outputs.values()]
+    return [*map(program.generic.node, outputs), *program.round.after.values()]
+
+
+def looped(program: Program, outputs: Mapping[str, SOp], setting: Setting, requires: Sequence[SOp]) -> Half:
+    """What comes behind the loop of a program, as it is computed from what that carries."""
+    generic = program.generic
+    found = {name: node for name in outputs if isinstance(node := generic.node(name), SOp)}
+    booleans = frozenset(name for name, node in outputs.items() if is_boolean(node))
+    called = generic.called | {phi: name for name, phi in program.round.phis.items()}
+    return Half(found, called, setting, tuple(requires), {}, program.round, booleans)
+
+
+def of_round(half: Half) -> tuple[Half, Loop | None]:
+    """The half, and its loop if it has one, over leaves that know their values."""
+    if (found := half.round) is None:
+        return half, None
     names = _needed(half, found)
     domains, closed = _values(half.setting, found, names)
     leaves: dict[Node, Node] = {found.phis[name]: _leaf(name, domains[name]) for name in names}

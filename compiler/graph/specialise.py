@@ -276,8 +276,7 @@ def _carried(roots: Iterable[Node], carried: Carried) -> dict[Node, Node]:
 
 
 def _of_ratios(simple: _Simplified, half: Half, means: int | None, decoded: bool = True) -> Graph:
-    new, kept = simple.new, dict(simple.names)
-    loop: Loop | None = simple.loop
+    new, kept, loop = simple.new, dict(simple.names), simple.loop
     found = {name: node for name, old in half.outputs.items() if isinstance(node := new[old], SOp)}
     if means is not None:
         roots = [*found.values(), *(() if loop is None else loop.roots)]
@@ -308,7 +307,7 @@ class Graphs(Sequence[Graph]):
 
     def __init__(self, half: Half, encoder: Half | None = None) -> None:
         """`encoder` is what is computed of the source, if there is one; the `half` reads it."""
-        self.half, self.loop = (half, None) if half.round is None else of_round(half, half.round)
+        self.half, self.loop = of_round(half)
         self.encoder = None if encoder is None else Graphs(encoder)
         self._simple: dict[tuple[object, ...], _Simplified] = {}
         self._made: dict[int, Graph] = {}

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import operator
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -152,11 +151,8 @@ class Encoded(SOp):
 
 @_form
 class Phi(SOp):
-    """What a name that a loop carries holds as a round begins: a leaf, for the rounds before have computed it.
-
-    No program writes it. A number out of `values`, where these are known. A `stale` one stands for what a name that the
-    loop does not carry held in the round before.
-    """
+    """What a name that a loop carries holds as a round begins, a number out of `values` where these are known; `stale`:
+    what a name that is not carried held in the round before. No program writes it."""
 
     name: str
     values: tuple[Value, ...] = ()
@@ -386,9 +382,8 @@ def substituted(roots: Iterable[Node], new: Mapping[Node, Node]) -> dict[Node, N
         return made.get(part, part) if isinstance(part, Node) else part
 
     for node in reachable(roots, made.__contains__):
-        old = [getattr(node, field.name) for field in fields(cast(Any, node))]
-        parts = old if isinstance(node, Encoded) else [*map(remade, old)]
-        made[node] = node if all(map(operator.is_, parts, old)) else type(node)(*parts)
+        parts = [remade(getattr(node, field.name)) for field in fields(cast(Any, node))]
+        made[node] = node if isinstance(node, Encoded) else type(node)(*parts)
     return made
 
 
@@ -402,14 +397,4 @@ def twin(node: Node) -> Any:
 
 def interned(roots: Iterable[Node]) -> dict[Node, Node]:
     """The interned node of every node the roots are computed from: twins fall together again."""
-    made: dict[Node, Node] = {}
-
-    def remade(part: Any) -> Any:
-        if isinstance(part, tuple) and any(isinstance(item, Node) for item in part):
-            return tuple(made[item] for item in part)
-        return made.get(part, part) if isinstance(part, Node) else part
-
-    for node in reachable(roots):
-        parts = [remade(getattr(node, field.name)) for field in fields(cast(Any, node))]
-        made[node] = node if isinstance(node, Encoded) else type(node)(*parts)
-    return made
+    return substituted(roots, {})

@@ -104,7 +104,9 @@ def _run_as_sops(one: Callable[[], None], names: Sequence[str]) -> None:
     try:
         one()
     except RaspError as problem:
-        note = f"in the loop, {', '.join(f'`{name}`' for name in names)} are s-ops: they hold another value in each round"
+        note = (
+            f"in the loop, {', '.join(f'`{name}`' for name in names)} are s-ops: they hold another value in each round"
+        )
         hinted = [replace(one, hint=note if one.hint is None else f"{one.hint}; {note}") for one in problem.diagnostics]
         raise RaspError(*hinted) from None
 

@@ -90,7 +90,10 @@ def test_c44_a_round_leaves_nothing_but_what_it_carries() -> None:
 
 
 def test_c44_any_number_of_rounds_has_the_weights_of_one() -> None:
-    text = "#@ output: x\n#@ vocab: [0, 1]\n#@ max_length: 8\n#@ loop: x\nx = tokens_int;\nfor i in range(2) { x = (x + shift(x, 1, 0)) % 2; }"
+    text = (
+        "#@ output: x\n#@ vocab: [0, 1]\n#@ max_length: 8\n#@ loop: x\nx = tokens_int;\n"
+        "for i in range(2) { x = (x + shift(x, 1, 0)) % 2; }"
+    )
     few, many = (Compiled(rasp.parse(text, settings={"rounds": rounds})) for rounds in (2, 500))
     assert many.graph.loop is not None and many.graph.loop.closed and many.certificate.ok
     assert {name: t.tolist() for name, t in few.weights.tensors.items()} == {
@@ -143,8 +146,8 @@ def test_a_checkpoint_of_no_loop_is_as_it_was() -> None:
 
 @pytest.mark.parametrize("loop", [{"start": 0, "stop": 9, "rounds": 1}, {"start": 0, "stop": 1, "rounds": 0}])
 def test_a_damaged_loop_is_refused(tmp_path: Path, loop: dict[str, int]) -> None:
-    from compiler.runtime.checkpoint.reading import _require_loop
     from compiler.model import Loop
+    from compiler.runtime.checkpoint.reading import _require_loop
 
     with pytest.raises(ValueError, match="a loop of"):
         _require_loop(Loop(**loop), 1)

@@ -50,7 +50,8 @@ def test_rounds_until_nothing_changes_are_counted() -> None:
 
 
 def test_halting_is_asked_of_the_last_round() -> None:
-    text = "#@ loop: x, done\n#@ halt: done\nx = tokens_int;\ndone = False;\nfor i in range(3) { x = x - 1; done = x < 0; }"
+    header = "#@ loop: x, done\n#@ halt: done\n"
+    text = f"{header}x = tokens_int;\ndone = False;\nfor i in range(3) {{ x = x - 1; done = x < 0; }}"
     program = rasp.parse(text)
     assert program.has_halted([1, 2]) and not program.has_halted([1, 3])
 
@@ -63,7 +64,8 @@ def test_only_the_generic_round_has_leaves_of_its_own() -> None:
 
 ILLEGAL = {
     "a number that changes": (
-        "#@ loop: x\nx = tokens_int;\nstep = 1;\nfor i in range(3) {\n    x = x + shift(x, step, 0);\n    step = step * 2;\n}",
+        "#@ loop: x\nx = tokens_int;\nstep = 1;\n"
+        "for i in range(3) {\n    x = x + shift(x, step, 0);\n    step = step * 2;\n}",
         ["from what `step` was in the round before", "5 |     x = x + shift(x, step, 0);", "`#@ loop: x, step`"],
     ),
     "the loop's own name": (
@@ -79,7 +81,8 @@ ILLEGAL = {
         ["`y`, which no loop at the top binds", "1 | #@ loop: x, y"],
     ),
     "a name inside of a function": (
-        "#@ loop: x\ndef f(a) {\n    x = a;\n    for i in range(3) { x = x + 1; }\n    return x;\n}\ny = f(tokens_int);",
+        "#@ loop: x\n"
+        "def f(a) {\n    x = a;\n    for i in range(3) { x = x + 1; }\n    return x;\n}\ny = f(tokens_int);",
         ["`x`, which no loop at the top binds", "is in no function"],
     ),
     "no value before": (
