@@ -22,7 +22,7 @@ from compiler.circuit.emit import Weights
 from compiler.circuit.wider import also
 from compiler.graph.domain import Limits, Refusal, Setting, refusal
 from compiler.graph.halves import Half, halves
-from compiler.graph.loops import looped, written
+from compiler.graph.loops import looped, unproved, written
 from compiler.graph.specialise import Graph, Graphs
 from compiler.graph.witness import required, witnesses
 from compiler.lowering.build import MODES, TRIES, Built, build, emitted
@@ -102,7 +102,11 @@ class Compiled:
     def warnings(self) -> list[Diagnostic]:
         """What is suspicious in the text, and inputs on which the program has no answer."""
         setting, _ = self.setting, self.sop  # a program that is refused for its size is not run first
-        return [*self.program.warnings, *witnesses(self.program, setting)]
+        return [
+            *self.program.warnings,
+            *witnesses(self.program, setting),
+            *unproved(self.program, self._graphs[0].loop),
+        ]
 
     @property
     def graph(self) -> Graph:

@@ -111,6 +111,8 @@ class Repeat:
     stop: int
     rounds: int
     carries: tuple[Carry, ...]
+    halt: Direction | None = None
+    """Where a carried bit lives that may stop the loop before."""
 
     @property
     def carried(self) -> Set[Direction]:
@@ -203,6 +205,8 @@ class Circuit:
     def decoded(self) -> set[Direction]:
         """Every direction that an output is decoded from, or that a decoder reads."""
         read = [*(form for output in self.outputs for form in output.digits), *self.exports]
+        if self.repeat is not None and self.repeat.halt is not None:
+            read.append(Form.of(self.repeat.halt))
         return {direction for form in read for direction in form.terms}
 
     def erased(self) -> dict[Direction, int]:

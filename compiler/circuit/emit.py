@@ -179,7 +179,8 @@ class Emitter:
             "unknown": None,
         }
         if (repeat := self.circuit.repeat) is not None:
-            config["loop"] = {"start": repeat.start, "stop": repeat.stop, "rounds": repeat.rounds}
+            halt = None if repeat.halt is None else self.columns[repeat.halt]
+            config["loop"] = {"start": repeat.start, "stop": repeat.stop, "rounds": repeat.rounds, "halt": halt}
         self._unembedding()
         if self.encoder is not None:
             config["encoder"] = self.encoder._stack()

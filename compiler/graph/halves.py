@@ -53,6 +53,8 @@ class Half:
     """Any round of a loop, if the outputs come behind one."""
     booleans: frozenset[str] | None = None
     """The outputs that have no values but bools, where that is not seen from themselves."""
+    halt: str | None = None
+    """The carried name that may stop the loop, if it is proved that it may."""
 
 
 def halves(

@@ -14,12 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.graph.domain import Analysis, Domain, Setting, refusal
+from compiler.graph.halting import is_proved
 from compiler.graph.halves import Half
 from compiler.graph.simplify import simplify
 from rasp import Program
 from rasp.meaning.answers import is_boolean
 from rasp.meaning.sop import Lookup, Node, Phi, SOp, reachable, substituted
 from rasp.running.loops import Round, stale
+from rasp.text.source import Diagnostic
 from rasp.value import Value
 
 
@@ -33,6 +35,8 @@ class Loop:
     rounds: int
     closed: bool
     """Whether the leaves' values are those of any number of rounds."""
+    halt: Phi | None = None
+    """The leaf that is True everywhere only where no further round changes an answer, if that is proved."""
 
     @property
     def roots(self) -> tuple[SOp, ...]:
@@ -73,34 +77,53 @@ def looped(program: Program, outputs: Mapping[str, SOp], setting: Setting, requi
     found = {name: node for name in outputs if isinstance(node := generic.node(name), SOp)}
     booleans = frozenset(name for name, node in outputs.items() if is_boolean(node))
     called = generic.called | {phi: name for name, phi in program.round.phis.items()}
-    return Half(found, called, setting, tuple(requires), {}, program.round, booleans)
+    halt = program.settings.halt
+    return Half(found, called, setting, tuple(requires), {}, program.round, booleans, halt)
+
+
+def unproved(program: Program, loop: Loop | None) -> list[Diagnostic]:
+    """A note where a loop is said to halt, and nothing proves that answers stay."""
+    halt = program.settings.halt
+    if halt is None or loop is None or loop.halt is not None:
+        return []
+    message = (
+        f"the model does not stop where `{halt}` is True: it is not proved that no further round changes an answer"
+    )
+    hint = "it runs on, and answers the same: it stops where a round changes nothing at all"
+    return [Diagnostic("halt", "note", message, program.settings.spans.get("halt"), hint)]
 
 
 def of_round(half: Half) -> tuple[Half, Loop | None]:
     """The half, and its loop if it has one, over leaves that know their values."""
     if (found := half.round) is None:
         return half, None
-    names = _needed(half, found)
+    names, halt = _needed(half, found, half.halt), half.halt
     domains, closed = _values(half.setting, found, names)
     leaves: dict[Node, Node] = {found.phis[name]: _leaf(name, domains[name]) for name in names}
+    if halt is not None and not (
+        {*domains[halt]} <= {0, 1} and is_proved(found, halt, leaves, [*half.outputs.values()], half.setting)
+    ):
+        return of_round(replace(half, halt=None))
     roots = [*half.outputs.values(), *(found.after[name] for name in names)]
     known = set(reachable(roots))
     new = substituted([*roots, *(node for node in half.names if node in known)], leaves)
     requires = tuple(node for node in half.requires if not any(isinstance(one, Phi) for one in reachable([node])))
-    called = {new.get(node, node): name for node, name in half.names.items()}
-    written = {made: old for old, made in new.items()}
-    outputs = {name: _sop(new[node]) for name, node in half.outputs.items()}
+    phis = {name: Phi(name, _numbers(domains[name])) for name in names}
     loop = Loop(
-        tuple(Phi(name, _numbers(domains[name])) for name in names),
+        tuple(phis.values()),
         tuple(_coded(found.first[name], domains[name]) for name in names),
         tuple(_coded(_sop(new[found.after[name]]), domains[name]) for name in names),
         found.rounds,
         closed,
+        None if halt is None else phis[halt],
     )
+    called = {new.get(node, node): name for node, name in half.names.items()}
+    outputs = {name: _sop(new[node]) for name, node in half.outputs.items()}
+    written = {made: old for old, made in new.items()}
     return replace(half, outputs=outputs, names=called, requires=requires, written=written), loop
 
 
-def _needed(half: Half, found: Round) -> list[str]:
+def _needed(half: Half, found: Round, halt: str | None) -> list[str]:
     """The names that an answer is computed from, in one round or another."""
     for name, node in half.outputs.items():
         if (left := stale([node])) is not None:
@@ -111,7 +134,7 @@ def _needed(half: Half, found: Round) -> list[str]:
                 node,
             )
     needed: dict[str, None] = {}
-    roots: list[Node] = [*half.outputs.values()]
+    roots: list[Node] = [*half.outputs.values(), *([] if halt is None else [found.phis[halt]])]
     while new := {node.name: None for node in reachable(roots) if isinstance(node, Phi) and node.name not in needed}:
         needed |= new
         roots += [found.after[name] for name in new]

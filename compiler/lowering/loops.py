@@ -51,7 +51,7 @@ def looped(graph: Graph, loop: Loop, context: Context, precision: Precision) -> 
     start, stop = len(layers[0]), len(layers[0]) + len(layers[1])
     numbers = [tuple(context.analysis.domain(phi).numbers) for phi in loop.phis]
     carries = tuple(map(Carry, homes.values(), numbers, after))
-    repeat = Repeat(start, stop, loop.rounds, carries)
+    repeat = Repeat(start, stop, loop.rounds, carries, None if loop.halt is None else homes[loop.halt])
     seen = dict(body.operands) | dict(behind.operands)
     variables = [*readable(context, seen)]
     made = before.builder.finished(outputs, variables, None, [one for part in layers for one in part], repeat)

@@ -55,11 +55,13 @@ class OutputSlice:
 
 @dataclass(frozen=True)
 class Loop:
-    """The layers from `start` on, before `stop`, are one round of a loop, and run so many times."""
+    """The layers from `start` on, before `stop`, are one round of a loop, and run so many times; fewer, where behind
+    one of them the column `halt` holds 1 in every row of a token."""
 
     start: int
     stop: int
     rounds: int
+    halt: int | None = None
 
 
 @dataclass(frozen=True)

@@ -94,11 +94,18 @@ class Stack(nn.Module):
                 resid = block(resid, mask)
             resid = present(resid, mask)
             self.rounds += 1
-            if torch.equal(before, resid):
+            if torch.equal(before, resid) or self._halts(resid, mask, loop):
                 break
         for block in blocks[loop.stop :]:
             resid = block(resid, mask)
         return present(resid, mask)
+
+    def _halts(self, resid: Tensor, mask: Tensor | None, loop: Loop) -> bool:
+        """Whether the column that says so holds 1 in every row of a token, in all inputs."""
+        if loop.halt is None:
+            return False
+        done = resid[:, 1:, loop.halt] == 1
+        return bool((done if mask is None else done | ~mask[:, 0, 0, 1:]).all())
 
     def running(self) -> Iterator[Block]:
         """The blocks as they run, without an exit: those of a loop in each of its rounds."""

@@ -150,7 +150,7 @@ def test_a_damaged_loop_is_refused(tmp_path: Path, loop: dict[str, int]) -> None
     from compiler.runtime.checkpoint.reading import _require_loop
 
     with pytest.raises(ValueError, match="a loop of"):
-        _require_loop(Loop(**loop), 1)
+        _require_loop(Loop(**loop), 1, 8)
 
 
 def test_a_causal_loop_reads_on_as_it_reads_at_once() -> None:
@@ -189,3 +189,37 @@ def test_a_trace_shows_what_is_carried_round_by_round() -> None:
     trace = made.trace([2, 0, 0])
     assert trace.ok and trace.steps == ["before", "round 1", "round 2"]
     assert [row.found for row in trace.rows] == [[[2, 0, 0], [2, 2, 0], [2, 2, 2]]]
+
+
+HALTING = {
+    "as the text says": ("x = x if done else min(x + 1, 7); done = x > 3;", True),
+    "a condition on what stays": ("x = max(x, shift(x, 1, 0)); done = x == 2;", True),
+    "neighbours in order": (
+        "y = shift(x, -1, 9); x = min(x, y) if (indices % 2 == 1) == odd else max(x, shift(x, 1, 0)); "
+        "odd = not odd; done = shift(x, 1, 0) <= x and x <= shift(x, -1, 9);",
+        True,
+    ),
+    "what changes all the same": ("x = (x + 1) % 3; done = x == 0;", False),
+    "what another position changes": ("x = shift(x, 1, 0); done = x > 0;", False),
+    "what is done and undone": ("x = x if done else (x + 1) % 3; done = indices >= 0 and not done;", False),
+}
+
+
+@pytest.mark.parametrize("case", HALTING)
+def test_c44_a_loop_halts_where_it_is_proved_that_answers_stay(case: str) -> None:
+    body, proved = HALTING[case]
+    header = "#@ output: x\n#@ vocab: [0, 1, 2]\n#@ max_length: 6\n#@ loop: x, odd, done\n#@ halt: done\n"
+    body = body if "odd" in body else f"{body} odd = odd;"
+    text = f"{header}x = tokens_int;\nodd = False;\ndone = False;\nfor i in range(12) {{ {body} }}"
+    made = Compiled(rasp.parse(text))
+    assert made.graph.loop is not None and (made.graph.loop.halt is not None) == proved
+    assert ("halt" in {one.code for one in made.warnings}) == (not proved)
+    rng = random.Random(case)
+    given = [[rng.randint(0, 2) for _ in range(rng.randint(1, 6))] for _ in range(80)]
+    assert made.model.run_batch(given) == [made.program["x"](tokens) for tokens in given]
+    for tokens in given[:20]:
+        assert made.model.run(tokens) == made.program["x"](tokens)
+        states = [made.program.states[number]["done"] for number in range(1, 13)]
+        found = [rasp.meaning.interpreter.evaluate(node, tokens) for node in states]
+        if proved and any(map(all, found)):
+            assert made.model.rounds <= 1 + next(number for number, values in enumerate(found) if all(values))

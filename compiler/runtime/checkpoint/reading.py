@@ -136,7 +136,7 @@ def _require_sizes(config: Config) -> None:
     elif any(layer.n_cross for layer in config.layers):
         raise ValueError("heads that cross, and no encoder")
     if config.loop is not None:
-        _require_loop(config.loop, len(config.layers))
+        _require_loop(config.loop, len(config.layers), config.d_model)
         if config.encoder is not None:
             raise ValueError("a loop beside an encoder")
     if not all(text is None or isinstance(text, str) for text in (config.unknown, config.generate)):
@@ -145,12 +145,14 @@ def _require_sizes(config: Config) -> None:
         raise ValueError("an output has no values")
 
 
-def _require_loop(loop: Loop, layers: int) -> None:
+def _require_loop(loop: Loop, layers: int, columns: int) -> None:
     sizes = (loop.start, loop.stop, loop.rounds)
     if not all(type(size) is int for size in sizes) or not 0 <= loop.start < loop.stop <= layers:
         raise ValueError("a loop of layers that are not there")
     if not 1 <= loop.rounds <= MAX_ROUNDS:
         raise ValueError(f"a loop of more than {MAX_ROUNDS} rounds, or of none")
+    if loop.halt is not None and not (type(loop.halt) is int and 0 <= loop.halt < columns):
+        raise ValueError("a loop that halts by a column that is not there")
 
 
 def _require_stack(config: Config) -> None:
