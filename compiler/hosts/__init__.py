@@ -77,13 +77,15 @@ class Host:
     needs: tuple[str, ...] = ()
     extra: str = ""
     several_outputs: bool = False  # else the model is narrowed to one output before the host sees it; so are two tapes
+    loops: bool = False  # whether it runs layers several times
     tapes: tuple[int, ...] = (1,)  # how many the programs read that it is for: one, or a source and a target
 
     def require_tapes(self, model: Transformer) -> None:
         """Raise `ModelError` where the host reads another number of tapes than the model."""
         from compiler.model import ModelError
 
-        model.require_no_loop(f"the host {self.name}")
+        if not self.loops:
+            model.require_no_loop(f"the host {self.name}")
         read = 1 if model.config.encoder is None else 2
         if read not in self.tapes:
             others = ", ".join(host.name for host in HOSTS.values() if read in host.tapes)
@@ -111,6 +113,7 @@ HOSTS = {
     for host in (
         Host("gpt2", "gpt2", "GPT2LMHeadModel of transformers, for causal programs", _HF, "hf"),
         Host("bert", "bert", "BertForTokenClassification of transformers", _HF, "hf"),
+        Host("albert", "albert", "AlbertForTokenClassification of transformers, for loops", _HF, "hf", loops=True),
         Host("mobilebert", "mobilebert", "MobileBertForTokenClassification of transformers", _HF, "hf"),
         Host("llama", "llama", "LlamaForCausalLM of transformers, for causal programs", _HF, "hf"),
         Host("t5", "t5", "T5ForConditionalGeneration of transformers, for source and target", _HF, "hf", tapes=(2,)),
