@@ -1,4 +1,4 @@
-"""The host albert: a program, above all one with a loop, as a stock `AlbertForTokenClassification`, which shares layers.
+"""The host albert: a program, above all one with a loop, as a stock `AlbertForTokenClassification`: it shares layers.
 
 In: a bidirectional native model with one output; if it has a loop, all of its layers are one round. Out: a folder for
 `AutoModelForTokenClassification`, and its forward pass.

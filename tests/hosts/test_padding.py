@@ -23,14 +23,16 @@ from tests.hosts.fresh import compiled, questions
 
 BOTH = ["histogram", "reverse", "sort", "paper/most_frequent", "sequence/fraction_so_far"]
 CAUSAL = ["histogram", "sequence/fraction_so_far", "sequence/distance_to_previous", "languages/parity"]
-HOSTS = {"bert": BOTH, "mobilebert": BOTH, "transformer-lens": BOTH, "gpt2": CAUSAL, "llama": CAUSAL}
+HOSTS = {"bert": BOTH, "mobilebert": BOTH, "albert": BOTH, "transformer-lens": BOTH, "gpt2": CAUSAL, "llama": CAUSAL}
 STOCK = [host for host in HOSTS if host != "transformer-lens"]
 HUGE = 'o = (indices + 1) * aggregate(select(indices, indices, <=), 10^29 * indicator(tokens == "0"));'
 """Where nothing is selected but padding, what was divided by is 1, and the sum is multiplied by e^24."""
 
 
 def native(name: str, host: str) -> Transformer:
-    settings = {"max_length": 12} if host in ("bert", "mobilebert", "transformer-lens") else {"attention": "causal"}
+    settings = (
+        {"max_length": 12} if host in ("bert", "mobilebert", "albert", "transformer-lens") else {"attention": "causal"}
+    )
     return compiled(name, **settings).model
 
 
@@ -143,7 +145,9 @@ def test_batches_of_several_lengths_answer_as_single_inputs(host: str, tmp_path:
 
 
 def questions_of(name: str, host: str) -> list[Any]:
-    settings = {"max_length": 12} if host in ("bert", "mobilebert", "transformer-lens") else {"attention": "causal"}
+    settings = (
+        {"max_length": 12} if host in ("bert", "mobilebert", "albert", "transformer-lens") else {"attention": "causal"}
+    )
     return questions(compiled(name, **settings))
 
 
