@@ -51,3 +51,18 @@ def every_node() -> list[Node]:
 def two_tapes() -> list[Node]:
     """The nodes of the graph of a program with a source."""
     return compiler.compile(rasp.parse(TWO_TAPES)).graph.nodes
+
+
+LOOPED = """# What only a loop needs.
+#@ output: x
+#@ vocab: [0, 1, 2]
+#@ max_length: 4
+#@ loop: x
+x = tokens_int;
+for turn in range(3) { x = max(x, shift(x, 1, 0)); }
+"""
+
+
+def looped() -> list[Node]:
+    """The nodes of the graph of a program whose loop carries a name."""
+    return compiler.compile(rasp.parse(LOOPED)).graph.nodes

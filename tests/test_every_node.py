@@ -27,7 +27,7 @@ from rasp.ask.drawing import flow
 from rasp.meaning.interpreter import evaluate
 from rasp.meaning.listing import listing, outline
 from rasp.meaning.sop import AnySelector, AnySOp, Selector, SOp, interned
-from tests.nodes import CLASSES, TEXT, TWO_TAPES, every_node, two_tapes
+from tests.nodes import CLASSES, TEXT, TWO_TAPES, every_node, looped, two_tapes
 from tests.places import ROOT
 
 TOKENS = [1, 2, 0]
@@ -41,7 +41,7 @@ def compiled() -> Compiled:
 
 
 def test_the_programs_need_every_class() -> None:
-    assert {type(node) for node in every_node() + two_tapes()} == CLASSES
+    assert {type(node) for node in every_node() + two_tapes() + looped()} == CLASSES
 
 
 def test_what_a_match_is_checked_against_is_every_class() -> None:
