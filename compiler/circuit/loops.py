@@ -83,6 +83,8 @@ def hastened(circuit: Circuit) -> Circuit:
     before = {*circuit.at_first(), *(d for layer in circuit.layers[:place] for d in layer.writes())}
     before |= {channel.write for head in circuit.layers[place].heads for channel in head.channels}
     carries = tuple(_at_once(carry, neurons, before) for carry in repeat.carries)
+    if any(part.direction in circuit.offsets for carry in carries for part in carry.computed):
+        return circuit  # it is rounded where it is added (C19), and nowhere else
     layers = (*circuit.layers[: place + 1], *circuit.layers[place + 2 :])
     return with_carriers(replace(circuit, layers=layers, repeat=replace(repeat, stop=repeat.stop - 1, carries=carries)))
 
@@ -94,7 +96,7 @@ def _at_once(carry: Carry, neurons: Sequence[Neuron], before: Collection[Directi
         group = [(neuron, weight) for neuron in neurons for d, weight in neuron.writes if d is direction]
         constant = [(neuron, weight) for neuron, weight in group if neuron.read.terms.keys() <= {ONE}]
         for neuron, weight in constant:
-            after += Form.constant(neuron.read.at({ONE: Fraction(1)}) * weight * factor)
+            after += Form.constant(max(neuron.read.at({ONE: Fraction(1)}), Fraction(0)) * weight * factor)
         if varying := tuple(one for one in group if one not in constant):
             computed.append(Computed(direction, factor, varying))
         if direction not in before:
@@ -137,7 +139,10 @@ def _with_offsets_on(circuit: Circuit, repeat: Repeat) -> Circuit:
     ]
     found = _with_last(circuit, replace(last, neurons=[neuron for neuron in neurons if neuron.writes]))
     lifts = {d: Form.of(d) - Form.constant(offset) for d, offset in kept.items()}
-    variables = [replace(one, read=one.read.substitute(lifts)) for one in circuit.variables if one.over is None]
+    variables = [
+        replace(one, read=one.read.substitute(lifts), over=one.over and one.over.substitute(lifts))
+        for one in circuit.variables
+    ]
     return replace(found, variables=tuple(found.timed(variables)))
 
 

@@ -80,7 +80,11 @@ class Plan:
 
 def plan(graph: Graph, build: Callable[[Graph, str], Built]) -> Plan:
     """Build the circuit that each mode would come to, and measure it."""
-    layers, heads = rasp_count(graph.outputs, {} if graph.encoder is None else graph.encoder.outputs)
+    of_a_round = {} if graph.loop is None else dict(zip(graph.loop.phis, graph.loop.after, strict=True))
+    layers, heads = rasp_count(
+        {**graph.outputs, **{f"next {phi}": node for phi, node in of_a_round.items()}},
+        {} if graph.encoder is None else graph.encoder.outputs,
+    )
     early = [*(() if graph.encoder is None else _early(graph.encoder)), *_early(graph)]
     return Plan(
         layers,

@@ -24,7 +24,7 @@ from rasp.value import Value, to_python
 
 WORK = 20_000_000
 """How many pairs of positions are looked at in all; examples behind that are left out."""
-ANSWERING = ("output", "attention", "requires", "stop", "start")
+ANSWERING = ("output", "attention", "requires", "stop", "start", "rounds")
 """Settings that say what is answered: with another one of them, an example of the header says nothing."""
 
 

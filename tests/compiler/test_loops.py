@@ -223,3 +223,11 @@ def test_c44_a_loop_halts_where_it_is_proved_that_answers_stay(case: str) -> Non
         found = [rasp.meaning.interpreter.evaluate(node, tokens) for node in states]
         if proved and any(map(all, found)):
             assert made.model.rounds <= 1 + next(number for number, values in enumerate(found) if all(values))
+
+
+def test_examples_are_for_as_many_rounds_as_the_header_has() -> None:
+    examples = "#@ example: [1] -> [3]\n#@ example: [2] -> [4]\n"
+    text = f"#@ loop: x\n{examples}x = tokens_int;\nfor i in range(2) {{ x = x + 1; }}"
+    assert rasp.parse(text).examples.held == 2
+    other = rasp.parse(text, settings={"rounds": 5})
+    assert (other.examples.held, other.warnings) == (0, [])

@@ -52,6 +52,8 @@ class Places:
 
     def of(self, stage: str) -> Iterator[Place]:
         """The s-ops that a stage has other values for, the first one first."""
+        if self.compiled.program.settings.loop:  # what is in the stream is another thing in each round
+            return iter(())
         if stage == "graph":
             return self._in_graphs()
         return self._in_circuits(stage) if stage in CIRCUITS else self._in_streams()
