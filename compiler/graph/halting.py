@@ -22,10 +22,12 @@ from rasp.text.source import RaspError
 
 
 def is_proved(found: Round, halt: str, leaves: Mapping[Node, Node], outputs: Sequence[SOp], setting: Setting) -> bool:
-    """Whether no further round changes an output once what `halt` names is True everywhere, behind a round at least."""
-    condition = _condition(found, halt)
-    asked = [*outputs, condition]
-    names = [name for name, phi in found.phis.items() if phi in reachable(asked)]
+    """Whether no further round changes an output once what `halt` names is True everywhere, behind a round at least.
+
+    `leaves` are all that the outputs and the condition are computed from, in one round or another."""
+    condition = condition_of(found, halt)
+    read = set(reachable([*outputs, condition]))
+    names = [name for name, phi in found.phis.items() if phi in read]
     same = [Map("==", (found.after[name], found.phis[name])) for name in names]
     made = substituted([*same, condition], leaves)
     try:
@@ -41,7 +43,7 @@ def _is_true(node: Node, analysis: Analysis) -> bool:
     return isinstance(node, SOp) and list(analysis.domain(node)) == [True]
 
 
-def _condition(found: Round, halt: str) -> SOp:
+def condition_of(found: Round, halt: str) -> SOp:
     """What the name holds behind a round, as a function of what the others hold there; else the name itself."""
     new: dict[Node, Node] = {}
     for name, node in found.after.items():

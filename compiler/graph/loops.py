@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.graph.domain import Analysis, Domain, Setting, refusal
-from compiler.graph.halting import is_proved
+from compiler.graph.halting import condition_of, is_proved
 from compiler.graph.halves import Half
 from compiler.graph.simplify import simplify
 from rasp import Program
@@ -134,7 +134,8 @@ def _needed(half: Half, found: Round, halt: str | None) -> list[str]:
                 node,
             )
     needed: dict[str, None] = {}
-    roots: list[Node] = [*half.outputs.values(), *([] if halt is None else [found.phis[halt]])]
+    asked = [] if halt is None else [found.phis[halt], condition_of(found, halt)]
+    roots: list[Node] = [*half.outputs.values(), *asked]
     while new := {node.name: None for node in reachable(roots) if isinstance(node, Phi) and node.name not in needed}:
         needed |= new
         roots += [found.after[name] for name in new]

@@ -199,6 +199,7 @@ HALTING = {
         "odd = not odd; done = shift(x, 1, 0) <= x and x <= shift(x, -1, 9);",
         True,
     ),
+    "a condition on what no answer reads": ("x = max(x, shift(x, 1, 0)); odd = length > 2; done = odd;", False),
     "what changes all the same": ("x = (x + 1) % 3; done = x == 0;", False),
     "what another position changes": ("x = shift(x, 1, 0); done = x > 0;", False),
     "what is done and undone": ("x = x if done else (x + 1) % 3; done = indices >= 0 and not done;", False),
