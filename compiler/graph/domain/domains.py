@@ -25,22 +25,10 @@ from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables
 from compiler.numbers.grid import common_distance, common_step
+from rasp.meaning import sop
 from rasp.meaning.listing import outline
 from rasp.meaning.operators import OPERATORS, PREDICATES
-from rasp.meaning.sop import (
-    Aggregate,
-    Constant,
-    Indices,
-    Lookup,
-    Map,
-    Node,
-    Phi,
-    SOp,
-    Total,
-    Width,
-    at_source,
-    reachable,
-)
+from rasp.meaning.sop import Aggregate, Constant, Indices, Lookup, Map, Node, SOp, Total, Width, at_source, reachable
 from rasp.text.source import RaspError
 from rasp.value import Value
 
@@ -60,10 +48,8 @@ class Domains:
         names: Mapping[Node, str],
         encoder: Domains | None = None,
     ) -> None:
-        """What else is known of s-ops is asked here, and asks back for domains. Messages call nodes by `names`.
-
-        `encoder` knows the s-ops of the source.
-        """
+        """What else is known of s-ops is asked here, and asks back for domains. Messages call nodes by `names`;
+        `encoder` knows the s-ops of the source."""
         self.encoder: Domains | None = encoder
         self.setting = setting
         self.names = names
@@ -139,7 +125,7 @@ class Domains:
         match node:
             case Constant(value=value):
                 return Domain.of([value])
-            case Phi(values=values):
+            case sop.Phi(values=values):
                 return Domain.of(values)
             case Indices():
                 return Domain.of(range(self.setting.max_length))
