@@ -29,7 +29,6 @@ from compiler.runtime.checkpoint.files import (
     signed_config,
 )
 from compiler.runtime.checkpoint.labels import require_all, require_labels, with_directions
-from rasp.settings import MAX_ROUNDS
 
 if TYPE_CHECKING:
     from rasp import Program
@@ -39,7 +38,7 @@ MAX_HEADER = 1 << 23
 """The largest list of tensors in a file, in bytes."""
 MAX_TRIES = 100
 """How often reading begins again because the checkpoint was written meanwhile."""
-MAX_LENGTH, MAX_LAYERS = 1 << 24, 1 << 12
+MAX_LENGTH, MAX_LAYERS, MAX_ROUNDS = 1 << 24, 1 << 12, 100_000
 """Longest input and most layers: sizes that a config may name though no tensor has them."""
 
 
