@@ -140,7 +140,7 @@ def _require_fresh(name: str, node: SOp, number: int, loop: For, spans: Mapping[
 
 def _differs(name: str, one: SOp, other: SOp, number: int, loop: For, spans: Mapping[Node, Span]) -> RaspError:
     known = set(reachable([one]))
-    new = [node for node in reachable([other]) if node not in known]
+    new = [node for node in reachable([other]) if node not in known and not isinstance(node, Constant)]
     first = next((node for node in new if node in spans), new[0] if new else other)
     return error(
         "loop",

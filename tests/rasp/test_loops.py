@@ -70,7 +70,7 @@ ILLEGAL = {
     ),
     "the loop's own name": (
         "#@ loop: x\nx = tokens_int;\nfor i in range(3) {\n    x = x + i;\n}",
-        ["round 2 computes `x` in another way than round 1", "4 |     x = x + i;"],
+        ["round 2 computes `x` in another way than round 1: with `(x + 1)`", "4 |     x = x + i;"],
     ),
     "two loops": (
         "#@ loop: x\nx = tokens_int;\nfor i in range(3) { x = x + 1; }\nfor i in range(2) { x = x * 2; }",
