@@ -18,6 +18,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from compiler.circuit.channels import by_channels
 from compiler.circuit.circuit import Circuit
 from compiler.circuit.layer import Head, Layer, Neuron, needed
 from compiler.circuit.loops import hastened, restored, shared
@@ -39,7 +40,8 @@ def compress(circuit: Circuit) -> Circuit:
     tokens, by_token = _basis(circuit.tokens, written)
     positions, by_position = _basis(circuit.positions, written)
     found = replace(circuit, tokens=tokens, positions=positions)
-    found = _without_unread(_without_vanished(_substituted(found, by_token | by_position | _by_stairs(circuit))))
+    found = _substituted(found, by_token | by_position | _by_stairs(circuit))
+    found = _without_unread(_without_vanished(_substituted(found, by_channels(found))))
     if found.repeat is not None:
         found = restored(_without_unread(hastened(found)))
         found = replace(found, variables=tuple(found.timed(found.variables)))
@@ -179,10 +181,16 @@ def _spanning(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Colu
         return dict(columns), {}
     found = {d: Multiples.of(column) for d, column in columns.items()}
     # The finest come first: 0 and 1 make -1 and 1 with whole factors, but the other way round with halves, and a count
-    # that carries an offset has no room for these (C19).
-    others = sorted((d for d in columns if d not in places), key=lambda d: common_distance(found[d].numbers))
+    # that carries an offset has no room for these (C19). Of those the smallest: `i % 17` and where it is 16 make
+    # `(i + 1) % 17` with whole factors, but the other way round with seventeenths.
+    others = sorted((d for d in columns if d not in places), key=lambda d: _grain(found[d]))
     independent, forms = _eliminated(found, [*places, *others])
     return {direction: columns[direction] for direction in independent}, forms
+
+
+def _grain(column: Multiples) -> tuple[Fraction, Fraction]:
+    """The smallest distance of a column's numbers, and how far apart the least and the greatest are."""
+    return common_distance(column.numbers), max(column.numbers) - min(column.numbers)
 
 
 def _indicated(column: Column) -> int | None:

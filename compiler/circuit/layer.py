@@ -63,6 +63,7 @@ class Head:
     """One attention head. The score of (query, key) is the sum of its parts' scores.
 
     A key is selected when its score reaches ``baseline(query) + selected``; all others stay at least `score_gap` below.
+    With `nearest`, others may reach it too, but stay below the selected key.
     With `sure`, every row is known to select something: the largest score is the selected one, no baseline is read.
     A "mean" head averages its channels over the selected keys, a "sum" head adds them up.
     """
@@ -79,6 +80,7 @@ class Head:
     exact: bool  # every form it scores with is free of rounding
     single: bool  # no row selects two keys
     channels: tuple[Channel, ...]
+    nearest: bool = False  # of the keys that reach the threshold the one that scores most is selected (C52)
     crosses: bool = False  # what it reads at keys are forms of the encoder's stream, as it is in the end
 
     @property
@@ -140,6 +142,7 @@ class Head:
             reads = [q.at(stream) for q, _ in pairs]
             scores = [_product(reads, keys[key]) for key in range(1, query + 1 if causal else len(sources))]
             bound = max(scores) if baseline is None else plus(baseline.at(stream), self.selected)
+            bound = max(bound, *scores) if self.nearest else bound
             yield [key for key, score in enumerate(scores, start=1) if score >= bound]
 
     def __str__(self) -> str:

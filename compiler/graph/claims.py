@@ -23,10 +23,11 @@ import numpy.typing as npt
 from compiler.graph.domain import Domain
 from compiler.graph.loops import Loop
 from compiler.graph.specialise import Graph
+from compiler.numbers.exact import as_value
 from rasp.meaning.inputs import Places
 from rasp.meaning.interpreter import Run
 from rasp.meaning.listing import outline
-from rasp.meaning.sop import Aggregate, Node, Selector, SOp, reachable, substituted
+from rasp.meaning.sop import Aggregate, Constant, Node, Or, Select, Selector, SOp, reachable, substituted
 from rasp.text.source import RaspError
 from rasp.value import Value
 
@@ -240,6 +241,9 @@ def _about_rows(graph: Graph) -> Iterator[Claim]:
             least, most = int(analysis.surely_matches(case)), 1 if analysis.unique(case) else None
             if least or most:
                 yield Selects(case.selector(), least, most)
+            if not least and (nowhere := analysis.nowhere(case)) is not None:
+                elsewhere = Select(Constant(as_value(nowhere)), case.parts[0][1], "==")
+                yield Selects(Or(case.selector(), elsewhere), 1, None)
     aggregates = [node for node in analysis.domains() if isinstance(node, Aggregate)]
     for node in dict.fromkeys([*aggregates, *analysis.single()]):
         if analysis.selects_one(node):

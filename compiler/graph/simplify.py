@@ -219,6 +219,12 @@ def _keys_ahead(node: Node, known: Known) -> Node | None:
     return left if cases == [_FROM] else Map("-", (left, Constant(1)))
 
 
+def _seen(node: Node, known: Known) -> Node | None:
+    """A key that is seen at all stands at or before me where the future is hidden."""
+    upto = known.setting.causal and node is Select(Indices(), Indices(), "<=")
+    return Select(Constant(1), Constant(1), "==") if upto else None
+
+
 def _default(node: Node, known: Known) -> Node | None:
     return Constant(node.default) if isinstance(node, Aggregate) and known.cases(node.selector) == [] else None
 
@@ -234,6 +240,7 @@ WIDTHS: tuple[NodeRule, ...] = (
 )
 RULES: tuple[NodeRule, ...] = (
     Rule("positive sign", "+n is n", "C29", _plus),
+    Rule("hidden future", "select(indices, indices, <=) is everything, causal", "C53", _seen),
     Rule("constant folding", "f(1, 2) is its value", "C29", _folded),
     Rule("round of a whole number", "round(n) is n", "C11", _rounded),
     Rule("one over a share", "1 / aggregate(s, indicator(indices == 0)) is selector_width(s)", "C11", _divided),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -144,6 +144,7 @@ class Scoring:
     `existence`: finding some selected key is enough, so an order may score by its distance instead of by a table.
     `fetches`: it is a "mean" head, where a key that is selected alone may score more than `selected`.
     `needs_baseline`: rows may be empty, so scores meet a threshold, to which what depends on the query alone is added.
+    `nowhere`: rows are empty where the query, which is compared with the position alone, is this number, if at all.
     `largest_code`: numbers farther from their middle than this are compared digit by digit.
     """
 
@@ -155,6 +156,7 @@ class Scoring:
     existence: bool
     fetches: bool
     needs_baseline: bool
+    nowhere: Fraction | None
     largest_code: int
 
 
@@ -264,7 +266,11 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
     read = scoring.exactly
     pairs = [(read(q), read(k), 2 * weight), (scoring.read(Constant(1)), read(k_squared), -weight)]
     reach = max(abs(number - centre) / gap for number in numbers)
-    found.add("parabola", pairs, [(read(q_squared), weight)] if scoring.needs_baseline else [], reach)
+    baseline = [(read(q_squared), weight)] if scoring.needs_baseline and scoring.nowhere is None else []
+    if scoring.nowhere is not None:  # the tangent of q^2 at that number, which is below q^2 elsewhere (C52)
+        none = (scoring.nowhere - centre) / gap
+        baseline = [(read(q), 2 * none * weight), (scoring.read(Constant(1)), -none * none * weight)]
+    found.add("parabola", pairs, baseline, reach)
 
 
 def _compare_digits(
@@ -273,6 +279,7 @@ def _compare_digits(
     """Equal numbers have equal digits: a parabola for each, of the ranks among all numbers (C4)."""
     rank = {number: ordinal for ordinal, number in enumerate(numbers)}
     base = min(2 * scoring.largest_code + 1, math.isqrt(len(numbers) - 1) + 1)
+    scoring = replace(scoring, nowhere=None)
     for high in (True, False):
         digit = {number: ordinal // base if high else ordinal % base for number, ordinal in rank.items()}
         one, other = (_looked_up(node, digit, scoring) for node in (key, query))

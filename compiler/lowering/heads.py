@@ -161,8 +161,11 @@ class Heads:
         alike = self.builder.heads(Alike(mode, existence, single_for_one, cases))
         crosses = any(case.crosses for case in cases)
         if not alike:
-            found = scores(cases, self._scoring(mode, existence, sure))
-            alike.append(self._open(mode, found, sure, cases, node))
+            nowhere = None if sure or mode == "sum" else self._nowhere(cases)
+            found = scores(cases, self._scoring(mode, existence, sure, nowhere))
+            first = self._open(mode, found, sure, cases, node)
+            first.head = replace(first.head, nearest=nowhere is not None)
+            alike.append(first)
         earliest = self._after(value.ready, crosses)
         opened = next((head for head in alike if head.written >= earliest), None)
         if opened is None:
@@ -179,11 +182,15 @@ class Heads:
         """When heads have written that read something ready then."""
         return self.builder.slots.after(ready, "cross" if crosses else "self")
 
-    def _scoring(self, mode: Mode, existence: bool, sure: bool) -> Scoring:
+    def _scoring(self, mode: Mode, existence: bool, sure: bool, nowhere: Fraction | None) -> Scoring:
         codes, largest, fetches = self.context.codes, self.precision.largest_code, mode == "mean"
-        return Scoring(
-            self.analysis, codes, self.read, self.exactly, self.evidence, existence, fetches, not sure, largest
-        )
+        read, exactly, evidence = self.read, self.exactly, self.evidence
+        return Scoring(self.analysis, codes, read, exactly, evidence, existence, fetches, not sure, nowhere, largest)
+
+    def _nowhere(self, cases: tuple[Conjunction, ...]) -> Fraction | None:
+        """The number that asks for no position, of a query that finds one with all others; not where scores are
+        relative to the baseline, which is no selected key's then (C52)."""
+        return None if len(cases) != 1 or self.precision.relative_scores else self.analysis.nowhere(cases[0])
 
     def _selects_one(self, cases: tuple[Conjunction, ...], node: SOp) -> bool:
         unique = len(cases) == 1 and self.analysis.unique(cases[0])

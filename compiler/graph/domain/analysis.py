@@ -195,6 +195,10 @@ class Analysis:
         """Whether every row of the conjunction surely selects a key."""
         return self._rows.surely_matches(conjunction)
 
+    def nowhere(self, conjunction: Conjunction) -> Fraction | None:
+        """The number for which a query may find no position, if it asks for one and finds it with all others (C52)."""
+        return self._rows.nowhere(conjunction)
+
     def at_most_one(self, selector: Selector) -> bool:
         """Whether no row of the selector ever selects two keys: it asks for one position."""
         return self._rows.at_most_one(selector)

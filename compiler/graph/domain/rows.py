@@ -20,7 +20,7 @@ from compiler.graph.domain.setting import Setting, refusal
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, POSITION, Variables
-from compiler.graph.domain.within import within
+from compiler.graph.domain.within import first_of, nowhere, within
 from compiler.graph.relation import EQUAL, Compared, Conjunction, compare, disjuncts, exclusive
 from rasp.meaning.operators import MIRRORED, Undefined
 from rasp.meaning.sop import Aggregate, Constant, Encoded, Map, Selector, SOp, Total, Width, at_source
@@ -176,14 +176,20 @@ class Rows:
                 return self._is_position(key, query)
         return False
 
+    def nowhere(self, conjunction: Conjunction) -> Fraction | None:
+        """The number for which a query may find no position, if it asks for one and finds it with all others (C52)."""
+        match conjunction.parts:
+            case ((key, query, comparison),) if comparison == EQUAL and not conjunction.crosses:
+                first = first_of(self.linear.of(key))
+                return None if first is None else nowhere(query, first, self.setting.causal, self.domain)
+        return None
+
     def _is_position(self, key: SOp, query: SOp) -> bool:
         """Whether the key is the position and the query surely is a position of the sequence that may be seen."""
-        place, wanted = self.linear.of(key), self.linear.of(query)
-        if place is None or place.get(POSITION) != 1 or set(place) - {POSITION, None}:
-            return False
-        if wanted is None:
-            return self._is_within(query, place.get(None, Fraction(0)))
-        wanted = combine(wanted, {None: place.get(None, Fraction(0))}, -1) or {}
+        first, wanted = first_of(self.linear.of(key)), self.linear.of(query)
+        if first is None or wanted is None:
+            return first is not None and self._is_within(query, first)
+        wanted = combine(wanted, {None: first}, -1) or {}
         whole = all(c.denominator == 1 and (v is None or self._whole(v)) for v, c in wanted.items())
         last: Terms = {POSITION: Fraction(1)} if self.setting.causal else {LENGTH: Fraction(1), None: Fraction(-1)}
         beyond = combine(wanted, last, -1) or {}
@@ -231,7 +237,8 @@ class Rows:
         if len(sums) != 1 or end[sums[0]] != 1 or end.keys() - {sums[0], None}:
             return None
         value = sums[0].value
-        upto = self.disjuncts(sums[0].selector) == [UPTO] and self.domain(value).ends[0] >= 0
+        seen = [[UPTO], [Conjunction(())]] if self.setting.causal else [[UPTO]]
+        upto = self.disjuncts(sums[0].selector) in seen and self.domain(value).ends[0] >= 0
         return value if upto and combine(end, added_up(low), -1) == added_up(value) else None
 
     def _keys_of(self, conjunction: Conjunction) -> Keys:

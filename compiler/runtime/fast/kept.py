@@ -104,5 +104,6 @@ class Scores:
         """How many keys are selected, and the sums of their values. Between a selected key and the others is a step."""
         scores = self.keys[: self.length] @ np.array(query)
         least = scores.max() if self.head.sure else baseline + float(self.head.selected)
+        least = max(least, scores.max()) if self.head.nearest else least
         chosen = self.values[: self.length][scores >= least - float(self.head.score_gap) / 2]
         return len(chosen), chosen.sum(0).tolist()

@@ -108,12 +108,14 @@ class Fetches:
         gaps, errors = scores.gaps[pairs], scores.errors[pairs]
         others, selecting = ~(truth | undefined), truth.any(axis=1)
         sure = all(self.meaning.analysis.never_empty(node.selector) for node in self.meaning.groups[cases])
+        # where a query finds its place unless it asks for none, others may lie above BOS beside it (C52)
+        empty = ~selecting if self.meaning.asks_for_places(cases) else np.ones_like(selecting)
         margins: list[tuple[float, float, float]] = []
         for slack in (0.0 * errors, errors):  # as designed, and as bad as errors can make it
             low = np.where(truth, gaps - slack, math.inf).min(axis=1)[selecting]
             over = np.where(others, gaps + slack, -math.inf).max(axis=1)
             apart = float((low - over[selecting]).min(initial=math.inf))
-            below = math.inf if sure else -float(over.max(initial=-math.inf))
+            below = math.inf if sure else -float(over[empty].max(initial=-math.inf))
             margins.append((apart, float(low.min(initial=math.inf)), below))
         low = np.where(truth, gaps - errors, math.inf).min(axis=1)[selecting]
         high = np.where(truth, gaps + errors, -math.inf).max(axis=1)[selecting]

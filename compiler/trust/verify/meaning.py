@@ -152,6 +152,11 @@ class Meaning:
             raise CannotVerify("a selector looks at both tapes")
         return Cases(cases, selector.encoded)
 
+    def asks_for_places(self, cases: Cases) -> bool:
+        """Whether every row finds a key, unless its query is one number that is no key's."""
+        nowhere = self.analysis.nowhere(cases.any[0]) if len(cases.any) == 1 else None
+        return nowhere is not None and nowhere not in self.analysis.domain(cases.any[0].parts[0][0])
+
     def relation(self, cases: Cases) -> Relation:
         """The relation of some cases."""
         parts = [part for case in cases.any for part in case.parts]
