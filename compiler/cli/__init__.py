@@ -18,11 +18,27 @@ import os
 import sys
 from collections.abc import Sequence
 
-from compiler.cli import check, compile, dataset, draw, export, generate, info, lint, new, programs, run, verify, view
+from compiler.cli import (
+    asm,
+    check,
+    compile,
+    dataset,
+    draw,
+    export,
+    generate,
+    info,
+    lint,
+    machine,
+    new,
+    programs,
+    run,
+    verify,
+    view,
+)
 from compiler.cli.call import BROKEN_PIPE, DONE, INTERRUPTED, MISTAKE, Parser
 from rasp.text.source import Diagnostic, RaspError, render
 
-COMMANDS = (run, generate, compile, check, verify, export, info, draw, view, lint, programs, new, dataset)
+COMMANDS = (run, generate, compile, check, verify, export, info, draw, view, lint, programs, new, dataset, asm, machine)
 MAX_DIGITS = 20_000
 """Longest integer that is read and printed; the language has none longer."""
 ABOUT = "RASP programs: run them, compile them to transformers, check them. Without a command: the console."

@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import random
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import rasp
 from compiler.pipeline import Compiled
+from rasp.machines.assembler import assembled
+from rasp.machines.steps import Step, steps
+from rasp.text.source import Source
 from rasp.value import to_python
 from tests.places import PROGRAMS
-from tests.programs.machines import brainfuck, counters, subleq, turing
+from tests.programs.machines import brainfuck, bytes, counters, subleq, turing
 
-MACHINES: dict[str, ModuleType] = {"brainfuck": brainfuck, "counters": counters, "subleq": subleq, "turing": turing}
-INTERPRETED, PLAIN, FAST, MANY = 100, 200, 1_000, 4_000
+MACHINES: dict[str, ModuleType] = {
+    "brainfuck": brainfuck,
+    "bytes": bytes,
+    "counters": counters,
+    "subleq": subleq,
+    "turing": turing,
+}
+ASSEMBLED = sorted((PROGRAMS / "machines" / "asm").glob("*.asm"))
+INTERPRETED, PLAIN, FAST, MANY = 40, 200, 1_000, 4_000
 
 every_machine = pytest.mark.parametrize("name", MACHINES)
 
@@ -112,6 +123,57 @@ def test_subleq_fits_into_12_500_parameters_and_3_layers_of_attention() -> None:
 # -- programs that mean something --------------------------------------------------------------------------------------
 
 
+def primes(below: int) -> list[int]:
+    return [n for n in range(2, below) if all(n % d for d in range(2, n))]
+
+
+def collatz(n: int) -> list[int]:
+    return [n] if n == 1 else [n, *collatz(3 * n + 1 if n % 2 else n // 2)]
+
+
+def fibonacci(most: int) -> list[int]:
+    found = [1, 1]
+    while found[-1] + found[-2] <= most:
+        found.append(found[-1] + found[-2])
+    return found
+
+
+SHOWN: dict[str, list[str]] = {
+    "collatz": [f"a={n}" for n in collatz(7)],
+    "fibonacci": [f"a={n}" for n in fibonacci(255)],
+    "hello": [f"a={ord(letter)}" for letter in "HELLO"],
+    "multiply": [f"a={13 * 11}"],
+    "primes": [f"a={n}" for n in primes(16)],
+    "six": ["=6"],
+    "sort": [f"a={n}" for n in sorted((9, 4, 7, 1))],
+}
+LEFT: dict[str, dict[str, str]] = {
+    "add": {"memory": "M[11]=0", "cells": "9 11 3 11 10 6 11 11 -1 5 8 0 0 0 0 0"},
+    "busy_beaver": {"tape": "1" * 6},
+    "double": {"x": "0", "y": "10"},
+}
+"""What a machine that shows nothing has left in the end."""
+
+
+@cache
+def steps_of(path: Path) -> list[Step]:
+    """What the transformer does with a program, token by token."""
+    prompt = assembled(Source(path.read_text("utf-8"), path.name))
+    name = prompt.machine.name
+    tokens = compiled(name).fast.stream(list(prompt.tokens))
+    return list(steps(name, prompt.tokens, tokens, map(str, program(name).settings.stop)))
+
+
+@pytest.mark.parametrize("path", ASSEMBLED, ids=lambda path: path.stem)
+def test_a_program_that_comes_along_does_what_it_says(path: Path) -> None:
+    found = steps_of(path)
+    assert found[-1].ended in ("halt", "end") and not any(step.ended for step in found[:-1])
+    shown = [step.shows["out"] for step in found if step.shows.get("out")]
+    assert shown == SHOWN.get(path.stem, [])
+    assert found[-1].shows.items() >= LEFT.get(path.stem, {}).items()
+    assert path.stem in SHOWN or path.stem in LEFT
+
+
 def written(name: str, prompt: list[object]) -> list[str]:
     return [str(token) for token in compiled(name).fast.stream(prompt)]
 
@@ -145,8 +207,7 @@ def test_counters_tell_odd_from_even() -> None:
 def test_the_busy_beavers_of_two_and_three_states_write_what_is_known() -> None:
     two = ["a0", "1Rb", "a1", "1Lb", "b0", "1La", "b1", "1Rh", "|"]
     three = ["a0", "1Rb", "a1", "1Rh", "b0", "0Rc", "b1", "1Rb", "c0", "1Lc", "c1", "1La", "|"]
-    assert len(written("turing", two)) == 6
-    assert len(written("turing", three)) == 14
+    assert [len(written("turing", table)) for table in (two, three)] == [6, 14]
 
 
 def test_a_turing_machine_adds_1_to_a_binary_number() -> None:

@@ -6,8 +6,9 @@ written(["set", 7, "halt", 0, "|", 0, 0]) == ["@0", 7, 0, "@1", "halt"]
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
-LENGTH, LINES = 512, 64
+LENGTH, LINES = 1024, 64
 HALTS, ERRORS = {"halt"}, {"outside", "endless"}
 READING = ("load", "add", "sub", "and", "or", "xor", "lt", "eq", "store")
 ALONE = ("get", "put", "not", "shl", "shr", "tab", "tba", "swap", "incb", "decb", "out", "nop")
@@ -36,52 +37,37 @@ def written(prompt: list[object]) -> list[object]:
     return text if ended else [*text[: LENGTH - len(prompt)], "endless"]
 
 
+RESULTS: dict[str, Callable[[int, int, int, int], tuple[int, int]]] = {
+    "set": lambda a, b, n, m: (n, b),
+    "load": lambda a, b, n, m: (m, b),
+    "get": lambda a, b, n, m: (m, b),
+    "add": lambda a, b, n, m: (a + m, b),
+    "sub": lambda a, b, n, m: (a - m, b),
+    "addi": lambda a, b, n, m: (a + n, b),
+    "and": lambda a, b, n, m: (a & m, b),
+    "or": lambda a, b, n, m: (a | m, b),
+    "xor": lambda a, b, n, m: (a ^ m, b),
+    "not": lambda a, b, n, m: (~a, b),
+    "shl": lambda a, b, n, m: (a << 1, b),
+    "shr": lambda a, b, n, m: (a >> 1, b),
+    "lt": lambda a, b, n, m: (int(a < m), b),
+    "eq": lambda a, b, n, m: (int(a == m), b),
+    "tab": lambda a, b, n, m: (a, a),
+    "tba": lambda a, b, n, m: (b, b),
+    "swap": lambda a, b, n, m: (b, a),
+    "incb": lambda a, b, n, m: (a, b + 1),
+    "decb": lambda a, b, n, m: (a, b - 1),
+}
+"""a and b behind an instruction with n, where the memory it looks at holds m; others leave both."""
+
+
 def done(op: str, n: int, a: int, b: int, memory: list[int]) -> tuple[int, int]:
     """The registers behind one instruction; the memory is changed where it is stored to."""
-    match op:
-        case "store":
-            memory[n] = a
-        case "put":
-            memory[b] = a
-        case "set":
-            a = n
-        case "load":
-            a = memory[n]
-        case "get":
-            a = memory[b]
-        case "add":
-            a += memory[n]
-        case "sub":
-            a -= memory[n]
-        case "addi":
-            a += n
-        case "and":
-            a &= memory[n]
-        case "or":
-            a |= memory[n]
-        case "xor":
-            a ^= memory[n]
-        case "not":
-            a = ~a
-        case "shl":
-            a <<= 1
-        case "shr":
-            a >>= 1
-        case "lt":
-            a = int(a < memory[n])
-        case "eq":
-            a = int(a == memory[n])
-        case "tab":
-            b = a
-        case "tba":
-            a = b
-        case "swap":
-            a, b = b, a
-        case "incb":
-            b += 1
-        case "decb":
-            b -= 1
-    return a % 256, b % 256
+    found = memory[b if op == "get" else n]
+    if op in ("store", "put"):
+        memory[n if op == "store" else b] = a
+    new_a, new_b = RESULTS.get(op, lambda a, b, n, m: (a, b))(a, b, n, found)
+    return new_a % 256, new_b % 256
 
 
 def drawn(rng: random.Random) -> list[object]:

@@ -1,0 +1,3 @@
+; Two times three, in the second cell, and shown.
+.machine brainfuck
+        ++ [ > +++ < - ] > .
