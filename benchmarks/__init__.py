@@ -7,4 +7,5 @@ Invariant: every number comes from a run; what takes too long or is refused has 
     python -m benchmarks --json benchmarks/results.json --markdown docs/benchmarks.md
     python -m benchmarks.table --write docs/table.md
     python -m benchmarks.architecture --write docs/architecture.md
+    python -m benchmarks.machines --write docs/machines.md
 """

@@ -64,6 +64,10 @@ def require_written(found: list[Text], answers: list[list[object]]) -> None:
         assert [str(token) for token in answer[len(prompt) - 1 :]] == written, " ".join(prompt)
 
 
+def written(name: str, prompt: list[object]) -> list[str]:
+    return [str(token) for token in compiled(name).fast.stream(prompt)]
+
+
 def test_every_machine_has_a_reference() -> None:
     assert sorted(MACHINES) == sorted(path.stem for path in (PROGRAMS / "machines").glob("*.rasp"))
 
@@ -120,6 +124,56 @@ def test_subleq_fits_into_12_500_parameters_and_3_layers_of_attention() -> None:
     assert sum(bool(layer.heads) for layer in circuit.layers) == 3
 
 
+WRONG: dict[str, list[tuple[list[object], str]]] = {
+    "brainfuck": [
+        (list("][|"), "unbalanced"),
+        (list("[|"), "unbalanced"),
+        ([*"+" * 24, "|"], "outside"),
+        (["|"], "end"),
+    ],
+    "bytes": [
+        (["set", 7, "|", 0, 0], "outside"),
+        (["jump", 200, "|", 0, 0], "outside"),
+        (["jump", 64, "|", 0, 0], "outside"),
+        (["set", "set", 3, "halt", 0, "|", 0, 0], "outside"),
+        ([3, 0, "halt", 0, "|", 0, 0], "outside"),
+        (["set", 7, "halt", 0, "|"], "outside"),
+        (["jump", 0, "|", 0, 0], "endless"),
+    ],
+    "counters": [
+        (["incx", 1, 1, "|", 0], "outside"),
+        (["end", 0, 0, "|", 15], "outside"),
+        (["decx", "|", 0], "outside"),
+        (["decx", 0, "|", 0], "outside"),
+        (["incx", "incx", 1, "|", 0], "outside"),
+        (["incx", 0, 0, "|", 0], "endless"),
+    ],
+    "subleq": [
+        ([0, 0, 0], "outside"),
+        ([0] * 16, "outside"),
+        ([*[0] * 16, -1], "outside"),
+        ([*[0] * 16, 14], "outside"),
+        ([*[0] * 9, "halt", *[0] * 6, 0], "outside"),
+        ([3, "endless", *[0] * 15], "outside"),
+        ([-1, 3, 0, *[0] * 14], "outside"),
+        ([3, 16, 0, *[0] * 14], "outside"),
+        ([0] * 17, "endless"),
+    ],
+    "turing": [
+        (["|"], "stuck"),
+        (["a0", "a1", "1Rb", "|"], "stuck"),
+        (["a1", "1Rh", "|"], "stuck"),
+        (["a0", "|"], "stuck"),
+        (["a0", "1Ra", "|"], "endless"),
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "prompt", "end"), [(n, *case) for n in WRONG for case in WRONG[n]])
+def test_a_wrong_program_ends_in_a_word_that_says_so(name: str, prompt: list[object], end: str) -> None:
+    assert written(name, prompt)[-1] == end
+
+
 # -- programs that mean something --------------------------------------------------------------------------------------
 
 
@@ -172,10 +226,6 @@ def test_a_program_that_comes_along_does_what_it_says(path: Path) -> None:
     assert shown == SHOWN.get(path.stem, [])
     assert found[-1].shows.items() >= LEFT.get(path.stem, {}).items()
     assert path.stem in SHOWN or path.stem in LEFT
-
-
-def written(name: str, prompt: list[object]) -> list[str]:
-    return [str(token) for token in compiled(name).fast.stream(prompt)]
 
 
 @pytest.mark.parametrize(("one", "other"), [(5, 3), (0, 7), (12, -4), (9, 9)])

@@ -13,6 +13,7 @@ HALTS, ERRORS = {"halt"}, {"outside", "endless"}
 READING = ("load", "add", "sub", "and", "or", "xor", "lt", "eq", "store")
 ALONE = ("get", "put", "not", "shl", "shr", "tab", "tba", "swap", "incb", "decb", "out", "nop")
 JUMPING = ("jump", "jz", "jnz", "jneg")
+OPERATIONS = (*READING, "set", "addi", *ALONE, *JUMPING, "halt")
 
 
 def written(prompt: list[object]) -> list[object]:
@@ -26,8 +27,8 @@ def written(prompt: list[object]) -> list[object]:
             break
         text.append(f"@{line}")
         op, n = prompt[2 * line : 2 * line + 2] if 2 * line < bar else ("", 0)
-        if op == "halt" or not isinstance(op, str) or op == "":
-            text.append("halt" if op == "halt" else "outside")
+        if op == "halt" or op not in OPERATIONS or not isinstance(n, int):
+            text.append("halt" if op == "halt" and isinstance(n, int) else "outside")
             break
         a, b = done(op, int(str(n)), a, b, memory)
         text += [a, b]
@@ -88,5 +89,5 @@ def drawn(rng: random.Random) -> list[object]:
         prompt += [op, operand]
     prompt += ["halt", 0] if rng.random() < 0.8 else []
     if rng.random() < 0.05:
-        prompt[2 * rng.randrange(lines)] = rng.randrange(256)
+        prompt[rng.randrange(2 * lines)] = rng.choice((rng.randrange(256), "nop"))
     return [*prompt, "|", rng.randrange(256), rng.choice((0, *places))]
