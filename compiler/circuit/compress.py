@@ -181,10 +181,12 @@ def _spanning(columns: Mapping[Direction, Column]) -> tuple[dict[Direction, Colu
         return dict(columns), {}
     found = {d: Multiples.of(column) for d, column in columns.items()}
     # The finest come first: 0 and 1 make -1 and 1 with whole factors, but the other way round with halves, and a count
-    # that carries an offset has no room for these (C19). Of those the smallest: `i % 17` and where it is 16 make
-    # `(i + 1) % 17` with whole factors, but the other way round with seventeenths.
-    others = sorted((d for d in columns if d not in places), key=lambda d: _grain(found[d]))
-    independent, forms = _eliminated(found, [*places, *others])
+    # that carries an offset has no room for these (C19). Of those the smallest, if that leaves fewer: `i % 17` and
+    # where it is 16 make `(i + 1) % 17` with whole factors, but the other way round with seventeenths.
+    others = sorted((d for d in columns if d not in places), key=lambda d: common_distance(found[d].numbers))
+    by_size = sorted(others, key=lambda d: _grain(found[d]))
+    orders = dict.fromkeys((tuple(others), tuple(by_size)))
+    independent, forms = min((_eliminated(found, [*places, *order]) for order in orders), key=lambda kept: len(kept[0]))
     return {direction: columns[direction] for direction in independent}, forms
 
 
