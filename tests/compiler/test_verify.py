@@ -30,7 +30,8 @@ from tests.mutations import SMALL, answers, everything, mutants, print_rates, sm
 from tests.places import PROGRAMS
 
 MUTANTS = 40
-BEYOND = {"decoders/sort", "paper/rover", "paper/shuffle_dyck", "words/isogram"}
+MACHINES = {f"machines/{path.stem}" for path in (PROGRAMS / "machines").glob("*.rasp")}
+BEYOND = {"decoders/sort", "paper/rover", "paper/shuffle_dyck", "words/isogram", *MACHINES}
 """Programs with more joint values than are looked at."""
 
 
