@@ -241,9 +241,9 @@ def _about_rows(graph: Graph) -> Iterator[Claim]:
             least, most = int(analysis.surely_matches(case)), 1 if analysis.unique(case) else None
             if least or most:
                 yield Selects(case.selector(), least, most)
-            if not least and (nowhere := analysis.nowhere(case)) is not None:
-                elsewhere = Select(Constant(as_value(nowhere)), case.parts[0][1], "==")
-                yield Selects(Or(case.selector(), elsewhere), 1, None)
+    for case, nowhere in analysis.sought.items():
+        elsewhere = Select(Constant(as_value(nowhere)), case.parts[0][1], "==")
+        yield Selects(Or(case.selector(), elsewhere), 1, None)
     aggregates = [node for node in analysis.domains() if isinstance(node, Aggregate)]
     for node in dict.fromkeys([*aggregates, *analysis.single()]):
         if analysis.selects_one(node):

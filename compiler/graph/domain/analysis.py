@@ -55,6 +55,8 @@ class Analysis:
         self._linear = self._domains.linear
         self._tables = self._domains.tables
         self._rows = self._domains.rows
+        self.sought: dict[Conjunction, Fraction] = {}
+        """The conjunctions found so far that ask for a place or for one number that is none (C52)."""
 
     def require_inputs(self) -> None:
         """Raise `RaspError` where what is required is visibly True on no input."""
@@ -197,7 +199,10 @@ class Analysis:
 
     def nowhere(self, conjunction: Conjunction) -> Fraction | None:
         """The number for which a query may find no position, if it asks for one and finds it with all others (C52)."""
-        return self._rows.nowhere(conjunction)
+        found = self._rows.nowhere(conjunction)
+        if found is not None:
+            self.sought[conjunction] = found
+        return found
 
     def at_most_one(self, selector: Selector) -> bool:
         """Whether no row of the selector ever selects two keys: it asks for one position."""

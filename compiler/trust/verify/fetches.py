@@ -109,7 +109,7 @@ class Fetches:
         others, selecting = ~(truth | undefined), truth.any(axis=1)
         sure = all(self.meaning.analysis.never_empty(node.selector) for node in self.meaning.groups[cases])
         # where a query finds its place unless it asks for none, others may lie above BOS beside it (C52)
-        empty = ~selecting if self.meaning.asks_for_places(cases) else np.ones_like(selecting)
+        empty = ~selecting if not sure and self.meaning.asks_for_places(cases) else np.ones_like(selecting)
         margins: list[tuple[float, float, float]] = []
         for slack in (0.0 * errors, errors):  # as designed, and as bad as errors can make it
             low = np.where(truth, gaps - slack, math.inf).min(axis=1)[selecting]
