@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import ParamSpec
 
@@ -151,8 +151,22 @@ class Texts(Network):
         most = most if max_tokens is None else min(most, max_tokens)
         draw = drawing(temperature, seed, self.embed.W_E.device)
         reading = self.reading(1 + len(ids) + most, source) if cached else Rereading(self, source)
+        yield from self.writing(reading, ids, chosen, most, ends, draw)
+
+    generate = _all_at_once(stream)
+
+    def writing(
+        self,
+        reading: Reader,
+        ids: Sequence[int],
+        chosen: OutputSlice,
+        most: int,
+        ends: Collection[str],
+        draw: Callable[[Tensor], int] | None = None,
+    ) -> Iterator[Scalar]:
+        """What a reader writes behind some ids: at most so many tokens, up to one that is spelled like an end."""
         known = [self.token_id(value) for value in chosen.values]
-        ending = [not ends.isdisjoint(spellings(value)) for value in chosen.values]
+        ending = [not set(ends).isdisjoint(spellings(value)) for value in chosen.values]
         for position in range(len(ids), len(ids) + most):
             choice = reading.best(ids, chosen.name) if draw is None else draw(reading.logits(ids, chosen.name))
             value, token = chosen.values[choice], known[choice]
@@ -162,8 +176,6 @@ class Texts(Network):
             if token is None or ending[choice]:
                 return
             ids = [token]
-
-    generate = _all_at_once(stream)
 
     def reading(self, positions: int, source_ids: Sequence[int] | None = None) -> Reader:
         """What reads a text and goes on from there, with room for so many positions, BOS included."""

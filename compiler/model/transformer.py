@@ -14,7 +14,6 @@ import torch
 
 from .config import OutputSlice, Scalar
 from .errors import require_finite
-from .layers import Memory
 from .reading import Reading
 from .summary import info, size
 from .texts import Texts, batches, no_token, spellings
@@ -57,13 +56,15 @@ class Transformer(Texts):
         chosen = self.writes_with(output)
         written: list[list[Scalar]] = [[] for _ in encoded]
         for batch in batches(order, encoded, max(self.config.widest, self.config.n_ctx)):
-            memory = self.remember(*self.padded([encoded[number] for number in batch]))
-            for number, values in zip(batch, self._written(memory, chosen), strict=True):
+            found = self.written([encoded[number] for number in batch], chosen)
+            for number, values in zip(batch, found, strict=True):
                 written[number] = values
         return written
 
-    def _written(self, memory: Memory, chosen: OutputSlice) -> list[list[Scalar]]:
-        """The best tokens, one after the other, for every source at once. A row that has ended goes on unheard."""
+    def written(self, sources: list[list[int]], chosen: OutputSlice) -> list[list[Scalar]]:
+        """The best tokens, one after the other, for the ids of every source at once. A row that has ended goes on
+        unheard."""
+        memory = self.remember(*self.padded(sources))
         start, _ = self.config.slice(chosen.name)
         known = [self.token_id(value) for value in chosen.values]
         ending = [not set(self.config.stop).isdisjoint(spellings(value)) for value in chosen.values]

@@ -27,6 +27,7 @@ from compiler.pipeline import Compiled, compilations, faster
 from compiler.runtime.fast.heads import Attention
 from compiler.runtime.fast.model import Fast
 from compiler.runtime.fast.plan import Plan, _Replaced, plan
+from compiler.runtime.fast.rows import Tape
 from compiler.runtime.fast.search import Placed
 from compiler.runtime.origin import MODES
 from rasp import RaspError, evaluate
@@ -39,7 +40,7 @@ SOME = ("sort", "paper/dyck_2_ptf", "paper/double_histogram_bos", "sequence/mode
 SHORT = 400
 """All inputs of length 1, 2, ... are tried as long as there are no more than this, those of length 1 in any case."""
 DYCK = {"(": ")", "{": "}"}
-Step: TypeAlias = "Callable[[Tensor, Tensor | None], None]"
+Step: TypeAlias = "Callable[[Tape, Tape | None], None]"
 
 
 def compiled_at(
@@ -129,9 +130,9 @@ def test_padding_reaches_nothing(
     mask = torch.arange(9) < torch.tensor([[9], [1], [4], [8], [2], [5]])
 
     def spoilt(step: Step) -> Step:
-        def run(stream: Tensor, there: Tensor | None) -> None:
-            stream.masked_fill_(~mask, poison)
-            step(stream, there)
+        def run(own: Tape, source: Tape | None) -> None:
+            own.stream.masked_fill_(~mask, poison)
+            step(own, source)
 
         return run
 
@@ -144,7 +145,7 @@ def test_padding_reaches_nothing(
 def test_logits_that_are_not_finite_decide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     fast = fast_of(compiled_at("sort", max_length=6))
     path, stream = fast.path(), fast.path().stream
-    monkeypatch.setattr(path, "stream", lambda ids, mask: stream(ids, mask).masked_fill_(ids == 3, torch.inf))
+    monkeypatch.setattr(path, "stream", lambda own, source: stream(own).masked_fill_(own[0] == 3, torch.inf))
     assert fast.run_batch(["cab", "b"]) == [["a", "b", "c"], ["b"]]
     with pytest.raises(ModelError, match="the logits of sorted at position 2 are not finite"):
         fast.run_batch(["cab", "bad", "b"])
@@ -349,8 +350,8 @@ def test_c21_the_stream_is_as_near_to_the_exact_numbers_as_the_certificate_says(
         except (RaspError, AssertionError):
             continue
         *_, exact = found.circuit.stages(ids)
-        stream = path.stream(torch.tensor([ids]), None)[:, 0].double()
-        for direction, row in path.rows.items():
+        stream = path.stream((torch.tensor([ids]), None))[:, 0].double()
+        for direction, row in path.rows.of.items():
             assert direction != BOS
             for place, number in enumerate(stream[row].tolist(), start=1):
                 assert abs(number - float(exact[place][direction])) <= certifier.bounds[direction].error, direction
@@ -370,7 +371,7 @@ def test_c21_what_nobody_reads_is_not_computed() -> None:
     assert isinstance(found, Plan)
     counted, scored = (
         sum(map(len, neurons))
-        for neurons in ([n for _, n in found.layers], [layer.neurons for layer in compiled.circuit.layers])
+        for neurons in ([layer.neurons for layer in made] for made in (found.layers, compiled.circuit.layers))
     )
     assert counted < 40 and 5 * counted < scored
 
@@ -393,7 +394,7 @@ def test_c21_digits_of_an_order_are_one_search() -> None:
     compiled = compiled_at("paper/dyck_2_ptf", max_length=64)
     found = plan(compiled.circuit)
     assert isinstance(found, Plan)
-    assert len(found.layers[0][0]) == 1 < len(compiled.circuit.layers[0].heads)
+    assert len(found.layers[0].steps) == 1 < len(compiled.circuit.layers[0].heads)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

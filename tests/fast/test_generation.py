@@ -234,7 +234,7 @@ def test_heads_that_are_known_by_their_scores_only(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(_Replaced, "_step", lambda self, head: "its scores only")
     for source, _ in WAYS.values():
         found = plan(causal(source).circuit, scored=True)
-        assert isinstance(found, Plan) and not any(steps for steps, _ in found.layers)
+        assert isinstance(found, Plan) and not any(layer.steps for layer in found.layers)
         assert require_right(causal(source), list(itertools.product("abc", repeat=5)), Recurrence(found)) == 243
     compiled = causal(WAYS["a sum in a window"][0], max_length=200)
     made = recurrence(plan_of(compiled, scored=True))

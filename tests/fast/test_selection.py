@@ -17,7 +17,7 @@ from compiler.lowering.build import build
 from compiler.numbers.direction import ONE
 from compiler.pipeline import Compiled
 from compiler.runtime.fast.selection import Selection, Selections, Window, selection_of
-from compiler.runtime.fast.units import units
+from compiler.runtime.fast.units import Units
 from rasp import RaspError, evaluate
 from tests.library import LIBRARY, both_attentions
 from tests.random_programs import VOCABULARY, seeded
@@ -53,7 +53,7 @@ def assert_same_rows(circuit: Circuit, ids: list[int]) -> int:
             if selection is None:
                 continue
             known += 1
-            wanted, found = list(head.rows(streams, streams, circuit.causal)), list(selection.rows(streams))
+            wanted, found = list(head.rows(streams, streams, circuit.causal)), list(selection.rows(streams, streams))
             constant = all(channel.read.terms.keys() <= {ONE} for channel in head.channels)
             if head.sure and constant and any(part.kind == "order" for part in head.parts):
                 assert all(set(one) <= set(more) for one, more in zip(wanted, found, strict=True)), head
@@ -122,7 +122,7 @@ def test_windows_side_by_side_are_one() -> None:
 
 def test_units_are_exact() -> None:
     circuit = circuit_of("x = selector_width(select(tokens, tokens, ==)) / 3 + 0.5;")
-    found = {str(direction): unit for direction, unit in units(circuit).items()}
+    found = {str(direction): unit for direction, unit in Units(circuit).known.items()}
     assert found["one"] == 1 and all(unit is not None for unit in found.values())
 
 
@@ -134,7 +134,7 @@ def test_a_mean_of_equal_values_has_their_unit() -> None:
     )
     (channel,) = circuit.layers[-1].heads[0].channels
     assert channel.picked and not circuit.layers[-1].heads[0].single
-    assert units(circuit)[channel.write] == 1
+    assert Units(circuit).known[channel.write] == 1
 
 
 @pytest.mark.parametrize(("first", "sign"), [("first", "<"), ("last", ">")])
@@ -155,7 +155,7 @@ def test_the_first_or_last_of_a_class_is_known_by_a_match_and_a_window(first: st
 def test_a_mean_has_no_unit() -> None:
     circuit = circuit_of('x = aggregate(select(indices, indices, <=), indicator(tokens == "a"));')
     (mean,) = [channel.write for channel in circuit.layers[0].heads[0].channels]
-    assert units(circuit)[mean] is None
+    assert Units(circuit).known[mean] is None
 
 
 # ------------------------------------------------------------------------------------------------------ all of them

@@ -1,12 +1,14 @@
 """Generation in constant time: a causal circuit as a recurrence, one step a token, the same work at every position.
 
 In: the `Plan` of a causal circuit. Out: `Recurrence`, which is written as one Python function, `step(token, position)`;
-`RecurrentReading`, which reads on as `compiler.model.Reading` does.
+`RecurrentReading`, which reads on as `compiler.model.Reading` does. What heads that cross need of a source is kept
+before the first token, by the same rules: what they read there comes from the encoder's plan.
 What a head needs of the past is kept, not searched: counts and sums of what it selects so far, the last value for each
 number that a query can ask for, the values of all positions where it looks at one of them. A staircase of neurons is a
 table of its values. Only a head that is known by its scores alone scores all keys again.
-Invariant: a number of the stream is that of the exact circuit, but for the rounding of float64; what a staircase gives,
-and what is added to an offset (C19), is that number again. So the plan's certificate, whose errors are larger, holds.
+Invariant: a number of the stream is that of the exact circuit, but for the rounding of float64 and the errors of what
+is read of a source; what a staircase gives, and what is added to an offset (C19), is that number again. So the plan's
+certificate, whose errors are larger, holds.
 
     >>> import compiler, rasp
     >>> from compiler.runtime.fast.plan import plan
@@ -39,6 +41,8 @@ from compiler.runtime.fast.source import Numbers
 from compiler.runtime.fast.writer import Writer
 
 Next: TypeAlias = Callable[[int, int], tuple[float, ...]]
+Crossed: TypeAlias = Sequence[Sequence[float]]
+"""What heads that cross read of a source, `Recurrence.keys`, at each of its positions."""
 MOST_CODES = 64
 """A head that tells more classes of keys apart is not written as a recurrence."""
 
@@ -50,8 +54,10 @@ class Recurrence:
         circuit = plan.circuit
         writer = Writer(plan)
         self.source = writer.text()
-        self._code = compile(self.source, "<recurrence>", "exec")
-        self._names = writer.names
+        names = dict(writer.names)
+        exec(compile(self.source, "<recurrence>", "exec"), names)
+        self._begin: Callable[[Crossed], Next] = names["begin"]
+        self.keys = tuple(writer.crossing.forms)
         self._unembedding: list[Numbers] = []
         self._outputs: dict[str, tuple[slice, Nearest]] = {}
         end = 0
@@ -61,12 +67,9 @@ class Recurrence:
             self._outputs[output.name] = slice(start, end), Nearest(numbers, range(len(numbers)))
             self._unembedding.append(_unembedding(output, circuit.precision.logit_gap))
 
-    def begin(self) -> Next:
+    def begin(self, source: Crossed = ()) -> Next:
         """The step of a new text: for a token id and its position (the first is 0), all digits of all outputs."""
-        names = dict(self._names)
-        exec(self._code, names)
-        step: Next = names["begin"]()
-        return step
+        return self._begin(source)
 
     def nearest(self, output: str, digits: tuple[float, ...]) -> int:
         """The number of the value of an output that is nearest to its digits (C10)."""
@@ -86,7 +89,7 @@ def recurrence(plan: Plan) -> Recurrence | str:
     """A plan as a recurrence; where that would be long, why."""
     if not plan.circuit.causal:
         return "a bidirectional model has no recurrence: each new token would change the answers before it"
-    for step in itertools.chain.from_iterable(steps for steps, _ in plan.layers):
+    for step in itertools.chain.from_iterable(layer.steps for layer in plan.layers):
         if math.prod(map(len, step.selection.classes)) > MOST_CODES:
             return f"{step.name} tells more than {MOST_CODES} classes of keys apart"
     return Recurrence(plan)
@@ -100,12 +103,13 @@ def _unembedding(output: Output, logit_gap: int) -> Numbers:
 
 
 class RecurrentReading(Reader):
-    """A compiled model that reads on, one step a token: what `compiler.model.Reading` does with a cache."""
+    """A compiled model that reads on, one step a token, behind a source if there is one: what `compiler.model.Reading`
+    does with a cache."""
 
-    def __init__(self, recurrence: Recurrence, model: Transformer) -> None:
+    def __init__(self, recurrence: Recurrence, model: Transformer, source: Crossed = ()) -> None:
         super().__init__(model, model.config.max_length)
         self.recurrence = recurrence
-        self.step = recurrence.begin()
+        self.step = recurrence.begin(source)
 
     def _digits(self, ids: Sequence[int]) -> tuple[float, ...]:
         """All digits of all outputs behind these further tokens."""

@@ -1,6 +1,7 @@
 """The fast path: a compiled transformer that counts and looks up where its heads would compare all pairs.
 
-In: a `Transformer` and the `Plan` of its circuit. Out: `Fast`, a transformer with the model's weights and answers.
+In: a `Transformer` and the `Plan` of its circuit. Out: `Fast`, a transformer with the model's weights and answers. What
+an encoder makes of a source is looked up by the decoder's heads, in whole targets and as one is written.
 Invariants: answers are those of the circuit, by the plan's own certificate; inputs are checked as the model checks
 them; where gradients are wanted, the model itself runs.
 
@@ -20,14 +21,17 @@ import torch
 from torch import Tensor
 
 from compiler.circuit.decoding import unembedding
-from compiler.model import DTYPES, ModelError, Reader, Transformer
+from compiler.model import DTYPES, ModelError, NotFiniteError, OutputSlice, Reader, Scalar, Transformer
+from compiler.model.errors import require_precision
 from compiler.numbers.direction import ONE, Direction
-from compiler.runtime.fast.generation import Recurrence, RecurrentReading, recurrence
-from compiler.runtime.fast.heads import Attention, Scored, present
+from compiler.runtime.fast.generation import Crossed, Recurrence, RecurrentReading, recurrence
+from compiler.runtime.fast.heads import Attention, Scored
 from compiler.runtime.fast.plan import Plan
-from compiler.runtime.fast.rows import Kind, Neurons, Readings, Rows
+from compiler.runtime.fast.rows import Kind, Neurons, Readings, Rows, Tape, present
 
 Way: TypeAlias = Literal["auto", "fast", "plain"]
+Given: TypeAlias = tuple[Tensor, Tensor | None]
+"""Token ids and mask, [batch, n]."""
 
 
 class Fast(Transformer):
@@ -45,7 +49,7 @@ class Fast(Transformer):
         self.reason = found if isinstance(found, str) else None
         self.prefer = prefer
         self._path: Path | None = None
-        self._clocks: dict[tuple[int, int, bool], Clock] = {}
+        self._clocks: dict[tuple[int, ...], Clock] = {}
         self.eval()
 
     def forward(
@@ -55,27 +59,36 @@ class Fast(Transformer):
         target_ids: Tensor | None = None,
         target_mask: Tensor | None = None,
     ) -> Tensor:
-        """As in `Network`. There is no plan for a model that reads a source and a target."""
+        """As in `Network`."""
+        given = token_ids, attention_mask, target_ids, target_mask
         wanted = torch.is_grad_enabled() and any(parameter.requires_grad for parameter in self.parameters())
         if self.plan is None or wanted or self.prefer == "plain":
-            return super().forward(token_ids, attention_mask, target_ids, target_mask)
+            return super().forward(*given)
         if self.prefer == "fast" or torch.compiler.is_compiling():
-            return self.count(token_ids, attention_mask)
-        size = len(token_ids).bit_length(), token_ids.shape[1].bit_length(), attention_mask is None
-        clock = self._clocks.setdefault(size, Clock())
-        return clock.run(
-            lambda: super(Fast, self).forward(token_ids, attention_mask), lambda: self.count(token_ids, attention_mask)
-        )
+            return self.count(*given)
+        tapes = [(ids, mask) for ids, mask in zip(given[::2], given[1::2], strict=True) if ids is not None]
+        size = *(ids.shape[1].bit_length() for ids, _ in tapes), *(mask is None for _, mask in tapes)
+        clock = self._clocks.setdefault((len(token_ids).bit_length(), *size), Clock())
+        return clock.run(lambda: super(Fast, self).forward(*given), lambda: self.count(*given))
 
-    def count(self, token_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def count(
+        self,
+        token_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        target_ids: Tensor | None = None,
+        target_mask: Tensor | None = None,
+    ) -> Tensor:
         """The fast path, whatever is preferred. It gives no gradients."""
-        path = self.path()
-        token_ids, mask = self.with_bos(token_ids, attention_mask)
-        token_ids, mask = token_ids[:, 1:], None if mask is None else mask[:, 0, 0, 1:]
+        path, source = self.path(), None
+        if self._asks_for(target_ids):
+            assert self.encoder is not None and target_ids is not None
+            source = without_bos(*self.encoder.with_bos(token_ids, attention_mask))
+            token_ids, attention_mask = target_ids, target_mask
+        own = without_bos(*self.with_bos(token_ids, attention_mask))
         if torch.compiler.is_compiling():
-            return path.logits(path.stream(token_ids, mask)).to(self.embed.W_E.dtype)
+            return path.logits(path.stream(own, path.encoded(source))).to(self.embed.W_E.dtype)
         with torch.inference_mode():  # operations on small tensors take two thirds of their time in it
-            stream = path.stream(token_ids, mask)
+            stream = path.stream(own, path.encoded(source))
         with torch.no_grad():  # outside of that mode, so that logits can be used like any tensor
             return path.logits(stream).to(self.embed.W_E.dtype)
 
@@ -83,14 +96,43 @@ class Fast(Transformer):
         """What reads a text and goes on from there: a recurrence where there is one, unless "plain" is preferred."""
         if isinstance(self.recurrence, str) or self.prefer == "plain":
             return super().reading(positions, source_ids)
-        return RecurrentReading(self.recurrence, self)
+        if source_ids is None:
+            return RecurrentReading(self.recurrence, self)
+        [source] = self._looked_up(self.recurrence, [source_ids])
+        return RecurrentReading(self.recurrence, self, source)
+
+    def written(self, sources: list[list[int]], chosen: OutputSlice) -> list[list[Scalar]]:
+        """As in `Transformer`: sources are encoded together, and each target is written by itself."""
+        if isinstance(self.recurrence, str) or self.prefer == "plain":
+            return super().written(sources, chosen)
+        found = self._looked_up(self.recurrence, sources)
+        readers = (RecurrentReading(self.recurrence, self, source) for source in found)
+        start, most = self.encode([self.config.start]), self.config.max_length
+        return [[*self.writing(reader, start, chosen, most, self.config.stop)] for reader in readers]
+
+    @torch.inference_mode()
+    def _looked_up(self, recurrence: Recurrence, sources: Sequence[Sequence[int]]) -> list[Crossed]:
+        """For each source what heads that cross read of it, at each of its positions."""
+        require_precision(self.embed.W_E.device.type, self.require_dtype())
+        path, encoder = self.path(), self.encoder
+        if encoder is None or path.encoder is None:
+            raise ModelError("the model has no encoder", "it reads no source")
+        ids, mask = self.padded([*map(list, sources)])
+        tape = path.encoded(without_bos(*encoder.with_bos(ids, mask)))
+        assert tape is not None
+        read = Readings.of(recurrence.keys, path.encoder.rows)
+        numbers = read(tape.stream.flatten(1)).view(len(recurrence.keys), *ids.shape)
+        for position in (~numbers.isfinite()).any(0).any(0).nonzero().flatten().tolist()[:1]:
+            raise NotFiniteError("the numbers of the source", position)
+        rows = numbers.permute(1, 2, 0).tolist()
+        return [found[: len(source)] for found, source in zip(rows, sources, strict=True)]
 
     @cached_property
     def recurrence(self) -> Recurrence | str:
         """The model as a recurrence; where it is none, why."""
         if self.plan is None:
             return self.reason or ""
-        return "some of its heads need scores" if any(self.plan.scored) else recurrence(self.plan)
+        return "some of its heads need scores" if self.plan.scored else recurrence(self.plan)
 
     def path(self) -> Path:
         """The plan in torch, on the device that the weights are on."""
@@ -125,34 +167,48 @@ class Clock:
         return found
 
 
+def without_bos(token_ids: Tensor, mask: Tensor | None) -> Given:
+    """Token ids and mask that were checked, [batch, n]."""
+    return token_ids[:, 1:], None if mask is None else mask[:, 0, 0, 1:]
+
+
 class Path:
-    """A plan in torch: embedding, what runs in the place of each layer, unembedding."""
+    """A plan in torch: embedding, what runs in the place of each layer, unembedding; before them an encoder's."""
 
     def __init__(self, plan: Plan, kind: Kind) -> None:
         self.kind = kind
-        rows = Rows(kind)
+        self.encoder = None if plan.encoder is None else Path(plan.encoder, kind)
+        self.rows = rows = Rows(kind)
         self.embed = Embedding(plan, rows)
-        circuit = plan.circuit
         self.steps: list[Attention | Scored | Neurons] = []
-        for (steps, neurons), heads in zip(plan.layers, plan.scored, strict=True):
-            self.steps += [Attention(steps, rows)] if steps else []
-            self.steps += [Scored(heads, circuit, rows)] if heads else []
-            self.steps += [Neurons(neurons, rows)] if neurons else []
-        logits = {direction: column.tolist() for direction, column in unembedding(circuit).items()}
-        self.unembed = Readings(logits, sum(len(output.codes) for output in circuit.outputs), rows)
-        self.rows = rows.of
+        for layer in plan.layers:
+            for keys in (None,) if self.encoder is None else (None, self.encoder.rows):
+                steps = [step for step in layer.steps if step.crosses == (keys is not None)]
+                heads = [head for head in layer.scored if head.crosses == (keys is not None)]
+                self.steps += [Attention(steps, rows, keys)] if steps else []
+                self.steps += [Scored(heads, plan.circuit, rows, keys)] if heads else []
+            self.steps += [Neurons(layer.neurons, rows)] if layer.neurons else []
+        logits = {direction: column.tolist() for direction, column in unembedding(plan.circuit).items()}
+        self.unembed = Readings(logits, sum(len(output.codes) for output in plan.circuit.outputs), rows)
 
     def logits(self, stream: Tensor) -> Tensor:
         """The stream after the last layer -> logits [batch, n, d_vocab_out]."""
         return self.unembed.transposed(stream.flatten(1)).view(*stream.shape[1:], -1)
 
-    def stream(self, token_ids: Tensor, mask: Tensor | None) -> Tensor:
-        """Token ids and mask [batch, n] -> the stream after the last layer, [row, batch, position], 0 in padding."""
-        stream = token_ids.new_empty(len(self.rows), *token_ids.shape, dtype=self.kind.dtype)
-        self.embed(stream, token_ids)
+    def encoded(self, source: Given | None) -> Tape | None:
+        """Token ids and mask of sources -> the encoder's stream; None where there is no source."""
+        return None if source is None or self.encoder is None else Tape(self.encoder.stream(source), source[1])
+
+    def stream(self, given: Given, source: Tape | None = None) -> Tensor:
+        """Token ids and mask [batch, n] -> the stream after the last layer, [row, batch, position], 0 in padding.
+
+        Behind an encoder's stream, where heads cross to one."""
+        token_ids, mask = given
+        own = Tape(token_ids.new_empty(len(self.rows.of), *token_ids.shape, dtype=self.kind.dtype), mask)
+        self.embed(own.stream, token_ids)
         for step in self.steps:
-            step(stream, mask)
-        return present(stream, mask)
+            step(own, source)
+        return present(*own)
 
 
 class Embedding:

@@ -2,7 +2,8 @@
 
 In: a `Circuit`. Out: its `Plan`: for each layer the selections of its heads and the neurons that are still read.
 Invariants: the certificate holds, by the same bounds as the circuit's, each head's error replaced by that of what runs
-in its place (docs/constructions.md, C21); nothing is computed that no output reads.
+in its place (docs/constructions.md, C21); nothing is computed that no output reads. Of an encoder there is a plan of
+its own, for what the decoder's heads read of its stream in the end.
 
     L1H0 number: key(level) = level in steps of 1 and positions so far; adds up 1 -> number
 """
@@ -22,6 +23,7 @@ from compiler.circuit.certificate import Certificate, Decision
 from compiler.circuit.certify import Certifier
 from compiler.circuit.circuit import Circuit
 from compiler.circuit.layer import Channel, Head, Layer, Neuron, needed
+from compiler.circuit.readings import Readings
 from compiler.numbers.bound import SLACK, Bound, summed
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import real
@@ -51,7 +53,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Step:
-    """A head that runs without scores.
+    """A head that runs without scores. One that `crosses` reads the encoder's stream at keys.
 
     `positions`: the number that the matches compare, for the key at each position, where it tells all positions apart.
     `wide`: sums of its values are made in float64.
@@ -64,6 +66,7 @@ class Step:
     positions: tuple[int, ...] | None
     channels: tuple[Channel, ...]
     wide: bool
+    crosses: bool = False
 
     @property
     def single(self) -> bool:
@@ -75,16 +78,31 @@ class Step:
         """Whether the one position that each query sees is all that is asked of where keys are."""
         return self.selection.window.narrow and not self.selection.matches and not self.selection.orders
 
-    def numbers(self) -> Iterator[Form]:
-        """Every form that is read as a number: those compared, and the values that are not constant."""
-        yield from (form for digits in self.digits for form in digits.forms())
-        yield from (form for order in self.selection.orders for form in (order.key, order.query))
+    def key_numbers(self) -> Iterator[Form]:
+        """Every form that is read as a number at the key: those compared, and the values that are not constant."""
+        yield from (digits.forms()[0] for digits in self.digits)
+        yield from (order.key for order in self.selection.orders)
         yield from (channel.read for channel in self.channels if not _is_constant(channel.read))
 
+    def query_numbers(self) -> Iterator[Form]:
+        """Every form that is read as a number at the query."""
+        yield from (digits.forms()[1] for digits in self.digits)
+        yield from (order.query for order in self.selection.orders)
+
+    def at_keys(self) -> Iterator[Form]:
+        """Every form that is read at the key."""
+        yield from self.selection.key_bits()
+        yield from self.key_numbers()
+
+    def at_queries(self) -> Iterator[Form]:
+        """Every form that is read at the query."""
+        yield from self.selection.query_bits()
+        yield from self.query_numbers()
+
     def reads(self) -> Iterator[Form]:
-        """Every form that is read."""
-        yield from self.selection.bits()
-        yield from self.numbers()
+        """Every form that is read of the stream that the step adds to."""
+        yield from self.at_queries()
+        yield from () if self.crosses else self.at_keys()
 
     def only(self, read: Collection[Direction]) -> Step | None:
         """The step without what nobody reads of what it writes."""
@@ -104,32 +122,72 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What runs in the place of each layer, and the certificate of all of it.
+class Planned:
+    """What runs in the place of a layer: steps, heads that run as they are, neurons.
 
-    `scored`: for each layer the heads that run as they are, if any do.
+    Steps and heads that cross read what the others of their layer write.
     """
 
+    steps: tuple[Step, ...]
+    scored: tuple[Head, ...]
+    neurons: tuple[Neuron, ...]
+
+    @property
+    def movers(self) -> tuple[Step | Head, ...]:
+        """Whatever reads at keys."""
+        return (*self.steps, *self.scored)
+
+    def moving(self, crosses: bool) -> list[Step | Head]:
+        """Whatever reads at keys of the source, or of its own stream."""
+        return [mover for mover in self.movers if mover.crosses == crosses]
+
+    def needed(self, read: set[Direction]) -> Planned:
+        """What writes something that is read behind it; what it reads is added to that."""
+        neurons = needed(self.neurons, read)
+        movers = needed(self.moving(crosses=True), read)
+        movers += needed(self.moving(crosses=False), read)
+        steps = tuple(mover for mover in movers if isinstance(mover, Step))
+        heads = tuple(mover for mover in movers if isinstance(mover, Head))
+        return Planned(steps, heads, tuple(neurons))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What runs in the place of each layer, and the certificate of all of it, an encoder's plan included."""
+
     circuit: Circuit
-    layers: tuple[tuple[tuple[Step, ...], tuple[Neuron, ...]], ...]
+    layers: tuple[Planned, ...]
     certificate: Certificate
-    scored: tuple[tuple[Head, ...], ...]
+    encoder: Plan | None = None
+
+    @property
+    def scored(self) -> list[Head]:
+        """The heads that run as they are; not an encoder's."""
+        return [head for layer in self.layers for head in layer.scored]
+
+    def crossing(self) -> Iterator[Step | Head]:
+        """Whatever reads the encoder's stream."""
+        return (mover for layer in self.layers for mover in layer.moving(crosses=True))
 
     def read(self) -> set[Direction]:
         """Every direction that is read."""
-        movers: list[Step | Head] = [head for heads in self.scored for head in heads]
-        movers += [step for steps, _ in self.layers for step in steps]
-        forms = [form for mover in movers for form in mover.reads()]
-        forms += [neuron.read for _, neurons in self.layers for neuron in neurons]
+        forms = [form for layer in self.layers for mover in layer.movers for form in mover.reads()]
+        forms += [neuron.read for layer in self.layers for neuron in layer.neurons]
         return self.circuit.decoded().union(direction for form in forms for direction in form.terms)
 
     def __str__(self) -> str:
-        lines = []
-        for number, ((steps, neurons), heads) in enumerate(zip(self.layers, self.scored, strict=True)):
-            lines += [f"L{number} {step}" for step in steps]
-            lines += [f"L{number} scored: {head.purpose()}" for head in heads]
-            lines += [f"L{number} {counted(len(neurons), 'neuron')}"] if neurons else []
+        lines = self._listed()
+        if self.encoder is not None:
+            lines = ["encoder", *self.encoder._listed(), "", "decoder", *lines]
         return "\n".join([*lines, str(self.certificate)])
+
+    def _listed(self) -> list[str]:
+        lines = []
+        for number, layer in enumerate(self.layers):
+            lines += [f"L{number} {step}" for step in layer.steps]
+            lines += [f"L{number} scored: {head.purpose()}" for head in layer.scored]
+            lines += [f"L{number} {counted(len(layer.neurons), 'neuron')}"] if layer.neurons else []
+        return lines
 
 
 def plan(circuit: Circuit, scored: bool = False) -> Plan | str:
@@ -137,34 +195,24 @@ def plan(circuit: Circuit, scored: bool = False) -> Plan | str:
 
     With `scored`, heads whose keys only scores tell apart run as they are.
     """
-    if circuit.encoder is not None:
-        return "it reads a source and a target, and the fast path is for one tape"
-    if circuit.repeat is not None:
+    if any(one is not None and one.repeat is not None for one in (circuit, circuit.encoder)):
         return "it has a loop, and the fast path runs each layer once"
     if circuit.precision.is_half:
         return f"exact counts need float32 or float64, not {circuit.precision.name}"
-    circuit = replace(circuit, layers=tuple(Layer(layer.heads, layer.neurons) for layer in circuit.layers), homes={})
-    replaced = _Replaced(circuit)
+    replaced = _Replaced(_without_columns(circuit))
     certificate = replaced.certificate()
-    if replaced.reasons and not scored:
-        return replaced.reasons[0]
+    if (reasons := replaced.all_reasons()) and not scored:
+        return reasons[0]
     if not certificate.ok:
         return f"it could not be certified: {certificate.overflow or certificate.tightest}"
-    found = [
-        _Layer(
-            merged([replaced.steps[id(head)] for head in layer.heads if id(head) in replaced.steps]),
-            tuple(head for head in layer.heads if id(head) not in replaced.steps),
-            tuple(layer.neurons),
-        )
-        for layer in circuit.layers
-    ]
-    layers = _read_only(circuit, found)
-    return Plan(
-        circuit,
-        tuple((layer.steps, layer.neurons) for layer in layers),
-        certificate,
-        tuple(layer.scored for layer in layers),
-    )
+    return replaced.plan(certificate)
+
+
+def _without_columns(circuit: Circuit) -> Circuit:
+    """The circuit with a place for each direction, so that nothing is erased."""
+    layers = tuple(Layer(layer.heads, layer.neurons, layer.cross) for layer in circuit.layers)
+    encoder = None if circuit.encoder is None else _without_columns(circuit.encoder)
+    return replace(circuit, layers=layers, homes={}, encoder=encoder)
 
 
 class _Replaced(Certifier):
@@ -176,6 +224,32 @@ class _Replaced(Certifier):
         self.steps: dict[int, Step] = {}
         self.reasons: list[str] = []
 
+    @property
+    def before(self) -> _Replaced | None:
+        """The same of the encoder, if there is one."""
+        return self.encoder if isinstance(self.encoder, _Replaced) else None
+
+    def all_reasons(self) -> list[str]:
+        """Why some heads run as they are, an encoder's first."""
+        return [*(self.before.all_reasons() if self.before else []), *self.reasons]
+
+    def plan(self, certificate: Certificate, exports: tuple[Form, ...] = ()) -> Plan:
+        """What was found, without what no output reads, nor `exports`, which a decoder reads in the end."""
+        circuit = replace(self.circuit, exports=exports)
+        read, layers = circuit.decoded(), []
+        for layer in reversed(circuit.layers):
+            steps = (*self._merged(layer.heads), *self._merged(layer.cross))
+            scored = tuple(head for head in (*layer.heads, *layer.cross) if id(head) not in self.steps)
+            layers.append(Planned(steps, scored, tuple(layer.neurons)).needed(read))
+        found = Plan(circuit, tuple(reversed(layers)), certificate)
+        if self.before is None:
+            return found
+        crossed = (form for mover in found.crossing() for form in mover.at_keys())
+        return replace(found, encoder=self.before.plan(certificate, tuple(dict.fromkeys(crossed))))
+
+    def _merged(self, heads: Sequence[Head]) -> tuple[Step, ...]:
+        return merged([self.steps[id(head)] for head in heads if id(head) in self.steps])
+
     def head(self, head: Head) -> Iterator[tuple[Direction, Bound]]:
         """Every number that is compared is nearer to its exact value than to the next; sums are exact or wide."""
         step = self._step(head)
@@ -184,18 +258,21 @@ class _Replaced(Certifier):
             yield from super().head(head)
             return
         self.steps[id(head)] = step
-        self.decisions += self._compared(step)
-        self._sized(step)
+        keys = self.at_keys(head)
+        self.decisions += self._compared(step, keys)
+        self._sized(step, keys)
         for channel in head.channels:
-            yield channel.write, self._channel(head, channel, step.wide)
+            yield channel.write, self._channel(head, channel, step)
 
-    def _sized(self, step: Step) -> None:
+    def _sized(self, step: Step, keys: Readings) -> None:
         """What a step reads, and its sums: no more terms than positions, for each pair of classes (C21)."""
         pairs = math.prod(map(len, step.selection.classes))
-        for form in step.reads():
+        for form in step.at_queries():
             self.sizes.reading(form)
+        for form in step.at_keys():
+            self.sizes.reading(form, keys)
         for channel in step.channels:
-            size = self.n * pairs * self.form(channel.read).size + abs(real(channel.default))
+            size = keys.n * pairs * keys.form(channel.read).size + abs(real(channel.default))
             self.sizes.note(size, size)
 
     def _step(self, head: Head) -> Step | str:
@@ -203,56 +280,63 @@ class _Replaced(Certifier):
         selection = self.selections.of(head)
         if selection is None or not _is_known(head, selection):
             return f"what {head.name} selects is known by its scores only: {head.selects}"
-        digits = tuple(map(self._digits, selection.matches))
-        if self.n * math.prod(digit.size for digit in digits) >= CODES:
+        keys = self.at_keys(head)
+        digits = tuple(self._digits(match, keys) for match in selection.matches)
+        if keys.n * math.prod(digit.size for digit in digits) >= CODES:
             return f"{head.name} compares more numbers than a whole number of 64 bits can tell"
         summed = [c.read for c in head.channels if head.mode == "sum" or not _is_constant(c.read)]
-        wide = not all(map(self._is_exact, summed))
-        step = Step(head.name, head.mode, selection, digits, self._positions(digits), head.channels, wide)
-        failed = [str(decision) for decision in self._compared(step) if not decision.holds]
+        wide = not all(self._is_exact(form, keys) for form in summed)
+        positions = self._positions(digits, self.selections.at_keys(head))
+        step = Step(head.name, head.mode, selection, digits, positions, head.channels, wide, head.crosses)
+        failed = [str(decision) for decision in self._compared(step, keys) if not decision.holds]
         return failed[0] if failed else step
 
-    def _compared(self, step: Step) -> Iterator[Decision]:
+    def _compared(self, step: Step, keys: Readings) -> Iterator[Decision]:
         """What is compared, in units in which different numbers are at least 1 apart."""
-        forms = [("bits", form) for form in step.selection.bits()]
-        forms += [("equal numbers", form) for digit in step.digits for form in digit.forms()]
-        forms += [("ordered numbers", order.key - order.query) for order in step.selection.orders]
-        for what, form in forms:
-            yield Decision(f"{step.name}, {what} without scores", 0.5, self.form(form).error)
+        found = [("bits", self.form(form).error) for form in step.selection.query_bits()]
+        found += [("bits", keys.form(form).error) for form in step.selection.key_bits()]
+        for key, query in (digit.forms() for digit in step.digits):
+            found += [("equal numbers", self.form(query).error), ("equal numbers", keys.form(key).error)]
+        for order in step.selection.orders:
+            found.append(("ordered numbers", keys.form(order.key).error + self.form(order.query).error))
+        for what, error in found:
+            yield Decision(f"{step.name}, {what} without scores", 0.5, error)
 
-    def _digits(self, match: Match) -> Digits:
-        ends = [end / float(match.unit) for form in (match.query, match.key) for end in self.range(form)]
+    def _digits(self, match: Match, keys: Readings) -> Digits:
+        ends = [end / float(match.unit) for end in (*self.range(match.query), *keys.range(match.key))]
         low, high = round(min(ends)), round(max(ends))
         return Digits(match, low, high - low + 1)
 
-    def _positions(self, digits: Sequence[Digits]) -> tuple[int, ...] | None:
+    def _positions(self, digits: Sequence[Digits], keys: Selections) -> tuple[int, ...] | None:
         """The codes of the keys at all positions, where they follow from the position and are all different."""
+        length = keys.circuit.max_length
         if math.prod(digit.size for digit in digits) > POINTERS:
             return None
-        codes = np.zeros(self.n, dtype=np.int64)
+        codes = np.zeros(length, dtype=np.int64)
         for digit in digits:
-            column = self.selections.column(digit.forms()[0])
+            column = keys.column(digit.forms()[0])
             if column is None:
                 return None
             codes = codes * digit.size + np.rint(column).astype(np.int64) - digit.low
-        return tuple(codes.tolist()) if digits and len(set(codes.tolist())) == self.n else None
+        return tuple(codes.tolist()) if digits and len(set(codes.tolist())) == length else None
 
-    def _is_exact(self, form: Form) -> bool:
+    def _is_exact(self, form: Form, keys: Readings) -> bool:
         """Whether the sum of the form over all positions is exact, however it is added up."""
-        value = self.form(form)
-        return bool(value.grid and value.error == 0.0 and self.n * value.size / value.grid <= self.p.whole)
+        value = keys.form(form)
+        return bool(value.grid and value.error == 0.0 and keys.n * value.size / value.grid <= self.p.whole)
 
-    def _channel(self, head: Head, channel: Channel, wide: bool) -> Bound:
+    def _channel(self, head: Head, channel: Channel, step: Step) -> Bound:
         """What is added at the query: the error of the value, and how the sum is rounded."""
-        value, empty = self.form(channel.read), self.exact((channel.default,))
+        keys = self.at_keys(head)
+        value, empty, n = keys.form(channel.read), self.exact((channel.default,)), keys.n
         spacing = min(value.grid, empty.grid) if value.grid and empty.grid else None
         counted = head.mode == "sum"
-        low, high = summed(value, self.n) if counted else (value.low, value.high)
-        size = max(abs(low), abs(high)) + (self.n if counted else 1) * value.error
-        error = value.error * (self.n if counted else 1)
+        low, high = summed(value, n) if counted else (value.low, value.high)
+        size = max(abs(low), abs(high)) + (n if counted else 1) * value.error
+        error = value.error * (n if counted else 1)
         fetched = not counted and (head.single or _is_constant(channel.read))
-        if wide and not (fetched and value.error == 0.0 and value.grid and self.n * value.size <= value.grid * WIDE):
-            error += 4 * self.n**2 * value.size / WIDE + 2 * self.p.unit * size
+        if step.wide and not (fetched and value.error == 0.0 and value.grid and n * value.size <= value.grid * WIDE):
+            error += 4 * n**2 * value.size / WIDE + 2 * self.p.unit * size
         elif not (fetched or counted):
             error += 2 * self.p.unit * size
         constant = channel.read.terms.get(ONE, Fraction(0)) if _is_constant(channel.read) else Fraction(0)
@@ -297,28 +381,3 @@ def _both(one: Step, other: Step) -> Step | None:
         return None
     window = one.selection.window.before(other.selection.window)
     return None if window is None else replace(one, selection=replace(one.selection, window=window))
-
-
-@dataclass(frozen=True)
-class _Layer:
-    steps: tuple[Step, ...]
-    scored: tuple[Head, ...]
-    neurons: tuple[Neuron, ...]
-
-    @property
-    def movers(self) -> list[Step | Head]:
-        """Whatever reads at the keys."""
-        return [*self.steps, *self.scored]
-
-
-def _read_only(circuit: Circuit, layers: Sequence[_Layer]) -> list[_Layer]:
-    """Keep what the outputs need: without scores, squares and digits are read no more."""
-    read = circuit.decoded()
-    found = []
-    for layer in reversed(layers):
-        neurons = needed(layer.neurons, read)
-        movers = needed(layer.movers, read)
-        steps = tuple(mover for mover in movers if isinstance(mover, Step))
-        heads = tuple(mover for mover in movers if isinstance(mover, Head))
-        found.append(_Layer(steps, heads, tuple(neurons)))
-    return found[::-1]

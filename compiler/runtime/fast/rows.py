@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -39,6 +40,13 @@ class Kind:
     def places(self, numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         """Indices, in rows or in one."""
         return torch.tensor(numbers, dtype=torch.long, device=self.device)
+
+
+class Tape(NamedTuple):
+    """A stream [row, batch, position] and which positions are there, [batch, position]; None: all are."""
+
+    stream: Tensor
+    mask: Tensor | None
 
 
 class Rows:
@@ -122,6 +130,49 @@ class Writing:
         stream.index_add_(0, self.target, change.to(stream.dtype).expand(-1, *stream.shape[1:]))
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where each bit and each number that is read stands among the factors."""
+
+    bits: Mapping[Form, int]
+    numbers: Mapping[Form, int]
+
+    @property
+    def one(self) -> int:
+        """The factor that is 1 everywhere."""
+        return self.numbers[Form.constant(1)]
+
+
+Places: TypeAlias = tuple[Place, Place]
+"""Those of the keys and those of the queries."""
+
+
+class Factors:
+    """Everything that heads read on one side, at once: bits, made 0 or 1, and numbers; 1 is among them."""
+
+    def __init__(self, bits: Iterable[Form], numbers: Iterable[Form], rows: Rows) -> None:
+        asked = dict.fromkeys(bits)
+        also = dict.fromkeys([Form.constant(1), *numbers])
+        self.bits = slice(0, len(asked)) if asked else None
+        self.read = Readings.of([*asked, *also], rows)
+        self.place = Place(
+            {form: number for number, form in enumerate(asked)},
+            {form: len(asked) + number for number, form in enumerate(also)},
+        )
+
+    def __call__(self, stream: Tensor, mask: Tensor | None) -> Tensor:
+        """The stream [row, batch, position] -> factors [factor, batch, position], 0 where there is padding."""
+        found = present(self.read(stream.flatten(1)).view(-1, *stream.shape[1:]), mask)
+        if self.bits:
+            found[self.bits].gt_(0.5)
+        return found
+
+
+def present(read: Tensor, mask: Tensor | None) -> Tensor:
+    """What is read, [..., batch, position], in place; 0 in padding, whatever stands there: 0 times it may be NaN."""
+    return read if mask is None else read.masked_fill_(~mask, 0)
+
+
 class Neurons:
     """relu(readings), added up in the directions that the neurons write."""
 
@@ -136,7 +187,7 @@ class Neurons:
         self.weights = rows.kind.numbers(weights, len(neurons))
         self.write = Writing(directions, rows)
 
-    def __call__(self, stream: Tensor, mask: Tensor | None) -> None:
-        """Add to the stream [row, batch, position], in place; neurons see no other positions, so no mask."""
-        flat = stream.flatten(1)
+    def __call__(self, own: Tape, source: Tape | None) -> None:
+        """Add to the stream, in place; neurons see no other positions, so no mask."""
+        flat = own.stream.flatten(1)
         self.write(flat, self.weights @ self.read(flat).relu_())

@@ -1,7 +1,8 @@
 """Search: sums over the keys that a query selects, without a score for each pair.
 
-In: values [value, batch, position], 0 at keys that do not count, and the numbers that are compared. Out: for each query
-the sum of the values over the keys of its window whose number equals its own.
+In: values [value, batch, key], 0 at keys that do not count, and the numbers that are compared, of the keys and of the
+queries: two tensors where keys stand on the source and queries on the target. Out: for each query the sum of the values
+over the keys of its window whose number equals its own, [value, batch, query].
 Invariant: sums are those of the selected keys in some order and grouping; a difference of two cumulative sums of whole
 numbers is exact. Nothing larger is made than the values, twice as many ends of ranges, and a few bins.
 
@@ -11,20 +12,26 @@ numbers is exact. Nothing larger is made than the values, twice as many ends of 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from compiler.numbers.direction import Form
 from compiler.runtime.fast.plan import Digits, Step
-from compiler.runtime.fast.rows import Kind
+from compiler.runtime.fast.rows import Kind, Places
 from compiler.runtime.fast.selection import Order, Window
 
 BINS = 1 << 12
 """At most this many bins are filled for each input; numbers of more values are sorted."""
+Sizes: TypeAlias = tuple[int, int]
+"""How many queries there are, and how many keys."""
+
+
+def sizes(keys: Tensor, queries: Tensor) -> Sizes:
+    """Those of numbers, [number, batch, position]."""
+    return queries.shape[-1], keys.shape[-1]
 
 
 class Placed:
@@ -32,17 +39,17 @@ class Placed:
 
     def __init__(self, windows: Sequence[Window], kind: Kind) -> None:
         self.positions = kind.places([window.places for window in windows])[:, None]
-        self.known: tuple[int, Tensor, Tensor] | None = None
+        self.known: tuple[Sizes, Tensor, Tensor] | None = None
 
-    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
-        """[value, batch, position] -> [value, batch, position]."""
-        n = values.shape[-1]
-        if self.known is None or self.known[0] != n:
-            positions = self.positions[..., :n]
-            there = (positions >= 0) & (positions < n)
-            self.known = n, positions.clamp(0, n - 1), there.to(values.dtype)
-        _, positions, there = self.known
-        return values.gather(-1, positions.expand(values.shape)) * there
+    def __call__(self, values: Tensor, keys: Tensor, queries: Tensor) -> Tensor:
+        """[value, batch, key] -> [value, batch, query]."""
+        asked, there = size = sizes(keys, queries)
+        if self.known is None or self.known[0] != size:
+            positions = self.positions[..., :asked]
+            found = (positions >= 0) & (positions < there)
+            self.known = size, positions.clamp(0, there - 1), found.to(values.dtype)
+        _, positions, found = self.known
+        return values.gather(-1, positions.expand(*values.shape[:2], -1)) * found
 
 
 class Between:
@@ -51,23 +58,24 @@ class Between:
     def __init__(self, window: Window, kind: Kind) -> None:
         self.whole, self.so_far = window.whole, window.so_far
         self.first, self.last = kind.places(window.first), kind.places(window.last)
-        self.known: tuple[int, tuple[Tensor, Tensor]] | None = None
+        self.known: tuple[Sizes, tuple[Tensor, Tensor]] | None = None
 
-    def ends(self, n: int) -> tuple[Tensor, Tensor]:
-        """The first and the last position for each query of an input of n; last is first - 1 if there is none."""
-        if self.known is None or self.known[0] != n:
-            last = self.last[:n].clamp(max=n - 1)
-            first = torch.minimum(self.first[:n], last + 1)
-            self.known = n, (first, torch.maximum(last, first - 1))
+    def ends(self, size: Sizes) -> tuple[Tensor, Tensor]:
+        """The first and the last position for each query of an input; last is first - 1 if there is none."""
+        if self.known is None or self.known[0] != size:
+            asked, there = size
+            last = self.last[:asked].clamp(max=there - 1)
+            first = torch.minimum(self.first[:asked], last + 1)
+            self.known = size, (first, torch.maximum(last, first - 1))
         return self.known[1]
 
-    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
-        """[value, batch, position] -> [value, batch, position or 1]."""
+    def __call__(self, values: Tensor, keys: Tensor, queries: Tensor) -> Tensor:
+        """[value, batch, key] -> [value, batch, query or 1]."""
         if self.whole:
             return values.sum(-1, keepdim=True)
         if self.so_far:
             return values.cumsum(-1)
-        first, last = self.ends(values.shape[-1])
+        first, last = self.ends(sizes(keys, queries))
         sums = pad(values.cumsum(-1), (1, 0))
         return sums.index_select(-1, last + 1) - sums.index_select(-1, first)
 
@@ -75,35 +83,37 @@ class Between:
 class Extreme(Between):
     """Whether a key of the window has a number at least as large as the query's. Windows begin at the first key."""
 
-    def __init__(self, order: Order, window: Window, place: Mapping[Form, int], kind: Kind) -> None:
+    def __init__(self, order: Order, window: Window, places: Places, kind: Kind) -> None:
         super().__init__(window, kind)
-        self.key, self.query = place[order.key], place[order.query]
+        self.key, self.query = places[0].numbers[order.key], places[1].numbers[order.query]
 
-    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
-        """1 at keys that count, [1, batch, position] -> 1 or 0, [1, batch, position]."""
-        least = torch.finfo(numbers.dtype).min
-        number = numbers[self.key].masked_fill(values[0] < 0.5, least)
+    def __call__(self, values: Tensor, keys: Tensor, queries: Tensor) -> Tensor:
+        """1 at keys that count, [1, batch, key] -> 1 or 0, [1, batch, query]."""
+        least = torch.finfo(keys.dtype).min
+        number = keys[self.key].masked_fill(values[0] < 0.5, least)
         if self.whole:
             largest = number.amax(-1, keepdim=True)
         else:
-            _, last = self.ends(number.shape[-1])
+            _, last = self.ends(sizes(keys, queries))
             largest = number.cummax(-1).values.index_select(-1, last.clamp(min=0)).masked_fill(last < 0, least)
-        return (largest >= numbers[self.query] - 0.5).to(values.dtype)[None]
+        return (largest >= queries[self.query] - 0.5).to(values.dtype)[None]
 
 
 class Codes:
     """Numbers that must be equal as one whole number from 0 on, for keys and queries."""
 
-    def __init__(self, digits: Sequence[Digits], place: Mapping[Form, int]) -> None:
-        self.sides = [[place[form] for form in side] for side in zip(*(d.forms() for d in digits), strict=True)]
+    def __init__(self, digits: Sequence[Digits], places: Places) -> None:
+        forms = zip(*(digit.forms() for digit in digits), strict=True)
+        self.sides = [[place.numbers[form] for form in side] for side, place in zip(forms, places, strict=True)]
         self.lows = [digit.low for digit in digits]
         self.sizes = [digit.size for digit in digits]
         self.size = math.prod(self.sizes)
 
-    def both(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+    def both(self, keys: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Codes of keys and of queries, [batch, position]."""
-        keys = self.of(0, numbers)
-        return keys, keys if self.sides[0] == self.sides[1] else self.of(1, numbers)
+        found = self.of(0, keys)
+        same = keys is queries and self.sides[0] == self.sides[1]
+        return found, found if same else self.of(1, queries)
 
     def of(self, side: int, numbers: Tensor) -> Tensor:
         """Codes of keys (side 0) or queries (side 1), [batch, position].
@@ -124,9 +134,9 @@ class Bins:
     def __init__(self, codes: Codes) -> None:
         self.codes = codes
 
-    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
-        """[value, batch, position] -> [value, batch, position]."""
-        key, query = (code.expand(values.shape) for code in self.codes.both(numbers))
+    def __call__(self, values: Tensor, keys: Tensor, queries: Tensor) -> Tensor:
+        """[value, batch, key] -> [value, batch, query]."""
+        key, query = (code.expand(len(values), -1, -1) for code in self.codes.both(keys, queries))
         bins = values.new_zeros(*values.shape[:2], self.codes.size)
         return bins.scatter_add_(2, key, values).gather(2, query)
 
@@ -138,17 +148,17 @@ class Sorted(Between):
         super().__init__(window, kind)
         self.codes = codes
 
-    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
-        """[value, batch, position] -> [value, batch, position]."""
-        n = values.shape[-1]
-        key, query = self.codes.both(numbers)
-        first, last = self.ends(n)
+    def __call__(self, values: Tensor, keys: Tensor, queries: Tensor) -> Tensor:
+        """[value, batch, key] -> [value, batch, query]."""
+        asked, n = size = sizes(keys, queries)
+        key, query = self.codes.both(keys, queries)
+        first, last = self.ends(size)
         places, order = (key * n + torch.arange(n, device=key.device)).sort(-1)
         query = query * n
         ends = torch.searchsorted(places, torch.cat([query + first, query + last + 1], -1))
         sums = pad(values.gather(2, order.expand(values.shape)).cumsum(-1), (1, 0))
         ends = ends.expand(len(values), -1, -1)
-        return sums.gather(2, ends[..., n:]) - sums.gather(2, ends[..., :n])
+        return sums.gather(2, ends[..., asked:]) - sums.gather(2, ends[..., :asked])
 
 
 class Pointed(Between):
@@ -162,31 +172,32 @@ class Pointed(Between):
             positions[code] = position
         self.positions = kind.places(positions)
 
-    def __call__(self, values: Tensor, numbers: Tensor) -> Tensor:
-        """[value, batch, position] -> [value, batch, position]."""
-        first, last = self.ends(values.shape[-1])
-        position = self.positions.take(self.codes.of(1, numbers))
+    def __call__(self, values: Tensor, keys: Tensor, queries: Tensor) -> Tensor:
+        """[value, batch, key] -> [value, batch, query]."""
+        first, last = self.ends(sizes(keys, queries))
+        position = self.positions.take(self.codes.of(1, queries))
         there = (position >= first) & (position <= last)
         position = position.clamp_(0, values.shape[-1] - 1)
-        return values.gather(2, position.expand(values.shape)) * there
+        return values.gather(2, position.expand(len(values), -1, -1)) * there
 
 
 Search: TypeAlias = Between | Bins | Placed
 
 
-def search(step: Step, windows: Sequence[Window], place: Mapping[Form, int], kind: Kind) -> Search:
+def search(step: Step, windows: Sequence[Window], places: Places, kind: Kind) -> Search:
     """How the keys of heads of a group are found, by what is known of the numbers that are compared.
 
-    `windows` are those of the values that are searched; they may differ where nothing else is asked.
+    `windows` are those of the values that are searched; they may differ where nothing else is asked. `places` say where
+    numbers stand among those of the keys, and among those of the queries.
     """
     selection = step.selection
     if step.placed:
         return Placed(windows, kind)
     if selection.orders:
-        return Extreme(selection.orders[0], selection.window, place, kind)
+        return Extreme(selection.orders[0], selection.window, places, kind)
     if not selection.matches:
         return Between(selection.window, kind)
-    codes = Codes(step.digits, place)
+    codes = Codes(step.digits, places)
     if step.positions is not None:
         return Pointed(codes, selection.window, step.positions, kind)
     if selection.window.whole and codes.size <= BINS:

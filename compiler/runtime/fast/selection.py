@@ -27,7 +27,7 @@ import numpy.typing as npt
 from compiler.circuit.circuit import Circuit
 from compiler.circuit.layer import Head, Part, Stream
 from compiler.numbers.direction import ONE, Form
-from compiler.runtime.fast.units import common_unit, unit_of, units
+from compiler.runtime.fast.units import Units, common_unit
 
 MOST_PAIRS = 1 << 24
 """How many pairs of positions are looked at to find a window."""
@@ -63,26 +63,39 @@ class Order:
 class Window:
     """For the query at each position the first and the last position it sees; last < first: none. BOS is not counted.
 
-    Positions behind the end of the input are not there, whatever the window says.
+    Positions behind the end of the input are not there, whatever the window says. `source`: how many positions there
+    are to see, where they are those of a source.
     """
 
     first: tuple[int, ...]
     last: tuple[int, ...]
+    source: int | None = None
 
     @staticmethod
     def all(length: int, causal: bool) -> Window:
         """Every position, or every position so far."""
         return Window((0,) * length, tuple(range(length)) if causal else (length - 1,) * length)
 
+    @staticmethod
+    def across(length: int, source: int) -> Window:
+        """Every position of a source, at each position of a target."""
+        return Window((0,) * length, (source - 1,) * length, source)
+
     @functools.cached_property
     def whole(self) -> bool:
         """Whether every query sees every position."""
-        return not any(self.first) and set(self.last) == {len(self.last) - 1}
+        keys = len(self.last) if self.source is None else self.source
+        return not any(self.first) and set(self.last) == {keys - 1}
 
     @functools.cached_property
     def so_far(self) -> bool:
         """Whether every query sees the positions up to its own."""
-        return not any(self.first) and self.last == tuple(range(len(self.last)))
+        return self.source is None and not any(self.first) and self.last == tuple(range(len(self.last)))
+
+    @functools.cached_property
+    def behind(self) -> bool:
+        """Whether every query sees the positions in front of its own."""
+        return self.source is None and not any(self.first) and self.last == tuple(range(-1, len(self.last) - 1))
 
     @functools.cached_property
     def narrow(self) -> bool:
@@ -101,11 +114,11 @@ class Window:
             if b >= a and d >= c and c != b + 1:
                 return None
             found.append((c, d) if b < a else (a, b) if d < c else (a, d))
-        return Window(tuple(first for first, _ in found), tuple(last for _, last in found))
+        return Window(tuple(first for first, _ in found), tuple(last for _, last in found), self.source)
 
     def __str__(self) -> str:
         if self.whole:
-            return "any position"
+            return "any position" if self.source is None else "any position of the source"
         return "positions so far" if self.so_far else "a window of positions"
 
 
@@ -124,17 +137,15 @@ class Selection:
     orders: tuple[Order, ...]
     window: Window
 
-    def bits(self) -> Iterator[Form]:
-        """Every form that is read as a bit, at the key or at the query."""
+    def key_bits(self) -> Iterator[Form]:
+        """Every form that is read as a bit at the key."""
         yield from self.keys
-        yield from self.queries
-        yield from (form for pairs in self.classes for pair in pairs for form in pair)
+        yield from (key for pairs in self.classes for _, key in pairs)
 
-    def forms(self) -> Iterator[Form]:
-        """Every form that is read."""
-        yield from self.bits()
-        yield from (form for match in self.matches for form in (match.query, match.key))
-        yield from (form for order in self.orders for form in (order.query, order.key))
+    def query_bits(self) -> Iterator[Form]:
+        """Every form that is read as a bit at the query."""
+        yield from self.queries
+        yield from (query for pairs in self.classes for query, _ in pairs)
 
     def selects(self, query: Stream, key: Stream) -> bool:
         """Whether the key is selected, as far as that does not depend on the window."""
@@ -146,12 +157,12 @@ class Selection:
             and all(order.key.at(key) >= order.query.at(query) for order in self.orders)
         )
 
-    def rows(self, streams: Sequence[Stream]) -> Iterator[list[int]]:
-        """For each position, the selected keys, as `Head.rows` gives them."""
+    def rows(self, streams: Sequence[Stream], sources: Sequence[Stream]) -> Iterator[list[int]]:
+        """For each position, the selected keys, as `Head.rows` gives them; `sources` are the streams of the keys."""
         yield [0]
         for place, query in enumerate(streams[1:]):
-            seen = range(self.window.first[place], min(self.window.last[place], len(streams) - 2) + 1)
-            yield [key + 1 for key in seen if self.selects(query, streams[key + 1])]
+            seen = range(self.window.first[place], min(self.window.last[place], len(sources) - 2) + 1)
+            yield [key + 1 for key in seen if self.selects(query, sources[key + 1])]
 
     def __str__(self) -> str:
         told = [f"key({form})" for form in self.keys] + [str(form) for form in self.queries]
@@ -166,37 +177,51 @@ def selection_of(circuit: Circuit, head: Head) -> Selection | None:
 
 
 class Selections:
-    """The selections of a circuit's heads. What is known of the directions is found out once."""
+    """The selections of a circuit's heads. What is known of the directions is found out once.
+
+    `encoder` are those of the encoder's, if heads cross to its stream.
+    """
 
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
-        self.units = units(circuit)
+        self.encoder = None if circuit.encoder is None else Selections(circuit.encoder)
+        self.units: Units = Units(circuit, None if self.encoder is None else self.encoder.units)
         written = {direction for layer in circuit.layers for direction in layer.writes()} | circuit.offsets.keys()
         self.places = {d: column for d, column in circuit.positions.items() if d not in written | circuit.tokens.keys()}
+
+    def at_keys(self, head: Head) -> Selections:
+        """What is known of what the head reads at keys."""
+        if not head.crosses:
+            return self
+        assert self.encoder is not None
+        return self.encoder
 
     def of(self, head: Head) -> Selection | None:
         """What the head selects; None where its parts do not say."""
         weight = _weight(head)
         if weight is None:
             return None
-        everything = Window.all(self.circuit.max_length, self.circuit.causal)
-        static = [part for part in head.parts if all(map(self._is_static, part.forms()))]
-        window = self._window(static, weight) if static else everything
+        keys, length = self.at_keys(head), self.circuit.max_length
+        everything = Window.all(length, self.circuit.causal)
+        if head.crosses:
+            everything = Window.across(length, keys.circuit.max_length)
+        static = [part for part in head.parts if self._is_static_part(part, keys)]
+        window = self._window(static, weight, keys) if static else everything
         rest = [part for part in head.parts if part not in static] if window is not None else head.parts
         found = _Tests()
         for part in rest:
-            if not self._add(part, weight, found):
+            if not self._add(part, weight, keys, found):
                 return None
         return found.selection(window or everything)
 
-    def _add(self, part: Part, weight: Fraction, found: _Tests) -> bool:
+    def _add(self, part: Part, weight: Fraction, keys: Selections, found: _Tests) -> bool:
         """Add one part's tests; False where it has another form than is known here."""
         match part.kind:
             case "table":
                 found.add_table([(query * (1 / weight), key) for query, key in part.pairs])
             case "parabola":
                 query, key = _codes(part, weight)
-                unit = common_unit([self.unit(query), self.unit(key)])
+                unit = common_unit([self.units.of(query), keys.units.of(key)])
                 if unit is None:
                     return False
                 if unit:  # else both are 0 everywhere, so they are equal
@@ -210,11 +235,12 @@ class Selections:
                 assert_never(part.kind)
         return True
 
-    def unit(self, form: Form) -> Fraction | None:
-        """A number of which every value of the form is a whole multiple, at every position but BOS; None: unknown."""
-        return unit_of(self.units, form, self.circuit.stairs)
-
     # -- positions ---------------------------------------------------------------------------------------------------
+
+    def _is_static_part(self, part: Part, keys: Selections) -> bool:
+        """Whether a part depends on the positions of key and query alone."""
+        queries = [part.baseline, *(query for query, _ in part.pairs)]
+        return all(map(self._is_static, queries)) and all(keys._is_static(key) for _, key in part.pairs)
 
     def _is_static(self, form: Form) -> bool:
         """Whether the form is a function of the position alone."""
@@ -232,34 +258,38 @@ class Selections:
                 found += float(coefficient) * np.array([float(x) for x in self.places[direction]])
         return found
 
-    def _window(self, parts: Sequence[Part], weight: Fraction) -> Window | None:
+    def _window(self, parts: Sequence[Part], weight: Fraction, keys: Selections) -> Window | None:
         """The positions that parts of positions alone select, if they lie side by side for every query."""
-        length = self.circuit.max_length
-        tests = [self._test(part, weight) for part in parts]
+        length, there = self.circuit.max_length, keys.circuit.max_length
+        tests = [self._test(part, weight, keys) for part in parts]
         bounds: list[tuple[int, int]] = []
-        step = max(1, MOST_PAIRS // length // 8)
-        if length * length > MOST_PAIRS:
+        step = max(1, MOST_PAIRS // there // 8)
+        if length * there > MOST_PAIRS:
             return None
         for start in range(0, length, step):
             queries = np.arange(start, min(start + step, length))
-            seen = np.tri(length, dtype=bool)[queries] if self.circuit.causal else np.ones((len(queries), length), bool)
+            seen = np.ones((len(queries), there), bool)
+            if self.circuit.causal and keys is self:
+                seen = np.tri(length, dtype=bool)[queries]
             for pairs, bound in tests:
                 score = sum((query[queries, None] * key for query, key in pairs), np.zeros(seen.shape))
                 seen &= score >= bound[queries, None]
             count, first = seen.sum(1), seen.argmax(1)
-            last = length - 1 - seen[:, ::-1].argmax(1)
+            last = there - 1 - seen[:, ::-1].argmax(1)
             if not ((last - first + 1 == count) | (count == 0)).all():
                 return None
             bounds += zip(np.where(count, first, 0).tolist(), np.where(count, last, -1).tolist(), strict=True)
-        return Window(tuple(first for first, _ in bounds), tuple(last for _, last in bounds))
+        ends = tuple(first for first, _ in bounds), tuple(last for _, last in bounds)
+        return Window(*ends, None if keys is self else there)
 
-    def _test(self, part: Part, weight: Fraction) -> tuple[list[tuple[Numbers, Numbers]], Numbers]:
+    def _test(self, part: Part, weight: Fraction, keys: Selections) -> tuple[list[tuple[Numbers, Numbers]], Numbers]:
         """A part at all positions: the factors of its score, and the least score that selects, by query."""
         if part.kind == "parabola":  # -(q - k)^2 from the numbers themselves: a sure head has no baseline
-            query, key = map(self._at, _codes(part, weight))
-            one = np.ones_like(query)
-            return [(2 * query, key), (-one, key * key)], query * query - 0.5
-        pairs = [(self._at(query), self._at(key)) for query, key in part.pairs]
+            asked, sought = _codes(part, weight)
+            query, key = self._at(asked), keys._at(sought)
+            minus = -np.ones_like(query)
+            return [(2 * query, key), (minus, key * key)], query * query - 0.5
+        pairs = [(self._at(query), keys._at(key)) for query, key in part.pairs]
         selected = float(weight) if part.kind == "table" else 1.0
         return pairs, self._at(part.baseline) + selected - 0.5
 

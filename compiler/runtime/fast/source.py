@@ -1,7 +1,8 @@
 """The source of a recurrence, as it grows: names, lines, what is kept, and forms as expressions.
 
-In: a causal circuit; forms to read, and what is added to directions. Out: `Source`, the text of one Python function.
-Invariant: a variable holds its direction's number without the offset that stands beside it; `grids` says of which
+In: a causal circuit; forms to read, and what is added to directions. Out: `Source`, the text of one Python function;
+`Crossing`, its loop over the positions of a source, for what heads that cross read there.
+Invariant: a variable holds its direction's number without the offset that stands beside it; `grid` says of which
 numbers rounding is known to leave nothing behind.
 
     e3 = v1 + 2.0 * v2 - 1.0
@@ -10,7 +11,7 @@ numbers rounding is known to leave nothing behind.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -47,14 +48,67 @@ class Table:
         return ", ".join(name for name, _ in self.columns.values())
 
 
-class Source:
+class Lines:
+    """Lines of the text that run together, and names for what they compute."""
+
+    def __init__(self, counter: Iterator[int]) -> None:
+        self.lines: list[str] = []
+        self.known: dict[str, str] = {}
+        self.counter = counter
+
+    def assign(self, letter: str, expression: str) -> str:
+        """A new name for what an expression is now."""
+        name = self.new(letter)
+        self.lines.append(f"{name} = {expression}")
+        return name
+
+    def once(self, expression: str) -> str:
+        """A name for an expression, which is computed once."""
+        if " " not in expression and "(" not in expression:
+            return expression
+        if expression not in self.known:
+            self.known[expression] = self.assign("e", expression)
+        return self.known[expression]
+
+    def new(self, letter: str) -> str:
+        return f"{letter}{next(self.counter)}"
+
+
+class Crossing(Lines):
+    """What is done at each position of a source, before the first token is read. Forms were read of the encoder's
+    stream; all that is known of them is what the plan says of their errors."""
+
+    def __init__(self, counter: Iterator[int]) -> None:
+        super().__init__(counter)
+        self.forms: dict[Form, str] = {}
+
+    def read(self, form: Form) -> str:
+        """The variable that holds a form; a constant is what it is."""
+        if form.terms.keys() <= {ONE}:
+            return repr(float(form.terms.get(ONE, Fraction(0))))
+        if form not in self.forms:
+            self.forms[form] = self.new("x")
+        return self.forms[form]
+
+    def grid(self, form: Form) -> int | None:
+        """As of `Source`."""
+        return grid_of([form.terms.get(ONE, Fraction(0))]) if form.terms.keys() <= {ONE} else None
+
+    def loop(self) -> list[str]:
+        """All of it."""
+        head = f"for position, {tuple_of(self.forms.values())} in enumerate(source):"
+        return [head, *(f"    {line}" for line in self.lines)] if self.lines else []
+
+
+class Source(Lines):
     """Forms as expressions, and the lines that compute them: `begin` makes the state of a text, and its step."""
 
     def __init__(self, circuit: Circuit) -> None:
+        super().__init__(itertools.count())
         self.circuit = circuit
+        self.crossing = Crossing(self.counter)
         self.names: dict[str, Any] = {}
         self.state: list[str] = []
-        self.lines: list[str] = []
         self.tokens, self.positions = Table("t"), Table("p")
         self.token_columns = {d: _floats(column) for d, column in circuit.tokens.items()}
         self.position_columns = {d: _floats(column) for d, column in circuit.positions.items()}
@@ -63,8 +117,6 @@ class Source:
         self.grids: dict[Direction, int | None] = {ONE: 1, BOS: 1}
         for direction, column in (*circuit.tokens.items(), *circuit.positions.items()):
             self.grids[direction] = common_grid(self.grids.get(direction, 1), grid_of(column))
-        self.known: dict[str, str] = {}
-        self.counter = itertools.count()
 
     def text(self) -> str:
         """The text of `begin`, which returns a step to all digits of all outputs."""
@@ -77,8 +129,8 @@ class Source:
         body += [*self.lines, f"return {tuple_of(digits)}"]
         return "\n".join(
             [
-                "def begin():",
-                *(f"    {line}" for line in self.state),
+                "def begin(source):",
+                *(f"    {line}" for line in (*self.state, *self.crossing.loop())),
                 "    def step(token, position):",
                 *(f"        {line}" for line in body),
                 "    return step",
@@ -123,20 +175,6 @@ class Source:
             self.grids[direction], total = 1, f"float(round({total}))"
         self.variables[direction] = name if total == name else self.assign("v", total)
 
-    def assign(self, letter: str, expression: str) -> str:
-        """A new name for what an expression is now."""
-        name = self.new(letter)
-        self.lines.append(f"{name} = {expression}")
-        return name
-
-    def once(self, expression: str) -> str:
-        """A name for an expression, which is computed once."""
-        if " " not in expression:
-            return expression
-        if expression not in self.known:
-            self.known[expression] = self.assign("e", expression)
-        return self.known[expression]
-
     def keep(self, letter: str, value: str) -> str:
         """A name for something that is kept from token to token."""
         name = self.new(letter)
@@ -148,9 +186,6 @@ class Source:
         name = self.new("C")
         self.names[name] = value
         return name
-
-    def new(self, letter: str) -> str:
-        return f"{letter}{next(self.counter)}"
 
 
 def grid_of(numbers: Iterable[Fraction]) -> int | None:

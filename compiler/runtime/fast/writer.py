@@ -1,8 +1,9 @@
 """Writing a recurrence: the lines of each head and of each layer's neurons.
 
 In: the `Plan` of a causal circuit. Out: the text of `begin`, and the names that it uses.
-Invariant: a head is written after all that it reads; what a layer's heads add is added when all of them have read, and
-so it is with its neurons.
+Invariant: a head is written after all that it reads; what a sublayer's heads add is added when all of them have read,
+and so it is with its neurons. What a head keeps of a key is written once for both kinds: behind each token for a head
+of the target, for one that crosses at each position of the source, before the first token.
 
     k0[t0] = k0.get(t0, 0.0) + 1.0
     r1 = k0.get(t0, 0.0)
@@ -21,8 +22,8 @@ from compiler.numbers.direction import ONE, Direction, Form
 from compiler.runtime.fast.expressions import code_of, either, first, linear, put, total, tuple_of, when
 from compiler.runtime.fast.kept import Logs, Nearest, Scores
 from compiler.runtime.fast.plan import Plan, Step
-from compiler.runtime.fast.selection import Selection, Window
-from compiler.runtime.fast.source import Source, common_grid, grid_of
+from compiler.runtime.fast.selection import Match
+from compiler.runtime.fast.source import Crossing, Source, common_grid, grid_of
 
 
 class Writer(Source):
@@ -30,12 +31,16 @@ class Writer(Source):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan.circuit)
-        heads = [head for layer in self.circuit.layers for head in layer.heads if not head.single]
+        heads = [head for layer in self.circuit.layers for head in (*layer.heads, *layer.cross) if not head.single]
         self.several = {channel.write for head in heads for channel in head.channels}  # of more than one key, perhaps
-        for (steps, neurons), scored in zip(plan.layers, plan.scored, strict=True):
-            movers: list[Step | Head] = [*steps, *scored]
-            self._attend(movers)
-            self._activate(neurons, {channel.write for head in movers for channel in head.channels})
+        for layer in plan.layers:
+            for crosses in (False, True):
+                self._attend(layer.moving(crosses))
+            self._activate(layer.neurons, {channel.write for head in layer.movers for channel in head.channels})
+
+    def keys(self, head: Step | Head) -> Source | Crossing:
+        """Where a head reads its keys, and what is done with each."""
+        return self.crossing if head.crosses else self
 
     # -- heads -------------------------------------------------------------------------------------------------------
 
@@ -44,7 +49,7 @@ class Writer(Source):
         for head in heads:
             found = self._step(head) if isinstance(head, Step) else self._scored(head)
             for channel, one in zip(head.channels, found, strict=True):
-                grid = common_grid(self.grid(channel.read), grid_of([channel.default]))
+                grid = common_grid(self.keys(head).grid(channel.read), grid_of([channel.default]))
                 added.append((channel.write, one, None if self._is_averaged(head, channel) else grid))
         for direction, one, grid in added:
             self.write(direction, one, grid)
@@ -54,35 +59,36 @@ class Writer(Source):
         selection, window = step.selection, step.selection.window
         if selection.orders:
             return self._ordered(step)
-        plain = not selection.classes and not selection.matches
+        if window.so_far or window.behind or (step.crosses and (window.whole or window.narrow)):
+            return self._by_code(step)
+        plain = not selection.classes and not selection.matches and not step.crosses
         if window.narrow and plain:
             return self._at_a_place(step)
-        if window.so_far or _is_behind(window):
-            return self._so_far(step)
         return self._in_window(step) if step.mode == "sum" and plain else self._logged(step)
 
     def _ordered(self, step: Step) -> list[str]:
         """Whether some key so far is large enough: the largest number up to every position."""
         (order,) = step.selection.orders
-        last = self.positions.name(np.array(step.selection.window.last) + 1)
+        last, keys = self.positions.name(np.array(step.selection.window.last) + 1), self.keys(step)
         past = self.keep("k", "[-1e300]")
-        number = either(self._test(step.selection.keys), self.read(order.key), "-1e300")
-        self.lines.append(f"{past}.append(max({past}[-1], {number}))")
+        number = either(_test(step.selection.keys, keys), keys.read(order.key), "-1e300")
+        keys.lines.append(f"{past}.append(max({past}[-1], {number}))")
+        place = f"min({last}, len({past}) - 1)" if step.crosses else last
         asked = [
-            *filter(None, [self._test(step.selection.queries)]),
-            f"{past}[{last}] >= {self.read(order.query)} - 0.5",
+            *filter(None, [_test(step.selection.queries, self)]),
+            f"{past}[{place}] >= {self.read(order.query)} - 0.5",
         ]
         pairs = [(self.read(channel.read), _default(step, channel)) for channel in step.channels]
         return [self.assign("r", either(" and ".join(asked), value, default)) for value, default in pairs]
 
     def _scored(self, head: Head) -> list[str]:
         """All keys are scored again."""
-        past = self.keep("k", f"{self.hold(Scores)}({self.hold(head)})")
-        keys = tuple_of(self.read(form) for _, form in head.scores)
-        values = tuple_of(self.read(channel.read) for channel in head.channels)
+        past, keys = self.keep("k", f"{self.hold(Scores)}({self.hold(head)})"), self.keys(head)
+        there = tuple_of(keys.read(form) for _, form in head.scores)
+        values = tuple_of(keys.read(channel.read) for channel in head.channels)
         query = tuple_of(self.read(form) for form, _ in head.scores)
         baseline = "0.0" if head.baseline is None else self.read(head.baseline)
-        self.lines.append(f"{past}.add({keys}, {values})")
+        keys.lines.append(f"{past}.add({there}, {values})")
         return self._reduced(head, f"{past}.select({query}, {baseline})")
 
     def _reduced(self, step: Step | Head, selected: str) -> list[str]:
@@ -100,7 +106,7 @@ class Writer(Source):
         """One position, the same for every text: the values of all of them are kept, behind a default for none."""
         pairs = zip(step.selection.window.first, step.selection.window.last, strict=True)
         place = self.positions.name(np.array([first + 1 if last >= first else 0 for first, last in pairs]))
-        test, asked = self._test(step.selection.keys), self._test(step.selection.queries)
+        test, asked = _test(step.selection.keys, self), _test(step.selection.queries, self)
         found = []
         for channel in step.channels:
             default = _default(step, channel)
@@ -109,10 +115,11 @@ class Writer(Source):
             found.append(self.assign("r", either(asked, f"{past}[{place}]", default)))
         return found
 
-    def _so_far(self, step: Step) -> list[str]:
-        """Every position so far, or those before: what they come to is kept, for each code that can be asked for."""
-        keys, queries = self._codes(step.selection)
-        asked = self._test(step.selection.queries)
+    def _by_code(self, step: Step) -> list[str]:
+        """Every position so far, or those before, or of a source: what they come to is kept, for each code that can be
+        asked for."""
+        keys, queries = self._codes(step)
+        asked, at = _test(step.selection.queries, self), self.keys(step)
         kept: list[tuple[str, str, bool]] = []  # a name, what is put there, whether it is added
 
         def keep(start: str, value: str, adds: bool) -> str:
@@ -122,15 +129,15 @@ class Writer(Source):
         averaged = [self._is_averaged(step, channel) for channel in step.channels]
         ask = [total(keep("0.0", "1.0", True), queries)] if any(averaged) else []
         for channel, several in zip(step.channels, averaged, strict=True):
-            value, default = self.read(channel.read), _default(step, channel)
+            value, default = at.read(channel.read), _default(step, channel)
             if step.mode == "sum" or several:
                 ask.append(total(keep("0.0", value, True), queries))
             else:
                 ask.append(first(keep(default, value, False), queries, default))
         lines = [line for test, code in keys for line in when(test, [put(*one, code) for one in kept])]
-        self.lines += lines if step.selection.window.so_far else []
+        at.lines += [] if step.selection.window.behind else lines
         found = [self.assign("r", one) for one in ask]
-        self.lines += [] if step.selection.window.so_far else lines
+        at.lines += lines if step.selection.window.behind else []
         number = found.pop(0) if any(averaged) else ""
         for place, (channel, several) in enumerate(zip(step.channels, averaged, strict=True)):
             default = _default(step, channel)
@@ -144,7 +151,7 @@ class Writer(Source):
         """Sums up to every position; the difference of two of them."""
         first, last = (np.array(ends) for ends in (step.selection.window.first, step.selection.window.last))
         start, end = (self.positions.name(np.where(last < first, 0, ends)) for ends in (first, last + 1))
-        test, asked = self._test(step.selection.keys), self._test(step.selection.queries)
+        test, asked = _test(step.selection.keys, self), _test(step.selection.queries, self)
         found = []
         for channel in step.channels:
             past = self.keep("k", "[0.0]")
@@ -155,41 +162,45 @@ class Writer(Source):
 
     def _logged(self, step: Step) -> list[str]:
         """For each code where it was, and the sums up to there: two bisections."""
-        window = step.selection.window
+        window, at = step.selection.window, self.keys(step)
         first, last = (self.positions.name(np.array(ends)) for ends in (window.first, window.last))
-        keys, queries = self._codes(step.selection)
+        keys, queries = self._codes(step)
         past = self.keep("k", f"{self.hold(Logs)}({len(step.channels)})")
-        values = tuple_of(self.read(channel.read) for channel in step.channels)
+        values = tuple_of(at.read(channel.read) for channel in step.channels)
         for test, code in keys:
-            self.lines += when(test, [f"{past}.add({code or 0}, position, {values})"])
+            at.lines += when(test, [f"{past}.add({code or 0}, position, {values})"])
         codes = tuple_of(code or "0" for _, code in queries)
         if any(test for test, _ in queries):
             chosen = tuple_of(f"({test or 'True'}, {code})" for test, code in queries)
             codes = f"[code for test, code in {chosen} if test]"
-        asked = self._test(step.selection.queries)
+        asked = _test(step.selection.queries, self)
         return self._reduced(step, f"{past}.between({either(asked, codes, '()')}, {first}, {last})")
 
-    def _test(self, bits: Iterable[Form]) -> str:
-        """Whether all bits hold, as an expression; empty: yes."""
-        return " and ".join(f"{self.read(bit)} >= 0.5" for bit in bits)
+    def _codes(self, step: Step) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """For a key, and for a query: tests, and the code that it has if the test holds. Equal codes are a match.
 
-    def _codes(self, selection: Selection) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        """For a key, and for a query: tests, and the code that it has if the test holds. Equal codes are a match."""
-        keys = [self._number(match.key, match.unit) for match in selection.matches]
-        queries = [self._number(match.query, match.unit) for match in selection.matches]
-        held = self._test(selection.keys)
+        A place of the source, the same for every text, is a code too."""
+        selection, at = step.selection, self.keys(step)
+        numbers = [self._numbers(match, at) for match in selection.matches]
+        if step.crosses and selection.window.narrow:
+            numbers.append(("position", self.positions.name(np.array(selection.window.places))))
+        keys, queries = [key for key, _ in numbers], [query for _, query in numbers]
+        held = _test(selection.keys, at)
         found: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
         for chosen in itertools.product(*(range(len(pairs)) for pairs in selection.classes)):
             bits = [pairs[i] for pairs, i in zip(selection.classes, chosen, strict=True)]
-            test = " and ".join(filter(None, [held, self._test(key for _, key in bits)]))
+            test = " and ".join(filter(None, [held, _test((key for _, key in bits), at)]))
             found[0].append((test, code_of([*map(str, chosen), *keys])))
-            found[1].append((self._test(query for query, _ in bits), code_of([*map(str, chosen), *queries])))
+            found[1].append((_test((query for query, _ in bits), self), code_of([*map(str, chosen), *queries])))
         return found
 
-    def _number(self, form: Form, unit: Fraction) -> str:
-        """A number that is compared: as it is where it is exact, else in whole units."""
-        number = self.read(form)
-        return number if self.grid(form) else self.once(f"round({number} * {float(1 / unit)!r})")
+    def _numbers(self, match: Match, at: Source | Crossing) -> tuple[str, str]:
+        """What is compared at key and query: as it is where both are exact, else both in whole units."""
+        key, query = at.read(match.key), self.read(match.query)
+        if at.grid(match.key) and self.grid(match.query):
+            return key, query
+        units = "" if match.unit == 1 else f" * {float(1 / match.unit)!r}"
+        return at.once(f"round({key}{units})"), self.once(f"round({query}{units})")
 
     def _is_averaged(self, step: Step | Head, channel: Channel) -> bool:
         """Whether different values can be averaged: not where one key is selected, or all have the same value."""
@@ -243,6 +254,6 @@ def _default(step: Step | Head, channel: Channel) -> str:
     return repr(float(channel.default)) if step.mode == "mean" else "0.0"
 
 
-def _is_behind(window: Window) -> bool:
-    """Whether every query sees the positions in front of its own."""
-    return not any(window.first) and window.last == tuple(range(-1, len(window.last) - 1))
+def _test(bits: Iterable[Form], at: Source | Crossing) -> str:
+    """Whether all bits hold, as an expression; empty: yes."""
+    return " and ".join(f"{at.read(bit)} >= 0.5" for bit in bits)
