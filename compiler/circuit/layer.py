@@ -39,10 +39,11 @@ class Channel:
 class Part:
     """One comparison's share of a score: the sum of q(query) * k(key) over `pairs`.
 
-    It is the wanted score plus `baseline(query)`. A "parabola" is ``2qk - k^2`` with baseline ``q^2``.
+    It is the wanted score plus `baseline(query)`. A "parabola" is ``2qk - k^2`` with baseline ``q^2``. An "interval" is
+    ``2qm - m^2 + v^2`` with that baseline, whole numbers (C32); those of the keys follow each other by position.
     """
 
-    kind: Literal["table", "parabola", "order"]
+    kind: Literal["table", "parabola", "order", "interval"]
     pairs: tuple[tuple[Form, Form], ...]
     baseline: Form
     reach: Fraction  # of a parabola: the largest code

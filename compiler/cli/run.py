@@ -153,7 +153,8 @@ def _model(path: Path, call: argparse.Namespace) -> Transformer:
     from compiler.pipeline import Compiled, faster
 
     found = faster(model_at(path)) if path.is_dir() else Compiled(program_at(path, call)).fast
-    note_no_fast_path(found.reason)
+    written = found.encoder is not None and call.target_so_far is None
+    note_no_fast_path(found.recurrence if written and isinstance(found.recurrence, str) else found.reason)
     return found
 
 

@@ -70,7 +70,7 @@ class Scores:
 
     def add(
         self,
-        kind: Literal["table", "parabola", "order"],
+        kind: Literal["table", "parabola", "order", "interval"],
         pairs: Sequence[tuple[Operand, Operand, Fraction]],
         baseline: Sequence[tuple[Operand, Fraction]] = (),
         reach: Fraction = Fraction(1),
@@ -129,7 +129,7 @@ def _score_interval(interval: Interval, scoring: Scoring, found: Scores) -> Frac
     one, read = scoring.read(Constant(1)), scoring.exactly
     pairs = [(read(q), read(k), Fraction(2)), (one, read(k_squared), Fraction(-1))]
     pairs.append((one, read(width_squared), Fraction(1)))
-    found.add("order", pairs, [(read(q_squared), Fraction(1))] if scoring.needs_baseline else [])
+    found.add("interval", pairs, [(read(q_squared), Fraction(1))] if scoring.needs_baseline else [])
     found.selected += 1
     found.least_selected += 1
     return scoring.analysis.domain(width).ends[1] ** 2

@@ -248,7 +248,7 @@ def test_c32_an_interval_of_a_running_sum_is_one_key(here: str) -> None:
     text = STOP.format(4) + "#@ max_length: 13\n#@ output: x\n" + RUNS + f"here = {here};\n"
     made = compiled(text + "x = aggregate(here, 2 * indices + times, 99);")
     (head,) = [head for head in made.circuit.crossing() if head.single]
-    assert [part.kind for part in head.parts] == ["order"]
+    assert [part.kind for part in head.parts] == ["interval"]
     for source in ["".join(one) for n in (1, 2, 3, 4) for one in itertools.product("abc", repeat=n)]:
         assert not wrong(made, source, "ab.cab.cabca"), source
 

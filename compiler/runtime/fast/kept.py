@@ -1,7 +1,7 @@
 """Kept: what a recurrence keeps of a text, where a number or a list of numbers is not enough.
 
-In: numbers at positions, one position after the other. Out: `Nearest`, `Log`, `Logs`, `Scores`.
-Invariant: what is asked costs the same at every position, apart from two bisections in a log, and from `Scores`.
+In: numbers at positions, one position after the other. Out: `Nearest`, `Log`, `Logs`, `Spans`, `Scores`.
+Invariant: what is asked costs the same at every position, apart from bisections in logs and spans, and from `Scores`.
 
     >>> log = Logs(width=1)
     >>> log.add(code="a", place=0, values=(2.0,))
@@ -12,6 +12,7 @@ Invariant: what is asked costs the same at every position, apart from two bisect
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -82,6 +83,37 @@ class Logs:
                 number += more
                 sums = [a + b for a, b in zip(sums, values, strict=True)]
         return number, sums
+
+
+class Spans:
+    """Intervals of whole numbers, each behind the one before it, and what is fetched from each.
+
+    >>> spans = Spans(width=1)
+    >>> spans.add(place=0, middle=1.0, square=4.0, values=(7.0,))
+    >>> spans.at(2.0, 0, 0), spans.at(3.0, 0, 0)
+    ((1, (7.0,)), (0, (0.0,)))
+    """
+
+    def __init__(self, width: int) -> None:
+        self.ends: list[int] = []
+        self.found: list[tuple[int, int, tuple[float, ...]]] = []
+        self.nothing = (0.0,) * width
+
+    def add(self, place: int, middle: float, square: float, values: tuple[float, ...]) -> None:
+        """The interval of one more position: what is less than v away from its middle."""
+        reach = math.isqrt(max(round(square), 0))
+        self.ends.append(round(middle) + reach)
+        self.found.append((round(middle) - reach, place, values))
+
+    def at(self, number: float, first: int, last: int) -> tuple[int, tuple[float, ...]]:
+        """What the interval of a number holds, if its position is among these; how many there are."""
+        asked = round(number)
+        which = bisect_right(self.ends, asked)
+        if which < len(self.ends):
+            start, place, values = self.found[which]
+            if start < asked and first <= place <= last:
+                return 1, values
+        return 0, self.nothing
 
 
 class Scores:

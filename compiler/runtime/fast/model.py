@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,12 +23,13 @@ from torch import Tensor
 from compiler.circuit.decoding import unembedding
 from compiler.model import DTYPES, ModelError, NotFiniteError, OutputSlice, Reader, Scalar, Transformer
 from compiler.model.errors import require_precision
-from compiler.numbers.direction import ONE, Direction
+from compiler.numbers.direction import ONE, Direction, Form
 from compiler.runtime.fast.generation import Crossed, Recurrence, RecurrentReading, recurrence
 from compiler.runtime.fast.heads import Attention, Scored
 from compiler.runtime.fast.plan import Plan
 from compiler.runtime.fast.rows import Kind, Neurons, Readings, Rows, Tape, present
 
+T = TypeVar("T")
 Way: TypeAlias = Literal["auto", "fast", "plain"]
 Given: TypeAlias = tuple[Tensor, Tensor | None]
 """Token ids and mask, [batch, n]."""
@@ -102,13 +103,22 @@ class Fast(Transformer):
         return RecurrentReading(self.recurrence, self, source)
 
     def written(self, sources: list[list[int]], chosen: OutputSlice) -> list[list[Scalar]]:
-        """As in `Transformer`: sources are encoded together, and each target is written by itself."""
-        if isinstance(self.recurrence, str) or self.prefer == "plain":
+        """As in `Transformer`; the other way is to encode sources together and to write each target by a recurrence."""
+        made = self.recurrence
+        if isinstance(made, str) or self.prefer == "plain":
             return super().written(sources, chosen)
-        found = self._looked_up(self.recurrence, sources)
-        readers = (RecurrentReading(self.recurrence, self, source) for source in found)
-        start, most = self.encode([self.config.start]), self.config.max_length
-        return [[*self.writing(reader, start, chosen, most, self.config.stop)] for reader in readers]
+        if self.prefer == "fast":
+            return self._written(made, sources, chosen)
+        size = len(sources).bit_length(), max(map(len, sources)).bit_length()
+        clock = self._clocks.setdefault(size, Clock())
+        return clock.run(
+            lambda: super(Fast, self).written(sources, chosen), lambda: self._written(made, sources, chosen)
+        )
+
+    def _written(self, recurrence: Recurrence, sources: list[list[int]], chosen: OutputSlice) -> list[list[Scalar]]:
+        start, most, ends = self.encode([self.config.start]), self.config.max_length, set(self.config.stop)
+        readers = (RecurrentReading(recurrence, self, source) for source in self._looked_up(recurrence, sources))
+        return [[*self.writing(reader, start, chosen, most, ends)] for reader in readers]
 
     @torch.inference_mode()
     def _looked_up(self, recurrence: Recurrence, sources: Sequence[Sequence[int]]) -> list[Crossed]:
@@ -120,8 +130,7 @@ class Fast(Transformer):
         ids, mask = self.padded([*map(list, sources)])
         tape = path.encoded(without_bos(*encoder.with_bos(ids, mask)))
         assert tape is not None
-        read = Readings.of(recurrence.keys, path.encoder.rows)
-        numbers = read(tape.stream.flatten(1)).view(len(recurrence.keys), *ids.shape)
+        numbers = path.encoder.read(recurrence.keys, tape.stream)
         for position in (~numbers.isfinite()).any(0).any(0).nonzero().flatten().tolist()[:1]:
             raise NotFiniteError("the numbers of the source", position)
         rows = numbers.permute(1, 2, 0).tolist()
@@ -153,7 +162,7 @@ class Clock:
         self.best = [math.inf, math.inf]
         self.trials = 0
 
-    def run(self, *ways: Callable[[], Tensor]) -> Tensor:
+    def run(self, *ways: Callable[[], T]) -> T:
         """The answer."""
         if self.trials == self.TRIALS:
             return ways[self.best[1] < self.best[0]]()
@@ -161,7 +170,7 @@ class Clock:
         for number, way in enumerate(ways):
             start = time.perf_counter()
             found = way()
-            if found.device.type == "cuda":
+            if isinstance(found, Tensor) and found.device.type == "cuda":
                 torch.cuda.synchronize(found.device)
             self.best[number] = min(self.best[number], time.perf_counter() - start)
         return found
@@ -190,10 +199,17 @@ class Path:
             self.steps += [Neurons(layer.neurons, rows)] if layer.neurons else []
         logits = {direction: column.tolist() for direction, column in unembedding(plan.circuit).items()}
         self.unembed = Readings(logits, sum(len(output.codes) for output in plan.circuit.outputs), rows)
+        self._readings: dict[tuple[Form, ...], Readings] = {}
 
     def logits(self, stream: Tensor) -> Tensor:
         """The stream after the last layer -> logits [batch, n, d_vocab_out]."""
         return self.unembed.transposed(stream.flatten(1)).view(*stream.shape[1:], -1)
+
+    def read(self, forms: tuple[Form, ...], stream: Tensor) -> Tensor:
+        """Forms of the stream after the last layer, [form, batch, n]."""
+        if forms not in self._readings:
+            self._readings[forms] = Readings.of(forms, self.rows)
+        return self._readings[forms](stream.flatten(1)).view(len(forms), *stream.shape[1:])
 
     def encoded(self, source: Given | None) -> Tape | None:
         """Token ids and mask of sources -> the encoder's stream; None where there is no source."""

@@ -71,23 +71,26 @@ class Step:
     @property
     def single(self) -> bool:
         """Whether no query can find two keys: they stand at one position."""
-        return self.selection.window.narrow or self.positions is not None
+        return self.selection.window.narrow or self.positions is not None or bool(self.selection.intervals)
 
     @property
     def placed(self) -> bool:
         """Whether the one position that each query sees is all that is asked of where keys are."""
-        return self.selection.window.narrow and not self.selection.matches and not self.selection.orders
+        found = self.selection
+        return found.window.narrow and not (found.matches or found.orders or found.intervals)
 
     def key_numbers(self) -> Iterator[Form]:
         """Every form that is read as a number at the key: those compared, and the values that are not constant."""
         yield from (digits.forms()[0] for digits in self.digits)
         yield from (order.key for order in self.selection.orders)
+        yield from (form for one in self.selection.intervals for form in (one.middle, one.square))
         yield from (channel.read for channel in self.channels if not _is_constant(channel.read))
 
     def query_numbers(self) -> Iterator[Form]:
         """Every form that is read as a number at the query."""
         yield from (digits.forms()[1] for digits in self.digits)
         yield from (order.query for order in self.selection.orders)
+        yield from (interval.query for interval in self.selection.intervals)
 
     def at_keys(self) -> Iterator[Form]:
         """Every form that is read at the key."""
@@ -113,7 +116,8 @@ class Step:
         """Heads of one group find their keys in the same way; so do all that see one position, each its own."""
         found = self.selection
         alone = (self.name, found.keys, self.channels) if found.orders else ()
-        return (found.matches, found.orders, None if self.placed else found.window, self.wide, alone)
+        window = None if self.placed else found.window
+        return (found.matches, found.orders, found.intervals, window, self.wide, alone)
 
     def __str__(self) -> str:
         verb = "adds up" if self.mode == "sum" else "averages"
@@ -299,6 +303,9 @@ class _Replaced(Certifier):
             found += [("equal numbers", self.form(query).error), ("equal numbers", keys.form(key).error)]
         for order in step.selection.orders:
             found.append(("ordered numbers", keys.form(order.key).error + self.form(order.query).error))
+        for one in step.selection.intervals:
+            found += [("whole numbers", keys.form(form).error) for form in (one.middle, one.square)]
+            found.append(("whole numbers", self.form(one.query).error))
         for what, error in found:
             yield Decision(f"{step.name}, {what} without scores", 0.5, error)
 
@@ -350,10 +357,13 @@ def _is_constant(form: Form) -> bool:
 
 
 def _is_known(head: Head, selection: Selection) -> bool:
-    """Whether there is something that runs a selection: an order needs a head that only asks whether there is a key."""
+    """Whether there is something that runs a selection: an order needs a head that only asks whether there is a key, an
+    interval one that fetches."""
     constant = head.mode == "mean" and all(_is_constant(channel.read) for channel in head.channels)
-    simple = not selection.matches and not selection.classes and not any(selection.window.first)
-    return not selection.orders or (constant and simple and len(selection.orders) == 1)
+    alone = not selection.matches and not selection.classes and len(selection.orders + selection.intervals) == 1
+    if selection.intervals:
+        return head.mode == "mean" and alone
+    return not selection.orders or (constant and alone and not any(selection.window.first))
 
 
 # ------------------------------------------------------------------------------------------------------------- fewer

@@ -21,7 +21,7 @@ from torch.nn.functional import pad
 
 from compiler.runtime.fast.plan import Digits, Step
 from compiler.runtime.fast.rows import Kind, Places
-from compiler.runtime.fast.selection import Order, Window
+from compiler.runtime.fast.selection import Interval, Order, Window
 
 BINS = 1 << 12
 """At most this many bins are filled for each input; numbers of more values are sorted."""
@@ -97,6 +97,28 @@ class Extreme(Between):
             _, last = self.ends(sizes(keys, queries))
             largest = number.cummax(-1).values.index_select(-1, last.clamp(min=0)).masked_fill(last < 0, least)
         return (largest >= queries[self.query] - 0.5).to(values.dtype)[None]
+
+
+class Within(Between):
+    """The key whose interval holds the query's number: the first one that does not end before it."""
+
+    def __init__(self, interval: Interval, window: Window, places: Places, kind: Kind) -> None:
+        super().__init__(window, kind)
+        at_key, at_query = places
+        self.middle, self.square = at_key.numbers[interval.middle], at_key.numbers[interval.square]
+        self.one, self.query = at_key.one, at_query.numbers[interval.query]
+
+    def __call__(self, values: Tensor, keys: Tensor, queries: Tensor) -> Tensor:
+        """[value, batch, key] -> [value, batch, query]."""
+        middle, reach = keys[self.middle].round(), keys[self.square].round().clamp_(min=0).sqrt_()
+        last_in = (middle + reach).masked_fill(keys[self.one] < 0.5, torch.inf)
+        query = queries[self.query].round().contiguous()
+        position = torch.searchsorted(last_in, query, right=True)
+        first, last = self.ends(sizes(keys, queries))
+        there = (position >= first) & (position <= last)
+        position.clamp_(0, values.shape[-1] - 1)
+        there &= query - middle.gather(1, position) > -reach.gather(1, position)
+        return values.gather(2, position.expand(len(values), -1, -1)) * there
 
 
 class Codes:
@@ -195,6 +217,8 @@ def search(step: Step, windows: Sequence[Window], places: Places, kind: Kind) ->
         return Placed(windows, kind)
     if selection.orders:
         return Extreme(selection.orders[0], selection.window, places, kind)
+    if selection.intervals:
+        return Within(selection.intervals[0], selection.window, places, kind)
     if not selection.matches:
         return Between(selection.window, kind)
     codes = Codes(step.digits, places)

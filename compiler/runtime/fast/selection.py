@@ -60,6 +60,25 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """The query's number is less than v away from the key's middle (C32). `square` is that of v; all are whole numbers.
+
+    No two keys' intervals meet, and behind a key, they are farther up.
+    """
+
+    query: Form
+    middle: Form
+    square: Form
+
+    def holds(self, query: Stream, key: Stream) -> bool:
+        """Whether the query is in the key's interval."""
+        return self.square.at(key) - (self.query.at(query) - self.middle.at(key)) ** 2 >= 1
+
+    def __str__(self) -> str:
+        return f"({self.query} - key({self.middle}))^2 < key({self.square})"
+
+
+@dataclass(frozen=True)
 class Window:
     """For the query at each position the first and the last position it sees; last < first: none. BOS is not counted.
 
@@ -103,6 +122,11 @@ class Window:
         return all(last <= first for first, last in zip(self.first, self.last, strict=True))
 
     @property
+    def ends(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The first positions, and the last."""
+        return self.first, self.last
+
+    @property
     def places(self) -> tuple[int, ...]:
         """Of a narrow window the position that each query sees, -1 where it sees none."""
         return tuple(last if last >= first else -1 for first, last in zip(self.first, self.last, strict=True))
@@ -136,6 +160,7 @@ class Selection:
     matches: tuple[Match, ...]
     orders: tuple[Order, ...]
     window: Window
+    intervals: tuple[Interval, ...] = ()
 
     def key_bits(self) -> Iterator[Form]:
         """Every form that is read as a bit at the key."""
@@ -155,6 +180,7 @@ class Selection:
             and all(any(q.at(query) >= HALF and k.at(key) >= HALF for q, k in pairs) for pairs in self.classes)
             and all(match.query.at(query) == match.key.at(key) for match in self.matches)
             and all(order.key.at(key) >= order.query.at(query) for order in self.orders)
+            and all(interval.holds(query, key) for interval in self.intervals)
         )
 
     def rows(self, streams: Sequence[Stream], sources: Sequence[Stream]) -> Iterator[list[int]]:
@@ -167,7 +193,7 @@ class Selection:
     def __str__(self) -> str:
         told = [f"key({form})" for form in self.keys] + [str(form) for form in self.queries]
         told += [" or ".join(f"{q} and key({k})" for q, k in pairs) for pairs in self.classes]
-        told += [*map(str, self.matches), *map(str, self.orders)]
+        told += [*map(str, self.matches), *map(str, self.orders), *map(str, self.intervals)]
         return " and ".join([*told, str(self.window)] if not self.window.whole or not told else told)
 
 
@@ -231,6 +257,9 @@ class Selections:
                     return False
                 ((factor, key),) = part.pairs
                 found.add_order(part.baseline + Form.constant(1), key * factor.terms.get(ONE, Fraction(0)))
+            case "interval":
+                (asked, middle), _, (_, square) = part.pairs
+                found.intervals.append(Interval(asked * HALF, middle, square))
             case _:
                 assert_never(part.kind)
         return True
@@ -290,6 +319,8 @@ class Selections:
             minus = -np.ones_like(query)
             return [(2 * query, key), (minus, key * key)], query * query - 0.5
         pairs = [(self._at(query), keys._at(key)) for query, key in part.pairs]
+        if part.kind == "interval":
+            return pairs, pairs[0][0] ** 2 / 4 + 0.5
         selected = float(weight) if part.kind == "table" else 1.0
         return pairs, self._at(part.baseline) + selected - 0.5
 
@@ -303,6 +334,7 @@ class _Tests:
         self.classes: list[tuple[tuple[Form, Form], ...]] = []
         self.matches: list[Match] = []
         self.orders: list[Order] = []
+        self.intervals: list[Interval] = []
 
     def add_table(self, pairs: Sequence[tuple[Form, Form]]) -> None:
         """Pairs of bits, one of which must hold on both sides. A single pair is a test of each side."""
@@ -329,6 +361,7 @@ class _Tests:
             tuple(self.matches),
             tuple(self.orders),
             window,
+            tuple(self.intervals),
         )
 
 
@@ -337,7 +370,7 @@ def _weight(head: Head) -> Fraction | None:
     kinds = [part.kind for part in head.parts]
     weights = {-part.pairs[-1][0].terms.get(ONE, Fraction(0)) for part in head.parts if part.kind == "parabola"}
     if tables := kinds.count("table"):
-        weights.add((head.selected - kinds.count("order")) / tables)
+        weights.add((head.selected - kinds.count("order") - kinds.count("interval")) / tables)
     known = all(map(_is_parabola, (part for part in head.parts if part.kind == "parabola")))
     return (weights or {Fraction(1)}).pop() if known and len(weights) <= 1 and all(w > 0 for w in weights) else None
 

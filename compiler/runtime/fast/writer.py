@@ -20,7 +20,7 @@ import numpy as np
 from compiler.circuit.layer import Channel, Head, Neuron, Stairs
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.runtime.fast.expressions import code_of, either, first, linear, put, total, tuple_of, when
-from compiler.runtime.fast.kept import Logs, Nearest, Scores
+from compiler.runtime.fast.kept import Logs, Nearest, Scores, Spans
 from compiler.runtime.fast.plan import Plan, Step
 from compiler.runtime.fast.selection import Match
 from compiler.runtime.fast.source import Crossing, Source, common_grid, grid_of
@@ -59,6 +59,8 @@ class Writer(Source):
         selection, window = step.selection, step.selection.window
         if selection.orders:
             return self._ordered(step)
+        if selection.intervals:
+            return self._within(step)
         if window.so_far or window.behind or (step.crosses and (window.whole or window.narrow)):
             return self._by_code(step)
         plain = not selection.classes and not selection.matches and not step.crosses
@@ -80,6 +82,17 @@ class Writer(Source):
         ]
         pairs = [(self.read(channel.read), _default(step, channel)) for channel in step.channels]
         return [self.assign("r", either(" and ".join(asked), value, default)) for value, default in pairs]
+
+    def _within(self, step: Step) -> list[str]:
+        """The key whose interval holds a number: a bisection."""
+        (interval,), keys, width = step.selection.intervals, self.keys(step), len(step.channels)
+        first, last = (self.positions.name(np.array(ends)) for ends in step.selection.window.ends)
+        past = self.keep("k", f"{self.hold(Spans)}({width})")
+        values = tuple_of(keys.read(channel.read) for channel in step.channels)
+        added = f"{past}.add(position, {keys.read(interval.middle)}, {keys.read(interval.square)}, {values})"
+        keys.lines += when(_test(step.selection.keys, keys), [added])
+        asked, nothing = _test(step.selection.queries, self), tuple_of(["0", tuple_of(["0.0"] * width)])
+        return self._reduced(step, either(asked, f"{past}.at({self.read(interval.query)}, {first}, {last})", nothing))
 
     def _scored(self, head: Head) -> list[str]:
         """All keys are scored again."""
@@ -149,7 +162,7 @@ class Writer(Source):
 
     def _in_window(self, step: Step) -> list[str]:
         """Sums up to every position; the difference of two of them."""
-        first, last = (np.array(ends) for ends in (step.selection.window.first, step.selection.window.last))
+        first, last = (np.array(ends) for ends in step.selection.window.ends)
         start, end = (self.positions.name(np.where(last < first, 0, ends)) for ends in (first, last + 1))
         test, asked = _test(step.selection.keys, self), _test(step.selection.queries, self)
         found = []
@@ -163,7 +176,7 @@ class Writer(Source):
     def _logged(self, step: Step) -> list[str]:
         """For each code where it was, and the sums up to there: two bisections."""
         window, at = step.selection.window, self.keys(step)
-        first, last = (self.positions.name(np.array(ends)) for ends in (window.first, window.last))
+        first, last = (self.positions.name(np.array(ends)) for ends in window.ends)
         keys, queries = self._codes(step)
         past = self.keep("k", f"{self.hold(Logs)}({len(step.channels)})")
         values = tuple_of(at.read(channel.read) for channel in step.channels)

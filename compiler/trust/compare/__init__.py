@@ -19,7 +19,7 @@ from typing import TypeAlias
 from compiler.graph.witness import Case
 from compiler.pipeline import Compiled
 from compiler.trust.compare.inputs import chunks
-from compiler.trust.compare.report import CIRCUITS, DECODE, WHOLE, Difference, Place, Report
+from compiler.trust.compare.report import ALONE, CIRCUITS, DECODE, TOGETHER, WHOLE, Difference, Place, Report
 from compiler.trust.compare.shrinking import shortest, smallest
 from compiler.trust.compare.subject import Batch, Finding, Subject, of_checkpoint, of_compilation, recipe_of
 from compiler.trust.compare.workers import Compare, comparing
@@ -174,8 +174,9 @@ class _Check:
         if self.report.differences or not sources:
             return
         few = sources[:: -(-len(sources) // DECODED)]
-        batches = [Batch(chunk, [DECODE]) for chunk in chunks(sources, CHUNK)]
-        batches += [Batch(chunk, WHOLE[1:]) for chunk in chunks(few, DECODED // 2)]
+        together, alone = ([one for one in self.report.stages if one in some] for some in (TOGETHER, ALONE))
+        batches = [Batch(chunk, together) for chunk in chunks(sources, CHUNK)]
+        batches += [Batch(chunk, alone) for chunk in chunks(few, DECODED // 2)]
         endless: list[Case] = []
         for batch, finding in zip(batches, self.compare(batches), strict=True):
             if self._differs(finding):

@@ -26,8 +26,10 @@ MOST_ROWS = 8
 CIRCUITS = ("lowered", "compressed", "circuit")
 """The stages that are run exactly, in rational numbers: slowly, on few inputs."""
 DECODE, GENERATE, REREAD = "decode", "generate", "generate without a cache"
+FAST_DECODE, FAST_GENERATE = "fast decode", "fast generate"
+TOGETHER, ALONE = (DECODE, FAST_DECODE), (GENERATE, REREAD, FAST_GENERATE)
 """The stages that write whole targets: of many sources together, and of a few alone."""
-WHOLE = (DECODE, GENERATE, REREAD)
+WHOLE = (*TOGETHER, *ALONE)
 Input: TypeAlias = tuple[Value, ...]
 """An input of one tape."""
 

@@ -25,7 +25,7 @@ from compiler.model.errors import require_finite
 from compiler.model.texts import batches
 from compiler.pipeline import Compiled
 from compiler.runtime.fast.model import Fast
-from compiler.trust.compare.report import CIRCUITS, DECODE, GENERATE, REREAD, Input
+from compiler.trust.compare.report import CIRCUITS, DECODE, FAST_DECODE, FAST_GENERATE, GENERATE, REREAD, Input
 from rasp import Program, RaspError
 from rasp.meaning.answers import normalised
 from rasp.meaning.sop import SOp
@@ -73,7 +73,7 @@ def stages_of(compiled: Compiled, fast: bool = False) -> dict[str, Stage]:
     stages: dict[str, Stage] = {ANALYSIS: analysis, "graph": graph}
     stages |= {name: exactly(name) for name in CIRCUITS}
     stages |= {"weights": weights, **of_model(compiled.model, compiled.program)}
-    return stages | (of_fast_path(compiled.fast) if fast else {})
+    return stages | (of_fast_path(compiled.fast, compiled.program) if fast else {})
 
 
 def circuit_of(compiled: Compiled, stage: str) -> Circuit:
@@ -84,7 +84,7 @@ def circuit_of(compiled: Compiled, stage: str) -> Circuit:
 
 def of_model(model: Transformer, program: Program) -> dict[str, Stage]:
     """The stages that run a model of a program."""
-    return {MODEL: answering(model)} | (writing(model, program.writes_with()) if program.two_tapes else {})
+    return {MODEL: answering(model)} | (writing(model, program, DECODE, GENERATE, REREAD) if program.two_tapes else {})
 
 
 def answering(model: Transformer) -> Stage:
@@ -100,8 +100,9 @@ def answering(model: Transformer) -> Stage:
     return run
 
 
-def writing(model: Transformer, output: str) -> dict[str, Stage]:
-    """The stages of the whole targets that a model writes: of many sources together, of one, of one without a cache.
+def writing(model: Transformer, program: Program, decode: str, generate: str, reread: str = "") -> dict[str, Stage]:
+    """The stages, so called, of the whole targets that a model writes: of many sources together, of one, of one without
+    a cache.
 
     Their one output has the name that the program has for it.
     """
@@ -113,13 +114,10 @@ def writing(model: Transformer, output: str) -> dict[str, Stage]:
         return [model.generate(texts(one.source or ()), cached=cached) for one in inputs]
 
     def stage(way: _Way) -> Stage:
-        return lambda inputs: {output: _decided(way, inputs, ModelError)}
+        return lambda inputs: {program.writes_with(): _decided(way, inputs, ModelError)}
 
-    return {
-        DECODE: stage(together),
-        GENERATE: stage(partial(alone, cached=True)),
-        REREAD: stage(partial(alone, cached=False)),
-    }
+    found = {decode: stage(together), generate: stage(partial(alone, cached=True))}
+    return found | ({reread: stage(partial(alone, cached=False))} if reread else {})
 
 
 def _decided(way: _Way, inputs: Sequence[Case], refusal: type[ModelError]) -> Rows:
@@ -158,11 +156,14 @@ def _behind_sources(
     return found
 
 
-def of_fast_path(model: Fast) -> dict[str, Stage]:
-    """The fast path, whatever is quicker. Raises `RaspError` where there is none: it would pass for checked."""
+def of_fast_path(model: Fast, program: Program) -> dict[str, Stage]:
+    """The fast path, whatever is quicker; the targets that it writes, where it is a recurrence that does. Raises
+    `RaspError` where there is none: it would pass for checked."""
     if model.plan is None:
         raise error("no-fast-path", f"there is no fast path to check: {model.reason}", hint="check without --fast")
-    return {FAST: answering(Fast(model, model.plan, prefer="fast"))}
+    fast = Fast(model, model.plan, prefer="fast")
+    writes = program.two_tapes and not isinstance(fast.recurrence, str)
+    return {FAST: answering(fast)} | (writing(fast, program, FAST_DECODE, FAST_GENERATE) if writes else {})
 
 
 def answers_of(nodes: Sequence[SOp], inputs: Sequence[Case], setting: Setting) -> Answers:

@@ -202,7 +202,7 @@ def of_checkpoint(folder: Path, fast: bool = False) -> Subject:
     held = config.vocabulary, config.max_length, config.causal, tuple(output.name for output in config.outputs)
     if told != held:
         raise ModelError(f"{folder} was not compiled under the settings that it names", "compile the program again")
-    stages = of_model(model, compiled.program) | (of_fast_path(faster(model)) if fast else {})
+    stages = of_model(model, compiled.program) | (of_fast_path(faster(model), compiled.program) if fast else {})
     return Subject(compiled, stages, lambda: model)
 
 
