@@ -23,7 +23,7 @@ from compiler.runtime import checkpoint
 from compiler.trust.compare import Report, check
 from compiler.trust.compare.decodes import Decode, decode_each
 from compiler.trust.compare.generators import TwoTapes
-from compiler.trust.compare.report import CIRCUITS, DECODE, WHOLE, Difference, Endless
+from compiler.trust.compare.report import CIRCUITS, DECODE, GENERATE, REREAD, Difference, Endless
 from compiler.trust.compare.shrinking import shortest, smallest
 from compiler.trust.compare.stages import Rows, answering
 from compiler.trust.compare.subject import Batch, Subject, of_compilation
@@ -33,7 +33,8 @@ from tests.mutations import mutants
 from tests.places import PROGRAMS, SEQ2SEQ
 
 FIVE = ("addition", "copy", "reverse", "sort", "translate")
-STAGES = ["analysis", "graph", *CIRCUITS, "weights", "model", *WHOLE]
+WRITING = (DECODE, GENERATE, REREAD)
+STAGES = ["analysis", "graph", *CIRCUITS, "weights", "model", *WRITING]
 SORT = """
 #@ output: next
 #@ source: "ab"
@@ -111,7 +112,7 @@ def scaled(name: str, by: float) -> Callable[[dict[str, torch.Tensor]], None]:
 
 def test_a_saved_model_passes(tmp_path: Path) -> None:
     report = small(saved(tmp_path))
-    assert report.ok and report.stages == ["model", *WHOLE]
+    assert report.ok and report.stages == ["model", *WRITING]
 
 
 def test_a_wrong_weight_of_the_encoder_is_found_and_named(tmp_path: Path) -> None:
@@ -268,7 +269,7 @@ def test_padded_batches_of_both_tapes_are_right_whatever_is_beside() -> None:
     assert together == [made.program.answers(one.source or (), one.tokens[1:])["next"] for one in pairs]
 
 
-@pytest.mark.parametrize("stage", WHOLE)
+@pytest.mark.parametrize("stage", WRITING)
 def test_a_decode_that_is_wrong_where_every_answer_is_right_is_found(stage: str) -> None:
     """As a wrong cache would make it."""
     subject = spoiling(lambda inputs, i: "b" in (inputs[i].source or ()), stage)
@@ -419,10 +420,15 @@ def test_two_processes_report_what_one_reports(tmp_path: Path) -> None:
     assert str(one) == str(two) and one.endless is not None
 
 
-def test_there_is_no_fast_path_and_it_is_said_why(tmp_path: Path) -> None:
+def test_the_fast_path_is_three_more_stages(tmp_path: Path) -> None:
     for target in (rasp.parse(SORT), saved(tmp_path)):
-        with pytest.raises(rasp.RaspError, match="no fast path to check: it reads a source and a target"):
-            check(target, fast=True)
+        report = check(target, samples=50, max_exhaustive=100, fast=True)
+        assert report.ok and report.stages[-3:] == ["fast", "fast decode", "fast generate"]
+
+
+def test_where_there_is_no_fast_path_it_is_said_why() -> None:
+    with pytest.raises(rasp.RaspError, match="no fast path to check: exact counts need float32 or float64"):
+        check(Compiled(rasp.parse(SORT), dtype="float16"), fast=True)
 
 
 def test_the_report_as_json() -> None:

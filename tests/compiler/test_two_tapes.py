@@ -284,4 +284,4 @@ def test_c32_on_one_tape() -> None:
     )
     made = compiled(text)
     assert compiler.check(made.program, samples=300).ok
-    assert any(part.kind == "order" for layer in made.circuit.layers for head in layer.heads for part in head.parts)
+    assert any(part.kind == "interval" for layer in made.circuit.layers for head in layer.heads for part in head.parts)
