@@ -16,13 +16,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import aims, compiling, generating, interpreting, running, starting
+from benchmarks import aims, compiling, decoding, generating, interpreting, running, starting
 from benchmarks.cases import Case
 from benchmarks.report import Column, Row, Section, mebibytes, milliseconds, show
 from benchmarks.timing import machine, peak_memory
 from rasp import whole
 
-SECTIONS = ("compile", "growth", "forward", "memory", "generate", "interpreter", "check", "start", "aims", "run")
+SECTIONS = (
+    "compile",
+    "growth",
+    "forward",
+    "memory",
+    "generate",
+    "decode",
+    "interpreter",
+    "check",
+    "start",
+    "aims",
+    "run",
+)
 COMPILED = {"compile", "growth", "forward", "memory"}
 """The sections that need the compiled cases."""
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -38,6 +50,8 @@ class Plan:
     decoders: tuple[str, ...]
     contexts: tuple[int, ...]  # tokens in front of those that are generated
     written: int
+    decoded: tuple[str, ...]
+    source: int  # tokens of a source that is decoded
     lengths: tuple[int, ...]
     longest_input: int
     checked: tuple[Case, ...]
@@ -54,6 +68,8 @@ FULL = Plan(
     decoders=generating.DECODERS,
     contexts=(100, 1000, 10_000),
     written=100,
+    decoded=tuple(decoding.SOURCES),
+    source=64,
     lengths=(100, 1000),
     longest_input=4096,
     checked=interpreting.CHECKED,
@@ -69,6 +85,8 @@ QUICK = Plan(
     decoders=generating.QUICK_DECODERS,
     contexts=(8,),
     written=4,
+    decoded=("copy",),
+    source=8,
     lengths=(10,),
     longest_input=16,
     checked=interpreting.QUICK_CHECKED,
@@ -151,6 +169,8 @@ def _section(name: str, plan: Plan, compiled: list[compiling.Compilation], found
         case "generate":
             sizes = sorted({d_model for d_model, _ in plan.shapes})
             return generating.section(plan.decoders, sizes, plan.contexts, plan.written, plan.budget)
+        case "decode":
+            return decoding.section(plan.decoded, plan.source, plan.budget)
         case "interpreter":
             return interpreting.interpreter_section(plan.lengths, plan.budget, plan.longest)
         case "check":

@@ -31,6 +31,7 @@ from compiler.trust.compare.subject import Batch, of_compilation
 from rasp import RaspError
 from rasp.value import Value
 from tests.compiler.test_two_tapes import SOURCES, random_program
+from tests.fast.test_check import numbers
 from tests.places import SEQ2SEQ
 from tests.programs.test_seq2seq import REFUSED, drawn, load, tokens_of, written
 from tests.programs.transductions import TASKS
@@ -200,7 +201,8 @@ WAYS = {
     ),
     "an order": ("k = 2 * indices + indicator(source == 'b'); x = aggregate(select(k, 3 * indices, >), 1, 0);", "max("),
     "an interval": (
-        "v = {'a': 0, 'b': 1, 'c': 2, 'd': 3}[source]; t = aggregate(select(indices, indices, <=), v) * (indices + 1);\n"
+        "v = {'a': 0, 'b': 1, 'c': 2, 'd': 3}[source];\n"
+        "t = aggregate(select(indices, indices, <=), v) * (indices + 1);\n"
         "x = aggregate(select(t - v, indices, <=) and select(t, indices, >), 2 * indices + v, 99);",
         ".at(",
     ),
@@ -513,6 +515,42 @@ def test_a_check_looks_at_answers_and_at_whole_targets(checkpoint: Path) -> None
     for target, jobs in ((load("sort"), 1), (checkpoint, 2)):
         report = check(target, samples=40, max_exhaustive=60, fast=True, jobs=jobs)
         assert report.ok and report.stages[-3:] == more and report.decoded > 20
+
+
+SMALL = """
+#@ output: next
+#@ source: "ab"
+#@ vocab: "ab."
+#@ max_source: 3
+#@ stop: "."
+before = select(source, source, <) or (select(source, source, ==) and select(indices, indices, <));
+next = aggregate(select(selector_width(before), indices, ==), source, ".");
+"""
+
+
+@pytest.mark.parametrize("count", [12, pytest.param(60, marks=pytest.mark.slow)])
+def test_every_changed_number_that_changes_an_answer_is_noticed(count: int) -> None:
+    """Of both stacks. Whether one does is found out by running the fast path on every input there is."""
+    compiled, rng = Compiled(rasp.parse(SMALL)), random.Random(count)
+    fast = fast_of(compiled)
+    sources = [(*one,) for n in (1, 2, 3) for one in itertools.product("ab", repeat=n)]
+    targets = [(*one,) for n in (0, 1, 2, 3) for one in itertools.product("ab.", repeat=n)]
+    every_pair = [Case(("<start>", *target), source) for source, target in itertools.product(sources, targets)]
+    stage, tensors, changed = answering(fast), [*numbers(fast.path(), set())], 0
+    right = stage(every_pair)
+    for _ in range(count):
+        tensor = rng.choice(tensors)
+        place = tuple(rng.randrange(size) for size in tensor.shape)
+        before = tensor[place].clone()
+        tensor[place] = rng.choice((before + 1, -before, 1.5 * before))
+        if stage(every_pair) != right:
+            changed += 1
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Fast, "path", lambda _: fast._path)
+                [difference] = check(compiled, samples=200, max_exhaustive=400, fast=True).differences
+            assert difference.stage == "fast"
+        tensor[place] = before
+    assert stage(every_pair) == right and changed >= count // 12
 
 
 def tampered() -> Iterator[tuple[str, str, object]]:
