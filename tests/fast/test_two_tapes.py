@@ -75,7 +75,8 @@ def pairs_of(name: str, compiled: Compiled, rng: random.Random) -> list[Case]:
 def few_pairs(name: str, compiled: Compiled, count: int) -> list[tuple[list[int], list[int]]]:
     """The ids of some pairs that are meant and have an answer; most are long."""
     rng, model = random.Random(name), compiled.model
-    drawn = rng.sample(pairs_of(name, compiled, rng)[-PAIRS:], 3 * count)
+    pairs = pairs_of(name, compiled, rng)[-PAIRS:]
+    drawn = rng.sample(pairs, min(3 * count, len(pairs)))
     outputs = [compiled.program.placed(node) for node in compiled.sop.values()]
     answers = answers_of(outputs, drawn, compiled.setting)
     known = [one for one, found in zip(drawn, answers, strict=True) if not isinstance(found[0], RaspError)]
