@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 PROGRAMS = ROOT / "programs"
 BASICS = sorted(PROGRAMS.glob("*.rasp"))
 SEQ2SEQ = sorted((PROGRAMS / "seq2seq").glob("*.rasp"))
-"""The programs with a source: they are interpreted, not compiled."""
+"""The programs with a source."""
 LOOPS = sorted((PROGRAMS / "loops").glob("*.rasp"))
 """The programs with a loop, of which not everything knows yet."""
 ALL_PROGRAMS = sorted({*PROGRAMS.rglob("*.rasp")} - {*SEQ2SEQ} - {*LOOPS})

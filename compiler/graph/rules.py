@@ -9,11 +9,11 @@ replacement may answer. The rules are listed in docs/constructions.md (C29), and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from rasp.meaning.sop import Encoded, Node
+from rasp.meaning.sop import Encoded, Node, reachable
 
 F = TypeVar("F")
 P = ParamSpec("P")
@@ -53,3 +53,14 @@ def rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:
         elif isinstance(value, tuple) and any(isinstance(item, Node) for item in value):
             changed[field.name] = tuple(new.get(item, item) for item in value)
     return replace(node, **changed) if changed else node  # type: ignore[type-var]
+
+
+def substituted(nodes: Iterable[Node], new: Mapping[Node, Node]) -> dict[Node, Node]:
+    """What becomes of nodes, inputs first, where others stand for some of them, which are said over the old ones."""
+    found: dict[Node, Node] = {}
+    for node in nodes if new else ():
+        made = new.get(node, node)
+        for current in reachable([made], found.__contains__):
+            found[current] = rebuilt(current, found)
+        found[node] = found[made]
+    return found

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 import networkx as nx
 
+from compiler.graph.cases import WIDE
 from compiler.graph.domain import Analysis, Setting
 from compiler.graph.halves import Half
 from compiler.graph.loops import Loop, of_round
@@ -283,6 +284,11 @@ def _of_ratios(simple: _Simplified, half: Half, means: int | None, decoded: bool
         ratios = without_means(simple.analysis, means, roots, set(found.values()) if decoded else set())
         new = {old: ratios.get(node, node) for old, node in new.items()}
         loop = None if loop is None else loop.over({node: ratios.get(node, node) for node in loop.roots})
+        for rule in WIDE:
+            found = {name: node for name, old in half.outputs.items() if isinstance(node := new[old], SOp)}
+            again = rule.apply([*found.values(), *(() if loop is None else loop.roots)], simple.analysis)
+            new = {old: again.get(node, node) for old, node in new.items()}
+            loop = None if loop is None else loop.over({node: again.get(node, node) for node in loop.roots})
         found = {name: node for name, old in half.outputs.items() if isinstance(node := new[old], SOp)}
         for called in (kept, simple.said):
             _name(called, half.names, new)

@@ -12,8 +12,8 @@ import pytest
 
 import compiler
 import rasp
-from compiler.graph import means, simplify, sorting
-from compiler.graph.domain import LENGTH, Analysis, Setting
+from compiler.graph import cases, means, simplify, sorting
+from compiler.graph.domain import LENGTH, Analysis, Limits, Setting
 from compiler.graph.known import Known
 from compiler.graph.ratios import Ratios
 from compiler.graph.rules import Rule, rebuilt, rewritten
@@ -150,6 +150,37 @@ def remainder(p: Programs) -> SOp:
     return Map("%", (Map("+", (summed, Constant(p.pick([0, 1, 9, -13])))), Constant(divisor)))
 
 
+def digit(p: Programs) -> SOp:
+    """A digit of a number, or something like one."""
+    n, unit, base = (
+        p.integer(1),
+        Constant(p.pick([1, 2, 3, 4, Fraction(1, 2), Fraction(1, 3)])),
+        Constant(p.pick([2, 3])),
+    )
+    whole = Map("round", (Map("/", (Map("-", (n, Map("%", (n, unit)))), unit)),))
+    return p.pick([Map("%", (whole, base)), Map("%", (whole, base)), Map("+", (Map("%", (whole, base)), n))])
+
+
+def number_and_few(p: Programs) -> SOp:
+    """What is computed from a number of many values and one of few, and read by something else."""
+    n = Map("+", (Map("*", (p.integer(1), Constant(7))), Total(EVERYTHING, Tokens("int"))))
+    e = p.pick([Indices(), Tokens("int"), Map("-", (Tokens("int"), Indices()))])
+    unit = Map("^", (Constant(p.pick([2, 3, 10])), Map("-", (e, Constant(p.pick([0, 1, 2]))))))
+    left = Map("%", (n, unit))
+    whole = Map("round", (Map("/", (Map("-", (n, left)), unit)),))
+    root = p.pick([left, Map("%", (whole, Constant(p.pick([2, 10])))), Map("-", (n, left)), Map(">", (left, e))])
+    return p.pick([root, Map("if", (Map(">=", (Indices(), Constant(1))), root, Constant(-1)))])
+
+
+def remainders(p: Programs) -> SOp:
+    """Remainders of one number."""
+    n = Map("-", (Map("*", (p.integer(1), Constant(31))), Total(EVERYTHING, Tokens("int"))))
+    one, *others = (
+        Map("%", (n, Constant(divisor))) for divisor in p.pick([(2,), (3, 12), (2, 3), (10, 20, 4), (5, 25)])
+    )
+    return reduce(lambda a, b: Map("-", (a, b)), others, one)
+
+
 def parts_of_keys(p: Programs) -> SOp:
     """Counts and sums over parts of the same keys, added up or compared."""
     every_key = p.selector(1)
@@ -224,6 +255,9 @@ SOPS: dict[str, Callable[[Programs], SOp]] = {
     "any of the first": lambda p: one_of(p, Constant(0), ties=True),
     "order of quotients": compared_quotients,
     "remainder of a sum": remainder,
+    "digit of a number": digit,
+    "cases of a number": number_and_few,
+    "remainder in stages": remainders,
     "all but me": lambda p: p.pick([Width(of_others(p)), Total(of_others(p), p.integer(1))]),
     "found elsewhere": lambda p: Map(">", (Aggregate(of_others(p), Constant(1), 0), Constant(0))),
     "guarded default": guarded,
@@ -268,6 +302,7 @@ LOWERED: dict[str, Callable[[Programs], SOp]] = {
 }
 LOCAL = {rule.name: rule for rule in simplify.RULES}
 WHOLE = {rule.name: rule for rule in simplify.WHOLE}
+WIDE = {rule.name: rule for rule in cases.WIDE}
 LOWERING = {rule.name: rule for rule in rewrites.RULES}
 MEANS = {rule.name: rule for rule in (*means.RULES, *means.DECODED)}
 
@@ -328,6 +363,19 @@ def test_a_rule_of_all_nodes_keeps_every_answer(name: str, setting: Setting) -> 
     assert met >= 5
 
 
+@pytest.mark.parametrize("causal", [False, True], ids=["bidirectional", "causal"])
+@pytest.mark.parametrize("name", WIDE)
+def test_a_rule_of_wide_numbers_keeps_every_answer(name: str, causal: bool) -> None:
+    setting = Setting(VOCABULARY, 4, causal, Limits(points=30, combinations=300, fractions=100, gates=2))
+    met = 0
+    for root in drawn(name):
+        found = WIDE[name].apply([root], Analysis(setting)).get(root, root)
+        met += found is not root
+        assert isinstance(found, SOp)
+        require_same(root, found, setting)
+    assert met >= 20
+
+
 @pytest.mark.parametrize("setting", SETTINGS, ids=["bidirectional", "causal"])
 @pytest.mark.parametrize("name", MEANS)
 def test_a_rule_of_means_keeps_every_answer(name: str, setting: Setting) -> None:
@@ -365,7 +413,7 @@ def test_a_rule_of_the_lowering_keeps_every_answer(name: str, setting: Setting) 
 
 def test_every_rule_is_listed_with_its_construction() -> None:
     page = (ROOT / "docs" / "constructions.md").read_text(encoding="utf-8")
-    every_rule = [*LOCAL.values(), *WHOLE.values(), *MEANS.values(), *LOWERING.values()]
+    every_rule = [*LOCAL.values(), *WHOLE.values(), *MEANS.values(), *WIDE.values(), *LOWERING.values()]
     rows = [f"| {rule.name} | `{rule.equation}` | {rule.number} |" for rule in every_rule]
     assert rows == [line for line in page.splitlines() if re.fullmatch(r"\| .* \| C\d+ \|", line)]
     assert all(f"\n## {rule.number} " in page for rule in every_rule)
