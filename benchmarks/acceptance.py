@@ -1,7 +1,8 @@
 """Acceptance: every program with a source, certified at one setting, held against Python and against the interpreter.
 
-In: a longest source, a longest target (shorter where a header says so), how many samples, a seed. Out: a table, a program a line; exit code 1 where a
-program is refused or not certified, or where anything that was written or answered differs.
+In: a longest source, a longest target (shorter where a header says so), how many samples, a seed. Out: a table, a
+program a line; exit code 1 where a program is refused or not certified, or where anything that was written or answered
+differs.
 
 * Decodes: what the model writes is what the oracle in Python says, as much of it as a target has room for. Half of the
   sources are as long as the program takes them.
@@ -75,7 +76,13 @@ class Found:
         """A line of the table."""
         counts = (self.decodes, self.longest, self.short, self.prefixes, self.skipped, len(self.wrong))
         room = "no error" if self.room == float("inf") else f"{self.room:,.3g}"
-        numbers = [str(self.source), str(self.target), f"{self.parameters:,}", room, *(f"{count:,}" for count in counts)]
+        numbers = [
+            str(self.source),
+            str(self.target),
+            f"{self.parameters:,}",
+            room,
+            *(f"{count:,}" for count in counts),
+        ]
         return f"| {self.name} | {' | '.join(numbers)} | {self.seconds:.0f} |"
 
 
@@ -146,9 +153,7 @@ def accepted(name: str, samples: int, seed: int, longest: int, most: int) -> Fou
     found, began = Found(name), time.perf_counter()
     program = rasp.load(PROGRAMS / "seq2seq" / f"{name}.rasp")
     settings = program.settings
-    program = program.replace(
-        max_source=min(longest, settings.longest_source), max_length=min(most, settings.longest)
-    )
+    program = program.replace(max_source=min(longest, settings.longest_source), max_length=min(most, settings.longest))
     try:
         made = compiler.compile(program)
     except RaspError as refusal:

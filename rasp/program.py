@@ -245,11 +245,12 @@ class Program(Looping):
         outputs = self.outputs, self._answering(self.header)
         return examples.judged(examples.Claimed(self.settings, self.header, outputs, self._said, self.is_meant))
 
-    def _said(self, output: str, tokens: Input) -> Sequence[Value]:
-        """What an output answers on an input, or writes for a source."""
+    def _said(self, output: str, tokens: Input, most: int) -> Sequence[Value]:
+        """What an output answers on an input, or writes for a source, at most so many tokens."""
         node = self.node(self.writes_with() if self.two_tapes else output)
         if self.two_tapes and isinstance(node, SOp):
-            return [*tokens_behind(self.placed(node), self.settings, tokens, spans=self.spans)]
+            most = min(most, self.settings.longest)
+            return [*tokens_behind(self.placed(node), self.settings, tokens, most, self.spans)]
         return cast("list[Value]", self[output].exact(tokens))
 
     @property
@@ -317,7 +318,7 @@ class Program(Looping):
 
     def is_meant(self, source: Input, target: Input = ()) -> bool:
         """Whether the program promises something here: tokens and lengths are the declared ones, and all that it
-        `requires` is True; with a source, on its own tape, and on both where it stands on none."""
+        `requires` is True; with a source, on the tape that it is about."""
         if self.two_tapes:
             return tapes.meant(self._asked)(source, target)
         try:

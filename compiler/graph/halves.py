@@ -31,10 +31,8 @@ from rasp.meaning.sop import (
     Total,
     reachable,
 )
-from rasp.meaning.tapes import Instances, named
+from rasp.meaning.tapes import BOTH, Instances, named
 from rasp.running.loops import Round
-
-BOTH: tuple[Tape, ...] = ("source", "target")
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,8 @@ def halves(
     """The decoder's half and the encoder's. The encoder's outputs are what the decoder reads; their names are told by
     no one. `to` is the setting of the targets, and holds that of the sources."""
     read = {name: instances.of(node) for name, node in outputs.items()}
-    requires = list(requires)
-    needed = {tape: [instances.on(tape, node) for node in _standing(requires, tape, instances)] for tape in BOTH}
+    asked = [instances.required(node) for node in requires]
+    needed = {tape: [one[tape] for one in asked if tape in one] for tape in BOTH}
     split = _split([*read.values(), *needed["source"], *needed["target"]], instances)
     called = named(split, instances, names)
     own = {tape: {node: new for node, new in split.items() if _stands(node, instances) == tape} for tape in BOTH}
@@ -80,11 +78,6 @@ def halves(
         Half(decoder, told["target"], to, required["target"], written["target"]),
         Half(encoder, told["source"], to.encoder, required["source"], written["source"]),
     )
-
-
-def _standing(requires: Iterable[SOp], tape: Tape, instances: Instances) -> list[SOp]:
-    """What is required on a tape: what stands on it, and what stands on none."""
-    return [node for node in requires if instances.tapes.of(node) in (None, tape)]
 
 
 def _stands(node: Node, instances: Instances) -> Tape:

@@ -16,10 +16,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from compiler.graph.domain import Setting, nothing_meant, refusal
-from compiler.graph.halves import BOTH
 from rasp import Diagnostic, Program, RaspError
 from rasp.meaning.interpreter import evaluate_each
 from rasp.meaning.sop import SOp
+from rasp.meaning.tapes import BOTH
 from rasp.settings import token_text
 from rasp.value import Value
 
@@ -86,9 +86,9 @@ def run_each(nodes: Sequence[SOp], inputs: Sequence[Case], setting: Setting) -> 
 
 
 def meant(program: Program, inputs: Sequence[Case], setting: Setting) -> list[Case]:
-    """The inputs that the program promises something about: what it requires is True everywhere, on its own tape, and
-    on both where it stands on none."""
-    needed = _needed(program)
+    """The inputs that the program promises something about: what it requires is True everywhere, on the tape that it is
+    about."""
+    needed = asked_for(program)
     if not needed:
         return list(inputs)
     truths = run_each(needed, inputs, setting)
@@ -99,12 +99,12 @@ def meant(program: Program, inputs: Sequence[Case], setting: Setting) -> list[Ca
     ]
 
 
-def _needed(program: Program) -> list[SOp]:
-    """What is required, as the interpreter takes it."""
+def asked_for(program: Program) -> list[SOp]:
+    """What is required, as the interpreter takes it: with a source, where it is asked."""
     if not program.two_tapes:
         return required(program)
-    made = program.instances
-    return [made.on(tape, node) for tape in BOTH for node in required(program) if made.tapes.of(node) in (None, tape)]
+    found = [program.instances.required(node) for node in required(program)]
+    return [one[tape] for tape in BOTH for one in found if tape in one]
 
 
 def is_meant(program: Program, tokens: Sequence[Value]) -> bool:

@@ -53,8 +53,8 @@ class Claimed(NamedTuple):
     header: Settings
     outputs: tuple[tuple[str, ...], tuple[str, ...]]
     """The outputs as they are, and as they were by the header."""
-    answer: Callable[[str, Input], Sequence[Value]]
-    """What an output is on an input; with a source, what is decoded with it."""
+    answer: Callable[[str, Input, int], Sequence[Value]]
+    """What an output is on an input; with a source, what is decoded with it, at most so many tokens."""
     is_meant: Callable[[Input, Input], bool]
     """Whether all that the program requires is True; with a source, beside a target so far."""
 
@@ -76,8 +76,14 @@ def judged(claimed: Claimed) -> Judged:
 
 def _work(settings: Settings, example: Example) -> int:
     """Pairs of positions that an example asks about; of a target, at each of its tokens."""
-    size = len(example.input) + settings.longest * settings.two_tapes
-    return size * size * (settings.longest if settings.two_tapes else 1)
+    written = _written(example) if settings.two_tapes else 0
+    size = len(example.input) + written
+    return size * size * max(written, 1)
+
+
+def _written(example: Example) -> int:
+    """How many tokens of a target tell whether an example is right: those that it says, and another one."""
+    return max(map(len, [example.output] if isinstance(example.output, tuple) else example.output.values())) + 1
 
 
 def _elsewhere(claimed: Claimed, example: Example) -> str | None:
@@ -152,7 +158,7 @@ def _differences(claimed: Claimed, example: Example) -> Iterator[str]:
         said = f"the example says {_shown(expected)}"
         who = "the program" if len(claimed.outputs[0]) == 1 else f"`{name}`"
         try:
-            found = claimed.answer(name, example.input)
+            found = claimed.answer(name, example.input, _written(example))
         except RaspError as problem:
             yield f"{who} has no answer, {said}: {problem.diagnostics[0].message}"
             continue

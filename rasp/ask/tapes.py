@@ -21,7 +21,7 @@ from rasp.meaning.inputs import Input
 from rasp.meaning.interpreter import evaluate
 from rasp.meaning.listing import outline
 from rasp.meaning.operators import Undefined, convert
-from rasp.meaning.sop import Indices, Node, Select, SOp, Tape, Tokens, Width, reachable
+from rasp.meaning.sop import Indices, Node, Select, SOp, Tokens, Width, reachable
 from rasp.meaning.tapes import Instances, Tapes, fetching
 from rasp.running.environment import OF_A_SOURCE
 from rasp.settings import Settings, token_text
@@ -40,7 +40,7 @@ class Asked(NamedTuple):
 
 
 def errors(asked: Asked) -> list[Diagnostic]:
-    """Outputs on the wrong tape, and tokens that `start` cannot be."""
+    """Outputs on the wrong tape, requirements on none, and tokens that `start` cannot be."""
     found = [
         Diagnostic(
             "tapes",
@@ -52,7 +52,17 @@ def errors(asked: Asked) -> list[Diagnostic]:
         for name, node in asked.outputs.items()
         if asked.tapes.of(node) == "source"
     ]
-    return found or list(_starts(asked))
+    return found or [*_of_nobody(asked), *_starts(asked)]
+
+
+def _of_nobody(asked: Asked) -> Iterator[Diagnostic]:
+    """Every requirement of which nobody knows whose positions it is about."""
+    instances = Instances(asked.tapes)
+    for node in asked.requires:
+        if not instances.required(node):
+            message = f"`{outline(node, asked.names, 40)}` is required, and may be about positions of either tape"
+            hint = "ask for `source_length` or `source`, or for `tokens`; `max_length` says how long a target may be"
+            yield Diagnostic("tapes", "error", message, asked.spans.get(node), hint)
 
 
 def _fetched(asked: Asked, name: str, node: SOp) -> str:
@@ -103,12 +113,9 @@ def _depends(node: SOp) -> bool:
 
 def meant(asked: Asked) -> Callable[[Input, Input], bool]:
     """What says of a source and a target so far whether both are within their vocabulary and length, and all that the
-    program requires is True, on its own tape; what stands on none is required on both."""
+    program requires is True where it is asked (`Instances.required`)."""
     instances = Instances(asked.tapes)
-    both: tuple[Tape, ...] = ("source", "target")
-    needed = [
-        instances.on(tape, node) for node in asked.requires for tape in both if asked.tapes.of(node) in (None, tape)
-    ]
+    needed = [made for node in asked.requires for made in instances.required(node).values()]
 
     def is_meant(source: Input, target: Input = ()) -> bool:
         try:

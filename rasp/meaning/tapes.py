@@ -49,6 +49,7 @@ Place = TypeVar("Place")
 Side: TypeAlias = "Tape | None"
 """A tape, or None: whichever the s-op is read on."""
 
+BOTH: tuple[Tape, ...] = ("source", "target")
 LENGTH = Width(Select(Constant(1), Constant(1), "=="))
 """The number of tokens of the tape that it is read on."""
 SOURCE_LENGTH = Width(Select(Constant(1, "source"), Constant(1), "=="))
@@ -224,6 +225,19 @@ class Instances:
             queries = sides.queries or "target"
             return self._read(Instance(node, queries, sides.keys or queries))
         return self.on(self.tapes.of(cast(SOp, node)) or "target", cast(SOp, node))
+
+    def required(self, node: SOp) -> dict[Tape, Any]:
+        """A requirement as it is read where it is asked: on its own tape; else, if it is the same at all positions, on
+        both; else on the source, if it reads that. Nothing where `indices` are all it reads: nobody knows whose."""
+        stands = self.tapes.of(node)
+        if stands is not None:
+            return {stands: self.on(stands, node)}
+        made: dict[Tape, Any] = {tape: self.on(tape, node) for tape in BOTH}
+        leaves = reachable([made["target"]])
+        if not any(isinstance(leaf, Indices) and leaf.tape == "target" for leaf in leaves):
+            return made
+        read = any(isinstance(leaf, Tokens | Constant) and leaf.tape == "source" for leaf in leaves)
+        return {"source": made["source"]} if read else {}
 
     def located(self, places: Mapping[Node, Place]) -> dict[Node, Place]:
         """What is known of the nodes of the program, known of their instances."""

@@ -212,15 +212,16 @@ def choose(condition: SOp, a: RaspValue, b: RaspValue) -> SOp:
 
 
 def member(a: RaspValue, b: RaspValue, pay: Pay = _free) -> RaspValue:
-    """`a in b`."""
+    """`a in b`; in a dictionary, among its keys."""
     if not (isinstance(a, SOp) or is_atom(a)):
         raise Undefined(f"the left side of `in` is an s-op or an atom, not {describe(a)}")
-    if isinstance(b, list):
-        return _member_of_list(a, b, pay)
+    if isinstance(b, list | dict):
+        return _member_of_list(a, [*b], pay)
     if isinstance(b, SOp) and is_atom(a):
         found = Aggregate(Select(b, Constant(a), "=="), Constant(1), 0)
         return Map(">", (found, Constant(0)))
-    raise Undefined(f"the right side of `in` is a list{' or an s-op' if is_atom(a) else ''}, not {describe(b)}")
+    taken = "a list, a dictionary or an s-op" if is_atom(a) else "a list or a dictionary"
+    raise Undefined(f"the right side of `in` is {taken}, not {describe(b)}")
 
 
 def _member_of_list(a: RaspValue, items: list[RaspValue], pay: Pay) -> RaspValue:

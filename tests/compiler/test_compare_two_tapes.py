@@ -29,8 +29,9 @@ from compiler.trust.compare.stages import Rows, answering
 from compiler.trust.compare.subject import Batch, Subject, of_compilation
 from rasp import Program
 from rasp.value import to_python
+from tests.compiler.two_tapes import program as load
 from tests.mutations import mutants
-from tests.places import PROGRAMS, SEQ2SEQ
+from tests.places import SEQ2SEQ
 
 FIVE = ("addition", "copy", "reverse", "sort", "translate")
 WRITING = (DECODE, GENERATE, REREAD)
@@ -55,10 +56,6 @@ written = selector_width(select(tokens, tokens, ==));
 next = aggregate(select(indices, written - 1, ==), source, ".");
 """
 """How often the last token was written decides on what is next: the decoder has a head of its own."""
-
-
-def load(name: str) -> Program:
-    return rasp.load(PROGRAMS / "seq2seq" / f"{name}.rasp")
 
 
 def small(target: Program | Compiled | Path, **settings: Any) -> Report:
@@ -374,7 +371,7 @@ def test_the_requirements_of_each_tape_are_kept() -> None:
     program = rasp.parse(
         '#@ output: next\n#@ source: "ab"\n#@ vocab: "ab."\n#@ max_source: 3\n#@ stop: "."\n'
         '#@ requires: ["begins", "plain", "few"]\n'
-        'begins = source[0] == "a";\nplain = not (tokens == "b");\nfew = indices < 3;\n'
+        'begins = source[0] == "a";\nplain = not (tokens == "b");\nfew = source_length < 4;\n'
         'next = aggregate(select(indices, indices, ==), "a" if source == "b" else source, ".");\n'
     )
     made = Compiled(program)

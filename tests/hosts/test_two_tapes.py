@@ -22,13 +22,13 @@ from compiler.hosts.targets import targets
 from compiler.hosts.verify_tapes import verify_tapes
 from compiler.model import ModelError
 from compiler.pipeline import Compiled
+from tests.compiler.two_tapes import compiled
 from tests.hosts.fresh import card_prints
 from tests.places import PROGRAMS
 
 GENERATING = ["t5", "encoder-decoder"]
 """Hosts with a tokenizer, which `generate` writes for."""
 CHOSEN = ["addition", "copy", "reverse", "sort", "translate"]
-OTHERS = sorted({path.stem for path in (PROGRAMS / "seq2seq").glob("*.rasp")} - {*CHOSEN})
 SOURCES = 40
 MATRICES = {
     "t5": [
@@ -52,21 +52,29 @@ MATRICES = {
         "decoder.lm_head.weight",
     ],
 }
+WAYS: list[dict[str, Any]] = [
+    {},
+    {"num_beams": 4},
+    {"do_sample": True},
+    {"use_cache": False},
+    {"num_beams": 4, "use_cache": False},
+]
+ATTENTIONS = ["eager", "sdpa"]
 WRITTEN = """
 import json, sys
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-ways = [{}, {"num_beams": 4}, {"do_sample": True}, {"use_cache": False}, {"num_beams": 4, "use_cache": False}]
+given = json.loads(sys.stdin.read())
 found = []
-for folder, sides, texts in json.loads(sys.stdin.read()):
+for folder, sides, texts in given["asked"]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     answers = set()
-    for attention in ("eager", "sdpa"):
+    for attention in given["attentions"]:
         model = AutoModelForSeq2SeqLM.from_pretrained(folder, attn_implementation=attention)
         for side in sides:
             batch = tokenizer(texts, padding=True, padding_side=side, return_tensors="pt")
-            for way in ways:
+            for way in given["ways"]:
                 written = tokenizer.batch_decode(model.generate(**batch, **way), skip_special_tokens=True)
                 answers.add(tuple(written))
         for text, answer in zip(texts[:3], written[:3]):
@@ -107,7 +115,7 @@ next = aggregate(select(indices, indices, ==), {"a": "alpha", "b": "beta"}[sourc
 
 
 def program(name: str) -> Compiled:
-    return compiler.compile(rasp.load(PROGRAMS / "seq2seq" / f"{name}.rasp"))
+    return compiled(name)
 
 
 def sources(made: Compiled, count: int = SOURCES) -> list[tuple[Any, ...]]:
@@ -126,11 +134,16 @@ def joined(tokens: Sequence[object], separator: str) -> str:
     return separator.join(map(str, tokens))
 
 
-def written(asked: Sequence[tuple[Path, list[str], list[str]]]) -> list[list[list[str]]]:
+def written(
+    asked: Sequence[tuple[Path, list[str], list[str]]],
+    ways: Sequence[dict[str, Any]] = WAYS,
+    attentions: Sequence[str] = ATTENTIONS,
+) -> list[list[list[str]]]:
     """What the stock classes write for texts, in as many ways as they differ."""
+    given = {"asked": [[str(folder), sides, texts] for folder, sides, texts in asked]}
     done = subprocess.run(
         [sys.executable, "-I", "-c", WRITTEN],
-        input=json.dumps([[str(folder), sides, texts] for folder, sides, texts in asked]),
+        input=json.dumps(given | {"ways": ways, "attentions": attentions}),
         capture_output=True,
         text=True,
         check=False,
@@ -146,7 +159,13 @@ def separator(made: Compiled) -> str:
     return " " if any(len(token) > 1 for token in tokens) else ""
 
 
-def require_written(made: Sequence[Compiled], host: str, home: Path) -> None:
+def require_written(
+    made: Sequence[Compiled],
+    host: str,
+    home: Path,
+    ways: Sequence[dict[str, Any]] = WAYS,
+    attentions: Sequence[str] = ATTENTIONS,
+) -> None:
     """What is written is what the program decodes, in every way of generating it, padded on either side."""
     asked, expected = [], []
     for number, one in enumerate(made):
@@ -154,7 +173,7 @@ def require_written(made: Sequence[Compiled], host: str, home: Path) -> None:
         meant, between = sources(one), separator(one)
         asked.append((home / str(number), ["right", "left"], [joined(source, between) for source in meant]))
         expected.append([[joined(one.program.decode(source), between) for source in meant]])
-    assert written(asked) == expected
+    assert written(asked, ways, attentions) == expected
 
 
 @pytest.mark.parametrize("host", GENERATING)
@@ -174,19 +193,6 @@ def test_a_small_program_is_written_and_compared(host: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("host", GENERATING)
 def test_programs_are_written_as_they_are_decoded(host: str, tmp_path: Path) -> None:
     require_written([program(name) for name in CHOSEN], host, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.nightly
-@pytest.mark.parametrize("host", GENERATING)
-@pytest.mark.parametrize("name", OTHERS)
-def test_other_programs_are_too_if_they_compile(name: str, host: str, tmp_path: Path) -> None:
-    made = rasp.load(PROGRAMS / "seq2seq" / f"{name}.rasp")
-    try:
-        compiled = compiler.compile(made)
-    except rasp.RaspError as refusal:
-        pytest.skip(str(refusal))
-    require_written([compiled], host, tmp_path)
 
 
 @pytest.mark.slow

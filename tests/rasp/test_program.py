@@ -34,6 +34,15 @@ def test_programs_have_no_warnings(path: Path) -> None:
     assert rasp.load(path).warnings == []
 
 
+def test_a_dictionary_has_its_keys_in_it() -> None:
+    program = rasp.parse(
+        'd = {"a": 1, "b": 2}; x = tokens in d; y = indices + (2 if "b" in d else 1) + (9 if "c" in d else 0);'
+    )
+    assert program["x"]("abc") == [True, True, False] and program["y"]("ab") == [2, 3]
+    with pytest.raises(RaspError, match="the right side of `in` is a list, a dictionary or an s-op, not 3"):
+        rasp.parse('x = "a" in 3;')
+
+
 def test_plain_values_come_out() -> None:
     program = rasp.parse("half = indices / 2; s = select(indices, indices, <); def f(a, b) { return a + b; } k = 3;")
     assert program["half"]("abc") == [0.0, 0.5, 1.0]

@@ -242,12 +242,25 @@ def test_a_hint_can_be_typed() -> None:
         program("x = select(tokens, source, <);")
 
 
-def test_what_is_required_of_no_tape_is_required_on_both() -> None:
-    found = program("few = indices < 3; begun = tokens == tokens[0]; same = source == source[0];")
-    few, begun, same = (found.replace(requires=name) for name in ("few", "begun", "same"))
-    assert [few.is_meant("abc", "ab"), few.is_meant("abca"), few.is_meant("a", "abc")] == [True, False, False]
+def test_what_is_required_is_asked_of_the_tape_that_it_is_about() -> None:
+    found = program(
+        "few = source_length < 4; begun = tokens == tokens[0]; same = source == source[0]; here = indices;"
+        'own = aggregate(select(here, here, ==), source, "~");'
+        'behind = aggregate(select(here, here + 1, ==), source, "~");'
+        "ordered = behind >= own;"
+    )
+    few, begun, same, ordered = (found.replace(requires=name) for name in ("few", "begun", "same", "ordered"))
+    assert [few.is_meant("abc", "abca"), few.is_meant("abca")] == [True, False]
+    assert [ordered.is_meant("ab", "ba"), ordered.is_meant("ab", "bac"), ordered.is_meant("ba")] == [True, True, False]
     assert [begun.is_meant("ab"), begun.is_meant("ab", "a"), same.is_meant("aa", "bc")] == [True, False, True]
     assert not same.is_meant("ab")
+
+
+def test_what_may_be_required_of_either_tape_is_an_error() -> None:
+    for text in ("few = indices < 3;", "few = (indices + 1) % 2 == 1;"):
+        with pytest.raises(RaspError, match="`few` is required, and may be about positions of either tape") as caught:
+            rasp.parse(HEADER + "#@ requires: few\n" + text + COPY)
+        assert "`source_length`" in (caught.value.diagnostics[0].hint or "")
 
 
 def test_names_of_a_source_are_free_in_a_program_without_one() -> None:

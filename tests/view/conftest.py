@@ -13,6 +13,7 @@ import compiler
 import rasp
 from compiler.model import Transformer
 from compiler.observe.view.page import page
+from tests.compiler.two_tapes import program
 from tests.places import PROGRAMS
 
 Model = Callable[[str], Transformer]
@@ -31,7 +32,9 @@ def model_of() -> Model:
 
     def find(name: str) -> Transformer:
         if name not in known:
-            known[name] = compiler.compile(rasp.load(PROGRAMS / f"{name}.rasp")).model
+            theme, _, own = name.rpartition("/")
+            read = program(own) if theme == "seq2seq" else rasp.load(PROGRAMS / f"{name}.rasp")
+            known[name] = compiler.compile(read).model
         return known[name]
 
     return find

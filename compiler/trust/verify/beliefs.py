@@ -19,9 +19,8 @@ from typing import Any
 import rasp
 from compiler.graph.claims import Claim, Refuted, claims, refuted
 from compiler.graph.domain import Setting
-from compiler.graph.halves import BOTH
 from compiler.graph.specialise import Graph
-from compiler.graph.witness import Case, required, run_each
+from compiler.graph.witness import Case, asked_for, run_each
 from compiler.trust.compare.inputs import awkward, chunks, of_length, random_input
 from rasp.meaning.sop import SOp
 from rasp.text.source import RaspError, counted
@@ -66,7 +65,7 @@ class Tried:
 def tried(graph: Graph, program: rasp.Program, outputs: Sequence[SOp]) -> Tried:
     """Try whatever the graph's analysis has said, and that of its encoder."""
     setting, held = graph.setting, claims(graph)
-    needed = _needed(program)
+    needed = asked_for(program)
     asked = [*(map(program.placed, outputs) if program.two_tapes else outputs), *needed]
     encoded = [] if graph.encoder is None else claims(graph.encoder)
     count = len(held) + len(encoded)
@@ -100,15 +99,6 @@ def _answered(asked: Sequence[SOp], needed: int, inputs: Sequence[Case], setting
         for one, answer in zip(inputs, answers, strict=True)
         if not isinstance(answer, RaspError) and all(map(all, answer[len(asked) - needed :]))
     ]
-
-
-def _needed(program: rasp.Program) -> list[SOp]:
-    """What is to be True everywhere; with a source, on its own tape, and on both where it stands on none."""
-    nodes = required(program)
-    if not program.two_tapes:
-        return nodes
-    on = program.instances
-    return [on.on(tape, node) for node in nodes for tape in BOTH if on.tapes.of(node) in (None, tape)]
 
 
 def _are_few(setting: Setting) -> bool:
