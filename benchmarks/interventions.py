@@ -1,10 +1,11 @@
 """Interventions over the whole library: the numbers of docs/checks.md.
 
-In: a seed, how many processes. Out: for each theme how many swaps were tried, meant, with another answer, and wrong;
+In: a seed, how many processes, and, for programs of another theme, its name. Out: for each theme how many swaps were tried, meant, with another answer, and wrong;
 the variables of which no swap with a meaning changes an answer, with the reason; exit code 1 if anything is wrong.
 Invariant: the same seed gives the same swaps.
 
     python -m benchmarks.interventions --seed 0 --jobs 2
+    python -m benchmarks.interventions --theme seq2seq --each
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from compiler.trust.interventions import Report, Row
 
 COUNTS = ("tried", "meant", "changed", "wrong", "misread")
 HEAD = ("programs", "variables", "swaps tried", "meant", "with another answer", "wrong", "numbers read", "misread")
+LONGEST_SOURCE, LONGEST = 16, 25
+"""The longest source and target of programs that have both: a swap is a run of the interpreter at every position."""
 SAME = "it is the same"
 """How the reason begins that there is nothing to swap."""
 
@@ -29,7 +32,11 @@ SAME = "it is the same"
 def studied(entry: Entry, seed: int) -> tuple[str, Report, float]:
     """The report on one program, and the processor time that it took."""
     start = time.process_time()
-    report = compiler.intervene(compiler.compile(entry.program), seed=seed)
+    program, settings = entry.program, entry.program.settings
+    if program.two_tapes:
+        lengths = min(LONGEST_SOURCE, settings.longest_source), min(LONGEST, settings.longest)
+        program = program.replace(max_source=lengths[0], max_length=lengths[1])
+    report = compiler.intervene(compiler.compile(program), seed=seed)
     return entry.theme, report, time.process_time() - start
 
 
@@ -48,17 +55,25 @@ def silent(name: str, rows: list[Row]) -> str:
     return "\n".join(f"* `{name}`: {', '.join(names)}: {reason}" for reason, names in reasons.items())
 
 
+def told(done: int, total: int) -> None:
+    """Progress, beside the table."""
+    print(f"{done} of {total} programs", file=sys.stderr, flush=True)
+
+
 def main() -> int:
     """Print the table and the lists."""
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--seed", type=int, default=0)
     flags.add_argument("--jobs", type=int, default=1)
+    flags.add_argument("--theme", help="programs of this theme, instead of all of one tape")
+    flags.add_argument("--each", action="store_true", help="a line for each program, instead of each theme")
     call = flags.parse_args()
-    entries = list(library())
-    found = list(spread(partial(studied, seed=call.seed), entries, call.jobs))
+    entries = list(library(call.theme))
+    found = list(spread(partial(studied, seed=call.seed), entries, call.jobs, told))
     print(f"| theme | {' | '.join(HEAD)} |", f"|---|{'---:|' * len(HEAD)}", sep="\n")
-    for theme in dict.fromkeys(theme for theme, _, _ in found):
-        print(line(theme, [report for other, report, _ in found if other == theme]))
+    titles = [entry.name.rpartition("/")[2] if call.each else entry.theme for entry in entries]
+    for title in dict.fromkeys(titles):
+        print(line(title, [report for other, (_, report, _) in zip(titles, found, strict=True) if other == title]))
     reports = [report for _, report, _ in found]
     print(line("all", reports), "", sep="\n")
     few = sum(0 < row.changed < report.wanted for report in reports for row in report.rows)

@@ -166,7 +166,7 @@ def test_a_trace_is_two_tables(rasp, checkpoint: str) -> None:
 
 
 def test_both_stacks_are_explained(rasp, checkpoint: str) -> None:
-    assert rasp("info", checkpoint).out.splitlines()[0].startswith("encoder 1 layer, 3 heads, 15 neurons")
+    assert rasp("info", checkpoint).out.splitlines()[0].startswith("encoder 1 layer, 3 heads, 64 neurons")
     lines = rasp("info", checkpoint, "--provenance").out.splitlines()
     assert [line for line in lines if " | " not in line] == ["encoder, at the source", "", "decoder, at the target"]
     assert [line.split(" | ")[0].strip() for line in lines if " | " in line] == [
@@ -184,7 +184,7 @@ def test_the_plan_has_a_line_for_each_stack(rasp) -> None:
 def test_interventions_swap_variables_of_both_streams(rasp, checkpoint: str) -> None:
     done = rasp("check", checkpoint, "--interventions")
     assert done.code == 0
-    assert "encoder L0 attention - encoder L0 MLP" in done.out
+    assert "encoder embedding - encoder L0 MLP" in done.out
     assert "decoder L0 cross-attention - decoder L0 MLP" in done.out
 
 

@@ -31,10 +31,10 @@ from tests.places import PROGRAMS
 
 MUTANTS = 40
 VERIFIED = [
-    "addition",
     "copy",
     "date",
     "from_morse",
+    "from_roman",
     "parity",
     "question_answering",
     "reverse",
@@ -49,6 +49,7 @@ VERIFIED = [
     "unique",
 ]
 BEYOND = {
+    "addition": "joint values",
     "bracket_repair": "pairs",
     "grammar_check": "pairs",
     "grammar_repair": "pairs",

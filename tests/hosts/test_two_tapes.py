@@ -19,6 +19,7 @@ from compiler.cli import main
 from compiler.hosts import NO_HOSTS, export, seq2seq
 from compiler.hosts.folder import record
 from compiler.hosts.targets import targets
+from compiler.hosts.tokenizer import SEPARATORS
 from compiler.hosts.verify_tapes import verify_tapes
 from compiler.model import ModelError
 from compiler.pipeline import Compiled
@@ -153,10 +154,11 @@ def written(
 
 
 def separator(made: Compiled) -> str:
-    """What stands between tokens: a space, where some token has more than a character."""
+    """What stands between tokens, where some token has more than a character: a space, if no token holds one."""
     settings = made.program.settings
     tokens = {str(token) for token in (*(settings.source or ()), *made.setting.written)}
-    return " " if any(len(token) > 1 for token in tokens) else ""
+    free = (sign for sign in SEPARATORS if not any(sign in token for token in tokens))
+    return next(free) if any(len(token) > 1 for token in tokens) else ""
 
 
 def require_written(
