@@ -1,7 +1,8 @@
 """Interventions over the whole library: the numbers of docs/checks.md.
 
-In: a seed, how many processes, and, for programs of another theme, its name. Out: for each theme how many swaps were tried, meant, with another answer, and wrong;
-the variables of which no swap with a meaning changes an answer, with the reason; exit code 1 if anything is wrong.
+In: a seed, how many processes, and, for programs of another theme, its name. Out: for each theme how many swaps were
+tried, meant, with another answer, and wrong; the variables of which no swap with a meaning changes an answer, with the
+reason; exit code 1 if anything is wrong.
 Invariant: the same seed gives the same swaps.
 
     python -m benchmarks.interventions --seed 0 --jobs 2
