@@ -67,9 +67,11 @@ def main() -> int:
     flags.add_argument("--seed", type=int, default=0)
     flags.add_argument("--jobs", type=int, default=1)
     flags.add_argument("--theme", help="programs of this theme, instead of all of one tape")
+    flags.add_argument("--without", default="", help="names of programs that are left out, with commas between them")
     flags.add_argument("--each", action="store_true", help="a line for each program, instead of each theme")
     call = flags.parse_args()
     entries = list(library(call.theme))
+    entries = [entry for entry in entries if entry.name not in call.without.split(",")]
     found = list(spread(partial(studied, seed=call.seed), entries, call.jobs, told))
     print(f"| theme | {' | '.join(HEAD)} |", f"|---|{'---:|' * len(HEAD)}", sep="\n")
     titles = [entry.name.rpartition("/")[2] if call.each else entry.theme for entry in entries]

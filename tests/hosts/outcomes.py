@@ -35,6 +35,8 @@ LONGEST_SOURCE, LONGEST = 16, 33
 WAYS = [{}, {"num_beams": 4}]
 BEGIN, END = "<!-- outcomes: begin -->", "<!-- outcomes: end -->"
 YES, DIFFERS = "yes", "differs"
+TRIED = [*GENERATING, "torch-transformer"]
+"""The hosts of the table; the graphs of the others are the native model, traced."""
 TOGETHER = 6
 """Programs that one process opens."""
 
@@ -94,10 +96,10 @@ def generated(names: Sequence[str], host: str, home: Path) -> dict[str, str]:
 def table(outcomes: dict[str, dict[str, str]]) -> str:
     """The outcomes, a program a line; reasons stand below."""
     reasons: dict[str, int] = {}
-    lines = [f"| program | {' | '.join(f'`{host}`' for host in HOSTS)} |", f"|---|{'---|' * len(HOSTS)}"]
+    lines = [f"| program | {' | '.join(f'`{host}`' for host in TRIED)} |", f"|---|{'---|' * len(TRIED)}"]
     for name in NAMES:
         cells = []
-        for host in HOSTS:
+        for host in TRIED:
             found = outcomes.get(host, {}).get(name, "")
             refused = found not in ("", YES)
             cells.append(f"no ({reasons.setdefault(found, len(reasons) + 1)})" if refused else found)
@@ -109,7 +111,7 @@ def documented() -> dict[str, dict[str, bool]]:
     """What the page says: for each host, whether it writes each program."""
     page = (PROGRAMS.parent / "docs" / "hosts.md").read_text("utf-8").split(BEGIN)[1].split(END)[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
-    return {host: {row[0]: row[at + 1] == YES for row in rows[2:]} for at, host in enumerate(HOSTS)}
+    return {host: {row[0]: row[at + 1] == YES for row in rows[2:]} for at, host in enumerate(TRIED)}
 
 
 def tried(host: str, names: Sequence[str], outcomes: dict[str, dict[str, str]], kept: Path | None) -> None:
@@ -128,7 +130,7 @@ def tried(host: str, names: Sequence[str], outcomes: dict[str, dict[str, str]], 
 def main(words: Sequence[str] | None = None) -> int:
     """Try hosts, print the table, or write it into the page."""
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    flags.add_argument("--hosts", default=",".join(HOSTS), help="names of hosts, with commas between them")
+    flags.add_argument("--hosts", default=",".join(TRIED), help="names of hosts, with commas between them")
     flags.add_argument("--only", default=",".join(NAMES), help="names of programs")
     flags.add_argument("--kept", type=Path, help="a file that outcomes of earlier calls are read from and added to")
     flags.add_argument("--write", type=Path, help="the page to write the table into")
