@@ -67,6 +67,15 @@ def test_it_is_true_where_inputs_of_a_head_see_an_s_op_in_two_ways() -> None:
     assert not word.meant and word.exhausted.endswith("word would be two things at once")
 
 
+def test_a_variable_of_one_value_needs_no_column() -> None:
+    text = '#@ output: next\n#@ source: "ab"\n#@ vocab: "xab."\n#@ max_source: 4\n#@ stop: "."\n'
+    text += 'same = {"a": "x", "b": "x"}[source]; own = select(indices, indices, ==);'
+    text += 'next = aggregate(own, same, ".") if indices == 0 else aggregate(own, source, ".");'
+    report = reported(Study(compiler.compile(rasp.parse(text))), wanted=10)
+    assert report.ok and report.total("changed"), str(report)
+    assert [row.columns for row in report.rows if row.name == "same"] in ([], [0])
+
+
 def test_a_swap_in_the_encoder_is_seen_by_the_decoder() -> None:
     swap = compiler.intervene.swap(compiled("sort"), "place", ("cab", "ab"), ("abc", "ab"))
     assert swap.outputs == swap.expected == {"next": ["c", "a", "b"]}

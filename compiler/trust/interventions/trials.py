@@ -178,9 +178,11 @@ def _foreign(study: Study) -> Iterator[str]:
 
 def contradictions(part: Mapping[str, Any], line: Line) -> Iterator[str]:
     """Where what is said of a stream says one thing of a column and another of the variable, or lists a variable in no
-    column."""
+    column, though it has more than one value."""
     yield from (
-        f"{one['name']} is listed, in no column" for one in part["variables"] if not one["columns"] + one["read"]
+        f"{one['name']} is listed, in no column"
+        for one in part["variables"]
+        if len(one["values"]) > 1 and not one["columns"] + one["read"]
     )
     said = {(one["name"], place["column"], place["step"]) for one in part["variables"] for place in one["columns"]}
     told = {(name, one["column"], one["step"]) for one in part["directions"] for name in one["variables"]}
