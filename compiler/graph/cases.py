@@ -1,7 +1,7 @@
 """Cases: what is computed from two numbers and too large for a table is one of few functions of the first.
 
 In: s-ops, and what the analysis knows of them. Out: the replacements of those that it refuses, and of what reads them.
-Invariant: on every input with an answer each is its replacement (docs/constructions.md, C43).
+Invariant: on every input with an answer each is its replacement (docs/constructions.md, C45).
 
     (n - n % 10 ^ e) / 10 ^ e % 10   is   n % 10 if e == 0 else floor(n % 100 / 10) if e == 1 else ...
 """
@@ -124,7 +124,7 @@ WideRule: TypeAlias = Rule[[Iterable[Node], Analysis], dict[Node, Node]]
 """A rule of all nodes below some roots, which asks for their domains."""
 
 WIDE: tuple[WideRule, ...] = (
-    Rule("cases of a number", "f(x, e) is f(x, a) if e == a else f(x, b) if e == b ...", "C43", by_cases),
+    Rule("cases of a number", "f(x, e) is f(x, a) if e == a else f(x, b) if e == b ...", "C45", by_cases),
     Rule("remainder in stages", "x % c is (x % d) % c where c divides d", "C42", in_stages),
 )
 """Where numbers are too large for a table, or for the gates of a remainder."""
