@@ -21,7 +21,7 @@ from compiler.circuit.circuit import Circuit, Output
 from compiler.circuit.decoding import Digit, scaling
 from compiler.circuit.layer import Channel, Head, Neuron, Part
 from compiler.circuit.readings import Readings
-from compiler.numbers.bound import SLACK, Bound, product_error, square, summed
+from compiler.numbers.bound import SLACK, Bound, product_error, summed
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import Multiples, real, whole
 from compiler.numbers.grid import common_grid, grid_of_products
@@ -115,7 +115,7 @@ class HeadErrors(Readings):
         exact = grid is not None and self.p.sums(total * odd(sharp), grid)
         rounding = 0.0 if exact else self.p.sum_rounding(len(pairs) + 1, total)
         if self.p.bits < self.p.accumulator and not (relative and exact):
-            best = sum(square(part.reach) if part.kind == "parabola" else total for part in head.parts)
+            best = sum(part.best if part.kind == "parabola" else total for part in head.parts)
             rounding += 0.0 if exact and grid and self.p.stores(best, grid) else self.p.rounding(best)
         return sharp * rounding
 
@@ -254,7 +254,7 @@ def _knot(read: Form, pivot: Form) -> tuple[float, float]:
 def _largest_score(part: Part, pairs: Sequence[tuple[Bound, Bound]]) -> float:
     """What the products of a part add up to in size. The codes of a parabola are known from the domains."""
     if part.kind == "parabola":
-        return 3 * square(part.reach)
+        return 3 * part.best
     return sum(query.size * key.size for query, key in pairs)
 
 

@@ -16,13 +16,16 @@ from fractions import Fraction
 from functools import reduce
 from typing import Literal, Protocol, Self, TypeAlias, TypeVar
 
+from compiler.numbers.bound import square
 from compiler.numbers.direction import ONE, Direction, Form, total
-from compiler.numbers.exact import Multiples, plus, times, whole
+from compiler.numbers.exact import Multiples, plus, real, times, whole
 from compiler.numbers.precision import Precision
 from rasp.meaning.sop import SOp
 
 Stream: TypeAlias = dict[Direction, Fraction]
 """What stands at one position."""
+Sees: TypeAlias = Literal["all", "last", "first"]
+"""Which of the selected keys a head sees."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,22 @@ class Channel:
 class Part:
     """One comparison's share of a score: the sum of q(query) * k(key) over `pairs`.
 
-    It is the wanted score plus `baseline(query)`. A "parabola" is ``2qk - k^2`` with baseline ``q^2``. An "interval" is
-    ``2qm - m^2 + v^2`` with that baseline, whole numbers (C32); those of the keys follow each other by position.
+    It is the wanted score plus `baseline(query)`. A "parabola" is ``2qk - k^2`` with baseline ``q^2``, times `weight`.
+    An "interval" is ``2qm - m^2 + v^2`` with that baseline, whole numbers (C32); those of the keys follow each other by
+    position. A "place" is the position of the key, or its opposite: it tells which of several keys comes last, or
+    first (C43).
     """
 
-    kind: Literal["table", "parabola", "order", "interval"]
+    kind: Literal["table", "parabola", "order", "interval", "place"]
     pairs: tuple[tuple[Form, Form], ...]
     baseline: Form
     reach: Fraction  # of a parabola: the largest code
+    weight: Fraction = Fraction(1)  # of a parabola: what its squares are multiplied by
+
+    @property
+    def best(self) -> float:
+        """Of a parabola the largest score, a square."""
+        return real(self.weight) * square(self.reach)
 
     def forms(self) -> Iterator[Form]:
         """Every form the part reads."""
@@ -66,7 +77,8 @@ class Head:
     A key is selected when its score reaches ``baseline(query) + selected``; all others stay at least `score_gap` below.
     With `nearest`, others may reach it too, but stay below the selected key.
     With `sure`, every row is known to select something: the largest score is the selected one, no baseline is read.
-    A "mean" head averages its channels over the selected keys, a "sum" head adds them up.
+    A "mean" head averages its channels over the selected keys, a "sum" head adds them up. Of several selected keys all
+    are seen, or the one that comes `last` or `first` alone, which scores at least `score_gap` more (C43).
     """
 
     name: str
@@ -83,6 +95,7 @@ class Head:
     channels: tuple[Channel, ...]
     nearest: bool = False  # of the keys that reach the threshold the one that scores most is selected (C52)
     crosses: bool = False  # what it reads at keys are forms of the encoder's stream, as it is in the end
+    sees: Sees = "all"
 
     @property
     def scores(self) -> tuple[tuple[Form, Form], ...]:
@@ -111,7 +124,8 @@ class Head:
             verb = "counts" if self.mode == "sum" else "looks for"
         else:
             verb = "adds up over" if self.mode == "sum" else "fetches from" if self.single else "averages over"
-        return f"{verb} {self.selects}"
+        which = "" if self.sees == "all" else f"the {self.sees} of "
+        return f"{verb} {which}{self.selects}"
 
     def reads(self) -> Iterator[Form]:
         """Every form the head reads of the stream that it adds to."""
@@ -143,13 +157,14 @@ class Head:
             reads = [q.at(stream) for q, _ in pairs]
             scores = [_product(reads, keys[key]) for key in range(1, query + 1 if causal else len(sources))]
             bound = max(scores) if baseline is None else plus(baseline.at(stream), self.selected)
-            bound = max(bound, *scores) if self.nearest else bound
+            bound = bound if self.sees == "all" and not self.nearest else max(bound, *scores)
             yield [key for key, score in enumerate(scores, start=1) if score >= bound]
 
     def __str__(self) -> str:
         scores = " + ".join(f"({q}) * key({k})" for q, k in self.scores) or "0"
         when = "at its largest" if self.baseline is None else f">= {self.baseline + Form.constant(self.selected)}"
         verb = "sums" if self.mode == "sum" else "averages"
+        verb = verb if self.sees == "all" else f"{self.sees} of them"
         moves = "; ".join(f"{verb} key({c.read}) -> {c.write}" + _or_default(self, c) for c in self.channels)
         return f"{self.name}: where {scores} {when}; {moves}"
 

@@ -18,7 +18,7 @@ from compiler.circuit.circuit import Circuit
 from compiler.circuit.emit import Emitter
 from compiler.circuit.layer import Head, Neuron, Part
 from compiler.circuit.readings import Readings
-from compiler.numbers.bound import SLACK, Bound, product_error, square
+from compiler.numbers.bound import SLACK, Bound, product_error
 from compiler.numbers.direction import ONE, Direction, Form
 from compiler.numbers.exact import Multiples, real
 
@@ -110,7 +110,7 @@ class Sizes:
         reads = [(self.form(query), keys.form(key)) for query, key in part.pairs]
         off = sum(product_error(q, k) for q, k in reads)
         if part.kind == "parabola":
-            return off + (0.0 if relative else square(part.reach))
+            return off + (0.0 if relative else part.best)
         best = sum(max(q * k for q in (query.low, query.high) for k in (key.low, key.high)) for query, key in reads)
         return off + best - (self.form(part.baseline).low if relative else 0.0)
 

@@ -70,15 +70,16 @@ class Scores:
 
     def add(
         self,
-        kind: Literal["table", "parabola", "order", "interval"],
+        kind: Literal["table", "parabola", "order", "interval", "place"],
         pairs: Sequence[tuple[Operand, Operand, Fraction]],
         baseline: Sequence[tuple[Operand, Fraction]] = (),
         reach: Fraction = Fraction(1),
+        weight: Fraction = Fraction(1),
     ) -> None:
         """Add a part: products of (query, key, weight), and what of them depends on the query alone."""
         products = tuple((query.form * weight, key.form) for query, key, weight in pairs)
         of_the_query_alone = total(operand.form * weight for operand, weight in baseline)
-        self.parts.append(Part(kind, products, of_the_query_alone, reach))
+        self.parts.append(Part(kind, products, of_the_query_alone, reach, weight))
         operands = [operand for query, key, _ in pairs for operand in (query, key)] + [
             operand for operand, _ in baseline
         ]
@@ -108,7 +109,7 @@ def scores(cases: Sequence[Conjunction], scoring: Scoring) -> Scores:
             break
     for part in conjunction.parts:
         if part not in uneven:
-            _score_part(*part, scoring, found, weight)
+            score_part(*part, scoring, found, weight)
     return found
 
 
@@ -218,9 +219,10 @@ def _ends(domain: Domain) -> tuple[Fraction, Fraction]:
     return domain.numbers[0], domain.numbers[-1]
 
 
-def _score_part(
+def score_part(
     key: SOp, query: SOp, comparison: Comparison, scoring: Scoring, found: Scores, weight: Fraction
 ) -> None:
+    """Score one comparison: by `weight` where it holds, by 0 or less where not."""
     keys, queries = scoring.analysis.domain(key), scoring.analysis.domain(query)
     common = len(set(keys) & set(queries))
     if comparison == EQUAL and common > SMALL_TABLE:
@@ -249,12 +251,12 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
     domains = [scoring.analysis.domain(node) for node in (key, query)]
     if not all(domain.numeric for domain in domains):
         codes = [scoring.codes.of(node, domain) for node, domain in zip((key, query), domains, strict=True)]
-        _score_part(codes[0], codes[1], EQUAL, scoring, found, weight)  # they may be few, of the tokens that are meant
+        score_part(codes[0], codes[1], EQUAL, scoring, found, weight)  # they may be few, of the tokens that are meant
         return
     numbers = _values(key, query, scoring)
     if any(number.denominator != 1 for number in numbers):  # ranks are whole, thirds would be rounded
         rank = {number: ordinal for ordinal, number in enumerate(numbers)}
-        _score_part(_looked_up(key, rank, scoring), _looked_up(query, rank, scoring), EQUAL, scoring, found, weight)
+        score_part(_looked_up(key, rank, scoring), _looked_up(query, rank, scoring), EQUAL, scoring, found, weight)
         return
     gap = min(b - a for a, b in itertools.pairwise(numbers))
     centre = Fraction((numbers[0] + numbers[-1]) // 2)
@@ -270,7 +272,7 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
     if scoring.nowhere is not None:  # the tangent of q^2 at that number, which is below q^2 elsewhere (C52)
         none = (scoring.nowhere - centre) / gap
         baseline = [(read(q), 2 * none * weight), (scoring.read(Constant(1)), -none * none * weight)]
-    found.add("parabola", pairs, baseline, reach)
+    found.add("parabola", pairs, baseline, reach, weight)
 
 
 def _compare_digits(
@@ -283,7 +285,7 @@ def _compare_digits(
     for high in (True, False):
         digit = {number: ordinal // base if high else ordinal % base for number, ordinal in rank.items()}
         one, other = (_looked_up(node, digit, scoring) for node in (key, query))
-        _score_part(one, other, EQUAL, scoring, found, weight)
+        score_part(one, other, EQUAL, scoring, found, weight)
 
 
 def _values(key: SOp, query: SOp, scoring: Scoring) -> list[Fraction]:

@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple, TypeAlias
 
 from compiler.circuit.circuit import Circuit, Output, Repeat, Variable
-from compiler.circuit.layer import DECODER, ENCODER, Channel, Head, Layer, Neuron, Stairs
+from compiler.circuit.layer import DECODER, ENCODER, Channel, Head, Layer, Neuron, Sees, Stairs
 from compiler.graph.relation import Conjunction
 from compiler.lowering.attention import Operand, has_few_digits
 from compiler.lowering.names import Names
@@ -41,6 +41,8 @@ class Alike(NamedTuple):
     """Whether it selects one key where one output has an answer, but perhaps several where only another has."""
     cases: tuple[Conjunction, ...]
     """What it selects: keys that satisfy one of them."""
+    sees: Sees = "all"
+    """Which of these keys it sees (C43)."""
 
 
 @dataclass

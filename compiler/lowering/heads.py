@@ -17,14 +17,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
-from compiler.circuit.layer import Channel, Head
-from compiler.graph.domain import LENGTH
+from compiler.circuit.layer import Channel, Head, Sees
+from compiler.graph.domain import LENGTH, Rightmost
 from compiler.graph.relation import Conjunction
 from compiler.lowering.attention import Operand, Read, Scores, Scoring, scores, weighted
 from compiler.lowering.builder import Alike, Builder, Mode, OpenHead
 from compiler.lowering.context import FEW, Context
 from compiler.lowering.counting import Counting
 from compiler.lowering.lines import minus
+from compiler.lowering.rightmost import scores_of_end
 from compiler.lowering.rewrites import default_number
 from compiler.numbers.direction import Direction, Form
 from rasp.meaning.sop import Aggregate, Constant, Indices, Lookup, SOp, Total, Width
@@ -52,6 +53,7 @@ class Heads:
         self.read = read
         self.exactly = exactly
         self.evidence = evidence
+        self._ends: dict[Rightmost, Scores | None] = {}
 
     def total(self, node: Width | Total) -> Operand:
         """A "sum" head for each exclusive case (a query finds no key by two of them), all into one direction.
@@ -155,15 +157,16 @@ class Heads:
 
         Where the value is one constant, the head is an `existence` head: it is enough that some selected key is found.
         """
-        sure = mode == "mean" and any(map(self.analysis.surely_matches, cases))
         existence = mode == "mean" and isinstance(node, Aggregate) and len(self.analysis.domain(node.value)) == 1
-        single_for_one = self.context.has_several_outputs and self._selects_one(cases, node)
-        alike = self.builder.heads(Alike(mode, existence, single_for_one, cases))
+        single = self._selects_one(cases, node)
+        cases, sees, found = self._end(mode, cases, existence)
+        sure = mode == "mean" and any(map(self.analysis.surely_matches, cases))
+        alike = self.builder.heads(Alike(mode, existence, single and self.context.has_several_outputs, cases, sees))
         crosses = any(case.crosses for case in cases)
         if not alike:
-            nowhere = None if sure or mode == "sum" else self._nowhere(cases)
-            found = scores(cases, self._scoring(mode, existence, sure, nowhere))
-            first = self._open(mode, found, sure, cases, node)
+            nowhere = None if sure or found is not None or mode == "sum" else self._nowhere(cases)
+            found = found or scores(cases, self._scoring(mode, existence, sure, nowhere))
+            first = self._open(mode, found, sure, cases, node, sees)
             first.head = replace(first.head, nearest=nowhere is not None)
             alike.append(first)
         earliest = self._after(value.ready, crosses)
@@ -173,10 +176,28 @@ class Heads:
             alike.append(opened)
         picked = isinstance(node, Aggregate) and self.analysis.picks(node)
         opened.channels.append(Channel(value.form, default, direction, picked))
-        if self._selects_one(cases, node):
+        if single:
             opened.head = replace(opened.head, single=True)
         exact = mode == "mean" and (existence or (opened.head.single and value.exact))
         return Operand(Form.of(direction), opened.written, exact)
+
+    def _end(
+        self, mode: Mode, cases: tuple[Conjunction, ...], existence: bool
+    ) -> tuple[tuple[Conjunction, ...], Sees, Scores | None]:
+        """Where a case asks for the last or the first key of a simpler one: that case, which key, and its scores (C43).
+
+        If there is a last one, there is one, so whether it is found is asked of the simpler case.
+        """
+        end = self.analysis.rightmost(cases[0]) if mode == "mean" and len(cases) == 1 else None
+        if end is None:
+            return cases, "all", None
+        if existence:
+            return (end.among,), "all", None
+        if end not in self._ends:
+            sure = self.analysis.surely_matches(end.among)
+            self._ends[end] = scores_of_end(end, self._scoring(mode, existence, sure, None), self.precision)
+        found = self._ends[end]
+        return (cases, "all", None) if found is None else ((end.among,), "first" if end.first else "last", found)
 
     def _after(self, ready: int, crosses: bool) -> int:
         """When heads have written that read something ready then."""
@@ -196,7 +217,9 @@ class Heads:
         unique = len(cases) == 1 and self.analysis.unique(cases[0])
         return unique or (isinstance(node, Aggregate) and self.analysis.selects_one(node))
 
-    def _open(self, mode: Mode, found: Scores, sure: bool, cases: tuple[Conjunction, ...], node: SOp) -> OpenHead:
+    def _open(
+        self, mode: Mode, found: Scores, sure: bool, cases: tuple[Conjunction, ...], node: SOp, sees: Sees
+    ) -> OpenHead:
         head = Head(
             name=self.builder.names.label(node),
             node=self.builder.names.meant(node),
@@ -208,8 +231,9 @@ class Heads:
             score_gap=Fraction(1),
             least_selected=found.least_selected,
             exact=found.exact,
-            single=self._selects_one(cases, node),
+            single=sees != "all" or self._selects_one(cases, node),
             channels=(),
             crosses=any(case.crosses for case in cases),
+            sees=sees,
         )
         return OpenHead(head, self._after(found.ready, head.crosses))

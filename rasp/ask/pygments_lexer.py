@@ -25,7 +25,7 @@ _DECLARES = re.compile(r"^\s*#@\s*source\s*:", re.MULTILINE)
 LIBRARY = (
     *("full_s", "selector_width", "has_focus", "count", "contains", "max", "min", "average", "load_from_location"),
     *("shift", "mark_last_instance", "mark_first_instance", "select_from_last", "select_from_first", "sort"),
-    "select_next_identical",
+    *("select_next_identical", "latest", "rightmost"),
 )
 
 

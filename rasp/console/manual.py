@@ -103,6 +103,11 @@ stands on one of them; what the other holds is fetched: aggregate(select(indices
     "select_from_first": "select_from_first(s, value)\nEvery row selects the first position that holds the value.",
     "sort": "sort(s, key)\nThe values of s in the order of ascending keys; equal keys keep their order.",
     "select_next_identical": "select_next_identical(s)\nEvery row selects the next later position with an equal value.",
+    "latest": """\
+latest(key, query, value, default)
+The value at the last position whose key is the query; the default where there is none.
+Where the future is hidden, the last one so far: what was written last at an address, latest(address, asked, s, 0).""",
+    "rightmost": "rightmost(selector)\nEvery row selects the last of the positions that the given one selects, if there is one.",
 }
 
 

@@ -78,6 +78,7 @@ def test_library_names() -> None:
     names = """
         full_s length selector_width has_focus count contains max min average load_from_location shift sort
         mark_last_instance mark_first_instance select_from_last select_from_first select_next_identical
+        latest rightmost
     """
     assert set(names.split()) <= library().values.keys()
     assert not any(name.startswith("_") for name in library().values)

@@ -20,19 +20,22 @@ from __future__ import annotations
 
 from compiler.graph.domain.analysis import Analysis
 from compiler.graph.domain.linear import summands
+from compiler.graph.domain.rightmost import Rightmost
 from compiler.graph.domain.rows import Interval
 from compiler.graph.domain.setting import Limits, Refusal, Setting, nothing_meant, refusal
 from compiler.graph.domain.values import Domain
-from compiler.graph.domain.variables import LENGTH, TOKEN, args, bounded, cone, is_length
+from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, args, bounded, cone, is_length
 
 __all__ = [
     "LENGTH",
+    "POSITION",
     "TOKEN",
     "Analysis",
     "Domain",
     "Interval",
     "Limits",
     "Refusal",
+    "Rightmost",
     "Setting",
     "args",
     "bounded",

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from compiler.graph.domain.domains import Domains
 from compiler.graph.domain.linear import Terms
+from compiler.graph.domain.rightmost import Rightmost
 from compiler.graph.domain.rows import Interval
 from compiler.graph.domain.setting import Setting
 from compiler.graph.domain.tables import Point
@@ -215,6 +216,10 @@ class Analysis:
     def interval(self, conjunction: Conjunction) -> Interval | None:
         """The interval of a running sum in which a conjunction looks for its query, if it does that (C22)."""
         return self._rows.interval(conjunction)
+
+    def rightmost(self, conjunction: Conjunction) -> Rightmost | None:
+        """The last or the first of which keys a conjunction selects, if it visibly does that (C43)."""
+        return self._rows.rightmost.of(conjunction)
 
     def picks(self, node: Aggregate) -> bool:
         """Whether the aggregate returns one of the selected values: none is averaged with a different one."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from compiler.graph.domain.dependencies import Facts, Keys
 from compiler.graph.domain.linear import LinearForms, Terms, added_up, combine
+from compiler.graph.domain.rightmost import RightmostKeys
 from compiler.graph.domain.setting import Setting, refusal
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
@@ -71,6 +72,7 @@ class Rows:
         self._made: dict[Aggregate, bool] = {}
         self._keys: dict[Conjunction, Keys] = {}
         self._facts = Facts(setting.causal, variables, linear, tables, self.disjuncts, self.is_uniform, domain)
+        self.rightmost = RightmostKeys(self._facts, setting.max_length)
 
     def disjuncts(self, selector: Selector) -> list[Conjunction]:
         """The selector as an `or` of conjunctions. Raises `RaspError` when they are too many."""
