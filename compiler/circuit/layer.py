@@ -42,7 +42,7 @@ class Channel:
 class Part:
     """One comparison's share of a score: the sum of q(query) * k(key) over `pairs`.
 
-    It is the wanted score plus `baseline(query)`. A "parabola" is ``2qk - k^2`` with baseline ``q^2``, times `weight`.
+    It is the wanted score plus `baseline(query)`, times `weight`. A "parabola" is ``2qk - k^2`` with baseline ``q^2``.
     An "interval" is ``2qm - m^2 + v^2`` with that baseline, whole numbers (C32); those of the keys follow each other by
     position. A "place" is the position of the key, or its opposite: it tells which of several keys comes last, or
     first (C43).
@@ -52,7 +52,7 @@ class Part:
     pairs: tuple[tuple[Form, Form], ...]
     baseline: Form
     reach: Fraction  # of a parabola: the largest code
-    weight: Fraction = Fraction(1)  # of a parabola: what its squares are multiplied by
+    weight: Fraction = Fraction(1)  # what tables and parabolas are multiplied by
 
     @property
     def best(self) -> float:

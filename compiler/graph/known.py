@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from compiler.graph.domain import Setting
-from compiler.graph.relation import EQUAL, Compared, Conjunction, disjuncts
+from compiler.graph.relation import EQUAL, Compared, Conjunction, compare, disjuncts
 from compiler.graph.rules import Rule
 from rasp.meaning.operators import TRUTHS, Undefined
 from rasp.meaning.sop import (
@@ -51,10 +51,19 @@ class Known:
         """The selector as an `or` of conjunctions; None where that is too long, or has no value for any input."""
         if selector not in self._cases:
             try:
-                self._cases[selector] = disjuncts(selector, self.setting.limits.cases)
+                cases = disjuncts(selector, self.setting.limits.cases)
+                self._cases[selector] = [case for case in cases if not any(map(self._is_beyond, case.parts))]
             except (ValueError, Undefined):  # reported where its rows are asked for
                 self._cases[selector] = None
         return self._cases[selector]
+
+    def _is_beyond(self, part: Compared) -> bool:
+        """Whether no position of an input is as a comparison with a number wants it."""
+        key, query, how = part
+        if not (isinstance(key, Indices) and isinstance(query, Constant)) or isinstance(query.value, str):
+            return False
+        places = {0, self.setting.max_length - 1, min(max(0, int(query.value)), self.setting.max_length - 1)}
+        return not any(compare(how, place, query.value) for place in places)
 
     def kind(self, node: SOp) -> Kind | None:
         """The kind that the s-op visibly has wherever it has a value: a list is read at an int, and at no float."""

@@ -219,9 +219,7 @@ def _ends(domain: Domain) -> tuple[Fraction, Fraction]:
     return domain.numbers[0], domain.numbers[-1]
 
 
-def score_part(
-    key: SOp, query: SOp, comparison: Comparison, scoring: Scoring, found: Scores, weight: Fraction
-) -> None:
+def score_part(key: SOp, query: SOp, comparison: Comparison, scoring: Scoring, found: Scores, weight: Fraction) -> None:
     """Score one comparison: by `weight` where it holds, by 0 or less where not."""
     keys, queries = scoring.analysis.domain(key), scoring.analysis.domain(query)
     common = len(set(keys) & set(queries))
@@ -232,7 +230,7 @@ def score_part(
         compared = scoring.read(Map(PREDICATE_OF[comparison], (key, query)))
         found.selected += weight
         found.least_selected += weight
-        found.add("table", [(scoring.read(Constant(1)), compared, weight)])
+        found.add("table", [(scoring.read(Constant(1)), compared, weight)], weight=weight)
         return
     table = _selection_table(keys.values, queries.values, lambda k, q: _holds(comparison, k, q))
     _score_table(key, query, table, scoring, found, weight)
@@ -378,6 +376,7 @@ def _score_table(
     found.add(
         "table",
         [(_bit(query, q, table.queries, scoring), _bit(key, k, table.keys, scoring), weight) for q, k in bits],
+        weight=weight,
     )
 
 

@@ -25,8 +25,8 @@ from compiler.lowering.builder import Alike, Builder, Mode, OpenHead
 from compiler.lowering.context import FEW, Context
 from compiler.lowering.counting import Counting
 from compiler.lowering.lines import minus
-from compiler.lowering.rightmost import scores_of_end
 from compiler.lowering.rewrites import default_number
+from compiler.lowering.rightmost import scores_of_end
 from compiler.numbers.direction import Direction, Form
 from rasp.meaning.sop import Aggregate, Constant, Indices, Lookup, SOp, Total, Width
 

@@ -41,7 +41,7 @@ def scores_of_end(end: Rightmost, scoring: Scoring, precision: Precision) -> Sco
     least = 1 - weight if end.first else Fraction(0)
     found.selected += least
     found.least_selected += least
-    size = real(weight) + sum(_size(part, weight) for part in found.parts)
+    size = real(weight) + sum(map(_size, found.parts))
     return found if largest and found.exact and size <= precision.sum_whole else None
 
 
@@ -52,6 +52,6 @@ def _takes_few_columns(part: Compared, analysis: Analysis) -> bool:
     return min(len(analysis.domain(key)), len(analysis.domain(query))) <= MOST_COLUMNS
 
 
-def _size(part: Part, weight: Fraction) -> float:
+def _size(part: Part) -> float:
     """What the products of a part add up to in size: of a table they are bits."""
-    return 3 * part.best if part.kind == "parabola" else real(weight) * len(part.pairs)
+    return 3 * part.best if part.kind == "parabola" else real(part.weight) * len(part.pairs)

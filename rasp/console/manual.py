@@ -107,7 +107,7 @@ stands on one of them; what the other holds is fetched: aggregate(select(indices
 latest(key, query, value, default)
 The value at the last position whose key is the query; the default where there is none.
 Where the future is hidden, the last one so far: what was written last at an address, latest(address, asked, s, 0).""",
-    "rightmost": "rightmost(selector)\nEvery row selects the last of the positions that the given one selects, if there is one.",
+    "rightmost": "rightmost(selector)\nEvery row selects the last of the positions that the given selector selects.",
 }
 
 

@@ -1,7 +1,7 @@
 """Rightmost: which conjunctions select the last, or the first, of the keys that a simpler one selects.
 
 In: a conjunction of comparisons. Out: the `Rightmost` that it is, if it visibly is one (docs/constructions.md, C43).
-Invariant: on every input, each row of the conjunction selects that one key, and none where the simpler one selects none.
+Invariant: on every input, each row of the conjunction selects that one key, and none where the simpler one has none.
 
     select(address, a, ==) and select(version, selector_width(select(address, a, ==)), ==)
     where version = selector_width(select(address, address, ==) and select(indices, indices, <=))

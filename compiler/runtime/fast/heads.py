@@ -117,8 +117,9 @@ class Group:
                 else:
                     means.append((sums.new(), count, channel))
                     sums.add(means[-1][0], step, channel.read)
-        self.products = Products([factors for _, factors in sums.products], places[0].one, rows.kind)
-        self.search = search(steps[0], [window for window, _ in sums.products], places, rows.kind)
+        windows, products = zip(*sums.products, strict=True)
+        self.products = Products(products, places[0].one, rows.kind)
+        self.search = search(steps[0], windows, places, rows.kind, Counts(products, places[0].one, rows.kind))
         self.combined = Combined(sums, self.kind)
         self.added = Picked(list(added.values()), rows.kind)
         self.counted = Picked([count for count, _ in found], rows.kind)
@@ -220,6 +221,21 @@ class Products:
         for factor in self.factors[1:]:
             found = found * factor(factors)
         return found
+
+
+class Counts:
+    """Which keys count for each of some products: those at which all of its bits hold."""
+
+    def __init__(self, products: Sequence[Chosen], one: int, kind: Kind) -> None:
+        """Bits are numbered below `one`, what is added up from there on."""
+        bits = [tuple(factor for factor in product if factor < one) for product in products]
+        distinct = list(dict.fromkeys(bits))
+        self.products = Products(distinct, one, kind)
+        self.which = kind.places([distinct.index(some) for some in bits])
+
+    def __call__(self, factors: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether keys count, [row, batch, position], and the row of each product."""
+        return self.products(factors) > 0.5, self.which
 
 
 class Combined:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.circuit.layer import Head
+from compiler.circuit.layer import Head, Sees
 
 MOST_KNOWN = 1 << 16
 """How many numbers between those of a staircase are remembered."""
@@ -47,11 +47,13 @@ class Log:
 
     def __init__(self, width: int) -> None:
         self.places: list[int] = []
+        self.values: list[tuple[float, ...]] = []
         self.sums: list[tuple[float, ...]] = [(0.0,) * width]
 
     def add(self, place: int, values: tuple[float, ...]) -> None:
         """One more position."""
         self.places.append(place)
+        self.values.append(values)
         self.sums.append(tuple(map(float.__add__, self.sums[-1], values)))
 
     def between(self, first: int, last: int) -> tuple[int, tuple[float, ...]]:
@@ -83,6 +85,17 @@ class Logs:
                 number += more
                 sums = [a + b for a, b in zip(sums, values, strict=True)]
         return number, sums
+
+    def end(self, codes: Iterable[object], first: int, last: int, sees: Sees) -> tuple[int, Sequence[float]]:
+        """The values at the last or the first of the positions between two that have the code, and 1 if there is one.
+
+        Of several codes one is there at most.
+        """
+        for log in (self.logs[code] for code in codes if code in self.logs):
+            start, end = bisect_left(log.places, first), bisect_right(log.places, last)
+            if start < end:
+                return 1, log.values[start if sees == "first" else end - 1]
+        return 0, [0.0] * self.width
 
 
 class Spans:
@@ -136,6 +149,6 @@ class Scores:
         """How many keys are selected, and the sums of their values. Between a selected key and the others is a step."""
         scores = self.keys[: self.length] @ np.array(query)
         least = scores.max() if self.head.sure else baseline + float(self.head.selected)
-        least = max(least, scores.max()) if self.head.nearest else least
+        least = least if self.head.sees == "all" and not self.head.nearest else max(least, scores.max())
         chosen = self.values[: self.length][scores >= least - float(self.head.score_gap) / 2]
         return len(chosen), chosen.sum(0).tolist()

@@ -71,7 +71,8 @@ class Step:
     @property
     def single(self) -> bool:
         """Whether no query can find two keys: they stand at one position."""
-        return self.selection.window.narrow or self.positions is not None or bool(self.selection.intervals)
+        found = self.selection
+        return found.window.narrow or found.ended or self.positions is not None or bool(found.intervals)
 
     @property
     def placed(self) -> bool:
@@ -116,8 +117,8 @@ class Step:
         """Heads of one group find their keys in the same way; so do all that see one position, each its own."""
         found = self.selection
         alone = (self.name, found.keys, self.channels) if found.orders else ()
-        window = None if self.placed else found.window
-        return (found.matches, found.orders, found.intervals, window, self.wide, alone)
+        where = None if self.placed else (found.window, found.sees)
+        return (found.matches, found.orders, found.intervals, where, self.wide, alone)
 
     def __str__(self) -> str:
         verb = "adds up" if self.mode == "sum" else "averages"

@@ -12,13 +12,14 @@ numbers is exact. Nothing larger is made than the values, twice as many ends of 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from compiler.circuit.layer import Sees
 from compiler.runtime.fast.plan import Digits, Step
 from compiler.runtime.fast.rows import Kind, Places
 from compiler.runtime.fast.selection import Interval, Order, Window
@@ -125,8 +126,8 @@ class Codes:
     """Numbers that must be equal as one whole number from 0 on, for keys and queries."""
 
     def __init__(self, digits: Sequence[Digits], places: Places) -> None:
-        forms = zip(*(digit.forms() for digit in digits), strict=True)
-        self.sides = [[place.numbers[form] for form in side] for side, place in zip(forms, places, strict=True)]
+        pairs = [digit.forms() for digit in digits]
+        self.sides = [[place.numbers[pair[side]] for pair in pairs] for side, place in enumerate(places)]
         self.lows = [digit.low for digit in digits]
         self.sizes = [digit.size for digit in digits]
         self.size = math.prod(self.sizes)
@@ -146,8 +147,7 @@ class Codes:
         for row, low, size in zip(self.sides[side], self.lows, self.sizes, strict=True):
             code = (numbers[row] - low).round_().clamp_(0, size - 1).long()
             found = code if found is None else found.mul_(size).add_(code)
-        assert found is not None
-        return found
+        return numbers.new_zeros(numbers.shape[1:], dtype=torch.long) if found is None else found
 
 
 class Bins:
@@ -203,14 +203,46 @@ class Pointed(Between):
         return values.gather(2, position.expand(len(values), -1, -1)) * there
 
 
+class Ended(Between):
+    """The last or the first key that counts, of the window and with the query's number.
+
+    Sorted by number and position, it stands at an end of those that are side by side (C43).
+    """
+
+    def __init__(self, codes: Codes, window: Window, sees: Sees, counted: Counted, kind: Kind) -> None:
+        super().__init__(window, kind)
+        self.codes, self.sees, self.counted = codes, sees, counted
+
+    def __call__(self, values: Tensor, keys: Tensor, queries: Tensor) -> Tensor:
+        """[value, batch, key] -> [value, batch, query]."""
+        n = keys.shape[-1]
+        key, query = self.codes.both(keys, queries)
+        counts, which = self.counted(keys)
+        key = torch.where(counts, key, self.codes.size)  # a number that no query has
+        places = (key * n + torch.arange(n, device=key.device)).sort(-1).values
+        ends = (query * n + end for end in self.ends(sizes(keys, queries)))
+        low, high = (end.expand(len(places), -1, -1).contiguous() for end in ends)
+        if self.sees == "first":
+            at = torch.searchsorted(places, low)
+        else:
+            at = torch.searchsorted(places, high, right=True) - 1
+        found = places.gather(-1, at.clamp(0, n - 1))
+        there = (found >= low) & (found <= high)
+        position, there = (found % n)[which], there[which]
+        return values.gather(-1, position) * there
+
+
 Search: TypeAlias = Between | Bins | Placed
+Counted: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From the factors, which keys count: a few rows [row, batch, position], and the row of each value."""
 
 
-def search(step: Step, windows: Sequence[Window], places: Places, kind: Kind) -> Search:
+def search(step: Step, windows: Sequence[Window], places: Places, kind: Kind, counted: Counted) -> Search:
     """How the keys of heads of a group are found, by what is known of the numbers that are compared.
 
     `windows` are those of the values that are searched; they may differ where nothing else is asked. `places` say where
-    numbers stand among those of the keys, and among those of the queries.
+    numbers stand among those of the keys, and among those of the queries. Which keys are `counted` for the values is
+    asked where one of several is seen.
     """
     selection = step.selection
     if step.placed:
@@ -219,9 +251,11 @@ def search(step: Step, windows: Sequence[Window], places: Places, kind: Kind) ->
         return Extreme(selection.orders[0], selection.window, places, kind)
     if selection.intervals:
         return Within(selection.intervals[0], selection.window, places, kind)
-    if not selection.matches:
+    if not selection.matches and not selection.ended:
         return Between(selection.window, kind)
     codes = Codes(step.digits, places)
+    if selection.ended:
+        return Ended(codes, selection.window, selection.sees, counted, kind)
     if step.positions is not None:
         return Pointed(codes, selection.window, step.positions, kind)
     if selection.window.whole and codes.size <= BINS:

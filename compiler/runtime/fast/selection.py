@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.circuit.circuit import Circuit
-from compiler.circuit.layer import Head, Part, Stream
+from compiler.circuit.layer import Head, Part, Sees, Stream
 from compiler.numbers.direction import ONE, Form
 from compiler.runtime.fast.units import Units, common_unit
 
@@ -148,7 +148,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Selection:
-    """A key is selected by a query if everything here holds.
+    """A key is selected by a query if everything here holds; of several, the query may see the last or first alone.
 
     A bit is a form that is 1 or more where it holds and 0 or less where not. Of `classes`, each a list of pairs (query
     bit, key bit), one pair must hold at both; at most one does.
@@ -161,6 +161,12 @@ class Selection:
     orders: tuple[Order, ...]
     window: Window
     intervals: tuple[Interval, ...] = ()
+    sees: Sees = "all"
+
+    @property
+    def ended(self) -> bool:
+        """Whether of several keys a query sees one, which comes last or first."""
+        return self.sees != "all" and not self.window.narrow
 
     def key_bits(self) -> Iterator[Form]:
         """Every form that is read as a bit at the key."""
@@ -188,13 +194,15 @@ class Selection:
         yield [0]
         for place, query in enumerate(streams[1:]):
             seen = range(self.window.first[place], min(self.window.last[place], len(sources) - 2) + 1)
-            yield [key + 1 for key in seen if self.selects(query, sources[key + 1])]
+            found = [key + 1 for key in seen if self.selects(query, sources[key + 1])]
+            yield {"all": found, "last": found[-1:], "first": found[:1]}[self.sees]
 
     def __str__(self) -> str:
         told = [f"key({form})" for form in self.keys] + [str(form) for form in self.queries]
         told += [" or ".join(f"{q} and key({k})" for q, k in pairs) for pairs in self.classes]
         told += [*map(str, self.matches), *map(str, self.orders), *map(str, self.intervals)]
-        return " and ".join([*told, str(self.window)] if not self.window.whole or not told else told)
+        text = " and ".join([*told, str(self.window)] if not self.window.whole or not told else told)
+        return text if self.sees == "all" else f"{text}, the {self.sees} one"
 
 
 def selection_of(circuit: Circuit, head: Head) -> Selection | None:
@@ -224,29 +232,29 @@ class Selections:
 
     def of(self, head: Head) -> Selection | None:
         """What the head selects; None where its parts do not say."""
-        weight = _weight(head)
-        if weight is None:
-            return None
         keys, length = self.at_keys(head), self.circuit.max_length
         everything = Window.all(length, self.circuit.causal)
         if head.crosses:
             everything = Window.across(length, keys.circuit.max_length)
-        static = [part for part in head.parts if self._is_static_part(part, keys)]
-        window = self._window(static, weight, keys) if static else everything
-        rest = [part for part in head.parts if part not in static] if window is not None else head.parts
+        parts = [part for part in head.parts if part.kind != "place"]  # which of several keys is seen
+        if not all(_is_parabola(part) for part in parts if part.kind == "parabola"):
+            return None
+        static = [part for part in parts if self._is_static_part(part, keys)]
+        window = self._window(static, keys) if static else everything
+        rest = [part for part in parts if part not in static] if window is not None else parts
         found = _Tests()
         for part in rest:
-            if not self._add(part, weight, keys, found):
+            if not self._add(part, keys, found):
                 return None
-        return found.selection(window or everything)
+        return found.selection(window or everything, head.sees)
 
-    def _add(self, part: Part, weight: Fraction, keys: Selections, found: _Tests) -> bool:
+    def _add(self, part: Part, keys: Selections, found: _Tests) -> bool:
         """Add one part's tests; False where it has another form than is known here."""
         match part.kind:
             case "table":
-                found.add_table([(query * (1 / weight), key) for query, key in part.pairs])
+                found.add_table([(query * (1 / part.weight), key) for query, key in part.pairs])
             case "parabola":
-                query, key = _codes(part, weight)
+                query, key = _codes(part)
                 unit = common_unit([self.units.of(query), keys.units.of(key)])
                 if unit is None:
                     return False
@@ -260,6 +268,8 @@ class Selections:
             case "interval":
                 (asked, middle), _, (_, square) = part.pairs
                 found.intervals.append(Interval(asked * HALF, middle, square))
+            case "place":
+                return False
             case _:
                 assert_never(part.kind)
         return True
@@ -287,10 +297,10 @@ class Selections:
                 found += float(coefficient) * np.array([float(x) for x in self.places[direction]])
         return found
 
-    def _window(self, parts: Sequence[Part], weight: Fraction, keys: Selections) -> Window | None:
+    def _window(self, parts: Sequence[Part], keys: Selections) -> Window | None:
         """The positions that parts of positions alone select, if they lie side by side for every query."""
         length, there = self.circuit.max_length, keys.circuit.max_length
-        tests = [self._test(part, weight, keys) for part in parts]
+        tests = [self._test(part, keys) for part in parts]
         bounds: list[tuple[int, int]] = []
         step = max(1, MOST_PAIRS // there // 8)
         if length * there > MOST_PAIRS:
@@ -311,17 +321,17 @@ class Selections:
         ends = tuple(first for first, _ in bounds), tuple(last for _, last in bounds)
         return Window(*ends, None if keys is self else there)
 
-    def _test(self, part: Part, weight: Fraction, keys: Selections) -> tuple[list[tuple[Numbers, Numbers]], Numbers]:
+    def _test(self, part: Part, keys: Selections) -> tuple[list[tuple[Numbers, Numbers]], Numbers]:
         """A part at all positions: the factors of its score, and the least score that selects, by query."""
         if part.kind == "parabola":  # -(q - k)^2 from the numbers themselves: a sure head has no baseline
-            asked, sought = _codes(part, weight)
+            asked, sought = _codes(part)
             query, key = self._at(asked), keys._at(sought)
             minus = -np.ones_like(query)
             return [(2 * query, key), (minus, key * key)], query * query - 0.5
         pairs = [(self._at(query), keys._at(key)) for query, key in part.pairs]
         if part.kind == "interval":
             return pairs, pairs[0][0] ** 2 / 4 + 0.5
-        selected = float(weight) if part.kind == "table" else 1.0
+        selected = float(part.weight) if part.kind == "table" else 1.0
         return pairs, self._at(part.baseline) + selected - 0.5
 
 
@@ -352,7 +362,7 @@ class _Tests:
         else:
             self.orders.append(Order(query, key))
 
-    def selection(self, window: Window) -> Selection:
+    def selection(self, window: Window, sees: Sees) -> Selection:
         """All of it, each test once."""
         return Selection(
             tuple(dict.fromkeys(self.keys)),
@@ -362,27 +372,18 @@ class _Tests:
             tuple(self.orders),
             window,
             tuple(self.intervals),
+            sees,
         )
-
-
-def _weight(head: Head) -> Fraction | None:
-    """By how much tables and parabolas are multiplied (C16); None where they are not all alike."""
-    kinds = [part.kind for part in head.parts]
-    weights = {-part.pairs[-1][0].terms.get(ONE, Fraction(0)) for part in head.parts if part.kind == "parabola"}
-    if tables := kinds.count("table"):
-        weights.add((head.selected - kinds.count("order") - kinds.count("interval")) / tables)
-    known = all(map(_is_parabola, (part for part in head.parts if part.kind == "parabola")))
-    return (weights or {Fraction(1)}).pop() if known and len(weights) <= 1 and all(w > 0 for w in weights) else None
 
 
 def _is_parabola(part: Part) -> bool:
     return len(part.pairs) == 2 and _is_constant(part.pairs[1][0])
 
 
-def _codes(part: Part, weight: Fraction) -> tuple[Form, Form]:
+def _codes(part: Part) -> tuple[Form, Form]:
     """The numbers that a parabola ``2qk - k^2`` compares."""
     (query, key), _ = part.pairs
-    return query * (1 / (2 * weight)), key
+    return query * (1 / (2 * part.weight)), key
 
 
 def _is_constant(form: Form) -> bool:

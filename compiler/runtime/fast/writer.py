@@ -61,7 +61,8 @@ class Writer(Source):
             return self._ordered(step)
         if selection.intervals:
             return self._within(step)
-        if window.so_far or window.behind or (step.crosses and (window.whole or window.narrow)):
+        by_code = window.so_far or window.behind or (step.crosses and (window.whole or window.narrow))
+        if by_code and not (selection.ended and selection.sees == "first"):
             return self._by_code(step)
         plain = not selection.classes and not selection.matches and not step.crosses
         if window.narrow and plain:
@@ -186,8 +187,10 @@ class Writer(Source):
         if any(test for test, _ in queries):
             chosen = tuple_of(f"({test or 'True'}, {code})" for test, code in queries)
             codes = f"[code for test, code in {chosen} if test]"
-        asked = _test(step.selection.queries, self)
-        return self._reduced(step, f"{past}.between({either(asked, codes, '()')}, {first}, {last})")
+        sees = step.selection.sees
+        asked = f"{either(_test(step.selection.queries, self), codes, '()')}, {first}, {last}"
+        found = f"{past}.between({asked})" if sees == "all" else f"{past}.end({asked}, {sees!r})"
+        return self._reduced(step, found)
 
     def _codes(self, step: Step) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         """For a key, and for a query: tests, and the code that it has if the test holds. Equal codes are a match.

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compiler.graph.domain import POSITION
 from compiler.trust.verify.machine import OWN, Machine
 from compiler.trust.verify.meaning import Cases, Meaning, Relation
-from compiler.trust.verify.space import CannotVerify, Classes, Codes, Known, Reals, Space, largest
+from compiler.trust.verify.space import Bits, CannotVerify, Classes, Codes, Known, Reals, Space, largest
 from rasp.meaning.sop import Aggregate
 
 
@@ -103,25 +104,28 @@ class Fetches:
                 yield match
 
     def _matched(self, scores: Scores, cases: Cases, relation: Relation) -> Match:
-        truth, undefined, queries, keys = self.meaning.agreement(relation, [scores.queries], [scores.keys])
+        place = [self.meaning.classes(POSITION)[0]] if relation.sees != "all" else []
+        truth, undefined, queries, keys = self.meaning.agreement(relation, [scores.queries], [scores.keys, *place])
         pairs = np.ix_(queries[0], keys[0])
         gaps, errors = scores.gaps[pairs], scores.errors[pairs]
+        steps = [keys[1] if relation.sees == "last" else -keys[1]] if place else []
         others, selecting = ~(truth | undefined), truth.any(axis=1)
         sure = all(self.meaning.analysis.never_empty(node.selector) for node in self.meaning.groups[cases])
         # where a query finds its place unless it asks for none, others may lie above BOS beside it (C52)
-        empty = ~selecting if not sure and self.meaning.asks_for_places(cases) else np.ones_like(selecting)
+        finds = not sure and relation.sees == "all" and self.meaning.asks_for_places(cases)
+        empty = ~selecting if finds else np.ones_like(selecting)
         margins: list[tuple[float, float, float]] = []
         for slack in (0.0 * errors, errors):  # as designed, and as bad as errors can make it
             low = np.where(truth, gaps - slack, math.inf).min(axis=1)[selecting]
             over = np.where(others, gaps + slack, -math.inf).max(axis=1)
             apart = float((low - over[selecting]).min(initial=math.inf))
+            apart = min([apart, *(_least_step(step, gaps, slack, truth) for step in steps)])
             below = math.inf if sure else -float(over[empty].max(initial=-math.inf))
             margins.append((apart, float(low.min(initial=math.inf)), below))
         low = np.where(truth, gaps - errors, math.inf).min(axis=1)[selecting]
         high = np.where(truth, gaps + errors, -math.inf).max(axis=1)[selecting]
-        return Match(
-            cases, self.machine.p.underflow, margins[0], margins[1], float((high - low).max(initial=0.0)), sure
-        )
+        spread = 0.0 if steps else float((high - low).max(initial=0.0))  # one key is seen
+        return Match(cases, self.machine.p.underflow, margins[0], margins[1], spread, sure)
 
     def named(self, match: Match, value: Known, bos: Known) -> Known | None:
         """The value as a function of what the aggregates of this relation return; None if it is none."""
@@ -215,6 +219,18 @@ class Fetches:
         """What keys add that are so many nats below the best one: nothing, where it is rounded away."""
         p, left = self.machine.p, self.n * math.exp(min(-below, 0.0)) * size
         return 0.0 if below >= p.zero or left < p.rounding(p.smallest) else left
+
+
+def _least_step(places: Codes, gaps: Reals, slack: Reals, truth: Bits) -> float:
+    """By how much the scores of selected keys rise, at least, from one place to any later one. `places` are those of
+    the keys, [key]; at one place there is one key, whichever of the joint values it has."""
+    order = np.argsort(places, kind="stable")
+    starts = np.flatnonzero(np.diff(places[order], prepend=places[order[0]] - 1))
+    low = np.minimum.reduceat(np.where(truth, gaps - slack, math.inf)[:, order], starts, axis=1)
+    high = np.maximum.reduceat(np.where(truth, gaps + slack, -math.inf)[:, order], starts, axis=1)
+    before = np.maximum.accumulate(high, axis=1)[:, :-1]
+    there = np.isfinite(before) & np.isfinite(low[:, 1:])
+    return float((low[:, 1:] - before)[there].min(initial=math.inf))
 
 
 def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float, float] | None:

@@ -12,13 +12,13 @@ table has atoms of both tapes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from compiler.graph.domain import TOKEN, Analysis, args, cone
+from compiler.graph.domain import POSITION, TOKEN, Analysis, Rightmost, args, cone
 from compiler.graph.relation import EQUAL, PREDICATE_OF, Compared, Comparison, Conjunction
 from compiler.graph.rules import rebuilt
 from compiler.graph.specialise import Graph
@@ -49,11 +49,15 @@ class Cases(NamedTuple):
 
 @dataclass(frozen=True)
 class Relation:
-    """Which keys a query selects: classes of the compared s-ops, and a table for each comparison of each case."""
+    """Which keys a query selects: classes of the compared s-ops, and a table for each comparison of each case.
+
+    Of these keys it sees all, or the one that comes `last` or `first` (C43).
+    """
 
     cases: Cases
     keys: tuple[SOp, ...]
     queries: tuple[SOp, ...]
+    sees: Literal["all", "last", "first"] = "all"
 
 
 class Meaning:
@@ -173,7 +177,15 @@ class Meaning:
         """The relation of some cases, and the same with what all queries have in common asked of each key (C37)."""
         found = tuple(Conjunction(tuple(map(self._at_keys, case.parts)), case.crosses) for case in cases.any)
         moved = Cases(found, cases.crosses)
-        return [self.relation(cases)] + ([self.relation(moved)] if moved != cases else [])
+        ends = [self.analysis.rightmost(case) for case in cases.any] if len(cases.any) == 1 else []
+        told = [self._of_end(end) for end in ends if end is not None]
+        return [*told, self.relation(cases)] + ([self.relation(moved)] if moved != cases else [])
+
+    def _of_end(self, end: Rightmost) -> Relation:
+        """Of the keys of a simpler case the one at an end: they are told apart by their positions."""
+        found = self.relation(Cases((end.among,), crosses=False))
+        keys = tuple(dict.fromkeys((*found.keys, POSITION)))
+        return replace(found, keys=keys, sees="first" if end.first else "last")
 
     def _at_keys(self, part: Compared) -> Compared:
         key, query, how = part
