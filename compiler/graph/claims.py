@@ -125,6 +125,32 @@ class Agree:
 
 
 @dataclass(frozen=True)
+class AtEnd:
+    """Every row of the selector selects the last, or the first, of the keys that another one selects there."""
+
+    selector: Selector
+    among: Selector
+    first: bool
+
+    @property
+    def about(self) -> tuple[Node, ...]:
+        """What has to be known."""
+        return self.selector, self.among
+
+    def holds(self, seen: Seen) -> bool:
+        """Whether it is so on an input."""
+        rows = zip(seen.rows(self.selector), seen.rows(self.among), strict=True)
+        return all(
+            one == (several & -several if self.first else 1 << several.bit_length() >> 1) for one, several in rows
+        )
+
+    def said(self, names: Mapping[Node, str]) -> str:
+        """The claim in words."""
+        which = "first" if self.first else "last"
+        return f"`{outline(self.selector, names)}` selects the {which} key of `{outline(self.among, names)}`"
+
+
+@dataclass(frozen=True)
 class Uniform:
     """The s-op is the same at all positions of an input."""
 
@@ -169,7 +195,7 @@ class Jointly:
         return f"{listed} have no joint values but {int(self.mask.sum())} of {self.mask.size}"
 
 
-Claim: TypeAlias = Within | Selects | Agree | Uniform | Jointly
+Claim: TypeAlias = Within | Selects | Agree | AtEnd | Uniform | Jointly
 
 
 @dataclass(frozen=True)
@@ -241,6 +267,8 @@ def _about_rows(graph: Graph) -> Iterator[Claim]:
             least, most = int(analysis.surely_matches(case)), 1 if analysis.unique(case) else None
             if least or most:
                 yield Selects(case.selector(), least, most)
+            if (end := analysis.rightmost(case)) is not None:
+                yield AtEnd(case.selector(), end.among.selector(), end.first)
     for case, nowhere in analysis.sought.items():
         elsewhere = Select(Constant(as_value(nowhere)), case.parts[0][1], "==")
         yield Selects(Or(case.selector(), elsewhere), 1, None)

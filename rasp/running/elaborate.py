@@ -22,7 +22,16 @@ from rasp.meaning.operators import TokenKind
 from rasp.meaning.sop import Indices, Node, SOp, Tokens
 from rasp.meaning.tapes import SOURCE_LENGTH, Tapes
 from rasp.running import operations
-from rasp.running.environment import OF_A_SOURCE, RESERVED, Environment, Function, Given, RaspValue, describe
+from rasp.running.environment import (
+    BEYOND_THE_ORIGINAL,
+    OF_A_SOURCE,
+    RESERVED,
+    Environment,
+    Function,
+    Given,
+    RaspValue,
+    describe,
+)
 from rasp.running.expressions import Evaluator, Skip, check_name, deep_recursion
 from rasp.running.loops import Carrying, binds
 from rasp.text.parser import MAX_WORDS, Parse, parse_source
@@ -55,7 +64,8 @@ class Elaborator(Evaluator):
         carrying: Carrying | None = None,
     ) -> None:
         base = (library_of_tapes() if two_tapes else library()) if base is None else base
-        super().__init__(Environment(base, {}, RESERVED | frozenset(base.names()) - {"tokens", "out"}))
+        free = {"tokens", "out"} | BEYOND_THE_ORIGINAL
+        super().__init__(Environment(base, {}, RESERVED | frozenset(base.names()) - free))
         if two_tapes:
             self.tapes = tapes_of(base)
         self.base = base

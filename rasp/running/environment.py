@@ -30,6 +30,8 @@ RESERVED = frozenset(
     | {"tokens_asis", "tokens_str", "tokens_int", "tokens_bool", "tokens_float", "indices", "True", "False"}
 )
 """Names nobody may bind, not even inside a function."""
+BEYOND_THE_ORIGINAL = frozenset({"latest", "rightmost"})
+"""Names of the library that the original's has not: programs were written that bind them, and may do so."""
 OF_A_SOURCE = ("source", "source_int", "source_float", "source_bool", "source_length")
 """Names that are there where the header declares a source."""
 
