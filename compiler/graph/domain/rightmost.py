@@ -10,7 +10,7 @@ Invariant: on every input, each row of the conjunction selects that one key, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -19,7 +19,8 @@ from compiler.graph.domain.dependencies import Facts
 from compiler.graph.domain.linear import added_up
 from compiler.graph.domain.variables import POSITION
 from compiler.graph.relation import EQUAL, Compared, Conjunction
-from rasp.meaning.sop import Aggregate, Constant, Map, SOp, Width
+from rasp.meaning.answers import is_boolean
+from rasp.meaning.sop import Aggregate, Constant, Map, Selector, SOp, Width
 
 UPTO = POSITION, POSITION, frozenset("<=")
 """The positions up to mine: all that there are where the future is hidden."""
@@ -57,22 +58,37 @@ class RightmostKeys:
         """The last or the first of which keys a conjunction selects; None if it is not seen to."""
         if conjunction not in self._found:
             crosses = conjunction.crosses or any(key.encoded for key, _, _ in conjunction.parts)
-            tried = (self._split(conjunction, part) for part in conjunction.parts if part[2] == EQUAL)
+            parts = self._telling(conjunction.parts)
+            tried = (self._split(parts, part) for part in parts if part[2] == EQUAL)
             self._found[conjunction] = None if crosses else next((one for one in tried if one is not None), None)
         return self._found[conjunction]
 
-    def _split(self, conjunction: Conjunction, part: Compared) -> Rightmost | None:
-        """The conjunction as one comparison that says which one, and others that say among which."""
+    def _split(self, parts: Sequence[Compared], part: Compared) -> Rightmost | None:
+        """Comparisons as one that says which one, and others that say among which."""
         key, query, _ = part
-        rest = [other for other in self._telling(conjunction.parts) if other != part]
+        rest = [other for other in parts if other != part]
         if key is POSITION:
             return self._by_halving(query, rest)
+        if (nothing := _finds_nothing(key, query)) is not None:
+            key, query = Width(nothing), Constant(0)
         numbers = self._numbers(key)
         return None if numbers is None else self._by_number(numbers, query, rest)
 
     def _telling(self, parts: Iterable[Compared]) -> list[Compared]:
-        """The comparisons without what always holds."""
-        return [part for part in parts if not (self.facts.causal and part == UPTO)]
+        """The comparisons one by one, of a bit those that it is the `and` of, without what always holds."""
+        each = (simple for part in parts for simple in self._taken_apart(part))
+        return [part for part in each if not (self.facts.causal and part == UPTO)]
+
+    def _taken_apart(self, part: Compared) -> Iterator[Compared]:
+        """What a key satisfies if a bit of it is True: both of ``a and b``, of ``x == m`` the comparison, m uniform."""
+        match part:
+            case (Map(op="and", args=args), Constant(value=True), how) if how == EQUAL and all(map(is_boolean, args)):
+                for arg in args:
+                    yield from self._taken_apart((arg, Constant(True), EQUAL))
+            case (Map(op="==", args=(x, m)), Constant(value=True), how) if how == EQUAL and self.facts.is_uniform(m):
+                yield x, m, EQUAL
+            case _:
+                yield part
 
     def _only_case(self, node: SOp) -> list[Compared] | None:
         """The comparisons that the keys satisfy which a width counts."""
@@ -167,6 +183,18 @@ def _count_and_constant(node: SOp) -> tuple[SOp | None, Fraction] | None:
             return None, constant
         case [(Width() as counted, factor)] if factor == 1:
             return counted, constant
+    return None
+
+
+def _finds_nothing(key: SOp, query: SOp) -> Selector | None:
+    """The selector of which a key that equals the query finds nothing, if that is what it says."""
+    match key, query:
+        case Aggregate(selector, Constant(1), 0), Constant(value=0):
+            return selector
+        case Map(op=">", args=(Aggregate() as found, Constant(0))), Constant(value=False):
+            return _finds_nothing(found, Constant(0))
+        case Map(op="not", args=(found,)), Constant(value=bool(wanted)):
+            return _finds_nothing(found, Constant(not wanted))
     return None
 
 

@@ -171,6 +171,8 @@ class Rows:
         return self._sure[conjunction]
 
     def _surely_matches(self, conjunction: Conjunction) -> bool:
+        if (end := self.rightmost.of(conjunction)) is not None:
+            return self.surely_matches(end.among)
         if all(key is query and "=" in comparison for key, query, comparison in conjunction.parts):
             return True
         match conjunction.parts:
