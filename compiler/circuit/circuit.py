@@ -238,6 +238,11 @@ class Circuit:
                 found[direction], taken = taken, taken + 1
         return found
 
+    @property
+    def sees_ends(self) -> bool:
+        """Whether some head sees the last or the first of several keys (C43)."""
+        return any(head.sees != "all" for layer in self.layers for head in layer.heads)
+
     def widths(self, heads: Sequence[Head]) -> tuple[int, int]:
         """`d_head` and `d_value`: the widest head's. BOS as a key takes one dimension, and its threshold another
         where the precision tells it from the scores (C2)."""

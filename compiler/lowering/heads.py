@@ -188,7 +188,8 @@ class Heads:
 
         If there is a last one, there is one, so whether it is found is asked of the simpler case.
         """
-        end = self.analysis.rightmost(cases[0]) if mode == "mean" and len(cases) == 1 else None
+        asked = mode == "mean" and len(cases) == 1 and not self.context.keeps_numbers
+        end = self.analysis.rightmost(cases[0]) if asked else None
         if end is None:
             return cases, "all", None
         if existence:

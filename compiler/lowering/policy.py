@@ -32,6 +32,9 @@ class Policy(NamedTuple):
     """Outputs are decoded from the whole numbers that they are computed from, at a row of the unembedding for each
     joint value of these (C10)."""
 
+    numbered: bool = False
+    """The last of several keys is found by its running number, as the program says, at a layer or two (C43)."""
+
     @property
     def is_last(self) -> bool:
         """Whether it is for what nothing else is certified for, since it may take much more."""
