@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Literal
 
 from compiler.circuit.layer import Part
-from compiler.graph.domain import Analysis, Domain, Interval, refusal
+from compiler.graph.domain import Analysis, Interval, refusal
 from compiler.graph.relation import EQUAL, PREDICATE_OF, Compared, Comparison, Conjunction, compare
 from compiler.lowering.codes import Codes
 from compiler.numbers.direction import Form, total
@@ -107,9 +107,9 @@ def scores(cases: Sequence[Conjunction], scoring: Scoring) -> Scores:
         if (size := _score_unevenly(part, scoring, found)) is not None:
             uneven, weight = (part,), size + 1
             break
-    for part in conjunction.parts:
-        if part not in uneven:
-            score_part(*part, scoring, found, weight)
+    even = [part for part in conjunction.parts if part not in uneven]
+    for part in even:
+        score_part(*part, scoring.times(weight, even) if weight > 1 else scoring, found, weight)
     return found
 
 
@@ -147,6 +147,7 @@ class Scoring:
     `needs_baseline`: rows may be empty, so scores meet a threshold, to which what depends on the query alone is added.
     `nowhere`: rows are empty where the query, which is compared with the position alone, is this number, if at all.
     `largest_code`: numbers farther from their middle than this are compared digit by digit.
+    `largest_sum`: products that add up to more are rounded.
     """
 
     analysis: Analysis
@@ -159,6 +160,12 @@ class Scoring:
     needs_baseline: bool
     nowhere: Fraction | None
     largest_code: int
+    largest_sum: float
+
+    def times(self, weight: Fraction, parts: Sequence[Compared]) -> Scoring:
+        """The same where comparisons weigh so much: squares stay as small as they have to be."""
+        squares = weight * max(1, sum(comparison == EQUAL for _, _, comparison in parts))
+        return replace(self, largest_code=min(self.largest_code, math.isqrt(int(self.largest_sum / (4 * squares)))))
 
 
 def _score_unevenly(part: tuple[SOp, SOp, Comparison], scoring: Scoring, found: Scores) -> Fraction | None:
@@ -194,7 +201,7 @@ def _is_order(part: tuple[SOp, SOp, Comparison], analysis: Analysis) -> bool:
     key, query, comparison = part
     domains = [analysis.domain(node) for node in (key, query)]
     monotone = not comparison >= {"<", ">"} and comparison != EQUAL
-    return monotone and all(domain.numeric and len(domain) > 2 and _whole(domain) for domain in domains)
+    return monotone and all(domain.numeric and len(domain) > 2 and domain.whole for domain in domains)
 
 
 def _score_order(key: SOp, query: SOp, comparison: Comparison, scoring: Scoring, found: Scores) -> Fraction:
@@ -206,17 +213,9 @@ def _score_order(key: SOp, query: SOp, comparison: Comparison, scoring: Scoring,
     one = read(Constant(1))
     found.add("order", [(one, read(key), -sign)], [(read(query), -sign), (one, -shift)])
     found.selected += 1
-    size = max(abs(a - b) for a in _ends(domains[0]) for b in _ends(domains[1])) + 1
-    found.least_selected -= max(abs(number) for number in _ends(domains[0]))
+    size = max(abs(a - b) for a in domains[0].ends for b in domains[1].ends) + 1
+    found.least_selected -= max(abs(number) for number in domains[0].ends)
     return size
-
-
-def _whole(domain: Domain) -> bool:
-    return all(number.denominator == 1 for number in domain.numbers)
-
-
-def _ends(domain: Domain) -> tuple[Fraction, Fraction]:
-    return domain.numbers[0], domain.numbers[-1]
 
 
 def score_part(key: SOp, query: SOp, comparison: Comparison, scoring: Scoring, found: Scores, weight: Fraction) -> None:

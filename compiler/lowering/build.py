@@ -149,13 +149,13 @@ def _certified(graph: Graph, mode: str, reuse_mode: str, precision: Precision, e
     refused: RaspError | None = None
     all_policies = policies(graph, precision)
     attempts = [(mode, policy) for policy in all_policies if not policy.is_last]
-    attempts += [(mode, policy._replace(numbered=True)) for _, policy in attempts]
+    attempts += [(mode, policy._replace(running=True)) for _, policy in attempts]
     attempts += [("size", policy) for policy in all_policies[:2] if mode != "size" and not is_retry]
     attempts += [(mode, policy) for policy in all_policies if policy.is_last]
     for lowered_for, policy in attempts:
         if first is not None and time.process_time() > end:
             break
-        if policy.numbered and first is not None and not first.circuit.sees_ends:
+        if policy.running and first is not None and not first.circuit.sees_ends:
             continue
         try:
             found = _made(graph, lowered_for, policy, reuse_mode, precision)

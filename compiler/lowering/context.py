@@ -49,7 +49,7 @@ class Context:
         self.ranked = policy.ranked
         self.coarse = policy.coarse
         self.tabled = policy.tabled
-        self.keeps_numbers = policy.numbered
+        self.keeps_numbers = policy.running
         self.analysis = graph.analysis
         self.limits = graph.setting.limits
         self.own = frozenset(graph.nodes)  # what the program has; lowering makes others on the way

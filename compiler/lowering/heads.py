@@ -206,8 +206,9 @@ class Heads:
 
     def _scoring(self, mode: Mode, existence: bool, sure: bool, nowhere: Fraction | None) -> Scoring:
         codes, largest, fetches = self.context.codes, self.precision.largest_code, mode == "mean"
-        read, exactly, evidence = self.read, self.exactly, self.evidence
-        return Scoring(self.analysis, codes, read, exactly, evidence, existence, fetches, not sure, nowhere, largest)
+        read, exactly, evidence, sums = self.read, self.exactly, self.evidence, self.precision.sum_whole
+        asked = existence, fetches, not sure, nowhere
+        return Scoring(self.analysis, codes, read, exactly, evidence, *asked, largest, sums)
 
     def _nowhere(self, cases: tuple[Conjunction, ...]) -> Fraction | None:
         """The number that asks for no position, of a query that finds one with all others; not where scores are

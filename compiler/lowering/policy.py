@@ -32,7 +32,7 @@ class Policy(NamedTuple):
     """Outputs are decoded from the whole numbers that they are computed from, at a row of the unembedding for each
     joint value of these (C10)."""
 
-    numbered: bool = False
+    running: bool = False
     """The last of several keys is found by its running number, as the program says, at a layer or two (C43)."""
 
     @property

@@ -9,8 +9,6 @@ selected keys the later one, or the earlier one, scores at least 1 more (docs/co
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from fractions import Fraction
 
 from compiler.circuit.layer import Part
@@ -32,17 +30,15 @@ def scores_of_end(end: Rightmost, scoring: Scoring, precision: Precision) -> Sco
         return None
     weight = Fraction(analysis.setting.max_length)
     found = Scores()
-    parabolas = max(1, sum(comparison == EQUAL for _, _, comparison in end.among.parts))
-    largest = math.isqrt(int(precision.sum_whole / (4 * weight * parabolas)))
-    finer = replace(scoring, largest_code=min(scoring.largest_code, largest))
-    for part in end.among.parts if largest else ():
+    finer = scoring.times(weight, end.among.parts)
+    for part in end.among.parts if finer.largest_code else ():
         score_part(*part, finer, found, weight)
     found.add("place", [(scoring.read(Constant(1)), scoring.read(POSITION), Fraction(-1 if end.first else 1))])
     least = 1 - weight if end.first else Fraction(0)
     found.selected += least
     found.least_selected += least
     size = real(weight) + sum(map(_size, found.parts))
-    return found if largest and found.exact and size <= precision.sum_whole else None
+    return found if finer.largest_code and found.exact and size <= precision.sum_whole else None
 
 
 def _takes_few_columns(part: Compared, analysis: Analysis) -> bool:
