@@ -444,7 +444,9 @@ def test_c16_the_other_conjuncts_outweigh_the_largest_distance() -> None:
 
 def test_c16_squares_that_are_multiplied_stay_within_the_significand() -> None:
     """A place among 400 and an order of 400 numbers: 401 times the square of 200 is no number of float32's 24 bits."""
-    counts = "".join(f'{x} = selector_width(select(tokens, "{x}", ==) and select(indices, indices, <=));\n' for x in "ab")
+    counts = "".join(
+        f'{x} = selector_width(select(tokens, "{x}", ==) and select(indices, indices, <=));\n' for x in "ab"
+    )
     compiled = made(counts + "o = has_focus(select(indices, 399 - indices, ==) and select(a, b, <));", "ab", 400)
     parts = [part for layer in compiled.circuit.layers for head in layer.heads for part in head.parts]
     squares = [part for part in parts if part.kind == "parabola" and part.weight > 1]
