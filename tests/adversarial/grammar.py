@@ -348,7 +348,8 @@ class Grammar:
 
         def made(depth: int) -> str:
             value = self.expression(sort, depth)
-            key = self.expression(self.one_of("number", "string"), depth - 1)
+            kind: Sort = "number" if self.rng.random() < 0.5 else "string"
+            key, asked = self.expression(kind, depth - 1), self.expression(kind, 0)
             filler = self.default(sort) or ", 0"
             return self.one_of(
                 f"shift({value}, {self.one_of('1', '2', '-1', self.expression('number', 0))}{filler})",
@@ -356,6 +357,8 @@ class Grammar:
                 f"load_from_location({value}, {self.place(depth)})",
                 f"aggregate(select_from_last({key}, {self.leaf('string')}), {value}{filler})",
                 f"aggregate(select_next_identical({key}), {value}{filler})",
+                f"latest({key}, {asked}, {value}{filler})",
+                f"aggregate(rightmost(select({key}, {asked}, ==)), {value}{filler})",
             )
 
         return made
