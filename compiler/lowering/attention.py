@@ -163,9 +163,10 @@ class Scoring:
     largest_sum: float
 
     def times(self, weight: Fraction, parts: Sequence[Compared]) -> Scoring:
-        """The same where comparisons weigh so much: squares stay as small as they have to be."""
+        """The same where comparisons weigh so much: squares stay as small as they have to be, and digits can be."""
         squares = weight * max(1, sum(comparison == EQUAL for _, _, comparison in parts))
-        return replace(self, largest_code=min(self.largest_code, math.isqrt(int(self.largest_sum / (4 * squares)))))
+        largest = math.isqrt(int(self.largest_sum / (4 * squares)))
+        return replace(self, largest_code=max(1, min(self.largest_code, largest)))
 
 
 def _score_unevenly(part: tuple[SOp, SOp, Comparison], scoring: Scoring, found: Scores) -> Fraction | None:

@@ -31,14 +31,14 @@ def scores_of_end(end: Rightmost, scoring: Scoring, precision: Precision) -> Sco
     weight = Fraction(analysis.setting.max_length)
     found = Scores()
     finer = scoring.times(weight, end.among.parts)
-    for part in end.among.parts if finer.largest_code else ():
+    for part in end.among.parts:
         score_part(*part, finer, found, weight)
     found.add("place", [(scoring.read(Constant(1)), scoring.read(POSITION), Fraction(-1 if end.first else 1))])
     least = 1 - weight if end.first else Fraction(0)
     found.selected += least
     found.least_selected += least
     size = real(weight) + sum(map(_size, found.parts))
-    return found if finer.largest_code and found.exact and size <= precision.sum_whole else None
+    return found if found.exact and size <= precision.sum_whole else None
 
 
 def _takes_few_columns(part: Compared, analysis: Analysis) -> bool:

@@ -456,6 +456,16 @@ def test_c16_squares_that_are_multiplied_stay_within_the_significand() -> None:
     assert_right(compiled, ["ab" * 200, "b" * 399 + "a", *drawn(3, 400, "ab")])
 
 
+def test_c16_however_large_the_weight_squares_are_those_of_digits() -> None:
+    """Distances of millions leave float32 no room for a square: the certificate says so, and float64 has the room."""
+    far = "k = tokens_int * 1000000; "
+    text = far + "o = has_focus(select(tokens_int, tokens_int + 1, ==) and select(k, k + indices, <));"
+    with pytest.raises(rasp.RaspError) as refused:
+        made(text, "0123456789")
+    assert refused.value.diagnostics[0].code == "not-certified"
+    assert_right(made(text, "0123456789", dtype="float64"), ["345", "43", "90897658", *drawn(9, 8, "0123456789")])
+
+
 # ------------------------------------------------------------------------------------------------- C17 certificates
 
 MEASURED = [
