@@ -33,11 +33,11 @@ from rasp.value import Value
 from tests.compiler.test_two_tapes import SOURCES, random_program
 from tests.fast.test_check import numbers
 from tests.places import SEQ2SEQ
-from tests.programs.test_seq2seq import REFUSED, drawn, load, tokens_of, written
+from tests.programs.test_seq2seq import drawn, load, tokens_of, written
 from tests.programs.transductions import TASKS
 
 SOME = ("addition", "copy", "run_length_decode", "sort", "translate")
-NAMES = [path.stem for path in SEQ2SEQ if path.stem not in REFUSED]
+NAMES = [path.stem for path in SEQ2SEQ]
 PAIRS, SHORT, LONG = 300, 100, 30
 """Pairs of a source and a target that are all short, short sources that are decoded, random long ones."""
 
