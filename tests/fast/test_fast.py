@@ -413,7 +413,7 @@ def test_what_cannot_be_certified_is_no_plan() -> None:
         x = aggregate(select(indices, indices, >=), mean);
     """)
     compiled = Compiled(program.replace(vocab="ab", max_length=6, output="x"), uncertified=True)
-    assert str(plan(compiled.circuit)).startswith("it could not be certified: x, nearest of")
+    assert str(plan(compiled.circuit)).startswith("it could not be certified: x, digit 1, nearest of")
 
 
 # --------------------------------------------------------------------------------------------------- which way is taken
