@@ -316,7 +316,7 @@ def test_c21_both_streams_are_as_near_to_the_exact_numbers_as_the_certificate_sa
 
 def test_what_no_head_reads_is_not_computed() -> None:
     """Squares that only scores of crossing heads read are computed by neither stack."""
-    fast = Compiled(load("sort")).fast
+    fast = Compiled(load("sort").replace(max_source=16)).fast
     assert fast.plan is not None and fast.plan.encoder is not None
     assert sum(len(layer.neurons) for layer in fast.plan.circuit.encoder.layers) == 15  # type: ignore[union-attr]
     assert sum(len(layer.neurons) for layer in fast.plan.encoder.layers) == 0
@@ -337,7 +337,7 @@ def test_padding_of_either_tape_reaches_nothing(
     if scored:
         monkeypatch.setattr(_Replaced, "_step", lambda self, head: "its scores only")
     fast = fast_of(compiled, scored=True)
-    sources, targets = zip(*few_pairs(name, compiled, 6), strict=True)
+    sources, targets = zip(*few_pairs(name, compiled, 12), strict=True)
     tapes = [*fast.padded([*sources]), *fast.padded([*targets])]
     assert tapes[1] is not None and tapes[3] is not None
     clean = fast.count(*tapes)  # type: ignore[arg-type]
@@ -418,11 +418,11 @@ def test_what_the_model_refuses_is_refused_in_its_words() -> None:
         lambda model: model.run("abc"),
         lambda model: model.patterns("abc"),
         lambda model: model(source),
-        lambda model: model.decode("a" * 17),
+        lambda model: model.decode("a" * 65),
         lambda model: model.decode("x"),
         lambda model: model.decode(""),
-        lambda model: model.answers("abc", "c" * 17),
-        lambda model: model(torch.zeros(1, 17, dtype=torch.long), None, target),
+        lambda model: model.answers("abc", "c" * 65),
+        lambda model: model(torch.zeros(1, 65, dtype=torch.long), None, target),
         lambda model: model(source, torch.tensor([[0, 1, 1]]), target),
         lambda model: model(source, None, target, torch.tensor([[0, 1]])),
     ):
