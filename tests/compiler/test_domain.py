@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 from fractions import Fraction
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 import rasp
 from compiler.graph.domain import LENGTH, Analysis, Domain, Limits, Setting, is_length
+from compiler.graph.domain.averages import averages
 from compiler.graph.table import Scale
 from rasp.meaning.interpreter import evaluate
 from rasp.meaning.sop import (
@@ -352,3 +355,19 @@ def test_a_token_is_converted_as_the_interpreter_converts_it(how: str) -> None:
         except RaspError:
             expected = None
         assert (type(converted[text]), converted[text]) == (type(expected), expected)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_averages_are_whatever_numbers_come_to(seed: int) -> None:
+    """Where they lie far apart, nothing else; logarithms for instance."""
+    rng = random.Random(seed)
+    parts = 10**9 if seed % 2 else 6
+    numbers = sorted({Fraction(rng.randrange(-2 * parts, 2 * parts), parts) for _ in range(rng.randint(2, 4))})
+    n = rng.randint(1, 4)
+    found = averages(numbers, n, most=4_000)
+    assert found is not None
+    drawn = (keys for m in range(1, n + 1) for keys in itertools.combinations_with_replacement(numbers, m))
+    wanted = {sum(keys) / len(keys) for keys in drawn}
+    assert wanted <= {*numbers, *found}
+    assert parts == 6 or wanted == {*numbers, *found}
+    assert averages(numbers, n, most=1) is None or n == 1 or len(numbers) == 1

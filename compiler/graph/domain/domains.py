@@ -17,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from compiler.graph.domain.averages import averages
 from compiler.graph.domain.joint import Joint
 from compiler.graph.domain.linear import LinearForms
 from compiler.graph.domain.rows import Rows
@@ -24,7 +25,7 @@ from compiler.graph.domain.setting import Refusal, Setting, nothing_meant, refus
 from compiler.graph.domain.tables import Tables
 from compiler.graph.domain.values import Domain
 from compiler.graph.domain.variables import LENGTH, POSITION, TOKEN, Variables
-from compiler.numbers.grid import common_distance, common_step
+from compiler.numbers.grid import common_step
 from rasp.meaning import sop
 from rasp.meaning.listing import outline
 from rasp.meaning.operators import OPERATORS, PREDICATES
@@ -356,38 +357,21 @@ class Domains:
         return min(lows), max(highs)
 
     def _means(self, node: Aggregate) -> list[Value]:
-        """Single values, and every sum of m numbers over m: sums are taken to fill the whole progression.
-
-        In lowest terms there are phi(m) fractions of denominator m from one whole number to the next. Strings are
-        fetched alone: on an input with an answer a sequence has no numbers beside them.
-        """
+        """Single values and means. Strings are fetched alone: on an input with an answer there are no numbers beside
+        them in a sequence."""
         domain, n = self.of(node.value), self.rows.most_keys(node.selector)
         numbers = domain.averaged or domain.numbers  # bits are averaged where the compiler writes a mean of them
-        low, high = numbers[0], numbers[-1]
-        if low == high:
-            return list(domain)
-        step = common_distance(numbers)
-        levels = int((high - low) / step)
-        count = 0
-        for m in range(1, n + 1):
-            count += levels * sum(1 for s in range(m) if math.gcd(s, m) == 1)
-            if count > self.limits.values:
-                raise refusal(
-                    "too-many-values",
-                    f"{self._called(node)} averages up to {n} of {len(numbers)} values, "
-                    f"to more than {self.limits.values} means",
-                    "compile with a smaller max_length, or "
-                    + ("average an indicator" if len(numbers) > 2 else "count with selector_width")
-                    + " instead",
-                    node,
-                    self._called(node),
-                )
-        means = [
-            low + step * Fraction(s, m)
-            for m in range(2, n + 1)
-            for s in range(levels * m + 1)
-            if m == 2 or math.gcd(s, m) == 1
-        ]
+        means = averages(numbers, n, self.limits.values)
+        if means is None:
+            instead = "average an indicator" if len(numbers) > 2 else "count with selector_width"
+            raise refusal(
+                "too-many-values",
+                f"{self._called(node)} averages up to {n} of {len(numbers)} values, "
+                f"to more than {self.limits.values} means",
+                f"compile with a smaller max_length, or {instead} instead",
+                node,
+                self._called(node),
+            )
         return [*domain, *means]
 
 
