@@ -1,7 +1,7 @@
 """Channels: of what one head fetches, what is a sum of other things that it fetches needs no channel of its own.
 
 In: a circuit. Out: for directions that a head writes, the forms over other directions of that head that they are.
-Invariant: every reading keeps its value, exactly (C51).
+Invariant: every reading keeps its value, exactly (C46).
 
     fetched from one key: p, p^2 and (p - 1)^2      (p - 1)^2  is  p^2 - 2 p + 1
 """

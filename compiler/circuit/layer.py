@@ -93,7 +93,7 @@ class Head:
     exact: bool  # every form it scores with is free of rounding
     single: bool  # no row selects two keys
     channels: tuple[Channel, ...]
-    nearest: bool = False  # of the keys that reach the threshold the one that scores most is selected (C52)
+    nearest: bool = False  # of the keys that reach the threshold the one that scores most is selected (C47)
     crosses: bool = False  # what it reads at keys are forms of the encoder's stream, as it is in the end
     sees: Sees = "all"
 

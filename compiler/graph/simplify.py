@@ -240,7 +240,7 @@ WIDTHS: tuple[NodeRule, ...] = (
 )
 RULES: tuple[NodeRule, ...] = (
     Rule("positive sign", "+n is n", "C29", _plus),
-    Rule("hidden future", "select(indices, indices, <=) is everything, causal", "C53", _seen),
+    Rule("hidden future", "select(indices, indices, <=) is everything, causal", "C48", _seen),
     Rule("constant folding", "f(1, 2) is its value", "C29", _folded),
     Rule("round of a whole number", "round(n) is n", "C11", _rounded),
     Rule("one over a share", "1 / aggregate(s, indicator(indices == 0)) is selector_width(s)", "C11", _divided),

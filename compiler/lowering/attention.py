@@ -267,7 +267,7 @@ def _parabola(key: SOp, query: SOp, scoring: Scoring, found: Scores, weight: Fra
     pairs = [(read(q), read(k), 2 * weight), (scoring.read(Constant(1)), read(k_squared), -weight)]
     reach = max(abs(number - centre) / gap for number in numbers)
     baseline = [(read(q_squared), weight)] if scoring.needs_baseline and scoring.nowhere is None else []
-    if scoring.nowhere is not None:  # the tangent of q^2 at that number, which is below q^2 elsewhere (C52)
+    if scoring.nowhere is not None:  # the tangent of q^2 at that number, which is below q^2 elsewhere (C47)
         none = (scoring.nowhere - centre) / gap
         baseline = [(read(q), 2 * none * weight), (scoring.read(Constant(1)), -none * none * weight)]
     found.add("parabola", pairs, baseline, reach, weight)

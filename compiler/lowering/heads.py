@@ -212,7 +212,7 @@ class Heads:
 
     def _nowhere(self, cases: tuple[Conjunction, ...]) -> Fraction | None:
         """The number that asks for no position, of a query that finds one with all others; not where scores are
-        relative to the baseline, which is no selected key's then (C52)."""
+        relative to the baseline, which is no selected key's then (C47)."""
         return None if len(cases) != 1 or self.precision.relative_scores else self.analysis.nowhere(cases[0])
 
     def _selects_one(self, cases: tuple[Conjunction, ...], node: SOp) -> bool:

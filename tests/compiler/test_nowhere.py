@@ -1,4 +1,4 @@
-"""What is fetched once, and what is looked for nowhere (C51, C52): the circuits they make, and that these are right."""
+"""What is fetched once, and what is looked for nowhere (C46, C47): the circuits they make, and that these are right."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def assert_right(compiled: Compiled) -> None:
 
 @ATTENTION
 @pytest.mark.parametrize("steps", [(0, 1), (0, 1, 3)])
-def test_c51_squares_of_one_fetched_number_are_fetched_as_one(attention: str, steps: tuple[int, ...]) -> None:
+def test_c46_squares_of_one_fetched_number_are_fetched_as_one(attention: str, steps: tuple[int, ...]) -> None:
     looks = "".join(f"y{k} = aggregate(select(tokens_int, p + {k}, ==), indices, -1);\n" for k in steps)
     total = " + ".join(f"y{k}" for k in steps)
     compiled = made(f"p = aggregate(select(indices, 0, ==), tokens_int, 0);\n{looks}x = {total};", attention, 6)
@@ -45,7 +45,7 @@ def test_c51_squares_of_one_fetched_number_are_fetched_as_one(attention: str, st
 
 
 @ATTENTION
-def test_c51_what_an_empty_row_gets_is_the_same_sum_or_is_fetched_itself(attention: str) -> None:
+def test_c46_what_an_empty_row_gets_is_the_same_sum_or_is_fetched_itself(attention: str) -> None:
     text = (
         "there = select(indices, tokens_int, ==);\n"
         "one = aggregate(there, tokens_int, {0});\n"
@@ -59,7 +59,7 @@ def test_c51_what_an_empty_row_gets_is_the_same_sum_or_is_fetched_itself(attenti
 
 
 @ATTENTION
-def test_c51_the_columns_of_little_range_are_kept(attention: str) -> None:
+def test_c46_the_columns_of_little_range_are_kept(attention: str) -> None:
     text = "at = indices % 17;\nlast = indicator(at == 16);\ndue = (indices + 1) % 17;\n"
     compiled = made(text + "x = at if tokens_int > 5 else (due if tokens_int > 2 else last);", attention, 40)
     widest = max(max(map(abs, column)) for column in compiled.circuit.positions.values())
@@ -77,7 +77,7 @@ PLACES = {
 
 @ATTENTION
 @pytest.mark.parametrize("name", PLACES)
-def test_c52_a_place_or_nowhere_takes_no_square(name: str, attention: str) -> None:
+def test_c47_a_place_or_nowhere_takes_no_square(name: str, attention: str) -> None:
     """No neuron computes the baseline, and on every input tried at every stage nothing is found where nothing is."""
     compiled = made(f"p = {PLACES[name]};\nx = aggregate(select(indices, p, ==), tokens_int, 7);", attention, 40)
     (head,) = heads(compiled)
@@ -102,12 +102,12 @@ def test_c52_a_place_or_nowhere_takes_no_square(name: str, attention: str) -> No
         "tokens_int / 2 if tokens_int <= indices else -1",
     ],
 )
-def test_c52_says_nothing_of_two_numbers_or_of_one_that_may_be_missing_elsewhere(place: str, attention: str) -> None:
+def test_c47_says_nothing_of_two_numbers_or_of_one_that_may_be_missing_elsewhere(place: str, attention: str) -> None:
     compiled = made(f"p = {place};\nx = aggregate(select(indices, p, ==), tokens_int, 7);", attention, 14)
     assert not any(head.nearest for head in heads(compiled))
     assert check(compiled, samples=200, max_exhaustive=110).ok
 
 
-def test_c52_where_nowhere_is_also_a_place_it_is_found_once_it_is_there() -> None:
+def test_c47_where_nowhere_is_also_a_place_it_is_found_once_it_is_there() -> None:
     compiled = made("x = aggregate(select(indices, 3 + 0 * tokens_int, ==), tokens_int, 7);", "causal", 14)
     assert check(compiled, samples=200, max_exhaustive=110).ok

@@ -57,7 +57,7 @@ class Analysis:
         self._tables = self._domains.tables
         self._rows = self._domains.rows
         self.sought: dict[Conjunction, Fraction] = {}
-        """The conjunctions found so far that ask for a place or for one number that is none (C52)."""
+        """The conjunctions found so far that ask for a place or for one number that is none (C47)."""
 
     def require_inputs(self) -> None:
         """Raise `RaspError` where what is required is visibly True on no input."""
@@ -199,7 +199,7 @@ class Analysis:
         return self._rows.surely_matches(conjunction)
 
     def nowhere(self, conjunction: Conjunction) -> Fraction | None:
-        """The number for which a query may find no position, if it asks for one and finds it with all others (C52)."""
+        """The number for which a query may find no position, if it asks for one and finds it with all others (C47)."""
         found = self._rows.nowhere(conjunction)
         if found is not None:
             self.sought[conjunction] = found

@@ -181,7 +181,7 @@ class Rows:
         return False
 
     def nowhere(self, conjunction: Conjunction) -> Fraction | None:
-        """The number for which a query may find no position, if it asks for one and finds it with all others (C52)."""
+        """The number for which a query may find no position, if it asks for one and finds it with all others (C47)."""
         match conjunction.parts:
             case ((key, query, comparison),) if comparison == EQUAL and not conjunction.crosses:
                 first = first_of(self.linear.of(key))

@@ -1,7 +1,7 @@
 """Within: whether a computed number surely is a place of the sequence that may be seen, and which number is none.
 
 In: an s-op of the query. Out: a condition that is True wherever the s-op is such a place; what it is elsewhere.
-Invariant: the condition is True at no number that is no such place (docs/constructions.md, C38, C52).
+Invariant: the condition is True at no number that is no such place (docs/constructions.md, C38, C47).
 
     indices + h if indices < h else indices - h   is one where   0 <= that  and  that < length
     (indices + c) % length                        is one where   length - 1 < length  and  0 <= length - 1
@@ -45,7 +45,7 @@ def first_of(key: Terms | None) -> Fraction | None:
 
 
 def nowhere(query: SOp, shift: Fraction, causal: bool, domain: Callable[[SOp], Domain]) -> Fraction | None:
-    """The number with which the s-op may be no such place, if it is one with all others (C52)."""
+    """The number with which the s-op may be no such place, if it is one with all others (C47)."""
     try:
         outside = domain(Map("if", (within(query, shift, causal), Constant(THERE), query)))
         found = [value for value in outside if value != THERE]

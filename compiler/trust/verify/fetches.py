@@ -111,7 +111,7 @@ class Fetches:
         steps = [keys[1] if relation.sees == "last" else -keys[1]] if place else []
         others, selecting = ~(truth | undefined), truth.any(axis=1)
         sure = all(self.meaning.analysis.never_empty(node.selector) for node in self.meaning.groups[cases])
-        # where a query finds its place unless it asks for none, others may lie above BOS beside it (C52)
+        # where a query finds its place unless it asks for none, others may lie above BOS beside it (C47)
         finds = not sure and relation.sees == "all" and self.meaning.asks_for_places(cases)
         empty = ~selecting if finds else np.ones_like(selecting)
         margins: list[tuple[float, float, float]] = []
