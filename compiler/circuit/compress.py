@@ -35,7 +35,7 @@ FEW = 256
 
 def compress(circuit: Circuit) -> Circuit:
     """Drop what is never read, then write a basis of what is left. What is read decides what an encoder is to give."""
-    circuit = _without_unread(circuit)
+    circuit = _told_without_offsets(_without_unread(circuit))
     written = {direction for layer in circuit.layers for direction in layer.writes()}
     tokens, by_token = _basis(circuit.tokens, written)
     positions, by_position = _basis(circuit.positions, written)
@@ -328,13 +328,8 @@ class _Whole:
 
 
 def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
-    kept = _kept_offsets(circuit)
     variables = [
-        replace(
-            variable,
-            read=variable.read.substitute(forms) - _offset(variable.read, kept),
-            over=variable.over and variable.over.substitute(forms) - _offset(variable.over, kept),
-        )
+        replace(variable, read=variable.read.substitute(forms), over=variable.over and variable.over.substitute(forms))
         for variable in circuit.variables
     ]
     return replace(
@@ -358,6 +353,20 @@ def _substituted(circuit: Circuit, forms: Mapping[Direction, Form]) -> Circuit:
         exports=tuple(form.substitute(forms) for form in circuit.exports),
         variables=tuple(circuit.timed(variables)),
     )
+
+
+def _told_without_offsets(circuit: Circuit) -> Circuit:
+    """What is told of variables, where an offset stays in the stream, is said of what stands beside it."""
+    kept = _kept_offsets(circuit)
+    variables = [
+        replace(
+            variable,
+            read=variable.read - _offset(variable.read, kept),
+            over=variable.over and variable.over - _offset(variable.over, kept),
+        )
+        for variable in circuit.variables
+    ]
+    return replace(circuit, variables=tuple(variables))
 
 
 def _kept_offsets(circuit: Circuit) -> dict[Direction, Fraction]:
