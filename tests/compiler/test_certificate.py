@@ -56,7 +56,7 @@ def test_a_refusal_names_what_was_seen_to_help(monkeypatch: pytest.MonkeyPatch) 
 
 CUBES = "number = indices * indices * 7 % 1000;\n"
 REFUSED = {
-    "named": 'dollar = select(tokens, "$", ==);\n' + CUBES + "o = aggregate(dollar, number + indices) ^ 3 % 7 == 2;",
+    "named": 'dollar = select(tokens, "$", ==);\n' + CUBES + "o = aggregate(dollar, number + indices) ^ 3 % 7;",
     "of a call": CUBES + "def f(c) { return aggregate(select(tokens, c, ==), number + indices) ^ 3 % 7; }\no = f('$');",
     "of all": CUBES
     + "n = selector_width(select(tokens, tokens, ==));\no = aggregate(full_s, number * n) ^ 3 % 7 == 2;",
