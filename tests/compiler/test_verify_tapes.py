@@ -51,8 +51,6 @@ VERIFIED = [
 BEYOND = {
     "addition": "joint values",
     "bracket_repair": "pairs",
-    "grammar_check": "pairs",
-    "grammar_repair": "pairs",
     "multiplication": "joint values",
     "pig_latin": "pairs",
     "scan": "joint values",

@@ -86,12 +86,15 @@ class Tables:
         return self._applied(node, {leaf: tables.of(values, np.arange(len(values)))}, 1).over(len(values))
 
     def at_rows(self, node: SOp, leaves: Sequence[SOp], rows: npt.NDArray[np.int64]) -> list[Value | None]:
-        """The s-op at each row of whole numbers, which leaves that it is a function of are; None where undefined."""
+        """The s-op at each row of whole numbers, which leaves that it is a function of are.
+
+        None where it is undefined, or a number is known not to be a leaf's.
+        """
         found: dict[SOp, Table] = {}
         for leaf, column in zip(leaves, rows.T, strict=True):
             values = {int(value): value for value in self.domain(leaf).values if not isinstance(value, str)}
             numbers, codes = np.unique(column, return_inverse=True)
-            found[leaf] = tables.of([values[number] for number in numbers.tolist()], codes)
+            found[leaf] = tables.of([values.get(number) for number in numbers.tolist()], codes)
         return self._applied(node, found, 1).over(len(rows))
 
     def _applied(self, node: SOp, found: dict[SOp, Table], axes: int) -> Table:

@@ -104,16 +104,17 @@ class Fetches:
                 yield match
 
     def _matched(self, scores: Scores, cases: Cases, relation: Relation) -> Match:
-        place = [self.meaning.classes(POSITION)[0]] if relation.sees != "all" else []
+        sure = all(self.meaning.analysis.never_empty(node.selector) for node in self.meaning.groups[cases])
+        nowhere = self.meaning.nowhere(cases) if not sure and relation.sees == "all" else None
+        place = [self.meaning.classes(POSITION)[0]] if relation.sees != "all" or nowhere is not None else []
         truth, undefined, queries, keys = self.meaning.agreement(relation, [scores.queries], [scores.keys, *place])
         pairs = np.ix_(queries[0], keys[0])
         gaps, errors = scores.gaps[pairs], scores.errors[pairs]
-        steps = [keys[1] if relation.sees == "last" else -keys[1]] if place else []
+        steps = [keys[1] if relation.sees == "last" else -keys[1]] if relation.sees != "all" else []
         others, selecting = ~(truth | undefined), truth.any(axis=1)
-        sure = all(self.meaning.analysis.never_empty(node.selector) for node in self.meaning.groups[cases])
-        # where a query finds its place unless it asks for none, others may lie above BOS beside it (C47)
-        finds = not sure and relation.sees == "all" and self.meaning.asks_for_places(cases)
-        empty = ~selecting if finds else np.ones_like(selecting)
+        empty = np.ones_like(selecting)
+        if nowhere is not None:  # a query that finds its place may have others above BOS beside it (C47)
+            empty = np.asarray(~selecting | truth[:, keys[1] == int(nowhere)].any(axis=1))
         margins: list[tuple[float, float, float]] = []
         for slack in (0.0 * errors, errors):  # as designed, and as bad as errors can make it
             low = np.where(truth, gaps - slack, math.inf).min(axis=1)[selecting]

@@ -156,10 +156,11 @@ class Meaning:
             raise CannotVerify("a selector looks at both tapes")
         return Cases(cases, selector.encoded)
 
-    def asks_for_places(self, cases: Cases) -> bool:
-        """Whether every row finds a key, unless its query is one number that is no key's."""
-        nowhere = self.analysis.nowhere(cases.any[0]) if len(cases.any) == 1 else None
-        return nowhere is not None and nowhere not in self.analysis.domain(cases.any[0].parts[0][0])
+    def nowhere(self, cases: Cases) -> Fraction | None:
+        """The position that a query may ask for in vain, if it finds whatever else it asks for (C47)."""
+        found = self.analysis.nowhere(cases.any[0]) if len(cases.any) == 1 else None
+        key = self.analysis.linear(cases.any[0].parts[0][0]) if found is not None else None
+        return None if found is None or key is None else found - key.get(None, Fraction(0))
 
     def relation(self, cases: Cases) -> Relation:
         """The relation of some cases."""
