@@ -74,18 +74,17 @@ def _in_parts(name: str, node: SOp, context: Context, read: Read) -> Output | No
         if (found := _from(name, a, b, parts, context, read)) is not None:
             return found
     listed = [parts for parts in wholes if parts and all(map(context.analysis.is_whole, parts))]
-    parts = min(listed, key=lambda parts: sum(not _is_small(part, context) for part in parts), default=())
-    if not parts:
-        return None
-    rows = _listed(context, a, b, parts)
-    if rows is None or any(len(context.analysis.domain(part)) > context.limits.decoded for part in parts):
-        return None
-    forms, columns = [], [*rows.T[:2]]
-    for part, column in zip(parts, rows.T[2:], strict=True):
-        for digit, numbers in _whole_digits(part, column, context):
-            forms.append(read(digit).form)
-            columns.append(numbers)
-    return _in_columns(name, context, forms, np.stack(columns, axis=1))
+    for parts in sorted(listed, key=lambda parts: sum(not _is_small(part, context) for part in parts)):
+        rows = _listed(context, a, b, parts)
+        if rows is None or any(len(context.analysis.domain(part)) > context.limits.decoded for part in parts):
+            continue
+        forms, columns = [], [*rows.T[:2]]
+        for part, column in zip(parts, rows.T[2:], strict=True):
+            for digit, numbers in _whole_digits(part, column, context):
+                forms.append(read(digit).form)
+                columns.append(numbers)
+        return _in_columns(name, context, forms, np.stack(columns, axis=1))
+    return None
 
 
 def _from(name: str, over: SOp, under: SOp, parts: Sequence[SOp], context: Context, read: Read) -> Output | None:
