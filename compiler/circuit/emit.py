@@ -23,7 +23,7 @@ from compiler.circuit.functions import plain
 from compiler.circuit.labels import labels
 from compiler.circuit.layer import Head, Layer, Neuron, Stream
 from compiler.numbers.direction import BOS, ONE, Form
-from compiler.numbers.precision import FLOAT32, PRECISIONS
+from compiler.numbers.precision import PRECISIONS
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
@@ -116,11 +116,8 @@ class Weights:
         return self._stored(mixed) @ out
 
     def _stored(self, numbers: Array) -> Array:
-        """Numbers as a half type holds them: that rounding makes its counts whole (C19). In a loop every type rounds:
-        what is left of a count would come back in the next round."""
+        """Numbers as the dtype holds them: that rounding makes counts whole (C19)."""
         bits = PRECISIONS[self.config["dtype"]].bits
-        if bits >= FLOAT32.bits and "loop" not in self.config:
-            return numbers
         mantissas, exponents = np.frexp(numbers)
         stored: Array = np.ldexp(np.rint(np.ldexp(mantissas, bits)), exponents - bits)
         return stored
