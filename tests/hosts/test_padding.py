@@ -156,7 +156,7 @@ def questions_of(name: str, host: str) -> list[Any]:
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_nothing_that_stands_under_the_mask_changes_an_answer(host: str, side: str, tmp_path: Path) -> None:
     """Any ids there, at any position; every number of every layer is finite."""
-    kinds = {"bert": "Bert", "mobilebert": "MobileBert"}
+    kinds = {"bert": "Bert", "mobilebert": "MobileBert", "albert": "Albert"}
     rng = torch.Generator().manual_seed(2)
     for number, name in enumerate(HOSTS[host]):
         made, folder = native(name, host), tmp_path / f"{host}{number}"
