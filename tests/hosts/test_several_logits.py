@@ -16,7 +16,7 @@ from rasp.value import to_python
 from tests.hosts.fresh import card_prints
 from tests.places import PROGRAMS
 
-LENGTH = 24
+LENGTH = 36
 SHARES = sorted({Fraction(a, b) for b in range(1, LENGTH + 1) for a in range(b + 1)})
 """How large the share of a token can be in so many: these are the tokens of a program that goes on with it."""
 CAUSAL = {"gpt2", "llama"}
@@ -32,8 +32,7 @@ def several(compiled: Compiled) -> bool:
 def test_a_value_with_several_logits_is_told_by_every_host(host: str, tmp_path: Path) -> None:
     """`export` compares with the interpreter; then the code of the card, in a process of its own, prints the answer."""
     program = rasp.load(PROGRAMS / "sequence" / "fraction_so_far.rasp")
-    attention, length = ("causal", 36) if host in CAUSAL else ("bidirectional", LENGTH)
-    compiled = Compiled(program.replace(attention=attention, max_length=length))
+    compiled = Compiled(program.replace(attention="causal" if host in CAUSAL else "bidirectional", max_length=LENGTH))
     assert several(compiled)
     export(compiled.model, host, tmp_path / "out")
     printed = card_prints(tmp_path / "out")
